@@ -1,0 +1,205 @@
+"""The way in without a WebUI: app, train, draw, compare, settings."""
+
+import argparse
+import logging
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import toml, workspace
+from .data.folder import FolderError
+from .disk import NameProblem
+from .host import HostError, Picture, chosen
+from .presets import defaults
+from .run import Run, all_sections, merged
+from .settings import SettingError, options
+
+if TYPE_CHECKING:
+    from .hosts.standalone import Standalone
+
+HOME = Path(os.environ.get("DARKROOM_HOME") or Path(__file__).resolve().parents[1] / "studio")
+WRONG = (SettingError, HostError, NameProblem, FolderError, workspace.WorkspaceError)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs one command; returns the exit status. Wrong input is one sentence on stderr and status 2."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    options_, rest = parser().parse_known_args(arguments)
+    if rest and options_.function is not train:
+        print(f"Unknown arguments: {' '.join(rest)}", file=sys.stderr)
+        return 2
+    try:
+        return options_.function(options_, rest)
+    except WRONG as error:
+        print(error, file=sys.stderr)
+        return 2
+
+
+def parser() -> argparse.ArgumentParser:
+    whole = argparse.ArgumentParser(prog="python -m extension_lib", description="Darkroom without a WebUI.")
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(function: Any) -> argparse.ArgumentParser:
+        made = commands.add_parser(function.__name__, help=function.__doc__, description=function.__doc__)
+        made.set_defaults(function=function)
+        return made
+
+    served = command(app)
+    served.add_argument("--port", type=int, default=7861)
+    served.add_argument("--listen", action="store_true", help="let other machines in your network use it too")
+    command(train).add_argument("run", type=Path, help="a TOML file; --section.setting VALUE changes what it says")
+    for function in (draw, compare):
+        made = command(function)
+        made.add_argument("prompt", help="with <lora:name:weight> if you like")
+        made.add_argument("--checkpoint", default="", help="its title or path; the practice model without this")
+        made.add_argument("--out", type=Path, default=Path(f"{function.__name__}n.png" if function is draw else "compared.png"))
+        for name in ("steps", "width", "height", "seed"):
+            made.add_argument(f"--{name}", type=int, default=getattr(Picture(""), name))
+        made.add_argument("--cfg", type=float, default=Picture("").cfg)
+        made.add_argument("--negative", default="")
+        made.add_argument("--sampler", default=Picture("").sampler)
+        if function is compare:
+            made.add_argument("--lora", required=True, help="its name; all its copies by step are compared")
+            made.add_argument("--weights", default="0, 0.25, 0.5, 0.75, 1")
+    command(settings)
+    return whole
+
+
+def app(given: argparse.Namespace, rest: list[str]) -> int:
+    """Serve the pages on this machine."""
+    from .ui.app import serve
+
+    serve(host(), given.port, given.listen)
+    return 0
+
+
+def train(given: argparse.Namespace, rest: list[str]) -> int:
+    """Train what a TOML file describes."""
+    from .training import job as jobs
+    from .training.begin import Undecided, decided
+
+    here = host()
+    run = read_run(given.run, changes(rest), here)
+    space = open_or_create(here, run)
+    try:
+        run = decided(run, here, space)
+    except Undecided as asked:
+        print(asked, "Say so with --output.again and --output.existing.", sep="\n", file=sys.stderr)
+        return 2
+    job = jobs.start(run, here, space, chosen(here, run.base.checkpoint))
+    try:
+        follow(job)
+    except KeyboardInterrupt:
+        job.stop("Stopped by Ctrl-C.")
+        follow(job)
+    return 1 if job.ended and job.ended.failed else 0
+
+
+def read_run(path: Path, changed: dict[str, Any], here: "Standalone") -> Run:
+    """The file's settings over the checkpoint's preset, with the command line's changes over both."""
+    values = merged(toml.read(path), changed)
+    for concept in values.get("concepts", ()):
+        if isinstance(concept, dict) and concept.get("folder"):
+            concept["folder"] = str(path.parent / concept["folder"])  # relative to the file that names it
+    base = values.get("base", {}).get("checkpoint", "")
+    method = values.get("method", {}).get("name", "lora")
+    return defaults(method, chosen(here, base).preset if base else None).with_values(values)
+
+
+def changes(rest: list[str]) -> dict[str, Any]:
+    """--training.steps 5 --method.rank=8 as nested values. Raises SettingError."""
+    out: dict[str, Any] = {}
+    words = [part for word in rest for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    if len(words) % 2:
+        raise SettingError(f"{words[-1]} has no value. Write --section.setting VALUE.")
+    for flag, value in zip(words[::2], words[1::2]):
+        section, dot, name = flag.removeprefix("--").partition(".")
+        if not flag.startswith("--") or not dot:
+            raise SettingError(f"{flag} is not a setting. Write --section.setting VALUE, such as --training.steps 500.")
+        out.setdefault(section, {})[name] = value
+    return out
+
+
+def open_or_create(here: "Standalone", run: Run) -> workspace.Workspace:
+    root = here.folders.workspaces
+    try:
+        space = workspace.opened(root, run.output.name)
+        space.keep(run)
+        return space
+    except workspace.WorkspaceError:
+        return workspace.create(root, run.output.name, run)
+
+
+def follow(job: Any) -> None:
+    """Prints what happens until the job has ended."""
+    from .events import Ended, Saved, Warned
+    from .ui.live import duration
+
+    told = 0
+    while True:
+        ended = job.wait(timeout=1.0)
+        news, told = job.history[told:], len(job.history)
+        for event in news:
+            if isinstance(event, Warned):
+                print(event.message, flush=True)
+            elif isinstance(event, Saved):
+                print(f"Saved {event.path}", flush=True)
+            elif isinstance(event, Ended):
+                print(event.why, flush=True)
+        if ended:
+            return
+        left = job.seconds_left()
+        if left is not None and sys.stderr.isatty():
+            print(f"\rStep {job.step} of {job.run.training.steps}, {duration(left)} left  ", end="", file=sys.stderr)
+
+
+def draw(given: argparse.Namespace, rest: list[str]) -> int:
+    """Draw one picture."""
+    here = host()
+    if given.checkpoint:
+        here.load(chosen(here, given.checkpoint))
+    here.draw([picture(given)])[0].save(given.out)
+    print(given.out)
+    return 0
+
+
+def compare(given: argparse.Namespace, rest: list[str]) -> int:
+    """Draw LoRA weight against training step."""
+    from .compare.grid import Plan, copies, drawn, weights
+
+    here = host()
+    if given.checkpoint:
+        here.load(chosen(here, given.checkpoint))
+    files = copies(here.folders.lora, given.lora)
+    if not files:
+        raise HostError(f"There is no LoRA {given.lora} in {here.folders.lora}.")
+    plan = Plan(files, weights(given.weights), (given.prompt,), (given.seed,), picture(given))
+    for _, grid in drawn(plan, here):
+        if grid:
+            grid.save(given.out)
+    print(given.out)
+    return 0
+
+
+def picture(given: argparse.Namespace) -> Picture:
+    return Picture(given.prompt, given.negative, given.steps, given.cfg, given.width, given.height, given.seed, given.sampler)
+
+
+def settings(given: argparse.Namespace, rest: list[str]) -> int:
+    """List every setting with its default and meaning."""
+    for section, cls in all_sections().items():
+        print(f"\n[{section}]")
+        for option in options(cls):
+            print(f"  {option.name} = {option.default!r}\n      {option.help}")
+    return 0
+
+
+def host() -> "Standalone":
+    from .hosts.standalone import Standalone
+
+    return Standalone(HOME)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

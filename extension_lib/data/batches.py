@@ -1,0 +1,156 @@
+"""Batches: which pictures a step sees, with latents and prompts encoded as seldom as possible."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..events import Prepared, Warned
+from ..keyed import keyed_random
+from ..model import Condition, Model
+from ..run import Run
+from .buckets import bucket_of, buckets, fitted
+from .captions import varied
+from .folder import Item
+from .pictures import PictureError, load
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one micro-step learns from. Latents (b, 4, h, w) and weights (b,) fp32, on the model's device."""
+
+    latents: Tensor
+    prompts: list[str]
+    condition: Condition | None  # None: encode the prompts now, the text encoder is being trained
+    weights: Tensor
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One showing of one picture."""
+
+    item: int
+    showing: int  # tells apart the repeats within an epoch
+    mirrored: bool
+
+
+class Batches:
+    """The batches of a run by number; the same number gives the same batch, whatever came before."""
+
+    def __init__(self, run: Run, model: Model, items: list[Item], text_trained: bool):
+        self.run, self.model, self.items = run, model, list(items)
+        self.text_trained = text_trained
+        self.sizes = buckets(run.data.resolution, run.data.buckets)
+        self.latents: dict[tuple[int, bool], Tensor] = {}
+        self.conditions: dict[str, Tensor] = {}
+        self.plans: dict[int, list[list[Sample]]] = {}
+
+    @property
+    def latents_vary(self) -> bool:
+        return self.run.data.crop == "random"
+
+    @property
+    def prompts_vary(self) -> bool:
+        return self.run.data.shuffle_captions
+
+    def prepare(self) -> Iterator[Prepared | Warned]:
+        """Encodes what can be encoded once, then moves the encoders off the device. Unreadable pictures are left out."""
+        yield from self.read_pictures()
+        if not self.items:
+            raise PictureError("None of the pictures could be read.")
+        if not self.latents_vary:
+            self.model.park("vae")
+        if not self.text_trained and not self.prompts_vary:
+            self.encode_all_prompts()
+            self.model.park("te")
+
+    def read_pictures(self) -> Iterator[Prepared | Warned]:
+        kept = []
+        for n, item in enumerate(self.items):
+            yield Prepared(f"Reading {item.path.name}", n / len(self.items))
+            try:
+                image = load(item.path)
+                if not self.latents_vary:
+                    for mirrored in self.mirrors():
+                        self.latents[len(kept), mirrored] = self.encode(image, item, mirrored).cpu()
+                kept.append(item)
+            except PictureError as error:
+                yield Warned(f"Left out: {error}")
+        self.items = kept
+
+    def mirrors(self) -> tuple[bool, ...]:
+        return (False, True) if self.run.data.flip else (False,)
+
+    def encode_all_prompts(self) -> None:
+        texts = {item.prompt for item in self.items} | {""}
+        for text in sorted(texts):
+            self.conditions[text] = self.encode_prompt(text).cpu()
+
+    def encode_prompt(self, text: str) -> Tensor:
+        """(tokens, width)"""
+        data = self.run.data
+        with torch.no_grad(), self.model.autocast():
+            return self.model.encode_prompts([text], data.clip_skip, data.prompt_syntax).hidden[0].float()
+
+    def encode(self, image: Image.Image, item: Item, mirrored: bool, crop_key: object = None) -> Tensor:
+        """Scaled latents (4, h/8, w/8)."""
+        crop = keyed_random("crop", self.run.training.seed, crop_key) if crop_key is not None else None
+        image = fitted(image, bucket_of(item.width, item.height, self.sizes), crop)
+        pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 127.5 - 1
+        pixels = pixels.flip(2) if mirrored else pixels
+        return self.model.encode_images(pixels[None].to(self.model.device))[0]
+
+    @property
+    def per_epoch(self) -> int:
+        return len(self.plan(0))
+
+    def plan(self, epoch: int) -> list[list[Sample]]:
+        """The batches of an epoch: every picture as often as it repeats, shuffled, sizes kept apart."""
+        if epoch not in self.plans:
+            self.plans = {epoch: self.planned(epoch)}
+        return self.plans[epoch]
+
+    def planned(self, epoch: int) -> list[list[Sample]]:
+        rng = keyed_random("epoch", self.run.training.seed, epoch)
+        by_size: dict[tuple[int, int], list[Sample]] = {}
+        for n, item in enumerate(self.items):
+            for showing in range(item.repeats):
+                sample = Sample(n, showing, rng.random() < 0.5 if self.run.data.flip else False)
+                by_size.setdefault(bucket_of(item.width, item.height, self.sizes), []).append(sample)
+        size = self.run.training.batch_size
+        plan = []
+        for samples in by_size.values():
+            rng.shuffle(samples)
+            plan += [samples[i:i + size] for i in range(0, len(samples), size)]
+        rng.shuffle(plan)
+        return plan
+
+    def at(self, number: int) -> Batch:
+        """Batch number 0, 1, 2, ... of the run, across epochs."""
+        epoch, place = divmod(number, self.per_epoch)
+        samples = self.plan(epoch)[place]
+        prompts = [varied(self.items[s.item].prompt, self.run.data, self.run.training.seed, epoch, s.item, s.showing)
+                   for s in samples]
+        device = self.model.device
+        latents = torch.stack([self.latents_of(s, epoch) for s in samples]).to(device)
+        condition = None if self.text_trained else Condition(self.hidden_of(prompts).to(device))
+        return Batch(latents, prompts, condition, torch.ones(len(samples), device=device))
+
+    def latents_of(self, sample: Sample, epoch: int) -> Tensor:
+        if not self.latents_vary:
+            return self.latents[sample.item, sample.mirrored]
+        item = self.items[sample.item]
+        return self.encode(load(item.path), item, sample.mirrored, (epoch, sample.item, sample.showing)).cpu()
+
+    def hidden_of(self, prompts: list[str]) -> Tensor:
+        """(prompts, tokens, width); shorter ones are filled up with empty chunks, as encode_prompts does."""
+        if self.prompts_vary:
+            data = self.run.data
+            with torch.no_grad(), self.model.autocast():
+                return self.model.encode_prompts(prompts, data.clip_skip, data.prompt_syntax).hidden.float()
+        states = [self.conditions[prompt] for prompt in prompts]
+        longest, empty = max(len(s) for s in states), self.conditions[""]
+        return torch.stack([torch.cat([s, *[empty] * ((longest - len(s)) // len(empty))]) for s in states])

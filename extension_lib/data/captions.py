@@ -1,0 +1,36 @@
+"""From a picture's own caption and a concept's prompt to the text that is learned."""
+
+import re
+from pathlib import Path
+
+from ..keyed import keyed_random
+from ..run import Data
+
+FILEWORDS = "[filewords]"
+
+
+def own_caption(picture: Path, fallback: str = "") -> str:
+    """The text beside a picture; without one the fallback, or the file's name made readable."""
+    text = picture.with_suffix(".txt")
+    if text.exists():
+        return text.read_text(encoding="utf-8-sig", errors="replace").strip()
+    return fallback or re.sub(r"[-_\d\s]+", " ", picture.stem).strip()
+
+
+def prompt(instance_prompt: str, caption: str) -> str:
+    """The concept's prompt with the picture's caption put in; an empty prompt means the caption alone."""
+    text = (instance_prompt or FILEWORDS).replace(FILEWORDS, caption)
+    return re.sub(r"(\s*,)+\s*$|^\s*(,\s*)+", "", text).strip()
+
+
+def varied(text: str, data: Data, *key: object) -> str:
+    """The text as one step sees it: perhaps left out, perhaps its parts shuffled; the same for the same key."""
+    rng = keyed_random("caption", *key)
+    if rng.random() < data.caption_dropout:
+        return ""
+    if not data.shuffle_captions:
+        return text
+    parts = [part.strip() for part in text.split(",")]
+    head, tail = parts[:data.keep_first], parts[data.keep_first:]
+    rng.shuffle(tail)
+    return ", ".join(head + tail)

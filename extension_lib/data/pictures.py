@@ -1,0 +1,53 @@
+"""Pictures of any size and mode, read as upright RGB."""
+
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jfif", ".avif"}
+BEHIND = (255, 255, 255)  # what shows through transparent parts
+
+
+class PictureError(ValueError):
+    """A picture that cannot be read; the message names it."""
+
+
+def load(path: Path) -> Image.Image:
+    """The picture in RGB, turned upright; transparent parts on white, of an animation the first frame.
+
+    Raises PictureError.
+    """
+    try:
+        with Image.open(path) as image:
+            image.seek(0)
+            return rgb(ImageOps.exif_transpose(image))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise PictureError(f"{path.name} cannot be read as a picture: {error}.") from error
+
+
+def rgb(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I") or image.mode == "F":
+        image = eight_bit(image)
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        behind = Image.new("RGBA", image.size, (*BEHIND, 255))
+        return Image.alpha_composite(behind, image).convert("RGB")
+    return image.convert("RGB")
+
+
+def eight_bit(image: Image.Image) -> Image.Image:
+    """16-bit and float greyscale scaled to 8 bits; convert() alone would clip everything bright."""
+    top = 65535 if image.mode.startswith("I") else 1
+    if image.mode == "I" and image.getextrema()[1] <= 255:
+        top = 255
+    return image.convert("F").point(lambda v: v * (255 / top)).convert("L")
+
+
+def size(path: Path) -> tuple[int, int]:
+    """Width and height as shown, without decoding the whole picture. Raises PictureError."""
+    try:
+        with Image.open(path) as image:
+            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+            return (image.height, image.width) if turned else (image.width, image.height)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise PictureError(f"{path.name} cannot be read as a picture: {error}.") from error

@@ -1,0 +1,29 @@
+"""The loss of a batch: squared error, weighted by noise level and by sample."""
+
+import torch
+from torch import Tensor
+
+from ..run import Noise
+
+
+def plain(snr: Tensor, prediction: str, gamma: float) -> Tensor:
+    return torch.ones_like(snr)
+
+
+def min_snr(snr: Tensor, prediction: str, gamma: float) -> Tensor:
+    """Hang et al., 2023, arXiv:2303.09556: min(snr, gamma) in units of the clean picture's error."""
+    return snr.clamp(max=gamma) / (snr if prediction == "eps" else snr + 1)
+
+
+def debiased(snr: Tensor, prediction: str, gamma: float) -> Tensor:
+    """Yu et al., 2023, arXiv:2310.08442: 1 / sqrt(snr) for eps, snr held below 1000."""
+    return 1 / snr.clamp(max=1000).sqrt() if prediction == "eps" else 1 / (snr + 1)
+
+
+WEIGHTINGS = {"none": plain, "min-snr": min_snr, "debiased": debiased}
+
+
+def loss(predicted: Tensor, target: Tensor, snr: Tensor, weights: Tensor, prediction: str, noise: Noise) -> Tensor:
+    """A scalar. predicted and target (b, 4, h, w); snr and weights (b,)."""
+    error = (predicted.float() - target.float()).square().mean(dim=(1, 2, 3))
+    return (error * weights * WEIGHTINGS[noise.weighting](snr, prediction, noise.min_snr_gamma)).mean()

@@ -1,0 +1,36 @@
+"""The noise process: what is added to latents, and what the model should answer (Ho et al., 2020, arXiv:2006.11239)."""
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..keyed import keyed
+from ..model import Diffusion
+
+
+class Noised(NamedTuple):
+    """noisy and target (b, 4, h, w); t and snr (b,)."""
+
+    noisy: Tensor
+    target: Tensor
+    t: Tensor
+    snr: Tensor
+
+
+def noised(latents: Tensor, diffusion: Diffusion, offset: float, *key: object) -> Noised:
+    """Latents with noise at random timesteps; noise and timesteps depend on the key alone.
+
+    offset: noise that is the same over a whole channel (crosslabs.org/blog/diffusion-with-offset-noise).
+    """
+    rng = keyed("noise", *key)
+    steps = len(diffusion.alphas_cumprod)
+    t = torch.randint(steps, (len(latents),), generator=rng)
+    noise = torch.randn(latents.shape, generator=rng)
+    if offset:
+        noise = noise + offset * torch.randn((*latents.shape[:2], 1, 1), generator=rng)
+    alpha_bar = diffusion.alphas_cumprod[t].to(latents.device)
+    noise = noise.to(latents.device)
+    signal, spread = alpha_bar.sqrt().view(-1, 1, 1, 1), (1 - alpha_bar).sqrt().view(-1, 1, 1, 1)
+    target = noise if diffusion.prediction == "eps" else signal * noise - spread * latents
+    return Noised(signal * latents + spread * noise, target, t.to(latents.device), alpha_bar / (1 - alpha_bar))

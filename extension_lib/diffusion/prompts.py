@@ -1,0 +1,135 @@
+"""Prompts as CLIP sees them: chunks of 75 tokens, with weights where prompt syntax is on."""
+
+import re
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+CHUNK = 75  # tokens of the prompt in a chunk; with start and end it is 77
+COMMA_BACKTRACK = 20  # a chunk may end at a comma this many tokens back; the WebUI's default
+LOUDER, SOFTER = 1.1, 1 / 1.1  # what a pair of round and of square brackets does
+EXPLICIT = re.compile(r":\s*([+-]?\d*\.?\d+)\s*$")
+BREAK = re.compile(r"\s*\bBREAK\b\s*")
+
+Weighted = list[tuple[str, float]]
+
+
+class Chunk(NamedTuple):
+    """77 token ids and 77 weights."""
+
+    ids: list[int]
+    weights: list[float]
+
+
+def weighted(prompt: str) -> Weighted:
+    """The texts of a prompt with their weights, as the WebUI's prompt box means them.
+
+    (more) and [less], (exactly:1.3), \\( for the bracket itself (a backslash is never shown); an unclosed bracket holds to the end.
+    """
+    letters: list[str] = []
+    weights: list[float] = []
+    opened: list[tuple[str, int]] = []
+
+    def close(bracket: str) -> bool:
+        at = next((i for i in reversed(range(len(opened))) if opened[i][0] == bracket), None)
+        if at is None:
+            return False
+        start, factor = opened.pop(at)[1], LOUDER if bracket == "(" else SOFTER
+        said = EXPLICIT.search("".join(letters[start:])) if bracket == "(" else None
+        if said:
+            del letters[start + said.start():], weights[start + said.start():]
+            factor = float(said[1])
+        weights[start:] = [w * factor for w in weights[start:]]
+        return True
+
+    escaped = False
+    for letter in prompt:
+        if letter in "([" and not escaped:
+            opened.append((letter, len(letters)))
+        elif letter in ")]" and not escaped and close("(" if letter == ")" else "["):
+            pass
+        elif letter == "\\" and not escaped:
+            escaped = True
+            continue
+        else:
+            letters.append(letter)
+            weights.append(1.0)
+        escaped = False
+    for bracket, start in sorted(opened):  # round ones first, as the WebUI multiplies them
+        weights[start:] = [w * (LOUDER if bracket == "(" else SOFTER) for w in weights[start:]]
+    return runs(letters, weights)
+
+
+def runs(letters: list[str], weights: list[float]) -> Weighted:
+    """Neighbouring letters of the same weight as one text."""
+    pairs = groupby(zip(letters, weights), key=lambda pair: pair[1])
+    return [("".join(letter for letter, _ in run), weight) for weight, run in pairs] or [("", 1.0)]
+
+
+def chunks(tokenizer: Any, prompt: str, syntax: bool = False) -> list[Chunk]:
+    """The prompt cut into chunks, at a comma where one is near; at least one chunk."""
+    start, end = tokenizer.bos_token_id, tokenizer.eos_token_id
+    comma = tokenizer.get_vocab().get(",</w>")
+    done: list[Chunk] = []
+    ids: list[int] = []
+    weights: list[float] = []
+
+    def close(upto: int) -> None:
+        nonlocal ids, weights
+        fill = CHUNK - upto
+        done.append(Chunk([start, *ids[:upto], *[end] * (fill + 1)], [1.0, *weights[:upto], *[1.0] * (fill + 1)]))
+        ids, weights = ids[upto:], weights[upto:]
+
+    for text, weight in weighted(prompt) if syntax else [(prompt, 1.0)]:
+        for i, part in enumerate(BREAK.split(text) if syntax else [text]):
+            if i:
+                close(len(ids))
+            for token in tokenizer(part, truncation=False, add_special_tokens=False)["input_ids"]:
+                if len(ids) == CHUNK:
+                    close(CHUNK if token == comma else break_point(ids, comma))
+                ids.append(token)
+                weights.append(weight)
+    if ids or not done:
+        close(len(ids))
+    return done
+
+
+def break_point(ids: list[int], comma: int | None) -> int:
+    """Where a full chunk ends: after its last comma if that is near enough, else at its end."""
+    back = next((n for n, token in enumerate(reversed(ids)) if token == comma), CHUNK)
+    return CHUNK - back if back < COMMA_BACKTRACK else CHUNK
+
+
+def encode(text_model: Any, tokenizer: Any, prompts: list[str], clip_skip: int = 1, syntax: bool = False) -> Tensor:
+    """(prompts, 77 * chunks, width). Prompts with fewer chunks than the longest are filled up with empty ones.
+
+    text_model: a transformers CLIPTextModel. clip_skip 1 is its last layer; n stops n - 1 layers earlier.
+    """
+    cut = [chunks(tokenizer, prompt, syntax) for prompt in prompts]
+    longest = max(map(len, cut))
+    empty = chunks(tokenizer, "")
+    filled = [own + empty * (longest - len(own)) for own in cut]
+    ids = torch.tensor([c.ids for own in filled for c in own], device=text_model.device)
+    hidden = hidden_states(text_model, ids, clip_skip)
+    weights = torch.tensor([c.weights for own in filled for c in own], device=hidden.device)
+    if not bool((weights == 1).all()):
+        hidden = emphasised(hidden, weights)
+    return hidden.reshape(len(prompts), longest * hidden.shape[1], hidden.shape[2])
+
+
+def hidden_states(text_model: Any, ids: Tensor, clip_skip: int) -> Tensor:
+    """(n, 77) ids to (n, 77, width), after the final layer norm."""
+    if clip_skip == 1:
+        return text_model(input_ids=ids).last_hidden_state
+    inner = getattr(text_model, "text_model", text_model)  # transformers 5 has no text_model inside
+    states = text_model(input_ids=ids, output_hidden_states=True).hidden_states
+    return inner.final_layer_norm(states[-clip_skip])
+
+
+def emphasised(hidden: Tensor, weights: Tensor) -> Tensor:
+    """Each token's vector times its weight, the mean of every chunk kept: the WebUI's "Original" emphasis."""
+    before = hidden.mean(dim=(1, 2), keepdim=True)
+    hidden = hidden * weights[..., None].to(hidden.dtype)
+    return hidden * (before / hidden.mean(dim=(1, 2), keepdim=True))

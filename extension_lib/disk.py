@@ -1,0 +1,62 @@
+"""Files that appear whole or not at all."""
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+FORBIDDEN = '<>:"/\\|?*'
+RESERVED = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
+
+
+class SaveError(OSError):
+    """A file could not be written; the message says which, why, and that what was there is untouched."""
+
+
+class NameProblem(ValueError):
+    """A name that cannot be a file's name on every system."""
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Gives a temporary path to write to; on leaving, it takes the place of path in one move.
+
+    Raises SaveError when the disk is full or path is held open by another program. path is then as it was.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        reason = "the disk is full" if error.errno in OUT_OF_SPACE else str(error.strerror or error)
+        raise SaveError(f"Could not write {path}: {reason}. What was there before is untouched.") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    with replacing(path) as part, open(part, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def write_text(path: Path, text: str) -> None:
+    write_bytes(path, text.encode("utf-8"))
+
+
+def file_name(name: str, what: str = "name") -> str:
+    """The name, if it can name a file on Windows, macOS and Linux; raises NameProblem."""
+    name = name.strip()
+    if not name:
+        raise NameProblem(f"The {what} is empty. Type one, such as 'ghost'.")
+    bad = sorted({c for c in name if c in FORBIDDEN or ord(c) < 32})
+    if bad or ".." in name or name[0] == "." or name[-1] in ". ":
+        shown = " ".join(bad) or "a dot at its start or end, or '..'"
+        raise NameProblem(f"The {what} {name!r} cannot be a file's name: it has {shown}. Use letters, digits, - and _.")
+    if name.split(".")[0].lower() in RESERVED or len(name) > 120:
+        raise NameProblem(f"The {what} {name!r} cannot be a file's name on Windows. Choose another.")
+    return name

@@ -1,0 +1,1 @@
+"""The files that Darkroom writes, one format per file."""

@@ -1,0 +1,33 @@
+"""What a saved file says about where it came from."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..family import Family
+from ..run import Run
+
+
+@dataclass(frozen=True)
+class About:
+    """The facts of a run at the moment of saving."""
+
+    run: Run
+    family: Family
+    prediction: str  # "eps" or "v"
+    checkpoint: Path
+    checkpoint_hash: str  # sha256 of the file, hex; "" when unknown
+    step: int  # over the workspace's lifetime
+    epoch: int
+    pictures: int
+    per_epoch: int
+    folders: dict[str, tuple[int, int]]  # folder name -> (repeats, pictures)
+    tags: dict[str, dict[str, int]]  # folder name -> caption part -> count
+    buckets: dict[tuple[int, int], int]  # size -> pictures
+    started: float  # seconds since 1970
+    finished: float
+
+    @property
+    def trigger(self) -> str:
+        """What to type beside the tag: the first concept's instance prompt without its caption."""
+        texts = [c.instance_prompt.replace("[filewords]", "").strip(" ,") for c in self.run.concepts]
+        return ", ".join(t for t in texts if t)

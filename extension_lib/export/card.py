@@ -1,0 +1,33 @@
+"""The card of a file in the WebUI: trigger words, preferred weight and picture, so that it can be used at once."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+from ..disk import write_bytes, write_text
+from .about import About
+
+
+def write(path: Path, about: About, weight: float = 1.0, picture: Any = None) -> None:
+    """Writes <stem>.json and, given a PIL image, <stem>.png beside the file. What a person wrote there is kept."""
+    card = path.with_suffix(".json")
+    old = read(card)
+    ours = {"description": f"{about.run.method.title}, {about.step} steps on {about.checkpoint.stem}",
+            "sd version": about.family.card_version, "activation text": about.trigger, "preferred weight": weight,
+            "negative text": "", "notes": ""}
+    write_text(card, json.dumps({**ours, **{k: v for k, v in old.items() if k not in ("description", "sd version")}},
+                                indent=4, ensure_ascii=False))
+    if picture is not None:
+        png = io.BytesIO()
+        picture.save(png, "PNG")
+        write_bytes(path.with_suffix(".png"), png.getvalue())
+
+
+def read(card: Path) -> dict[str, Any]:
+    if not card.exists():
+        return {}
+    try:
+        return dict(json.loads(card.read_text(encoding="utf-8")))
+    except (ValueError, TypeError):
+        return {}  # not ours and not readable; it is written anew

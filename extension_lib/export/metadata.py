@@ -1,0 +1,122 @@
+"""The header of a LoRA file: kohya's ss_ keys, modelspec, and the hashes that tools look up."""
+
+import hashlib
+import json
+from datetime import datetime, timezone
+from typing import Any
+
+from safetensors.torch import save
+from torch import Tensor
+
+from .. import __version__
+from .about import About
+
+LEGACY_AREA = slice(0x100000, 0x110000)  # what the oldest hash of a LoRA looks at
+
+
+def network(about: About, module: str, arguments: dict[str, Any]) -> dict[str, str]:
+    """All metadata of an adapter file but its hashes; every value is text, as the format wants.
+
+    module: ss_network_module, such as "networks.lora"; arguments: ss_network_args.
+    """
+    values = {**training(about), **dataset(about), **base(about), "ss_network_module": module, "ss_network_args": arguments,
+              "ss_network_dim": getattr(about.run.method, "rank", None),
+              "ss_network_alpha": getattr(about.run.method, "alpha", None)}
+    values = {key: as_text(value) for key, value in values.items() if value is not None}
+    return {**values, **modelspec(about, "lora")}
+
+
+def as_text(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else str(value)
+
+
+def training(about: About) -> dict[str, Any]:
+    run, method = about.run, about.run.method
+    return {
+        "ss_output_name": run.output.name,
+        "ss_session_id": int(about.started * 1000) % 2**32,
+        "ss_training_started_at": about.started,
+        "ss_training_finished_at": about.finished,
+        "ss_steps": about.step,
+        "ss_max_train_steps": run.training.steps,
+        "ss_epoch": about.epoch,
+        "ss_num_epochs": -(-run.training.steps * run.training.accumulation // about.per_epoch),
+        "ss_unet_lr": getattr(method, "unet_rate", None),
+        "ss_text_encoder_lr": getattr(method, "text_rate", None),
+        "ss_learning_rate": getattr(method, "unet_rate", None),
+        "ss_lr_scheduler": run.training.schedule,
+        "ss_lr_warmup_steps": round(run.training.warmup * run.training.steps),
+        "ss_optimizer": f"torch.optim.AdamW(weight_decay={run.training.weight_decay},betas=(0.9, 0.999))",
+        "ss_max_grad_norm": run.training.clip,
+        "ss_gradient_checkpointing": run.training.checkpointing,
+        "ss_gradient_accumulation_steps": run.training.accumulation,
+        "ss_network_dropout": getattr(method, "dropout", None),
+        "ss_clip_skip": run.data.clip_skip,
+        "ss_max_token_length": 75,
+        "ss_caption_dropout_rate": run.data.caption_dropout,
+        "ss_seed": run.training.seed,
+        "ss_noise_offset": run.noise.noise_offset,
+        "ss_min_snr_gamma": run.noise.min_snr_gamma if run.noise.weighting == "min-snr" else None,
+        "ss_mixed_precision": "no",
+        "ss_full_fp16": False,
+        "ss_cache_latents": run.data.crop != "random",
+        "darkroom_version": __version__,
+    }
+
+
+def dataset(about: About) -> dict[str, Any]:
+    size = about.run.data.resolution
+    return {
+        "ss_num_train_images": about.pictures,
+        "ss_num_reg_images": 0,
+        "ss_num_batches_per_epoch": about.per_epoch,
+        "ss_batch_size_per_device": about.run.training.batch_size,
+        "ss_total_batch_size": about.run.training.batch_size * about.run.training.accumulation,
+        "ss_resolution": f"({size}, {size})",
+        "ss_bucket_info": {"buckets": {str(n): {"resolution": list(bucket), "count": count}
+                                       for n, (bucket, count) in enumerate(sorted(about.buckets.items()))}},
+        "ss_dataset_dirs": {name: {"n_repeats": repeats, "img_count": count}
+                            for name, (repeats, count) in about.folders.items()},
+        "ss_reg_dataset_dirs": {},
+        "ss_tag_frequency": about.tags,
+    }
+
+
+def base(about: About) -> dict[str, Any]:
+    return {
+        "ss_v2": about.family.base_version.startswith("sd_v2"),
+        "ss_base_model_version": about.family.base_version,
+        "ss_sd_model_name": about.checkpoint.name,
+        "ss_new_sd_model_hash": about.checkpoint_hash or None,
+    }
+
+
+def modelspec(about: About, kind: str) -> dict[str, str]:
+    """Stability's ModelSpec 1.0.1 (github.com/Stability-AI/ModelSpec)."""
+    size = about.run.data.resolution
+    values = {
+        "sai_model_spec": "1.0.1",
+        "architecture": f"{about.family.architecture}/{kind}",
+        "implementation": "diffusers",
+        "title": about.run.output.name,
+        "resolution": f"{size}x{size}",
+        "date": datetime.fromtimestamp(about.finished, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S"),
+        "prediction_type": "epsilon" if about.prediction == "eps" else "v",
+        "timestep_range": "0,999",
+        "encoder_layer": str(about.run.data.clip_skip),
+        "trigger_phrase": about.trigger,
+    }
+    return {f"modelspec.{key}": value for key, value in values.items() if value}
+
+
+def with_hashes(tensors: dict[str, Tensor], metadata: dict[str, str]) -> dict[str, str]:
+    """The metadata with the two hashes by which LoRA files are known; both are over the tensors, not over the header."""
+    plain = save(tensors, {key: value for key, value in metadata.items() if key.startswith("ss_")})
+    return {**metadata, "sshs_model_hash": model_hash(plain),
+            "sshs_legacy_hash": hashlib.sha256(plain[LEGACY_AREA]).hexdigest()[:8]}
+
+
+def model_hash(file: bytes) -> str:
+    """sha256 of everything after the header of a safetensors file."""
+    header = int.from_bytes(file[:8], "little")
+    return hashlib.sha256(memoryview(file)[8 + header:]).hexdigest()

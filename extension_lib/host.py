@@ -1,0 +1,117 @@
+"""What training needs of the program around it."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from .events import Event
+from .model import Model
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+PRESET_SUFFIX = ".darkroom.toml"  # settings that belong to a checkpoint lie beside it under its stem
+
+
+class HostError(RuntimeError):
+    """The host cannot do what is asked; the message says what and why."""
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where the host keeps things."""
+
+    lora: Path
+    embeddings: Path
+    hypernetworks: Path
+    checkpoints: Path
+    workspaces: Path
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A checkpoint the host can load. title is what its dropdown shows."""
+
+    title: str
+    path: Path
+    sha256: str = field(default="", compare=False)  # of the file, where the host knows it
+
+    @property
+    def preset(self) -> Path | None:
+        """The settings file that belongs to this checkpoint, if there is one."""
+        path = self.path.with_name(self.path.stem + PRESET_SUFFIX)
+        return path if path.exists() else None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture to draw with the host's txt2img."""
+
+    prompt: str
+    negative: str = ""
+    steps: int = 20
+    cfg: float = 7.0
+    width: int = 512
+    height: int = 512
+    seed: int = 0
+    sampler: str = "Euler"
+    clip_skip: int = 1
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A line the page should show when something about the installation is not as it should be."""
+
+    message: str
+    retry: Callable[[], str] | None = field(default=None, compare=False)
+
+
+def chosen(host: "Host", text: str) -> Checkpoint:
+    """The checkpoint of this title, or the file at this path. Raises HostError."""
+    for checkpoint in host.checkpoints():
+        if text in (checkpoint.title, checkpoint.path.stem, str(checkpoint.path)):
+            return checkpoint
+    path = Path(text).expanduser()
+    if path.is_file():
+        return Checkpoint(path.stem, path)
+    raise HostError(f"There is no checkpoint {text!r}. Choose one from the list, or give the path of a .safetensors file.")
+
+
+class Host(Protocol):
+    name: str
+    folders: Folders
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """What can be trained on, as the host lists it."""
+
+    def current(self) -> Checkpoint | None:
+        """The checkpoint that is loaded now, if any."""
+
+    def borrow(self, checkpoint: Checkpoint) -> AbstractContextManager[Model]:
+        """The checkpoint's model, for us alone; on leaving, the host is as it was, and that is checked.
+
+        Raises HostError when this checkpoint or this way of running cannot be trained on.
+        """
+
+    def draw(self, pictures: list[Picture]) -> list[Any]:
+        """PIL images by the host's own txt2img, prompt tags and all. Within borrow: with whatever is attached now."""
+
+    def deltas(self, path: Path) -> dict[str, "Tensor"]:
+        """What the host's own loader makes of a LoRA file: by key, what is added to each layer's weight (fp32, CPU).
+
+        Raises HostError when the loader rejects the file or leaves keys unmatched.
+        """
+
+    def forget(self, path: Path) -> None:
+        """Drops any merged or loaded copy of this file, before or after it is written anew."""
+
+    def show(self, event: Event) -> None:
+        """The host's own progress bar."""
+
+    def stopping(self) -> bool:
+        """Whether the host's own Interrupt asks to stop."""
+
+    def refresh(self) -> None:
+        """A file just written is listed without a restart."""

@@ -1,0 +1,38 @@
+"""What a checkpoint file is, told from its keys and shapes without loading it."""
+
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from ..host import HostError
+
+FIRST = "model.diffusion_model.input_blocks.0.0.weight"
+SD1_TEXT = "cond_stage_model.transformer."
+OTHERS = {
+    "conditioner.embedders.1.": "a Stable Diffusion XL checkpoint",
+    "conditioner.embedders.0.": "a Stable Diffusion XL refiner",
+    "cond_stage_model.model.": "a Stable Diffusion 2 checkpoint",
+    "model.diffusion_model.joint_blocks.": "a Stable Diffusion 3 checkpoint",
+    "double_blocks.": "a Flux checkpoint",
+    "lora_unet_": "a LoRA, not a checkpoint",
+}
+
+
+def require_sd1(path: Path) -> None:
+    """Raises HostError, naming what the file is instead, unless it is a Stable Diffusion 1 checkpoint."""
+    if not path.is_file():
+        raise HostError(f"There is no checkpoint {path}. Choose one from the list.")
+    try:
+        with safe_open(path, "pt") as file:
+            keys = set(file.keys())
+            inputs = file.get_slice(FIRST).get_shape()[1] if FIRST in keys else 0
+    except (SafetensorError, OSError) as error:
+        raise HostError(f"{path.name} is not a readable safetensors file ({error}).") from None
+    for prefix, what in OTHERS.items():
+        if any(key.startswith(prefix) for key in keys):
+            raise HostError(f"{path.name} is {what}. Darkroom trains Stable Diffusion 1 checkpoints so far.")
+    if not inputs or not any(key.startswith(SD1_TEXT) for key in keys):
+        raise HostError(f"{path.name} is not a Stable Diffusion checkpoint: it has no UNet with a CLIP text encoder.")
+    if inputs != 4:
+        raise HostError(f"{path.name} takes {inputs} input channels (an inpainting or editing model). "
+                        "Darkroom trains plain Stable Diffusion 1 checkpoints so far.")

@@ -1,0 +1,76 @@
+"""What is put back when a model is given back, and the check that it was."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from ..host import HostError
+
+
+@dataclass(frozen=True)
+class ParameterState:
+    parameter: nn.Parameter
+    requires_grad: bool
+    dtype: torch.dtype
+    device: torch.device
+
+
+@contextmanager
+def frozen(*modules: nn.Module) -> Iterator[None]:
+    """Within, nothing of the modules learns and all are in eval mode; afterwards all is as it was, which is checked.
+
+    Raises HostError on leaving when a weight is no longer the same object or bit for bit the same.
+    """
+    parameters = [ParameterState(p, p.requires_grad, p.dtype, p.device) for m in modules for p in m.parameters()]
+    modes = [(m, m.training) for root in modules for m in root.modules()]
+    forwards = {id(m): m.__dict__.get("forward") for m, _ in modes}
+    before = checksum(modules)
+    for state in parameters:
+        state.parameter.requires_grad_(False)
+    for module in modules:
+        module.eval()
+    try:
+        yield
+    finally:
+        for state in parameters:
+            state.parameter.grad = None
+            if state.parameter.device != state.device:
+                state.parameter.data = state.parameter.data.to(state.device)
+            state.parameter.requires_grad_(state.requires_grad)
+        for module, training in modes:
+            module.training = training
+            restore_forward(module, forwards[id(module)])
+        if checksum(modules) != before:
+            raise HostError("The model's weights changed while it was lent. Reload the checkpoint before you go on.")
+
+
+def restore_forward(module: nn.Module, forward: object) -> None:
+    if module.__dict__.get("forward") is not forward:
+        if forward is None:
+            del module.forward
+        else:
+            module.forward = forward
+
+
+@torch.no_grad()
+def checksum(modules: tuple[nn.Module, ...]) -> str:
+    """A fingerprint of all weights' bits, computed where they lie."""
+    digest = hashlib.sha256()
+    for module in modules:
+        for parameter in module.parameters():
+            digest.update(fingerprint(parameter.detach()))
+    return digest.hexdigest()
+
+
+INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+
+
+def fingerprint(tensor: torch.Tensor) -> bytes:
+    """Sums over the bits, plain and weighted by position, so that swapped or shifted values show."""
+    bits = tensor.contiguous().view(-1).view(INTEGERS[tensor.element_size()]).long()
+    place = torch.arange(1, len(bits) + 1, device=bits.device) % 65521
+    return torch.stack([bits.sum(), (bits * place).sum()]).cpu().numpy().tobytes()

@@ -1,0 +1,102 @@
+"""A model seen through a few verbs, whatever program holds it: what is common to all hosts."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..diffusion import prompts as prompting
+from ..family import Family
+from ..model import Condition, Diffusion, Layer
+from .names import lora_key
+
+ADAPTABLE = (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm)
+
+
+class View:
+    """Parts of a loaded model under one roof. Subclasses say how UNet and autoencoder are called and named."""
+
+    checkpointed: tuple[str, ...] = ()  # class names of the blocks whose activations may be recomputed
+
+    def __init__(self, family: Family, unet: nn.Module, vae: nn.Module, text_model: nn.Module, tokenizer: Any,
+                 diffusion: Diffusion, device: torch.device, compute: torch.dtype):
+        self.family, self.diffusion, self.device, self.compute = family, diffusion, device, compute
+        self.unet, self.vae, self.text_model, self.tokenizer = unet, vae, text_model, tokenizer
+        self.parked: set[str] = set()
+
+    def layers(self) -> list[Layer]:
+        return [*self.unet_layers(), *self.text_layers()]
+
+    def unet_layers(self) -> Iterator[Layer]:
+        for name, module in self.unet.named_modules():
+            path = self.unet_path(name) if isinstance(module, ADAPTABLE) else None
+            if path is not None:
+                yield Layer(lora_key("lora_unet", path), "unet", module, tuple(module.weight.shape))
+
+    def unet_path(self, name: str) -> str | None:
+        """diffusers' path of a UNet module, given its own; None where LoRA files have no name for it."""
+        raise NotImplementedError
+
+    def text_layers(self) -> Iterator[Layer]:
+        encoder = self.family.text_encoders[0]
+        for name, module in self.text_model.named_modules():
+            if isinstance(module, ADAPTABLE):
+                path = name if name.startswith("text_model.") else f"text_model.{name}"  # transformers 5 left it out
+                yield Layer(lora_key(encoder.prefix, path), encoder.part, module, tuple(module.weight.shape))
+
+    def blocks(self) -> list[nn.Module]:
+        parts = [*self.unet.modules(), *self.text_model.modules()]
+        return [m for m in parts if type(m).__name__ in (*self.checkpointed, "CLIPEncoderLayer")]
+
+    @torch.no_grad()
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        """The mean of the posterior, scaled: its spread is far below what anyone could see."""
+        weight = next(self.vae.parameters())
+        with torch.autocast(self.device.type, enabled=False):
+            mean = self.posterior_mean(pixels.to(weight.device, weight.dtype)).float()
+            if not mean.isfinite().all() and weight.dtype != torch.float32:
+                mean = self.encoded_in_full_precision(pixels.to(weight.device))
+        return mean * self.family.latent_scale
+
+    def encoded_in_full_precision(self, pixels: Tensor) -> Tensor:
+        """Some autoencoders overflow in fp16. To fp32 and back loses nothing."""
+        before = next(self.vae.parameters()).dtype
+        self.vae.to(torch.float32)
+        try:
+            return self.posterior_mean(pixels.float())
+        finally:
+            self.vae.to(before)
+
+    def posterior_mean(self, pixels: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def encode_prompts(self, prompts: list[str], clip_skip: int = 1, syntax: bool = False) -> Condition:
+        return Condition(prompting.encode(self.text_model, self.tokenizer, prompts, clip_skip, syntax))
+
+    def predict(self, noisy: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        weight = next(self.unet.parameters())
+        return self.noise(noisy.to(weight.dtype), t, condition.hidden.to(weight.dtype)).float()
+
+    def noise(self, noisy: Tensor, t: Tensor, hidden: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def autocast(self) -> AbstractContextManager:
+        return nullcontext() if self.compute == torch.float32 else torch.autocast(self.device.type, self.compute)
+
+    def park(self, part: str) -> None:
+        self.module_of(part).to("cpu")
+        self.parked.add(part)
+
+    def unpark(self) -> None:
+        """Everything back on the device, as drawing needs it."""
+        for part in self.parked:
+            self.module_of(part).to(self.device)
+
+    def repark(self) -> None:
+        for part in self.parked:
+            self.module_of(part).to("cpu")
+
+    def module_of(self, part: str) -> nn.Module:
+        return {"vae": self.vae, "te": self.text_model}[part]

@@ -1,0 +1,32 @@
+"""Random numbers that depend on a key alone: what is drawn at a step does not depend on what was drawn before."""
+
+import hashlib
+import random
+from contextlib import contextmanager
+
+import torch
+
+
+def seed_of(*key: object) -> int:
+    """A 63-bit seed from any printable key."""
+    return int.from_bytes(hashlib.sha256(repr(key).encode("utf-8")).digest()[:8], "big") >> 1
+
+
+def keyed(*key: object) -> torch.Generator:
+    """A CPU generator for this key; CPU, so that every device draws the same numbers."""
+    return torch.Generator().manual_seed(seed_of(*key))
+
+
+def keyed_random(*key: object) -> random.Random:
+    return random.Random(seed_of(*key))
+
+
+@contextmanager
+def seeded(*key: object, devices: list | None = None):
+    """Within, torch's own generators (dropout uses them) follow the key; afterwards they are as they were.
+
+    devices: the accelerators whose generators are kept too; None for all.
+    """
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed_of(*key))
+        yield

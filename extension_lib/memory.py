@@ -1,0 +1,45 @@
+"""How much memory is used, and what to do when it is not enough."""
+
+import torch
+
+from .run import Run
+
+GIB = 2**30
+
+
+def ran_out(error: BaseException) -> bool:
+    """Whether an exception means that memory ran out; torch says so in several ways."""
+    words = str(error).lower()
+    named = type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError)
+    return named or (isinstance(error, RuntimeError) and ("out of memory" in words or "can't allocate memory" in words))
+
+
+def free_cache() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
+def used(device: torch.device) -> str:
+    """"11.2 of 12.0 GiB used", for people."""
+    if device.type == "cuda":
+        free, total = torch.cuda.mem_get_info(device)
+        return f"{(total - free) / GIB:.1f} of {total / GIB:.1f} GiB of the card are used"
+    import psutil
+
+    memory = psutil.virtual_memory()
+    return f"{(memory.total - memory.available) / GIB:.1f} of {memory.total / GIB:.1f} GiB of memory are used"
+
+
+def remedy(run: Run) -> str:
+    """What to change so that the run needs less memory, the cheapest first."""
+    ideas = []
+    if not run.training.checkpointing:
+        ideas.append("switch gradient checkpointing on (about half the memory)")
+    if run.training.batch_size > 1:
+        ideas.append(f"lower the batch size from {run.training.batch_size} to 1 and raise gradient accumulation instead")
+    if run.data.resolution > 512:
+        ideas.append(f"lower the resolution from {run.data.resolution} to 512")
+    if getattr(run.method, "text_rate", 0) > 0:
+        ideas.append("set the text encoder's rate to 0, which also moves it off the card")
+    ideas.append(f"lower the resolution below {run.data.resolution}, or close other programs that use the card")
+    return "; ".join(ideas[:3])

@@ -1,0 +1,17 @@
+"""The ways to teach a model something new, one file each."""
+
+import pkgutil
+from importlib import import_module
+
+from .base import Method
+
+
+def found() -> dict[str, type[Method]]:
+    """Every method by its name: the classes in this folder's files that have one."""
+    out: dict[str, type[Method]] = {}
+    for info in pkgutil.iter_modules(__path__):
+        module = import_module(f".{info.name}", __name__)
+        for value in vars(module).values():
+            if isinstance(value, type) and value.__module__ == module.__name__ and isinstance(vars(value).get("name"), str):
+                out[value.name] = value
+    return dict(sorted(out.items(), key=lambda item: item[1].order))

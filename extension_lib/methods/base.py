@@ -1,0 +1,52 @@
+"""What a method promises: settings to choose, and something trainable hung on a model."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+from ..model import Model
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Group:
+    """Parameters that learn at one rate."""
+
+    name: str
+    rate: float
+    parameters: "list[nn.Parameter]"
+
+
+class Trainable(Protocol):
+    """What a method hung on a model."""
+
+    parts: frozenset[str]  # which parts of the model its gradient runs through: "unet", "te1"
+
+    def groups(self) -> list[Group]:
+        """All that is trained; fp32 whatever the model is."""
+
+    def state_dict(self) -> "dict[str, Tensor]":
+        """What was learned, under the names its file uses; the tensors are the live ones."""
+
+    def load_state_dict(self, state: "dict[str, Tensor]") -> None:
+        """Takes back what state_dict gave. Raises KeyError or RuntimeError when it does not fit."""
+
+    def deltas(self) -> "dict[str, Tensor]":
+        """By layer key, what is added to the layer's weight (fp32, CPU); empty where that is no such sum."""
+
+    def detach(self) -> None:
+        """Takes everything off the model, which is then bit-identical to what it was."""
+
+
+class Method(Protocol):
+    """A frozen dataclass: its fields are the method's settings, its docstring is the help."""
+
+    name: ClassVar[str]
+    title: ClassVar[str]
+    order: ClassVar[int]  # place in lists
+    product: ClassVar[str]  # which writer in export/ makes its file
+    prefers: ClassVar[dict[str, dict[str, Any]]]  # settings of other sections that suit this method better than their defaults
+
+    def attach(self, model: Model, seed: int) -> Trainable:
+        """Hangs fresh parameters on the model; the same seed gives the same ones. Outputs do not change yet."""

@@ -1,0 +1,68 @@
+"""What training needs of a diffusion model: a few verbs, the same for every host."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from .family import Family
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+
+class Layer(NamedTuple):
+    """A layer that can be adapted."""
+
+    key: str  # as LoRA files name it: "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
+    part: str  # "unet", "te1", "te2"
+    module: "nn.Module"
+    shape: tuple[int, ...]  # of the true weight, also when it is stored quantised
+
+
+@dataclass(frozen=True)
+class Condition:
+    """Encoded prompts. hidden: (batch, tokens, width), tokens a multiple of 77."""
+
+    hidden: "Tensor"
+
+    def to(self, device: "torch.device") -> "Condition":
+        return Condition(self.hidden.to(device))
+
+
+@dataclass(frozen=True)
+class Diffusion:
+    """The noise process of a checkpoint. alphas_cumprod: (timesteps,) fp32 on the CPU; prediction: "eps" or "v"."""
+
+    alphas_cumprod: "Tensor"
+    prediction: str
+
+
+class Model(Protocol):
+    """A model lent by a host. Autograd works on it; its own weights stay as they are."""
+
+    family: Family
+    diffusion: Diffusion
+    device: "torch.device"
+    compute: "torch.dtype"  # what the forward pass computes in
+
+    def layers(self) -> list[Layer]:
+        """All layers of UNet and text encoders that an adapter could hang on, in a fixed order."""
+
+    def blocks(self) -> list["nn.Module"]:
+        """The blocks whose activations gradient checkpointing recomputes."""
+
+    def encode_images(self, pixels: "Tensor") -> "Tensor":
+        """(b, 3, h, w) in [-1, 1] to scaled latents (b, 4, h/8, w/8) fp32, without gradient."""
+
+    def encode_prompts(self, prompts: list[str], clip_skip: int = 1, syntax: bool = False) -> Condition:
+        """Prompts as literal text, or with (weights:1.2) when syntax is on; with gradient where there is one."""
+
+    def predict(self, noisy: "Tensor", t: "Tensor", condition: Condition) -> "Tensor":
+        """The UNet's prediction for noisy latents (b, 4, h, w) at timesteps t (b,); fp32."""
+
+    def autocast(self) -> AbstractContextManager:
+        """Mixed precision as this model wants it; entered anew for every step, because it caches cast weights."""
+
+    def park(self, part: str) -> None:
+        """Moves "vae" or "te" off the device until the model is given back."""

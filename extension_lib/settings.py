@@ -1,0 +1,117 @@
+"""A setting is described once, as a field of a frozen dataclass; forms, files, flags and checks are read off it."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Any, TypeVar, get_type_hints
+
+T = TypeVar("T")
+LINES = tuple[str, ...]  # the kind of a setting that holds several lines of text
+TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
+
+
+class SettingError(ValueError):
+    """A value that a setting cannot take; the message names the setting, the value and what to do."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """What is known of one setting."""
+
+    name: str
+    kind: Any  # bool, int, float, str or LINES
+    default: Any
+    help: str
+    label: str
+    min: float | None = None
+    max: float | None = None
+    choices: tuple[str, ...] = ()
+    advanced: bool = False
+    folder: bool = False
+    small: bool = False  # a number best written as 1e-4
+
+
+def option(default: Any, help: str, *, label: str = "", min: float | None = None, max: float | None = None,
+           choices: tuple[str, ...] = (), advanced: bool = False, folder: bool = False, small: bool = False) -> Any:
+    """A dataclass field that is a setting. help is written for the person who chooses the value."""
+    described = {"help": help, "label": label, "min": min, "max": max, "choices": tuple(choices),
+                 "advanced": advanced, "folder": folder, "small": small}
+    return field(default=default, metadata=described)
+
+
+def options(section: Any) -> list[Option]:
+    """The settings of a dataclass (or of an instance), in the order in which they are written."""
+    cls = section if isinstance(section, type) else type(section)
+    kinds = get_type_hints(cls)
+    return [Option(name=f.name, kind=kinds[f.name], default=None if f.default is MISSING else f.default,
+                   **{**f.metadata, "label": f.metadata["label"] or readable(f.name)})
+            for f in fields(cls) if "help" in f.metadata]
+
+
+def readable(name: str) -> str:
+    return name.replace("_", " ").capitalize()
+
+
+def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
+    """An instance of cls from loose values (of a form, file or command line).
+
+    Raises SettingError for an unknown name or a value outside what the option allows.
+    """
+    known = {o.name: o for o in options(cls)}
+    prefix = f"{where}." if where else ""
+    for name in values:
+        if name not in known:
+            raise SettingError(f"{prefix}{name} is not a setting. Known here: {', '.join(known)}.")
+    return cls(**{name: checked(known[name], value, prefix + name) for name, value in values.items()})
+
+
+def checked(option: Option, value: Any, where: str) -> Any:
+    """The value converted to the option's kind and held against its limits; raises SettingError."""
+    value = converted(option, value, where)
+    if option.choices and value not in option.choices:
+        raise SettingError(f"{where} is {value!r}, but must be one of {', '.join(option.choices)}.")
+    if option.min is not None and value < option.min:
+        raise SettingError(f"{where} is {value}, but must be at least {option.min}.")
+    if option.max is not None and value > option.max:
+        raise SettingError(f"{where} is {value}, but must be at most {option.max}.")
+    return value
+
+
+def converted(option: Option, value: Any, where: str) -> Any:
+    return CONVERTERS[option.kind](value, where)
+
+
+def to_bool(value: Any, where: str) -> bool:
+    word = str(value).strip().lower()
+    if word in TRUE + FALSE:
+        return word in TRUE
+    raise SettingError(f"{where} is {value!r}, but must be true or false.")
+
+
+def to_float(value: Any, where: str) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise SettingError(f"{where} is {value!r}, but must be a number, such as 0.0001 or 1e-4.") from None
+    if isinstance(value, bool) or not math.isfinite(number):
+        raise SettingError(f"{where} is {value!r}, but must be a finite number.")
+    return number
+
+
+def to_int(value: Any, where: str) -> int:
+    number = to_float(value, where)
+    if number != int(number):
+        raise SettingError(f"{where} is {value!r}, but must be a whole number.")
+    return int(number)
+
+
+def to_str(value: Any, where: str) -> str:
+    return "" if value is None else str(value).strip()
+
+
+def to_lines(value: Any, where: str) -> tuple[str, ...]:
+    lines = (value or "").splitlines() if isinstance(value, str) or value is None else [str(v) for v in value]
+    return tuple(line.strip() for line in lines if line.strip())
+
+
+CONVERTERS = {bool: to_bool, int: to_int, float: to_float, str: to_str, LINES: to_lines}

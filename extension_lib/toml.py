@@ -1,0 +1,34 @@
+"""TOML in and out; reading is the standard library's where it has it."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .disk import write_text
+from .settings import SettingError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The file's values. Raises SettingError for a file that is missing or not TOML."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingError(f"There is no file {path}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingError(f"{path} is not a readable TOML file: {error}.") from None
+
+
+def write(path: Path, values: Mapping[str, Any]) -> None:
+    write_text(path, dumped(values))
+
+
+def dumped(values: Mapping[str, Any]) -> str:
+    import tomli_w
+
+    return tomli_w.dumps(values)

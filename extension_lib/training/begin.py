@@ -1,0 +1,60 @@
+"""Before a run begins: what has to be asked when its workspace or its name was used before."""
+
+from dataclasses import dataclass, replace
+
+from ..host import Host
+from ..run import Output, Run, require_startable
+from ..workspace import Workspace
+from .files import next_version, taken
+
+
+@dataclass(frozen=True)
+class Choice:
+    """One answer: the values of output.again and output.existing, and what it means in words."""
+
+    again: str
+    existing: str
+    text: str
+
+
+class Undecided(Exception):
+    """The run needs an answer first."""
+
+    def __init__(self, choices: list[Choice]):
+        self.choices = choices
+        super().__init__("This was trained before or the name is taken. Choose: "
+                         + "; ".join(f"{c.text} (again={c.again}, existing={c.existing})" for c in choices))
+
+
+def choices(run: Run, host: Host, workspace: Workspace) -> list[Choice]:
+    """The answers a person can give, the safest first; none when there is nothing to ask."""
+    name = run.output.name
+    fresh = next_version(host.folders.lora, name)
+    out = []
+    if workspace.state.exists():
+        out.append(Choice("continue", "overwrite", f"Continue after step {workspace.lifetime} and replace {name} by what comes out"))
+        if fresh != name:
+            out.append(Choice("continue", "version", f"Continue after step {workspace.lifetime} and write {fresh}"))
+        else:
+            out.append(Choice("over", "overwrite", f"Start over and write {name}"))
+    if fresh != name:
+        again = "over" if workspace.state.exists() else run.output.again
+        over = "Start over and write" if workspace.state.exists() else "Write"
+        out += [Choice(again, "version", f"{over} {fresh} beside {name}"), Choice(again, "overwrite", f"{over} {name} anew")]
+    return out
+
+
+def decided(run: Run, host: Host, workspace: Workspace) -> Run:
+    """The run with its final name, the workspace made ready for it. Raises SettingError or Undecided."""
+    run = require_startable(run)
+    wanted = run.output
+    if asked := choices(run, host, workspace):
+        again_open = workspace.state.exists() and wanted.again == "ask"
+        existing_open = taken(host.folders.lora, wanted.name) and wanted.existing == "ask"
+        if again_open or existing_open:
+            raise Undecided(asked)
+    if workspace.state.exists() and wanted.again == "over":
+        workspace.forget_training()
+    if wanted.existing == "version":
+        wanted = replace(wanted, name=next_version(host.folders.lora, wanted.name))
+    return replace(run, output=Output(name=wanted.name))

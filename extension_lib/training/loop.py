@@ -1,0 +1,133 @@
+"""The training loop, as a generator of events. It knows no method, no model family, no host and no screen."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from .. import memory
+from ..data.batches import Batch, Batches
+from ..diffusion.loss import loss
+from ..diffusion.noise import noised
+from ..events import Began, Ended, Event, Previewed, Stepped, Warned
+from ..keyed import seeded
+from ..methods.base import Trainable
+from ..model import Model
+from ..run import Run
+from .checkpointing import recomputed
+from .optimizer import Optimizer
+
+GIVE_UP_AFTER = 20  # steps in a row whose gradient was not finite
+
+
+class Files(Protocol):
+    """Where a run's results go."""
+
+    def resume(self, trainable: Trainable, optimizer: Optimizer) -> "Start":
+        """Puts back what an earlier run saved, if this one goes on from there."""
+
+    def save(self, step: int, trainable: Trainable, optimizer: Optimizer, final: bool) -> Iterator[Event]:
+        """Writes what was learned so far; yields Saved, and Warned where something deserves a word."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a run begins: steps already done of its schedule, and the steps of earlier schedules in its workspace."""
+
+    step: int = 0
+    before: int = 0
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What those who watch ask of the loop; it looks each step."""
+
+    stopping: Callable[[], str] = lambda: ""  # why to stop, or ""
+    saving: Callable[[], bool] = lambda: False  # whether to save now
+    preview: Callable[[int], list[Any]] = lambda step: []  # draws the previews of a step
+
+
+def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files: Files,
+          wishes: Wishes = Wishes()) -> Iterator[Event]:
+    """Trains to the run's last step, or until asked to stop; then saves and ends.
+
+    When memory runs out or gradients stay infinite it ends too, saving what was learned up to the last whole step.
+    Closing the generator early saves nothing and leaves the model as it was.
+    """
+    with recomputed(model, run.training.checkpointing):
+        optimizer = Optimizer(trainable.groups(), run.training, scaled=is_half(model))
+        start = files.resume(trainable, optimizer)
+        step = start.step
+        yield Began(step, run.training.steps, len(batches.items), batches.per_epoch)
+        while not (ended := reason_to_end(run, step, optimizer, wishes)):
+            try:
+                stepped = take_step(run, model, batches, optimizer, step, start.before)
+            except (RuntimeError, MemoryError) as error:
+                if not memory.ran_out(error):
+                    raise
+                ended = Ended(step, OUT_OF_MEMORY.format(step=step + 1, used=memory.used(model.device),
+                                                         remedy=memory.remedy(run)), failed=True)
+                break
+            step = stepped.step
+            yield stepped
+            if step < run.training.steps and (due(step, run.saving.save_every) or wishes.saving()):
+                yield from files.save(step, trainable, optimizer, final=False)
+            if due(step, run.previews.preview_every):
+                yield preview(step, wishes)
+        optimizer.clear()
+        memory.free_cache()
+        if step > start.step:
+            yield from files.save(step, trainable, optimizer, final=True)
+        yield ended
+
+
+OUT_OF_MEMORY = "Out of memory in step {step}: {used}. What was learned before is saved. To need less: {remedy}."
+NOT_FINITE = ("The gradient was not finite {count} times in a row, and nothing was changed by those steps. "
+              "Lower the learning rate, or use a WebUI in full precision (--no-half).")
+
+
+def is_half(model: Model) -> bool:
+    return str(model.compute) == "torch.float16"
+
+
+def reason_to_end(run: Run, step: int, optimizer: Optimizer, wishes: Wishes) -> Ended | None:
+    if step >= run.training.steps:
+        return Ended(step, f"All {run.training.steps} steps are done.")
+    if optimizer.skipped_in_a_row >= GIVE_UP_AFTER:
+        return Ended(step, NOT_FINITE.format(count=optimizer.skipped_in_a_row), failed=True)
+    if why := wishes.stopping():
+        return Ended(step, why)
+    return None
+
+
+def take_step(run: Run, model: Model, batches: Batches, optimizer: Optimizer, step: int, before: int = 0) -> Stepped:
+    """One change of the weights, from as many batches as are accumulated. before: steps of earlier schedules."""
+    total, count, lived = 0.0, run.training.accumulation, before + step
+    with seeded("step", run.training.seed, lived):  # dropout, so that a resumed run repeats what an unbroken one does
+        for number in range(lived * count, (lived + 1) * count):
+            error = batch_loss(run, model, batches.at(number), number)
+            optimizer.backward(error)
+            total += error.item() / count
+    changed = optimizer.step(step)
+    return Stepped(step + 1, total, optimizer.rate, skipped=not changed)
+
+
+def batch_loss(run: Run, model: Model, batch: Batch, number: int) -> Any:
+    """The scalar loss of batch number so-and-so; its noise depends on seed and number alone."""
+    with model.autocast():
+        made = noised(batch.latents, model.diffusion, run.noise.noise_offset, run.training.seed, number)
+        condition = batch.condition or model.encode_prompts(batch.prompts, run.data.clip_skip, run.data.prompt_syntax)
+        predicted = model.predict(made.noisy, made.t, condition)
+    return loss(predicted, made.target, made.snr, batch.weights, model.diffusion.prediction, run.noise)
+
+
+def preview(step: int, wishes: Wishes) -> Event:
+    """The step's previews; a preview that fails is a warning, never the end of a run."""
+    try:
+        return Previewed(step, wishes.preview(step))
+    except (RuntimeError, MemoryError) as error:
+        memory.free_cache()
+        return Warned(f"The previews of step {step} could not be drawn: {error}")
+
+
+def due(step: int, every: int) -> bool:
+    return every > 0 and step % every == 0

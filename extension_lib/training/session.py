@@ -1,0 +1,91 @@
+"""One run from settings to file: borrow the model, hang the method on it, train, prove what was saved."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ..data.batches import Batches
+from ..data.folder import Item, find
+from ..events import Ended, Event, Prepared, Previewed, Warned
+from ..host import Checkpoint, Host, Picture
+from ..run import Run
+from ..workspace import Workspace
+from .files import RunFiles
+from .loop import Wishes, train
+
+
+@dataclass
+class Session:
+    """A run on a host, in a workspace. events() is everything that happens, Ended last."""
+
+    run: Run
+    host: Host
+    workspace: Workspace
+    checkpoint: Checkpoint
+    wishes: Wishes = Wishes()
+    newest: list[Any] = field(default_factory=list)  # images of the last preview
+
+    def events(self) -> Iterator[Event]:
+        """Raises HostError, FolderError, PictureError or StateError before the first step when the run cannot be."""
+        items, problems = self.pictures()
+        yield from (Warned(f"Left out: {problem}") for problem in problems)
+        ended = None
+        for event in self.borrowed(items):
+            if isinstance(event, Ended):
+                ended = event  # told when the host has its model back
+            else:
+                yield event
+        if ended:
+            yield ended
+
+    def pictures(self) -> tuple[list[Item], list[str]]:
+        found = [find(concept) for concept in self.run.concepts]
+        return [i for f in found for i in f.items], [p for f in found for p in f.problems]
+
+    def borrowed(self, items: list[Item]) -> Iterator[Event]:
+        yield Prepared("Waiting for the model", 0.0)
+        with ExitStack() as undo:
+            model = undo.enter_context(self.host.borrow(self.checkpoint))
+            checkpoint = self.hashed()
+            trainable = self.run.method.attach(model, self.run.training.seed)
+            undo.callback(trainable.detach)
+            batches = Batches(self.run, model, items, text_trained=any(p.startswith("te") for p in trainable.parts))
+            yield from batches.prepare()
+            files = RunFiles(self.run, self.host, self.workspace, checkpoint, model, batches, picture=self.card_picture)
+            for event in train(self.run, model, trainable, batches, files, replace(self.wishes, preview=self.preview)):
+                if isinstance(event, Previewed):
+                    self.newest = event.images
+                yield event
+
+    def hashed(self) -> Checkpoint:
+        """The checkpoint with its sha256, which the saved file names as its base."""
+        if self.checkpoint.sha256:
+            return self.checkpoint
+        digest = hashlib.sha256()
+        with open(self.checkpoint.path, "rb") as file:
+            while part := file.read(2**22):
+                digest.update(part)
+        return replace(self.checkpoint, sha256=digest.hexdigest())
+
+    def preview(self, step: int) -> list[Any]:
+        return self.host.draw([self.picture(prompt) for prompt in self.run.previews.prompts or (self.first_prompt(),)])
+
+    def card_picture(self) -> Any:
+        """The newest preview, or one picture drawn for the card; None when not wanted or not possible."""
+        if self.newest or not self.run.previews.card:
+            return self.newest[0] if self.newest else None
+        try:
+            return self.host.draw([self.picture(self.first_prompt())])[0]
+        except RuntimeError:
+            return None  # a card without a picture is still a card
+
+    def first_prompt(self) -> str:
+        return find(self.run.concepts[0]).items[0].prompt
+
+    def picture(self, prompt: str) -> Picture:
+        wanted, size = self.run.previews, self.run.data.resolution // 8 * 8
+        return Picture(prompt, steps=wanted.preview_steps, cfg=wanted.cfg, width=size, height=size,
+                       seed=wanted.preview_seed, sampler=wanted.sampler,
+                       clip_skip=self.run.data.clip_skip)

@@ -1,0 +1,48 @@
+"""The state of a run on disk: nested tensors and numbers in one safetensors file, read without unpickling anything."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from ..disk import write_bytes
+
+
+class StateError(ValueError):
+    """A saved state that cannot be read; the message names the file."""
+
+
+def write(path: Path, tree: dict[str, Any]) -> None:
+    """Saves a tree of dicts whose leaves are tensors, numbers or text; keys are texts or whole numbers."""
+    tensors: dict[str, Tensor] = {}
+    skeleton = split(tree, "", tensors)
+    write_bytes(path, save(tensors, {"tree": json.dumps(skeleton)}))
+
+
+def split(node: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+    """The tree with its tensors replaced by references; dicts become lists of pairs, so that number keys survive."""
+    if isinstance(node, dict):
+        return {"pairs": [[key, split(value, f"{path}/{key}", tensors)] for key, value in node.items()]}
+    if isinstance(node, Tensor):
+        tensors[path] = node.detach().cpu().contiguous().clone()
+        return {"tensor": path}
+    return {"value": node}
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Raises StateError."""
+    try:
+        with safe_open(path, "pt") as file:
+            skeleton = json.loads(file.metadata()["tree"])
+            return joined(skeleton, file.get_tensor)
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise StateError(f"The saved state {path} cannot be read ({error}). Start over, or put back a copy of it.") from None
+
+
+def joined(node: Any, tensor: Any) -> Any:
+    if "pairs" in node:
+        return {key: joined(value, tensor) for key, value in node["pairs"]}
+    return tensor(node["tensor"]) if "tensor" in node else node["value"]

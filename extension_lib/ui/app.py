@@ -1,0 +1,39 @@
+"""The standalone app: the same tabs as in the WebUI, and a Generate tab."""
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ..hosts.sampling import SAMPLERS
+from ..hosts.standalone import Standalone
+from .generate_tab import GenerateTab
+from .page import Page
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def serve(host: Standalone, port: int, listen: bool = False, wait: bool = True) -> Any:
+    """Serves the pages until the process ends (or, without wait, in the background); returns what launch returned."""
+    address = "0.0.0.0" if listen else "127.0.0.1"
+    return built(host).launch(server_name=address, server_port=port, prevent_thread_lock=not wait, css=style(), head=script(),
+                              allowed_paths=[str(host.folders.workspaces)])
+
+
+def built(host: Standalone) -> gr.Blocks:
+    def extra() -> None:
+        with gr.Tab("Generate", elem_id="darkroom_tab_generate"):
+            GenerateTab(host, list(SAMPLERS))
+
+    with gr.Blocks(title="Darkroom", analytics_enabled=False) as blocks:
+        gr.Markdown("# Darkroom")
+        Page(host, extra=extra)
+    return blocks
+
+
+def style() -> str:
+    return (PROJECT / "style.css").read_text(encoding="utf-8")
+
+
+def script() -> str:
+    return f"<script>{(PROJECT / 'javascript' / 'darkroom.js').read_text(encoding='utf-8')}</script>"

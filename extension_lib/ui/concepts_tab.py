@@ -1,0 +1,95 @@
+"""The Concepts tab: which pictures, and what they are called."""
+
+from collections import Counter
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from ..data.buckets import bucket_of, buckets
+from ..data.folder import FolderError, Found, find
+from ..run import Concept, Run
+from ..settings import SettingError, build, options
+from .form import component, elem_id, shown
+from .live import message
+
+THUMBNAILS = 60  # a gallery of more is slow and nobody looks at it
+
+
+class ConceptsTab:
+    """One concept's fields at a time; the others wait in a state."""
+
+    def __init__(self) -> None:
+        self.all = gr.State([{}])
+        with gr.Row():
+            with gr.Column():
+                with gr.Row():
+                    self.which = gr.Dropdown(choices=["Concept 1"], value="Concept 1", label="Concept",
+                                             elem_id="darkroom_concept", info="One thing to learn. Most need only one.")
+                    self.add = gr.Button("Add", elem_id="darkroom_concept_add")
+                    self.remove = gr.Button("Remove", elem_id="darkroom_concept_remove")
+                self.fields = {o.name: component(o, elem_id("concepts", o.name)) for o in options(Concept)}
+                self.look = gr.Button("Look at the pictures", variant="primary", elem_id="darkroom_look")
+            with gr.Column():
+                self.found = gr.HTML(elem_id="darkroom_found")
+                self.gallery = gr.Gallery(label="Pictures", columns=6, height=420, elem_id="darkroom_gallery")
+        self.which.do_not_save_to_config = True
+
+    def parts(self) -> list[Any]:
+        """Inputs that together say what all concepts are; read them with collected()."""
+        return [self.all, self.which, *self.fields.values()]
+
+    def collected(self, kept: list[dict], which: str, *values: Any) -> list[dict]:
+        """All concepts, with what is on the page put over the one it shows."""
+        concepts = [dict(c) for c in kept] or [{}]
+        concepts[min(number(which), len(concepts) - 1)] = dict(zip(self.fields, values))
+        return concepts
+
+    def shown(self, concepts: list[dict], n: int) -> list[Any]:
+        """Updates for the state, the chooser and the fields, showing concept n."""
+        concepts = concepts or [{}]
+        names = [f"Concept {i + 1}" for i in range(len(concepts))]
+        fields = [gr.update(value=shown(o, concepts[n].get(o.name, o.default))) for o in options(Concept)]
+        return [concepts, gr.update(choices=names, value=names[n]), *fields]
+
+    def added(self, *parts: Any) -> list[Any]:
+        concepts = self.collected(*parts)
+        return self.shown([*concepts, {}], len(concepts))
+
+    def removed(self, *parts: Any) -> list[Any]:
+        concepts, n = self.collected(*parts), number(parts[1])
+        left = concepts[:n] + concepts[n + 1:]
+        return self.shown(left or [{}], max(0, n - 1))
+
+    def chosen(self, before: list[dict], which: str) -> list[Any]:
+        return self.shown(before, number(which))[2:]
+
+
+def number(which: str | None) -> int:
+    return int((which or "Concept 1").split()[-1]) - 1
+
+
+def looked_at(concepts: list[dict], run: Run) -> tuple[str, list[tuple[str, str]]]:
+    """What was found as HTML, and (path, prompt) of pictures for the gallery."""
+    parts, pictures = [], []
+    for n, values in enumerate(concepts):
+        try:
+            found = find(build(Concept, values, f"concept {n + 1}"))
+        except (FolderError, SettingError) as error:
+            parts.append(message(str(error)))
+            continue
+        parts.append(summary(found, run))
+        pictures += [(str(i.path), i.prompt) for i in found.items]
+    return "".join(parts), pictures[:THUMBNAILS]
+
+
+def summary(found: Found, run: Run) -> str:
+    sizes = buckets(run.data.resolution, run.data.buckets)
+    counts = Counter(bucket_of(i.width, i.height, sizes) for i in found.items)
+    shapes = ", ".join(f"{n} × {w}×{h}" for (w, h), n in counts.most_common())
+    shows = sum(i.repeats for i in found.items)
+    prompts = "".join(f"<li>{escape(p) or '<i>empty</i>'}</li>" for p in list(dict.fromkeys(i.prompt for i in found.items))[:5])
+    lines = "".join(f'<div class="darkroom-warning">{escape(p)}</div>' for p in found.problems)
+    return (f'<div class="darkroom-found"><b>{len(found.items)} pictures</b>, {shows} showings in an epoch, '
+            f"in the sizes {shapes}.{lines}<p>They will be called:</p><ul>{prompts}</ul></div>")
+

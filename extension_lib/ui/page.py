@@ -1,0 +1,222 @@
+"""All tabs on one page, and what happens between them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from .. import workspace
+from ..data.folder import FolderError, find
+from ..disk import NameProblem
+from ..host import Host, HostError, chosen
+from ..presets import defaults
+from ..run import Run, from_dict, to_dict
+from ..settings import SettingError
+from ..training import job as jobs
+from ..training.begin import Choice, Undecided, choices, decided
+from . import live
+from .compare_tab import CompareTab
+from .concepts_tab import ConceptsTab, looked_at
+from .model_tab import ModelTab
+from .train_tab import TrainTab
+
+Wrong = (SettingError, NameProblem, HostError, FolderError, workspace.WorkspaceError, jobs.Busy, OSError)
+
+
+class Page:
+    """The tabs Model, Concepts, Train and Compare of one host; extra adds the host's own after them."""
+
+    def __init__(self, host: Host, notice: str = "", extra: Callable[[], Any] | None = None):
+        self.host = host
+        if notice:
+            gr.HTML(live.message(notice))
+        with gr.Tabs(elem_id="darkroom_tabs"):
+            with gr.Tab("Model", elem_id="darkroom_tab_model"):
+                self.model = ModelTab(host)
+            with gr.Tab("Concepts", elem_id="darkroom_tab_concepts"):
+                self.concepts = ConceptsTab()
+            with gr.Tab("Train", elem_id="darkroom_tab_train"):
+                self.train = TrainTab()
+            with gr.Tab("Compare", elem_id="darkroom_tab_compare"):
+                self.compare = CompareTab(host)
+            if extra:
+                extra()
+        self.everything = [self.concepts.all, self.concepts.which, *self.concepts.fields.values(),
+                           *self.train.form.components.values(), self.train.method]
+        self.wire_model()
+        self.wire_concepts()
+        self.wire_train()
+
+    # ---- what the page says
+
+    def run_of(self, data: dict, base: str) -> Run:
+        """The run that the page describes. Raises SettingError."""
+        parts = [data[p] for p in self.concepts.parts()]
+        values = self.train.form.values(data, data[self.train.method])
+        concepts = [c for c in self.concepts.collected(*parts)]
+        return from_dict({**values, "base": {"checkpoint": base}, "concepts": concepts})
+
+    def space_of(self, name: str | None) -> workspace.Workspace:
+        if not name:
+            raise SettingError("There is no workspace yet. Create one in the Model tab.")
+        return workspace.opened(self.host.folders.workspaces, name)
+
+    def shows(self, run: Run) -> dict[Any, Any]:
+        """Updates that put a run on the page."""
+        concepts = to_dict(run)["concepts"]
+        updates = dict(zip(self.concepts.parts(), self.concepts.shown(concepts, 0)))
+        updates.update(self.train.form.updates(run))
+        updates[self.train.method] = gr.update(value=run.method.name)
+        updates.update(zip(self.train.method_outputs(), self.train.method_shown(run.method.name)))
+        return updates
+
+    # ---- Model
+
+    def wire_model(self) -> None:
+        model = self.model
+        shown = [*self.everything, *self.train.method_outputs(), model.about, model.workspace, self.concepts.found, self.concepts.gallery]
+        model.create.click(self.create, [model.name, model.checkpoint], [model.answer, *shown], queue=False)
+        model.workspace.change(self.choose, [model.workspace], shown, queue=False)
+
+    def create(self, name: str, checkpoint: str) -> dict[Any, Any]:
+        made, answer = self.model.created(name, checkpoint)
+        if made is None:
+            return {self.model.answer: answer}
+        return {self.model.answer: answer, **self.choose(made),
+                self.model.workspace: gr.update(choices=self.model.names(), value=made)}
+
+    def choose(self, name: str | None) -> dict[Any, Any]:
+        about = {self.model.about: self.model.described(name)}
+        try:
+            return {**about, **self.shows(self.space_of(name).run()), self.concepts.found: "", self.concepts.gallery: []}
+        except Wrong:
+            return about
+
+    # ---- Concepts
+
+    def wire_concepts(self) -> None:
+        tab = self.concepts
+        parts, fields = tab.parts(), [tab.all, tab.which, *tab.fields.values()]
+        tab.add.click(tab.added, parts, fields, queue=False)
+        tab.remove.click(tab.removed, parts, fields, queue=False)
+        everything = {*self.everything, self.model.workspace}
+        tab.look.click(self.look, everything, [tab.found, tab.gallery, self.train.arithmetic], queue=False)
+        # The concept that is being left must be kept before another is shown; the state knows which one that was.
+        tab.which.change(tab.chosen, [tab.all, tab.which], list(tab.fields.values()), queue=False)
+        for field in tab.fields.values():
+            field.change(self.keep_concept, parts, [tab.all], queue=False)
+
+    def keep_concept(self, *parts: Any) -> list[dict]:
+        return self.concepts.collected(*parts)
+
+    def look(self, data: dict) -> tuple[Any, Any, Any]:
+        try:
+            space = self.space_of(data[self.model.workspace])
+            run = self.run_of(data, space.run().base.checkpoint)
+            space.keep(run)
+            found, pictures = looked_at(to_dict(run)["concepts"], run)
+            return found, pictures, arithmetic(run)
+        except Wrong as error:
+            return live.message(str(error)), [], ""
+
+    # ---- Train
+
+    def wire_train(self) -> None:
+        tab = self.train
+        everything = {*self.everything, self.model.workspace, tab.question}
+        tab.method.change(self.change_method, {*self.everything, self.model.workspace},
+                          [*tab.method_outputs(), *tab.form.components.values()], queue=False)
+        tab.train.click(self.start, everything, [tab.question, tab.answer, tab.live], queue=False)
+        tab.stop.click(self.stop, None, [tab.answer], queue=False)
+        tab.save_now.click(self.save_now, None, [tab.answer], queue=False)
+        tab.poll.click(self.follow, [tab.seen, self.model.workspace], [tab.live, tab.previews, tab.seen, self.model.about], queue=False)
+        for name in ("steps", "batch_size", "accumulation"):
+            tab.form.components["training", name].change(self.count, {*self.everything, self.model.workspace},
+                                                         [tab.arithmetic], queue=False)
+
+    def change_method(self, data: dict) -> dict[Any, Any]:
+        """Another method brings its own defaults; name and concepts stay."""
+        tab, name = self.train, data[self.train.method]
+        updates: dict[Any, Any] = dict(zip(tab.method_outputs(), tab.method_shown(name)))
+        try:
+            run = self.space_of(data[self.model.workspace]).run()
+        except Wrong:
+            return updates
+        if run.method.name == name:
+            return updates
+        try:
+            preset = chosen(self.host, run.base.checkpoint).preset
+        except HostError:
+            preset = None
+        own = defaults(name, preset).with_values({"output": {"name": run.output.name}})
+        return {**updates, **tab.form.updates(own)}
+
+    def count(self, data: dict) -> str:
+        try:
+            return arithmetic(self.run_of(data, "any"))
+        except Wrong:
+            return ""
+
+    def start(self, data: dict) -> tuple[Any, Any, Any]:
+        """Begins the run, or asks what is to be done with an earlier one."""
+        quiet = gr.update(choices=[], value=None, visible=False)
+        try:
+            space = self.space_of(data[self.model.workspace])
+            run = self.run_of(data, space.run().base.checkpoint)
+            space.keep(run)
+            checkpoint = chosen(self.host, run.base.checkpoint)
+            choice = next((c for c in choices(run, self.host, space) if c.text == data[self.train.question]), None)
+            if jobs.running() is None:
+                run = decided(with_choice(run, choice), self.host, space)
+            job = jobs.start(run, self.host, space, checkpoint)
+        except Undecided as asked:
+            texts = [c.text for c in asked.choices]
+            return gr.update(choices=texts, value=texts[0], visible=True), "", gr.update()
+        except Wrong as error:
+            return quiet, live.message(str(error)), gr.update()
+        return quiet, "", live.panel(job)
+
+    def stop(self) -> str:
+        job = jobs.running()
+        if job is None:
+            return live.message("Nothing is being trained.")
+        job.stop()
+        return live.message("Stopping after this step. What was learned is saved.", good=True)
+
+    def save_now(self) -> str:
+        job = jobs.running()
+        if job is None:
+            return live.message("Nothing is being trained.")
+        job.ask_to_save()
+        return live.message("Saving after this step.", good=True)
+
+    def follow(self, seen: str, name: str | None) -> tuple[Any, Any, str, Any]:
+        """What the page's timer shows: the newest job, on any number of pages."""
+        job = jobs.jobs[-1] if jobs.jobs else None
+        if job is None:
+            return live.panel(None), gr.update(), "", gr.update()
+        previews = [event for event in job.history if isinstance(event, live.Previewed)]
+        state = f"{id(job)} {len(previews)} {bool(job.ended)}"
+        if state == seen:
+            return live.panel(job), gr.update(), seen, gr.update()
+        pictures = [(image, f"step {event.step}") for event in previews[-12:] for image in event.images]
+        return live.panel(job), pictures, state, self.model.described(name)
+
+
+def with_choice(run: Run, choice: Choice | None) -> Run:
+    if choice is None:
+        return run
+    return run.with_values({"output": {"again": choice.again, "existing": choice.existing}})
+
+
+def arithmetic(run: Run) -> str:
+    """Pictures, batches and steps in one line, so that nobody has to reckon."""
+    try:
+        shows = sum(i.repeats for concept in run.concepts for i in find(concept).items)
+    except FolderError:
+        return ""
+    size = run.training.batch_size * run.training.accumulation
+    per_epoch = -(-shows // size)
+    return (f'<div class="darkroom-figures">{shows} showings / {size} at once = {per_epoch} steps per epoch; '
+            f"{run.training.steps} steps = {run.training.steps / per_epoch:.1f} epochs, "
+            f"each picture is seen about {run.training.steps * size // shows} times</div>")

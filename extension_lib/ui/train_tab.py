@@ -1,0 +1,73 @@
+"""The Train tab: method, settings, start and stop, and what is going on."""
+
+from typing import Any
+
+import gradio as gr
+
+from .. import methods
+from .form import Form, method_section
+
+BASIC_SECTIONS = (("Training", "training"), ("Pictures", "data"), ("Saving", "saving"), ("Previews", "previews"))
+OTHER_SECTIONS = (("Noise and loss", "noise"),)
+
+
+class TrainTab:
+    """The form with all settings of a run, and the panel that follows the running job."""
+
+    def __init__(self) -> None:
+        self.form = Form()
+        found = methods.found()
+        with gr.Row():
+            with gr.Column(scale=3):
+                first = next(iter(found))
+                self.method = gr.Radio(choices=[(m.title, name) for name, m in found.items()],
+                                       value=first, label="Method", elem_id="darkroom_method")
+                self.method.do_not_save_to_config = True
+                self.method_help = gr.Markdown(help_of(first))
+                self.form.draw("output", only=["name"])
+                self.groups: dict[str, gr.Group] = {}
+                for name in found:
+                    with gr.Group(visible=name == first) as group:
+                        self.form.draw(method_section(name), advanced=False)
+                    self.groups[name] = group
+                for title, section in BASIC_SECTIONS:
+                    with gr.Accordion(title, open=section == "training"):
+                        self.form.draw(section, advanced=False)
+                        if section == "training":
+                            self.arithmetic = gr.HTML(elem_id="darkroom_arithmetic")
+                with gr.Accordion("Advanced", open=False, elem_id="darkroom_advanced"):
+                    self.advanced_groups: dict[str, gr.Group] = {}
+                    for name in found:
+                        with gr.Group(visible=name == first) as group:
+                            self.form.draw(method_section(name), advanced=True)
+                        self.advanced_groups[name] = group
+                    for title, section in (*OTHER_SECTIONS, *BASIC_SECTIONS):
+                        gr.Markdown(f"**{title}**")
+                        self.form.draw(section)
+            with gr.Column(scale=4):
+                with gr.Row():
+                    self.train = gr.Button("Train", variant="primary", elem_id="darkroom_train")
+                    self.save_now = gr.Button("Save now", elem_id="darkroom_save_now")
+                    self.stop = gr.Button("Stop and save", variant="stop", elem_id="darkroom_stop")
+                self.question = gr.Radio(choices=[], visible=False, elem_id="darkroom_question",
+                                         label="This was trained before, or the name is taken. What shall be done? "
+                                               "Choose, then press Train again.")
+                self.question.do_not_save_to_config = True
+                self.answer = gr.HTML(elem_id="darkroom_answer")
+                self.live = gr.HTML(elem_id="darkroom_live")
+                self.previews = gr.Gallery(label="Previews", columns=4, height=420, elem_id="darkroom_previews")
+                self.poll = gr.Button("poll", elem_id="darkroom_poll", elem_classes=["darkroom-hidden"])
+                self.seen = gr.State("")
+
+    def method_shown(self, name: str) -> list[Any]:
+        """Updates for the help and the groups: only the chosen method's are shown."""
+        return [help_of(name), *(gr.update(visible=n == name) for n in self.groups),
+                *(gr.update(visible=n == name) for n in self.advanced_groups)]
+
+    def method_outputs(self) -> list[Any]:
+        return [self.method_help, *self.groups.values(), *self.advanced_groups.values()]
+
+
+def help_of(name: str) -> str:
+    return " ".join((methods.found()[name].__doc__ or "").split())
+

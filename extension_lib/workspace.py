@@ -1,0 +1,124 @@
+"""A workspace: a folder of plain files that holds a model's settings, runs, samples and training state."""
+
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import toml
+from .disk import file_name, write_text
+from .run import Run, from_dict, to_dict
+
+ABOUT, SETTINGS, STATE, RUNS = "workspace.toml", "run.toml", "state.safetensors", "runs"
+
+
+class WorkspaceError(ValueError):
+    """A workspace that is not there, is there already, or cannot be read."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def state(self) -> Path:
+        """Where training stands; absent until something was trained."""
+        return self.folder / STATE
+
+    @property
+    def about(self) -> dict[str, Any]:
+        return toml.read(self.folder / ABOUT)
+
+    @property
+    def lifetime(self) -> int:
+        """Steps trained since the workspace was created or last started over."""
+        return int(self.about.get("lifetime", 0))
+
+    def remember(self, **values: Any) -> None:
+        toml.write(self.folder / ABOUT, {**self.about, **values})
+
+    def run(self) -> Run:
+        """The settings as they were last left."""
+        return from_dict(toml.read(self.folder / SETTINGS))
+
+    def keep(self, run: Run) -> None:
+        toml.write(self.folder / SETTINGS, to_dict(run))
+
+    def forget_training(self) -> None:
+        """Start over: the state is dropped, files that were saved stay."""
+        self.state.unlink(missing_ok=True)
+        self.remember(lifetime=0)
+
+    def new_log(self) -> "Log":
+        taken = [int(p.name) for p in (self.folder / RUNS).glob("[0-9]*") if p.name.isdigit()]
+        folder = self.folder / RUNS / f"{max(taken, default=0) + 1:04d}"
+        folder.mkdir(parents=True)
+        return Log(folder)
+
+    def logs(self) -> "list[Log]":
+        return [Log(p) for p in sorted((self.folder / RUNS).glob("[0-9]*"))]
+
+
+@dataclass(frozen=True)
+class Log:
+    """What happened in one run: its settings, a line per event, its previews."""
+
+    folder: Path
+
+    def settings(self, run: Run) -> None:
+        toml.write(self.folder / SETTINGS, to_dict(run))
+
+    def line(self, what: str, **values: Any) -> None:
+        with open(self.folder / "events.jsonl", "a", encoding="utf-8") as file:
+            file.write(json.dumps({"what": what, "time": round(time.time(), 2), **values}, ensure_ascii=False) + "\n")
+
+    def lines(self) -> list[dict[str, Any]]:
+        path = self.folder / "events.jsonl"
+        return [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+    def preview(self, step: int, number: int) -> Path:
+        path = self.folder / "previews" / f"{step:06d}-{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        return path
+
+
+def create(root: Path, name: str, run: Run) -> Workspace:
+    """A new workspace with these settings. Raises WorkspaceError when the name is taken, NameProblem when it is no name."""
+    folder = root / file_name(name, "workspace's name")
+    if folder.exists():
+        raise WorkspaceError(f"There is a workspace {name} already. Choose it from the list, or another name.")
+    folder.mkdir(parents=True)
+    write_text(folder / ABOUT, "")
+    workspace = Workspace(folder)
+    workspace.remember(created=time.strftime("%Y-%m-%d %H:%M"), lifetime=0)
+    workspace.keep(run)
+    return workspace
+
+
+def opened(root: Path, name: str) -> Workspace:
+    """Raises WorkspaceError."""
+    folder = root / file_name(name, "workspace's name")
+    if not (folder / SETTINGS).exists():
+        raise WorkspaceError(f"There is no workspace {name} in {root}. Create it first.")
+    return Workspace(folder)
+
+
+def listed(root: Path) -> list[Workspace]:
+    """The newest first."""
+    found = [Workspace(p.parent) for p in root.glob(f"*/{SETTINGS}")] if root.exists() else []
+    return sorted(found, key=lambda w: (w.folder / SETTINGS).stat().st_mtime, reverse=True)
+
+
+def remove(workspace: Workspace) -> None:
+    shutil.rmtree(workspace.folder)
+
+
+def names(root: Path) -> Iterator[str]:
+    return (workspace.name for workspace in listed(root))

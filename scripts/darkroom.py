@@ -1,0 +1,16 @@
+"""The WebUI's way in: the Darkroom tab. Glue only."""
+
+import gradio as gr
+from modules import script_callbacks
+
+from extension_lib.hosts.a1111 import A1111
+from extension_lib.ui.page import Page
+
+
+def tabs() -> list[tuple[gr.Blocks, str, str]]:
+    with gr.Blocks(analytics_enabled=False) as blocks:
+        Page(A1111())
+    return [(blocks, "Darkroom", "darkroom")]
+
+
+script_callbacks.on_ui_tabs(tabs)

@@ -1,0 +1,103 @@
+"""Stage 1: the autoencoder, learned on crops of drawings and of loose shapes."""
+
+from random import Random
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image, ImageDraw
+
+from .models import LATENT_SCALE, vae
+from .muon import Muon
+from .pen import SCALE, Pen, box, circle
+from .scene import COLOURS, SIZE, draw
+from .stage import WORK, Stage, cosine
+from .world import random_scene
+
+DRAWINGS, STEPS, BATCH, CROP = 16_000, 5_500, 16, 32
+WHOLE = 0.85  # from this share of the steps on, whole pictures instead of crops: the norms see what they will see
+LATENT_NOISE = 0.15  # added to the encoder's mean while learning, so that neighbouring latents decode alike
+
+
+def loose_shapes(rng: Random) -> Image.Image:
+    """A picture of nothing in particular, so that the autoencoder can show what the world does not hold."""
+    canvas = Image.new("RGB", (SIZE * SCALE, SIZE * SCALE), any_colour(rng))
+    pencil = ImageDraw.Draw(canvas)
+    for _ in range(rng.randint(8, 30)):
+        pen = Pen(pencil, rng.uniform(0, 256), rng.uniform(0, 256), rng.uniform(20, 130), rng.uniform(0, 6.3))
+        outline = any_colour(rng) if rng.random() < 0.6 else None
+        shape = rng.random()
+        if shape < 0.4:
+            pen.fill(circle(0, 0.5, rng.uniform(0.1, 0.5), rng.uniform(0.1, 0.5)), any_colour(rng), outline)
+        elif shape < 0.7:
+            pen.fill(box(-rng.uniform(0.1, 0.5), 0, rng.uniform(0.1, 0.5), 1), any_colour(rng), outline)
+        elif shape < 0.85:
+            pen.fill([(rng.uniform(-0.5, 0.5), rng.random()) for _ in range(3)], any_colour(rng), outline)
+        else:
+            pen.line([(rng.uniform(-0.5, 0.5), rng.random()) for _ in range(3)], any_colour(rng), rng.uniform(0.02, 0.1))
+    return canvas.resize((SIZE, SIZE), Image.Resampling.LANCZOS)
+
+
+def any_colour(rng: Random) -> tuple[int, int, int]:
+    if rng.random() < 0.5:
+        return rng.choice([*COLOURS.values(), (30, 28, 36), (250, 250, 250), (244, 240, 222)])
+    return tuple(rng.randrange(256) for _ in range(3))
+
+
+def to_tensor(pictures: list[Image.Image]) -> torch.Tensor:
+    """uint8 (n, 3, 64, 64)."""
+    return torch.from_numpy(np.stack([np.asarray(p) for p in pictures])).permute(0, 3, 1, 2).contiguous()
+
+
+def crops(pictures: torch.Tensor, step: int) -> torch.Tensor:
+    """A batch of random crops, some mirrored, in [-1, 1]; the same for the same step."""
+    rng = torch.Generator().manual_seed(step)
+    side = CROP if step < WHOLE * STEPS else SIZE
+    count = BATCH * CROP**2 // side**2
+    chosen = torch.randint(len(pictures), (count,), generator=rng).tolist()
+    corners = torch.randint(SIZE - side + 1, (count, 2), generator=rng).tolist()
+    batch = torch.stack([pictures[i, :, y:y + side, x:x + side] for i, (y, x) in zip(chosen, corners)])
+    batch = batch.float() / 127.5 - 1
+    return batch.flip(3) if step % 2 else batch
+
+
+def edges(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    return x[..., 1:, :] - x[..., :-1, :], x[..., :, 1:] - x[..., :, :-1]
+
+
+def loss(model, pixels: torch.Tensor) -> torch.Tensor:
+    mean = model.encode(pixels).latent_dist.mean
+    seen = model.decode(mean + LATENT_NOISE * torch.randn_like(mean)).sample
+    sharp = sum(F.l1_loss(a, b) for a, b in zip(edges(seen), edges(pixels)))
+    return F.l1_loss(seen, pixels) + F.mse_loss(seen, pixels) + sharp + 1e-3 * mean.square().mean()
+
+
+@torch.no_grad()
+def rescale(model, pictures: torch.Tensor) -> None:
+    """Folds a scale into the two quant convs so that latents times 0.18215 have zero mean and unit variance."""
+    means = torch.cat([model.encode(b.float() / 127.5 - 1).latent_dist.mean for b in pictures[:2000].split(50)])
+    centre, scale = means.mean((0, 2, 3)), 1 / (LATENT_SCALE * means.std((0, 2, 3)))
+    quant, post = model.quant_conv, model.post_quant_conv
+    post.bias.add_(post.weight[:, :, 0, 0] @ centre)
+    post.weight.div_(scale[None, :, None, None])
+    quant.weight[:4] *= scale[:, None, None, None]
+    quant.bias[:4] = (quant.bias[:4] - centre) * scale
+    quant.weight[4:] = 0
+    quant.bias[4:] = -8.0  # log variance: samples of the posterior stay close to its mean
+
+
+def train() -> None:
+    torch.manual_seed(0)
+    model = vae().to(memory_format=torch.channels_last)
+    rng = Random("vae")
+    pictures = to_tensor([loose_shapes(rng) if i % 4 == 0 else draw(random_scene(rng, dressed=0.5), rng)
+                          for i in range(DRAWINGS)])
+    stage = Stage("vae", {"vae": model}, Muon(model.parameters()), ema=0.998)
+    for line in stage.run(STEPS, cosine(0.02), lambda step: loss(model, crops(pictures, step))):
+        print(line, flush=True)
+    rescale(model.eval(), pictures)
+    torch.save(model.state_dict(), WORK / "vae-done.pt")
+
+
+if __name__ == "__main__":
+    train()
