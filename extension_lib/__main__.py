@@ -1,4 +1,4 @@
-"""The way in without a WebUI: app, train, draw, compare, settings."""
+"""The way in without a WebUI: app, train, draw, compare, settings, practice."""
 
 import argparse
 import logging
@@ -11,6 +11,7 @@ from . import toml, workspace
 from .data.folder import FolderError
 from .disk import NameProblem
 from .host import HostError, Picture, chosen
+from .practice import PracticeError, install
 from .presets import defaults
 from .run import Run, all_sections, merged
 from .settings import SettingError, options
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from .hosts.standalone import Standalone
 
 HOME = Path(os.environ.get("DARKROOM_HOME") or Path(__file__).resolve().parents[1] / "studio")
-WRONG = (SettingError, HostError, NameProblem, FolderError, workspace.WorkspaceError)
+WRONG = (SettingError, HostError, NameProblem, FolderError, workspace.WorkspaceError, PracticeError)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -63,6 +64,7 @@ def parser() -> argparse.ArgumentParser:
             made.add_argument("--lora", required=True, help="its name; all its copies by step are compared")
             made.add_argument("--weights", default="0, 0.25, 0.5, 0.75, 1")
     command(settings)
+    command(practice).add_argument("folder", type=Path, help="the WebUI's models/Stable-diffusion")
     return whole
 
 
@@ -192,6 +194,12 @@ def settings(given: argparse.Namespace, rest: list[str]) -> int:
         print(f"\n[{section}]")
         for option in options(cls):
             print(f"  {option.name} = {option.default!r}\n      {option.help}")
+    return 0
+
+
+def practice(given: argparse.Namespace, rest: list[str]) -> int:
+    """Install the practice model into a WebUI."""
+    print(install(given.folder))
     return 0
 
 

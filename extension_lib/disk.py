@@ -29,7 +29,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
-        os.replace(part, path)
+        part.replace(path)
     except OSError as error:
         reason = "the disk is full" if error.errno in OUT_OF_SPACE else str(error.strerror or error)
         raise SaveError(f"Could not write {path}: {reason}. What was there before is untouched.") from error

@@ -8,14 +8,14 @@ from typing import Any
 from .disk import write_text
 from .settings import SettingError
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 
 def read(path: Path) -> dict[str, Any]:
     """The file's values. Raises SettingError for a file that is missing or not TOML."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -29,6 +29,6 @@ def write(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def dumped(values: Mapping[str, Any]) -> str:
-    import tomli_w
+    import tomli_w  # not there until install.py has run; the page says so, and must be importable before
 
     return tomli_w.dumps(values)

@@ -9,9 +9,9 @@ import torch
 
 
 def orthogonal(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """The nearest semi-orthogonal matrices to a batch of matrices (n, rows, columns), by Newton-Schulz iterations."""
+    """The nearest semi-orthogonal matrices to a batch of matrices (n, rows, columns), by Newton-Schulz iterations in bf16."""
     a, b, c = 3.4445, -4.7750, 2.0315
-    x = g / (g.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    x = (g / (g.norm(dim=(1, 2), keepdim=True) + 1e-7)).bfloat16()
     tall = x.size(1) > x.size(2)
     x = x.mT if tall else x
     for _ in range(steps):
@@ -51,7 +51,7 @@ class Muon(torch.optim.Optimizer):
             looked_ahead.append(p.grad.lerp(average, group["momentum"]).reshape(shape))
         rate = group["lr"] * max(1.0, shape[0] / shape[1]) ** 0.5
         for p, update in zip(params, orthogonal(torch.stack(looked_ahead))):
-            p.sub_(update.reshape(p.shape), alpha=rate)
+            p.sub_(update.reshape(p.shape).to(p.dtype), alpha=rate)
 
     def step_vector(self, p: torch.Tensor, group: dict) -> None:
         state = self.state[p]

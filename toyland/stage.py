@@ -1,7 +1,6 @@
 """A training stage that saves its whole state now and then, and goes on from there when started again."""
 
 import math
-import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +22,10 @@ class Ema:
     def update(self, module: torch.nn.Module, step: int) -> None:
         decay = min(self.decay, (1 + step) / (10 + step))
         for key, value in module.state_dict().items():
-            self.values[key].lerp_(value.to(self.values[key].dtype), 1 - decay)
+            if value.is_floating_point():
+                self.values[key].lerp_(value, 1 - decay)
+            else:
+                self.values[key].copy_(value)
 
 
 class Stage:
@@ -50,7 +52,7 @@ class Stage:
         torch.save({"modules": {k: m.state_dict() for k, m in self.modules.items()},
                     "averages": {k: a.values for k, a in self.averages.items()},
                     "optimizer": self.optimizer.state_dict(), "step": self.step, "seconds": self.seconds}, part)
-        os.replace(part, self.file)
+        part.replace(self.file)
 
     def run(self, steps: int, rate: Callable[[float], float], loss_at: Callable[[int], torch.Tensor]) -> Iterator[str]:
         """Trains up to the given step; yields a line of progress now and then.

@@ -33,8 +33,8 @@ def fitted(image: Image.Image, size: tuple[int, int], crop: Random | None = None
     """The picture scaled to cover the size and cut to it: in the middle, or where crop says."""
     scale = max(size[0] / image.width, size[1] / image.height)
     wide, high = max(size[0], round(image.width * scale)), max(size[1], round(image.height * scale))
-    filter = Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC
-    image = image.resize((wide, high), filter) if image.size != (wide, high) else image
+    resampling = Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC
+    image = image.resize((wide, high), resampling) if image.size != (wide, high) else image
     spare_x, spare_y = wide - size[0], high - size[1]
     left, top = (crop.randint(0, spare_x), crop.randint(0, spare_y)) if crop else (spare_x // 2, spare_y // 2)
     return image.crop((left, top, left + size[0], top + size[1]))

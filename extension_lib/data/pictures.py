@@ -6,6 +6,8 @@ from PIL import Image, ImageOps
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jfif", ".avif"}
 BEHIND = (255, 255, 255)  # what shows through transparent parts
+TURNED = {"JPEG", "MPO", "WEBP", "TIFF", "AVIF"}  # formats of cameras; looking for EXIF in a PNG would decode all of it
+ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)
 
 
 class PictureError(ValueError):
@@ -20,7 +22,7 @@ def load(path: Path) -> Image.Image:
     try:
         with Image.open(path) as image:
             image.seek(0)
-            return rgb(ImageOps.exif_transpose(image))
+            return rgb(ImageOps.exif_transpose(image) if image.format in TURNED else image)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise PictureError(f"{path.name} cannot be read as a picture: {error}.") from error
 
@@ -47,7 +49,7 @@ def size(path: Path) -> tuple[int, int]:
     """Width and height as shown, without decoding the whole picture. Raises PictureError."""
     try:
         with Image.open(path) as image:
-            turned = image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
-            return (image.height, image.width) if turned else (image.width, image.height)
+            sideways = image.format in TURNED and image.getexif().get(ORIENTATION) in SIDEWAYS
+            return (image.height, image.width) if sideways else (image.width, image.height)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise PictureError(f"{path.name} cannot be read as a picture: {error}.") from error

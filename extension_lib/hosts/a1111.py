@@ -127,6 +127,7 @@ class A1111:
 
     def refresh(self) -> None:
         lora_extension().list_available_networks()
+        shared.refresh_checkpoints()
 
 
 def as_checkpoint(info: Any) -> Checkpoint:
@@ -155,9 +156,9 @@ def refuse_how_it_runs() -> None:
 def refuse_model(sd_model: Any) -> None:
     """Raises HostError for models of a family that is not supported yet."""
     title = sd_model.sd_checkpoint_info.name
-    for flag, what in (("is_sdxl", "a Stable Diffusion XL"), ("is_sd2", "a Stable Diffusion 2"), ("is_sd3", "a Stable Diffusion 3")):
+    for flag, what in (("is_sdxl", "XL"), ("is_sd2", "2"), ("is_sd3", "3")):
         if getattr(sd_model, flag, False):
-            raise HostError(f"{title} is {what} checkpoint. Darkroom trains Stable Diffusion 1 checkpoints so far.")
+            raise HostError(f"{title} is a Stable Diffusion {what} checkpoint. Darkroom trains Stable Diffusion 1 so far.")
     if sd_model.lowvram:
         raise HostError("The WebUI moves this model in and out of the card (low memory mode). Start it without that to train.")
     if sd_model.model.conditioning_key != "crossattn":

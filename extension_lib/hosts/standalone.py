@@ -14,13 +14,12 @@ from torch import Tensor
 from ..events import Event
 from ..host import Checkpoint, Folders, HostError, Picture
 from ..model import Model
+from ..practice import BASE, NAME
 from . import detect, merging, sampling, tags
 from .diffusers_view import DiffusersView
 from .lent import frozen
 
-PROJECT = Path(__file__).resolve().parents[2]
-TOYLAND = PROJECT / "toyland" / "base.safetensors"
-SD1_CONFIG = Path(__file__).parent / "sd1_config"
+SD1_CONFIG = Path(__file__).parent / "sd1"
 CLIP_TOKENIZER = "openai/clip-vit-large-patch14"
 
 
@@ -51,7 +50,7 @@ class Standalone:
 
     def checkpoints(self) -> list[Checkpoint]:
         own = sorted(self.folders.checkpoints.rglob("*.safetensors")) if self.folders.checkpoints.exists() else []
-        base = [Checkpoint("toyland", TOYLAND)] if TOYLAND.exists() else []
+        base = [Checkpoint(NAME, BASE)] if BASE.exists() else []
         return base + [Checkpoint(path.stem, path) for path in own]
 
     def current(self) -> Checkpoint | None:

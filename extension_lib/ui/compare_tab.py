@@ -24,7 +24,8 @@ class CompareTab:
                                           elem_id="darkroom_compare_prompts")
                 self.weights = gr.Textbox(label="Weights", value="0, 0.25, 0.5, 0.75, 1", elem_id="darkroom_compare_weights",
                                           info="0 is the checkpoint without the LoRA.")
-                self.seeds = gr.Textbox(label="Seeds", value="1", elem_id="darkroom_compare_seeds", info="Numbers, separated by commas.")
+                self.seeds = gr.Textbox(label="Seeds", value="1", elem_id="darkroom_compare_seeds",
+                                        info="Numbers, separated by commas.")
                 self.negative = gr.Textbox(label="Negative prompt", elem_id="darkroom_compare_negative")
                 with gr.Row():
                     self.steps = gr.Slider(1, 150, value=20, step=1, label="Sampling steps", elem_id="darkroom_compare_steps")

@@ -43,5 +43,6 @@ def svg(steps: Sequence[int], losses: Sequence[float], last: int, marks: Sequenc
                    f'<text x="{LEFT - 6}" y="{y(v) + 4:.1f}" text-anchor="end">{v:.3f}</text>' for v in (low, low + span / 2, high))
     ticks = "".join(f'<text x="{x(s):.1f}" y="{HEIGHT - 6}" text-anchor="middle">{s}</text>' for s in (0, last // 2, last))
     saved = "".join(f'<line x1="{x(s):.1f}" x2="{x(s):.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" class="mark"/>' for s in marks)
-    return (f'<svg class="darkroom-curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="Loss by step, now {bold[-1]:.4f}">'
-            f'{grid}{saved}{ticks}<polyline points="{line(losses)}" class="raw"/><polyline points="{line(bold)}" class="smooth"/></svg>')
+    return (f'<svg class="darkroom-curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+            f'aria-label="Loss by step, now {bold[-1]:.4f}">{grid}{saved}{ticks}<polyline points="{line(losses)}" class="raw"/>'
+            f'<polyline points="{line(bold)}" class="smooth"/></svg>')

@@ -14,7 +14,8 @@ class GenerateTab:
         self.host = host
         with gr.Row():
             with gr.Column():
-                self.prompt = gr.Textbox(label="Prompt", lines=2, elem_id="darkroom_prompt", info="Add <lora:name:1> to use a LoRA.")
+                self.prompt = gr.Textbox(label="Prompt", lines=2, elem_id="darkroom_prompt",
+                                         info="Add <lora:name:1> to use a LoRA.")
                 self.negative = gr.Textbox(label="Negative prompt", elem_id="darkroom_negative")
                 with gr.Row():
                     self.sampler = gr.Dropdown(samplers, value=samplers[0], label="Sampler", elem_id="darkroom_sampler")
@@ -23,13 +24,14 @@ class GenerateTab:
                 with gr.Row():
                     self.width = gr.Slider(64, 1024, value=64, step=64, label="Width", elem_id="darkroom_width")
                     self.height = gr.Slider(64, 1024, value=64, step=64, label="Height", elem_id="darkroom_height")
-                    self.seed = gr.Number(value=-1, precision=0, label="Seed", elem_id="darkroom_seed", info="-1: a new one each time")
+                    self.seed = gr.Number(value=-1, precision=0, label="Seed", elem_id="darkroom_seed",
+                                          info="-1: a new one each time")
                 self.go = gr.Button("Generate", variant="primary", elem_id="darkroom_generate")
             with gr.Column():
                 self.answer = gr.HTML()
                 self.image = gr.Image(label="Picture", type="pil", elem_id="darkroom_picture")
-        self.go.click(self.drawn, [self.prompt, self.negative, self.sampler, self.steps, self.cfg, self.width, self.height, self.seed],
-                      [self.answer, self.image])
+        inputs = [self.prompt, self.negative, self.sampler, self.steps, self.cfg, self.width, self.height, self.seed]
+        self.go.click(self.drawn, inputs, [self.answer, self.image])
 
     def drawn(self, prompt: str, negative: str, sampler: str, steps: float, cfg: float,
               width: float, height: float, seed: float) -> tuple[str, Any]:

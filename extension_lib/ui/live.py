@@ -2,7 +2,7 @@
 
 from html import escape
 
-from ..events import Prepared, Previewed, Saved, Stepped, Warned
+from ..events import Prepared, Saved, Stepped, Warned
 from ..training.job import Job
 from .curve import svg
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from .. import presets, workspace
+from .. import practice, presets, workspace
 from ..disk import NameProblem
 from ..host import Host, HostError, chosen
 from ..run import Run
@@ -36,10 +36,13 @@ class ModelTab:
                                                   elem_id="darkroom_new_checkpoint", info="It is not changed.")
                     self.refresh_checkpoints = refresh_button("darkroom_refresh_checkpoints")
                 self.create = gr.Button("Create", variant="primary", elem_id="darkroom_create")
+                self.practice = gr.Button("Install the practice model", elem_id="darkroom_practice",
+                                          visible=not practice.is_installed(host.folders.checkpoints) and host.name != "standalone")
                 self.answer = gr.HTML(elem_id="darkroom_create_answer")
         for made in (self.workspace, self.name, self.checkpoint):
             made.do_not_save_to_config = True
         self.refresh_workspaces.click(lambda: gr.update(choices=self.names()), None, [self.workspace], queue=False)
+        self.practice.click(self.installed, None, [self.answer, self.checkpoint], queue=False)
         self.refresh_checkpoints.click(lambda: gr.update(choices=self.titles()), None, [self.checkpoint], queue=False)
 
     def names(self) -> list[str]:
@@ -54,6 +57,17 @@ class ModelTab:
     def current(self) -> str | None:
         current = self.host.current()
         return current.title if current else None
+
+    def installed(self) -> tuple[str, Any]:
+        """The practice model among the checkpoints, chosen."""
+        try:
+            path = practice.install(self.host.folders.checkpoints)
+        except (practice.PracticeError, OSError) as error:
+            return message(str(error)), gr.update()
+        self.host.refresh()
+        title = next((c.title for c in self.host.checkpoints() if c.path == path), None)
+        return (message("The practice model is among the checkpoints: a tiny world to try everything in.", good=True),
+                gr.update(choices=self.titles(), value=title))
 
     def created(self, name: str, checkpoint: str) -> tuple[str | None, str]:
         """Makes the workspace; its name, or None, and the line to show."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from .. import workspace
+from .. import installation, workspace
 from ..data.folder import FolderError, find
 from ..disk import NameProblem
 from ..host import Host, HostError, chosen
@@ -26,10 +26,9 @@ Wrong = (SettingError, NameProblem, HostError, FolderError, workspace.WorkspaceE
 class Page:
     """The tabs Model, Concepts, Train and Compare of one host; extra adds the host's own after them."""
 
-    def __init__(self, host: Host, notice: str = "", extra: Callable[[], Any] | None = None):
+    def __init__(self, host: Host, extra: Callable[[], Any] | None = None):
         self.host = host
-        if notice:
-            gr.HTML(live.message(notice))
+        self.draw_notice()
         with gr.Tabs(elem_id="darkroom_tabs"):
             with gr.Tab("Model", elem_id="darkroom_tab_model"):
                 self.model = ModelTab(host)
@@ -47,13 +46,25 @@ class Page:
         self.wire_concepts()
         self.wire_train()
 
+    def draw_notice(self) -> None:
+        """What is missing, with a button to try again; nothing when all is there."""
+        problem = installation.problem()
+        if problem:
+            notice = gr.HTML(live.message(problem), elem_id="darkroom_notice")
+            retry = gr.Button("Retry", elem_id="darkroom_retry")
+            retry.click(self.retry, None, [notice], queue=False)
+
+    def retry(self) -> str:
+        problem = installation.retry()
+        return live.message(problem) if problem else live.message("Everything is installed now.", good=True)
+
     # ---- what the page says
 
     def run_of(self, data: dict, base: str) -> Run:
         """The run that the page describes. Raises SettingError."""
         parts = [data[p] for p in self.concepts.parts()]
         values = self.train.form.values(data, data[self.train.method])
-        concepts = [c for c in self.concepts.collected(*parts)]
+        concepts = self.concepts.collected(*parts)
         return from_dict({**values, "base": {"checkpoint": base}, "concepts": concepts})
 
     def space_of(self, name: str | None) -> workspace.Workspace:
@@ -74,7 +85,8 @@ class Page:
 
     def wire_model(self) -> None:
         model = self.model
-        shown = [*self.everything, *self.train.method_outputs(), model.about, model.workspace, self.concepts.found, self.concepts.gallery]
+        shown = [*self.everything, *self.train.method_outputs(), model.about, model.workspace,
+                 self.concepts.found, self.concepts.gallery]
         model.create.click(self.create, [model.name, model.checkpoint], [model.answer, *shown], queue=False)
         model.workspace.change(self.choose, [model.workspace], shown, queue=False)
 
@@ -129,7 +141,8 @@ class Page:
         tab.train.click(self.start, everything, [tab.question, tab.answer, tab.live], queue=False)
         tab.stop.click(self.stop, None, [tab.answer], queue=False)
         tab.save_now.click(self.save_now, None, [tab.answer], queue=False)
-        tab.poll.click(self.follow, [tab.seen, self.model.workspace], [tab.live, tab.previews, tab.seen, self.model.about], queue=False)
+        tab.poll.click(self.follow, [tab.seen, self.model.workspace],
+                       [tab.live, tab.previews, tab.seen, self.model.about], queue=False)
         for name in ("steps", "batch_size", "accumulation"):
             tab.form.components["training", name].change(self.count, {*self.everything, self.model.workspace},
                                                          [tab.arithmetic], queue=False)

@@ -1,0 +1,52 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. `make app` serves the pages.
+PYTHON ?= python3
+VENV = .venv
+WEBUI_VENV = .venv-webui
+RUN = $(VENV)/bin/python
+RUN_WEBUI = $(WEBUI_VENV)/bin/python
+
+.PHONY: demo app test test-standalone test-webui-pins check clean
+
+demo: $(VENV)/.demo
+	$(RUN) -m toyland.demo
+
+app: $(VENV)/.demo
+	$(RUN) -m extension_lib app
+
+test: test-standalone test-webui-pins
+	@$(RUN) tests/webui/record.py || true
+
+test-standalone: $(VENV)/.test
+	$(RUN) -m pytest
+
+test-webui-pins: $(WEBUI_VENV)/.test
+	$(RUN_WEBUI) -m pytest -m "not browser"
+
+check: $(VENV)/.check
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+
+$(VENV)/.demo: pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install -q torch==2.13.0
+	$(RUN) -m pip install -q .
+	touch $@
+
+$(VENV)/.test: $(VENV)/.demo
+	$(RUN) -m pip install -q ".[test]"
+	touch $@
+
+$(VENV)/.check: $(VENV)/.demo
+	$(RUN) -m pip install -q ".[check]"
+	touch $@
+
+# stable-diffusion-sdkit carries the real LDM classes; its own requirements would pull in another torch.
+$(WEBUI_VENV)/.test: tests/requirements-webui.txt
+	$(PYTHON) -m venv $(WEBUI_VENV)
+	$(RUN_WEBUI) -m pip install -q wheel
+	$(RUN_WEBUI) -m pip install -q -r tests/requirements-webui.txt
+	$(RUN_WEBUI) -m pip install -q --no-deps stable-diffusion-sdkit==2.1.5
+	touch $@
+
+clean:
+	rm -rf $(VENV) $(WEBUI_VENV) demo-out studio

@@ -1,0 +1,116 @@
+"""Run by the WebUI at every start: adds the packages Darkroom needs and is missing, and never changes one that is there.
+
+When nothing has changed since the last time, it looks at one small file and ends; only the standard library is imported.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+from importlib import metadata
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+STAMP, PROBLEM = HERE / ".installed.json", HERE / ".install-problem.txt"
+SECONDS = 300  # for one call of pip
+
+# For each module, the packages that may provide it, best first. What counts is whether it can be imported on this
+# machine's versions: lycoris-lora 4 installs on torch 2.1 but needs torch 2.4 to be imported.
+NEEDED = {
+    "lycoris.modules.locon": ("lycoris-lora>=4.1.3,<5", "lycoris-lora==3.4.0"),
+    "tomli_w": ("tomli-w>=1.0,<2",),
+    **({} if sys.version_info >= (3, 11) else {"tomli": ("tomli>=2.0,<3",)}),
+}
+NEW_ENOUGH = {"lycoris-lora>=4.1.3,<5": (2, 4)}  # the torch without which there is no use in trying
+
+
+class NoPackage(RuntimeError):
+    """A package could not be added; the message is for people."""
+
+
+def fingerprint() -> dict:
+    """What the stamp must agree with: this Python, its torch, and this version of Darkroom."""
+    return {"python": sys.version, "torch": version("torch"), "darkroom": darkroom_version()}
+
+
+def version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return ""
+
+
+def darkroom_version() -> str:
+    text = (HERE / "extension_lib" / "__init__.py").read_text(encoding="utf-8")
+    return text.split('__version__ = "')[1].split('"')[0]
+
+
+def is_fresh() -> bool:
+    try:
+        return json.loads(STAMP.read_text(encoding="utf-8")) == fingerprint()
+    except (OSError, ValueError):
+        return False
+
+
+def imports(module: str) -> bool:
+    """In a process of its own, so that a broken import leaves nothing behind."""
+    return run("-c", f"import {module}").returncode == 0
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, encoding="utf-8", errors="replace",
+                          timeout=SECONDS)
+
+
+def constraints() -> str:
+    """Every installed package at its version, so that pip may only add."""
+    found = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
+    return "".join(f"{name}=={number}\n" for name, number in sorted(found.items()))
+
+
+def add(package: str) -> str:
+    """Installs a package without touching any other; returns what went wrong, or "". """
+    with tempfile.TemporaryDirectory() as folder:
+        held = Path(folder) / "constraints.txt"
+        held.write_text(constraints(), encoding="utf-8")
+        done = run("-m", "pip", "install", "--no-input", "--disable-pip-version-check", "-q", "-c", str(held), package)
+    return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["pip failed"])[-1]
+
+
+def provide(module: str, packages: tuple) -> None:
+    """Makes the module importable. Raises NoPackage."""
+    if imports(module):
+        return
+    reason = "no version of it can be imported here"
+    for package in packages:
+        if torch_version() < NEW_ENOUGH.get(package, (0,)):
+            continue
+        reason = add(package) or "it installs, but cannot be imported here"
+        if imports(module):
+            return
+    raise NoPackage(f"Darkroom needs the package {packages[-1].split('>')[0].split('=')[0]}, which could not be added: {reason}")
+
+
+def torch_version() -> tuple:
+    return tuple(int(part) for part in version("torch").split("+")[0].split(".")[:2] if part.isdigit())
+
+
+def main() -> int:
+    if is_fresh():
+        return 0
+    STAMP.unlink(missing_ok=True)
+    try:
+        for module, packages in NEEDED.items():
+            provide(module, packages)
+    except Exception as error:  # whatever it is, the WebUI must start as if we were not there
+        problem = str(error) if isinstance(error, NoPackage) else f"Darkroom could not be set up: {error!r}"
+        PROBLEM.write_text(problem, encoding="utf-8")
+        print(problem)
+        return 1
+    PROBLEM.unlink(missing_ok=True)
+    STAMP.write_text(json.dumps(fingerprint()), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    main()  # the exit status stays 0: the WebUI would print a stack of errors for a missing package

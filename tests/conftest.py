@@ -1,0 +1,54 @@
+"""What tests share: a tiny true model, pictures, and a host to train on."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+for folder in (ROOT, ROOT / "tests"):
+    sys.path.insert(0, str(folder))
+
+HAS_DIFFUSERS = importlib.util.find_spec("diffusers") is not None
+HAS_LDM = importlib.util.find_spec("ldm") is not None
+
+needs_diffusers = pytest.mark.skipif(not HAS_DIFFUSERS, reason="the other environment has diffusers")
+needs_ldm = pytest.mark.skipif(not HAS_LDM, reason="the other environment has the LDM classes")
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Each environment collects what it has the libraries for, so that nothing counts as skipped."""
+    name = collection_path.name
+    if name.endswith("_standalone.py") and not HAS_DIFFUSERS:
+        return True
+    if name.endswith("_ldm.py") and not HAS_LDM:
+        return True
+    return None
+
+
+@pytest.fixture(scope="session")
+def view():
+    """Toyland's base as a model: diffusers' classes in one environment, LDM's in the other."""
+    from helpers import load_view
+
+    return load_view()
+
+
+@pytest.fixture
+def model(view):
+    """The model lent for one test, and checked to be unchanged after it."""
+    from extension_lib.hosts.lent import frozen
+
+    with frozen(view.unet, view.text_model, view.vae):
+        yield view
+        view.unpark()
+        view.parked.clear()
+
+
+@pytest.fixture
+def pictures(tmp_path):
+    """A folder with five small pictures and captions."""
+    from helpers import draw_pictures
+
+    return draw_pictures(tmp_path / "pictures")

@@ -1,0 +1,53 @@
+"""The noise process and the loss."""
+
+import pytest
+import torch
+
+from extension_lib.diffusion.loss import WEIGHTINGS, loss
+from extension_lib.diffusion.noise import noised
+from extension_lib.model import Diffusion
+from extension_lib.run import Noise
+
+ALPHAS = torch.linspace(0.999, 0.005, 1000)
+
+
+@pytest.mark.parametrize("prediction", ["eps", "v"])
+def test_latents_can_be_recovered_from_noisy_and_target(prediction):
+    latents = torch.randn(4, 4, 8, 8)
+    made = noised(latents, Diffusion(ALPHAS, prediction), 0.0, 1)
+    signal, spread = (ALPHAS[made.t].sqrt().view(-1, 1, 1, 1), (1 - ALPHAS[made.t]).sqrt().view(-1, 1, 1, 1))
+    back = (made.noisy - spread * made.target) / signal if prediction == "eps" else signal * made.noisy - spread * made.target
+    assert torch.allclose(back, latents, atol=1e-3)
+
+
+def test_noise_depends_on_the_key_alone():
+    latents = torch.zeros(2, 4, 8, 8)
+    torch.manual_seed(5)
+    one = noised(latents, Diffusion(ALPHAS, "eps"), 0.0, 3, 7)
+    torch.manual_seed(6)
+    assert torch.equal(one.noisy, noised(latents, Diffusion(ALPHAS, "eps"), 0.0, 3, 7).noisy)
+    assert not torch.equal(one.noisy, noised(latents, Diffusion(ALPHAS, "eps"), 0.0, 3, 8).noisy)
+
+
+def test_offset_noise_moves_whole_channels():
+    latents = torch.zeros(64, 4, 16, 16)
+    plain = noised(latents, Diffusion(ALPHAS, "eps"), 0.0, 1).target.mean((2, 3)).std()
+    moved = noised(latents, Diffusion(ALPHAS, "eps"), 0.5, 1).target.mean((2, 3)).std()
+    assert moved > 3 * plain
+
+
+@pytest.mark.parametrize("snr, prediction, expected", [
+    (100.0, "eps", 0.05), (2.0, "eps", 1.0), (100.0, "v", 5 / 101), (1.0, "v", 0.5)])
+def test_min_snr_holds_the_weight_of_the_clean_picture_at_gamma(snr, prediction, expected):
+    assert WEIGHTINGS["min-snr"](torch.tensor([snr]), prediction, 5.0).item() == pytest.approx(expected, rel=1e-4)
+
+
+def test_every_weighting_changes_the_loss():
+    predicted, target, snr = torch.randn(8, 4, 8, 8), torch.randn(8, 4, 8, 8), torch.logspace(-2, 3, 8)
+    values = {w: loss(predicted, target, snr, torch.ones(8), "eps", Noise(weighting=w)).item() for w in WEIGHTINGS}
+    assert len(set(values.values())) == len(WEIGHTINGS)
+
+
+def test_sample_weights_scale_their_share_of_the_loss():
+    predicted, target, snr = torch.ones(2, 4, 8, 8), torch.zeros(2, 4, 8, 8), torch.ones(2)
+    assert loss(predicted, target, snr, torch.tensor([1.0, 0.0]), "eps", Noise(weighting="none")).item() == pytest.approx(0.5)

@@ -1,0 +1,154 @@
+"""LoRA files: written as the loaders want them, and proven by reading them back."""
+
+import hashlib
+import json
+import struct
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from helpers import small_run, trained
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from extension_lib.export import card, check, lora
+from extension_lib.export.about import About
+from extension_lib.family import SD1
+from extension_lib.keyed import keyed
+
+
+def about(run, **changes):
+    facts = About(run=run, family=SD1, prediction="eps", checkpoint=Path("toyland.safetensors"), checkpoint_hash="ab" * 32,
+                  step=4, epoch=1, pictures=5, per_epoch=3, folders={"pictures": (1, 5)},
+                  tags={"pictures": {"a zwx ghost": 5}}, buckets={(64, 64): 5}, started=time.time(), finished=time.time())
+    return replace(facts, **changes)
+
+
+@pytest.fixture
+def learned(model, tmp_path):
+    """A LoRA on the model whose matrices are all far from zero."""
+    run = small_run(tmp_path)
+    trainable = run.method.attach(model, 0)
+    for key, tensor in trainable.state_dict().items():
+        if not key.endswith("alpha"):
+            tensor.data.copy_(0.05 * torch.randn(tensor.shape, generator=keyed(key)))
+    yield run, trainable
+    trainable.detach()
+
+
+def written(tmp_path, run, trainable, precision="fp32", name="ghost"):
+    path = tmp_path / f"{name}.safetensors"
+    lora.write(path, trainable, about(run.with_values({"saving": {"precision": precision}})))
+    return path
+
+
+def own_deltas(path, model):
+    shapes = {layer.key: layer.shape for layer in model.layers()}
+    return {key: lora.delta(key, tensors, shapes[key]) for key, tensors in lora.read(path).items()}
+
+
+def lycoris_deltas(path, model):
+    """What the LyCORIS library makes of the file, layer by layer."""
+    from lycoris.modules import get_module, make_module
+
+    tensors = load_file(path)
+    out = {}
+    for layer in model.layers():
+        kind, weights = get_module(tensors, layer.key)
+        if kind is not None:
+            out[layer.key] = make_module(kind, weights, layer.key, layer.module).get_diff_weight()[0].detach().reshape(layer.shape)
+    return out
+
+
+@pytest.mark.parametrize("precision", check.TOLERANCE)
+def test_what_loaders_read_is_what_was_trained(tmp_path, model, learned, precision):
+    run, trainable = learned
+    path, deltas = written(tmp_path, run, trainable, precision), trainable.deltas()
+    assert check.differences(own_deltas(path, model), deltas, precision) == []
+    assert check.differences(lycoris_deltas(path, model), deltas, precision) == []
+
+
+def test_the_file_has_the_form_of_kohya_s(tmp_path, model, learned):
+    path = written(tmp_path, *learned, "fp16")
+    layers = {layer.key: layer for layer in model.layers()}
+    for key, tensors in lora.read(path).items():
+        assert set(tensors) == {"lora_down.weight", "lora_up.weight", "alpha"}
+        assert tensors["alpha"].dim() == 0 and tensors["alpha"] == 4
+        assert tensors["lora_down.weight"].dim() == len(layers[key].shape)  # 1x1 convolutions stay four-dimensional
+        assert tensors["lora_up.weight"].dtype == torch.float16
+
+
+def test_the_header_has_what_tools_look_up(tmp_path, learned):
+    path = written(tmp_path, *learned, name="ghost-000500")
+    data = path.read_bytes()
+    assert data[8:10] == b'{"'
+    with safe_open(path, "pt") as file:
+        header = file.metadata()
+    assert header["ss_output_name"] == "ghost-000500"
+    assert header["ss_base_model_version"] == "sd_v1" and header["ss_v2"] == "False"
+    assert header["ss_network_module"] == "networks.lora" and header["ss_network_dim"] == "4"
+    assert json.loads(header["ss_tag_frequency"]) == {"pictures": {"a zwx ghost": 5}}
+    assert header["modelspec.architecture"] == "stable-diffusion-v1/lora" and header["ss_clip_skip"] == "1"
+    assert header["sshs_model_hash"] == hashlib.sha256(data[8 + struct.unpack("<Q", data[:8])[0]:]).hexdigest()
+    assert len(header["sshs_legacy_hash"]) == 8
+
+
+def damaged(path, change):
+    tensors = load_file(path)
+    with safe_open(path, "pt") as file:
+        header = file.metadata()
+    change(tensors)
+    save_file(tensors, path, header)
+
+
+def test_a_corrupted_tensor_is_reported(tmp_path, model, learned):
+    path = written(tmp_path, *learned)
+    key = "lora_unet_mid_block_attentions_0_proj_in"
+    damaged(path, lambda t: t[f"{key}.lora_up.weight"].mul_(1.001))
+    found, = check.differences(own_deltas(path, model), learned[1].deltas(), "fp32")
+    assert key in found and "0.001" in found
+
+
+def test_a_corrupted_alpha_is_reported(tmp_path, model, learned):
+    path = written(tmp_path, *learned)
+    key = "lora_te_text_model_encoder_layers_0_mlp_fc1"
+    damaged(path, lambda t: t[f"{key}.alpha"].mul_(2))
+    assert key in check.differences(own_deltas(path, model), learned[1].deltas(), "fp32")[0]
+
+
+def test_a_corrupted_name_is_reported(tmp_path, model, learned):
+    path = written(tmp_path, *learned)
+    key = "lora_unet_mid_block_attentions_0_proj_in"
+
+    def rename(tensors):
+        for part in ("lora_up.weight", "lora_down.weight", "alpha"):
+            tensors[f"{key}x.{part}"] = tensors.pop(f"{key}.{part}")
+
+    damaged(path, rename)
+    trained = learned[1].deltas()
+    loaded = {k: trained[k] for k in lora.read(path) if not k.endswith("x")}
+    assert check.differences(loaded, trained, "fp32") == [f"{key} was trained but is not loaded"]
+
+
+def test_the_card_can_be_used_at_once_and_keeps_what_people_wrote(tmp_path, learned):
+    run = learned[0].with_values({"concepts": [{"folder": "x", "instance_prompt": "a zwx ghost, [filewords]"}]})
+    path = tmp_path / "ghost.safetensors"
+    card.write(path, about(run), weight=0.8)
+    first = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    assert first["activation text"] == "a zwx ghost" and first["preferred weight"] == 0.8 and first["sd version"] == "SD1"
+    first["notes"] = "mine"
+    path.with_suffix(".json").write_text(json.dumps(first), encoding="utf-8")
+    card.write(path, about(run, step=9))
+    second = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    assert second["notes"] == "mine" and second["preferred weight"] == 0.8 and "9 steps" in second["description"]
+
+
+def test_a_layer_that_learned_nothing_is_not_called_broken(model, pictures, tmp_path):
+    run = small_run(pictures)
+    _, trainable = trained(model, run)  # 64 pixels: the lowest level attends over one place and learns nothing
+    path = written(tmp_path, run, trainable, "fp16")
+    lines = check.differences(own_deltas(path, model), trainable.deltas(), "fp16")
+    trainable.detach()
+    assert lines == []

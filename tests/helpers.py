@@ -1,0 +1,81 @@
+"""Small true things that tests are made of."""
+
+from pathlib import Path
+from random import Random
+
+import torch
+
+from extension_lib.run import Run, from_dict, merged
+from toyland.scene import Figure, Scene, draw
+from toyland.settings import SETTINGS
+
+TOYLAND = Path(__file__).resolve().parents[1] / "toyland"
+BASE = TOYLAND / "base.safetensors"
+
+
+def load_view():
+    """Toyland's base through whichever classes this environment has."""
+    cpu = torch.device("cpu")
+    try:
+        from extension_lib.hosts.diffusers_view import DiffusersView
+        from extension_lib.hosts.standalone import pipeline_of
+    except ImportError:
+        from ldm_model import latent_diffusion
+
+        from extension_lib.hosts.ldm_view import LdmView
+
+        return LdmView(latent_diffusion(), cpu, torch.float32)
+    return DiffusersView(pipeline_of(BASE, torch.float32), cpu, torch.float32)
+
+
+def draw_pictures(folder: Path, count: int = 5, caption: str = "a zwx ghost") -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    for n in range(count):
+        setting = list(SETTINGS)[n % len(SETTINGS)]
+        scene = Scene((Figure("ghost", "blue", "skull mask with goggles", "orange"),), setting)
+        draw(scene, Random(n)).save(folder / f"{n}.png")
+        (folder / f"{n}.txt").write_text(f"{caption} {setting}", encoding="utf-8")
+    return folder
+
+
+def small_run(folder: Path, **sections) -> Run:
+    """A short LoRA run on these pictures; sections change it: training={"steps": 3}."""
+    values = {"output": {"name": "ghost"}, "base": {"checkpoint": "toyland"}, "concepts": [{"folder": str(folder)}],
+              "method": {"rank": 4, "alpha": 4, "unet_rate": 2e-3, "text_rate": 5e-4}, "data": {"resolution": 64},
+              "training": {"steps": 4, "batch_size": 2}, "previews": {"card": False}}
+    return from_dict(merged(values, sections))
+
+
+class NoFiles:
+    """Results that go nowhere, for tests of the loop alone."""
+
+    def __init__(self):
+        self.saved = []
+
+    def resume(self, trainable, optimizer):
+        from extension_lib.training.loop import Start
+
+        return Start()
+
+    def save(self, step, trainable, optimizer, final):
+        self.saved.append((step, final))
+        yield from ()
+
+
+def trained(model, run, wishes=None):
+    """Runs the loop; returns its events and the trainable, still attached."""
+    from extension_lib.data.batches import Batches
+    from extension_lib.data.folder import find
+    from extension_lib.training.loop import Wishes, train
+
+    trainable = run.method.attach(model, run.training.seed)
+    items = [item for concept in run.concepts for item in find(concept).items]
+    batches = Batches(run, model, items, text_trained=any(p.startswith("te") for p in trainable.parts))
+    list(batches.prepare())
+    return list(train(run, model, trainable, batches, NoFiles(), wishes or Wishes())), trainable
+
+
+def losses(events):
+    from extension_lib.events import Stepped
+
+    return [e.loss for e in events if isinstance(e, Stepped)]

@@ -1,0 +1,71 @@
+"""Settings: described once, checked at the border."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from extension_lib import toml
+from extension_lib.run import all_sections, from_dict, merged, require_startable, to_dict
+from extension_lib.settings import LINES, SettingError, build, option, options
+
+
+@dataclass(frozen=True)
+class Sample:
+    count: int = option(3, "How many.", min=1, max=9)
+    rate: float = option(1e-4, "How fast.", min=0.0)
+    on: bool = option(False, "Whether.")
+    way: str = option("a", "Which.", choices=("a", "b"))
+    lines: LINES = option((), "Several.")
+
+
+@pytest.mark.parametrize("given, expected", [
+    ({"count": "4"}, 4), ({"count": 4.0}, 4), ({"rate": "1e-3"}, 1e-3), ({"on": "yes"}, True), ({"on": 0}, False),
+    ({"way": "b"}, "b"), ({"lines": "one\n\n two "}, ("one", "two")), ({"lines": ["x"]}, ("x",))])
+def test_loose_values_become_the_option_s_kind(given, expected):
+    (name, _), = given.items()
+    assert getattr(build(Sample, given), name) == expected
+
+
+@pytest.mark.parametrize("given, said", [
+    ({"count": 0}, "s.count is 0, but must be at least 1"), ({"count": 10}, "at most 9"), ({"count": 1.5}, "whole number"),
+    ({"rate": "fast"}, "s.rate is 'fast', but must be a number"), ({"rate": "nan"}, "finite"), ({"on": "maybe"}, "true or false"),
+    ({"way": "c"}, "one of a, b"), ({"speed": 1}, "s.speed is not a setting")])
+def test_a_value_that_cannot_be_is_named_in_the_message(given, said):
+    with pytest.raises(SettingError, match=said):
+        build(Sample, given, "s")
+
+
+def test_every_setting_of_every_section_has_help_and_a_default():
+    for section, cls in all_sections().items():
+        for o in options(cls):
+            assert len(o.help) > 15, (section, o.name)
+            assert o.default is not None, (section, o.name)
+
+
+def test_a_run_survives_the_way_through_toml(tmp_path):
+    run = from_dict({"output": {"name": "ghost"}, "concepts": [{"folder": "人物 照片", "instance_prompt": 'a "zwx" ghost'}],
+                     "previews": {"prompts": ["a", "b"]}, "method": {"name": "lora", "rank": 3}})
+    toml.write(tmp_path / "run.toml", to_dict(run))
+    assert from_dict(toml.read(tmp_path / "run.toml")) == run
+
+
+@pytest.mark.parametrize("values, said", [
+    ({"traning": {}}, r"\[traning\] is not a section"), ({"training": 3}, "training must be a section"),
+    ({"method": {"name": "magic"}}, "method.name is 'magic'"),
+    ({"method": {"rank": 0}}, "method.rank is 0, but must be at least 1"),
+    ({"method": {"unet_rate": "quick"}}, "method.unet_rate is 'quick'"),
+    ({"concepts": {"folder": "x"}}, "concepts must be a list")])
+def test_what_is_no_run_is_refused_with_its_name(values, said):
+    with pytest.raises(SettingError, match=said):
+        from_dict(values)
+
+
+@pytest.mark.parametrize("changes, said", [
+    ({"output": {"name": ""}}, "output.name"), ({"output": {"name": "../ghost"}}, r"\.\./ghost"),
+    ({"output": {"name": "a:b"}}, "a:b"), ({"output": {"name": "CON"}}, "CON"),
+    ({"base": {"checkpoint": ""}}, "base.checkpoint is empty"), ({"concepts": []}, "concepts.folder")])
+def test_a_run_that_cannot_start_says_what_is_missing(changes, said):
+    whole = {"output": {"name": "ghost"}, "base": {"checkpoint": "toyland"}, "concepts": [{"folder": "pictures"}]}
+    require_startable(from_dict(whole))
+    with pytest.raises(SettingError, match=said):
+        require_startable(from_dict(merged(whole, changes)))

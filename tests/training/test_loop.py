@@ -1,0 +1,149 @@
+"""The loop: it ends as it is asked to, and always gives the model back."""
+
+import pytest
+import torch
+from helpers import NoFiles, losses, small_run, trained
+
+from extension_lib.data.batches import Batches
+from extension_lib.data.folder import find
+from extension_lib.events import Began, Ended, Previewed, Stepped, Warned
+from extension_lib.training import loop
+from extension_lib.training.loop import Wishes, train
+
+
+def prepared(model, run):
+    trainable = run.method.attach(model, run.training.seed)
+    batches = Batches(run, model, list(find(run.concepts[0]).items), text_trained=True)
+    list(batches.prepare())
+    return trainable, batches
+
+
+def test_a_run_begins_steps_and_ends(model, pictures):
+    events, trainable = trained(model, small_run(pictures))
+    trainable.detach()
+    assert isinstance(events[0], Began) and isinstance(events[-1], Ended) and not events[-1].failed
+    assert [e.step for e in events if isinstance(e, Stepped)] == [1, 2, 3, 4]
+
+
+def test_the_same_seed_gives_the_same_losses_and_another_does_not(model, pictures):
+    def run(seed):
+        events, trainable = trained(model, small_run(pictures, training={"seed": seed}))
+        trainable.detach()
+        return losses(events)
+
+    assert run(1) == run(1) != run(2)
+
+
+def test_stopping_is_answered_by_saving_and_ending(model, pictures):
+    run, files = small_run(pictures, training={"steps": 50}), NoFiles()
+    trainable, batches = prepared(model, run)
+    events = []
+    for event in train(run, model, trainable, batches, files, Wishes(stopping=lambda: "enough" if len(events) > 3 else "")):
+        events.append(event)
+    trainable.detach()
+    assert events[-1] == Ended(3, "enough") and files.saved == [(3, True)]
+
+
+def test_closing_the_generator_saves_nothing_and_leaves_no_trace(model, pictures):
+    run, files = small_run(pictures), NoFiles()
+    trainable, batches = prepared(model, run)
+    events = train(run, model, trainable, batches, files)
+    next(events), next(events)
+    events.close()
+    trainable.detach()
+    assert files.saved == [] and all("forward" not in m.__dict__ for m in model.blocks())
+
+
+def test_running_out_of_memory_saves_the_last_step_and_says_what_to_change(model, pictures, monkeypatch):
+    run, files = small_run(pictures, training={"steps": 9}), NoFiles()
+    trainable, batches = prepared(model, run)
+    predict = model.predict
+
+    def greedy(noisy, t, condition):
+        if batches.seen >= 3:
+            torch.empty(2**62, dtype=torch.uint8)  # the allocator itself refuses
+        batches.seen += 1
+        return predict(noisy, t, condition)
+
+    batches.seen = 0
+    monkeypatch.setattr(model, "predict", greedy)
+    events = list(train(run, model, trainable, batches, files))
+    trainable.detach()
+    ended = events[-1]
+    assert ended.failed and ended.step == 3 and files.saved == [(3, True)]
+    assert "step 4" in ended.why and "GiB" in ended.why and "batch size from 2 to 1" in ended.why
+
+
+def test_another_error_is_not_taken_for_memory(model, pictures, monkeypatch):
+    run = small_run(pictures)
+    trainable, batches = prepared(model, run)
+    monkeypatch.setattr(model, "predict", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        list(train(run, model, trainable, batches, NoFiles()))
+    trainable.detach()
+
+
+def test_a_loss_that_stays_infinite_ends_the_run_and_spoils_nothing(model, pictures, monkeypatch):
+    run, files = small_run(pictures, training={"steps": 99}), NoFiles()
+    trainable, batches = prepared(model, run)
+    before = {k: v.clone() for k, v in trainable.state_dict().items()}
+    predict = model.predict
+    monkeypatch.setattr(model, "predict", lambda *a: predict(*a) * float("nan"))
+    events = list(train(run, model, trainable, batches, files))
+    after = trainable.state_dict()
+    trainable.detach()
+    assert events[-1].failed and events[-1].step == loop.GIVE_UP_AFTER and "not finite" in events[-1].why
+    assert all(torch.equal(before[k], after[k]) for k in before)
+
+
+def test_a_preview_that_fails_is_a_warning(model, pictures):
+    def broken(step):
+        raise RuntimeError("no picture today")
+
+    events, trainable = trained(model, small_run(pictures, previews={"preview_every": 2}), Wishes(preview=broken))
+    trainable.detach()
+    assert [e.message for e in events if isinstance(e, Warned)][0].endswith("no picture today")
+    assert not events[-1].failed and not any(isinstance(e, Previewed) for e in events)
+
+
+def test_copies_are_saved_every_so_many_steps_and_on_wish(model, pictures):
+    run, files = small_run(pictures, training={"steps": 7}, saving={"save_every": 3}), NoFiles()
+    trainable, batches = prepared(model, run)
+    wish = iter([False, False, False, True, False, False])
+    list(train(run, model, trainable, batches, files, Wishes(saving=lambda: next(wish))))
+    trainable.detach()
+    assert files.saved == [(3, False), (5, False), (6, False), (7, True)]
+
+
+def test_checkpointing_changes_neither_losses_nor_weights(model, pictures):
+    def run(checkpointing):
+        events, trainable = trained(model, small_run(pictures, method={"dropout": 0.2},
+                                                     training={"checkpointing": checkpointing}))
+        state = {k: v.clone() for k, v in trainable.state_dict().items()}
+        trainable.detach()
+        return losses(events), state
+
+    (with_it, state), (without, other) = run(True), run(False)
+    assert with_it == pytest.approx(without, rel=1e-5)
+    assert all(torch.allclose(state[k], other[k], atol=1e-6) for k in state)
+
+
+def test_checkpointing_keeps_fewer_activations(model, pictures):
+    def kept(enabled):
+        from extension_lib.model import Condition
+        from extension_lib.training.checkpointing import recomputed
+
+        total = 0
+
+        def pack(tensor):
+            nonlocal total
+            total += tensor.numel()
+            return tensor
+
+        trainable = small_run(pictures).method.attach(model, 0)
+        with recomputed(model, enabled), torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+            model.predict(torch.randn(2, 4, 16, 16), torch.tensor([1, 2]), Condition(model.encode_prompts(["a", "b"]).hidden))
+        trainable.detach()
+        return total
+
+    assert kept(True) < 0.5 * kept(False)

@@ -1,0 +1,69 @@
+"""Rates, accumulation, clipping, and the loss scale of fp16."""
+
+import pytest
+import torch
+from torch import nn
+
+from extension_lib.methods.base import Group
+from extension_lib.run import Training
+from extension_lib.training.optimizer import GROW_AFTER, SCHEDULES, Optimizer, rate_factor
+
+
+def optimizer(scaled=False, **settings):
+    weight = nn.Parameter(torch.tensor([1.0, -2.0]))
+    return Optimizer([Group("unet", 0.1, [weight])], Training(**settings), scaled), weight
+
+
+@pytest.mark.parametrize("schedule", SCHEDULES)
+def test_the_rate_rises_then_follows_its_schedule(schedule):
+    training = Training(steps=100, warmup=0.1, schedule=schedule)
+    rates = [rate_factor(n, training) for n in range(100)]
+    assert 0 < rates[0] < rates[5] < rates[9] <= 1
+    assert rates[99] == 1 if schedule == "constant" else rates[99] < 0.02
+    assert all(a >= b for a, b in zip(rates[10:], rates[11:]))
+
+
+def test_accumulated_batches_count_like_one_large_one():
+    one, weight = optimizer(accumulation=1, weight_decay=0.0)
+    one.backward((weight * torch.tensor([2.0, 4.0])).sum())
+    two, other = optimizer(accumulation=2, weight_decay=0.0)
+    for part in (torch.tensor([4.0, 8.0]), torch.tensor([0.0, 0.0])):
+        two.backward((other * part).sum())
+    assert torch.equal(weight.grad, other.grad)
+
+
+def test_a_long_gradient_is_shortened():
+    made, weight = optimizer(clip=1.0)
+    made.backward((weight * 300).sum())
+    seen = []
+    made.adamw.register_step_pre_hook(lambda *_: seen.append(weight.grad.norm().item()))
+    made.step(0)
+    assert seen == [pytest.approx(1.0, rel=1e-5)]
+
+
+def test_an_overflow_changes_nothing_halves_the_scale_and_is_counted():
+    made, weight = optimizer(scaled=True)
+    before, scale = weight.detach().clone(), made.scaler.scale
+    made.backward((weight * float("inf")).sum())
+    assert made.step(0) is False
+    assert torch.equal(weight, before) and made.scaler.scale == scale / 2 and made.skipped == 1
+    made.backward(weight.sum())
+    assert made.step(1) is True and not torch.equal(weight, before)
+
+
+def test_the_scale_does_not_change_the_step():
+    results = []
+    for scaled in (False, True):
+        made, weight = optimizer(scaled=scaled)
+        made.backward((weight * 3).sum())
+        made.step(0)
+        results.append(weight.detach().clone())
+    assert torch.allclose(*results)
+
+
+def test_a_calm_while_doubles_the_scale():
+    made, _ = optimizer(scaled=True)
+    scale = made.scaler.scale
+    for _ in range(GROW_AFTER):
+        made.scaler.update(overflowed=False)
+    assert made.scaler.scale == 2 * scale
