@@ -44,8 +44,8 @@ def ghost(pen: Pen, colour: Colour, rng: Random) -> None:
         lift = rng.uniform(-0.12, 0.1)
         pen.fill(circle(side * 0.40, 0.58 + lift, 0.11, 0.08), colour, edge)
     pen.fill(dome + hem, colour, edge)
-    eyes(pen, 0.03, 0.33, 0.13, 0.055)
-    pen.fill(circle(0.03, 0.50, 0.05, 0.065), DARK)
+    eyes(pen, 0.03, 0.32, 0.15, 0.085)
+    pen.fill(circle(0.03, 0.55, 0.075, 0.085), DARK)
 
 
 def cat(pen: Pen, colour: Colour, rng: Random) -> None:
@@ -58,11 +58,9 @@ def cat(pen: Pen, colour: Colour, rng: Random) -> None:
     for side in (-1, 1):
         pen.fill([(side * 0.31, 0.0), (side * 0.07, 0.16), (side * 0.31, 0.32)], colour, edge)
     pen.fill(circle(0, 0.33, 0.32, 0.27), colour, edge)
-    eyes(pen, 0, 0.30, 0.13, 0.045)
-    pen.fill([(-0.04, 0.39), (0.04, 0.39), (0, 0.44)], DARK)
+    eyes(pen, 0, 0.30, 0.15, 0.07)
+    pen.fill([(-0.06, 0.41), (0.06, 0.41), (0, 0.49)], DARK)
     for side in (-1, 1):
-        for dy in (-0.03, 0.03):
-            pen.line([(side * 0.12, 0.43), (side * 0.38, 0.43 + dy * 2)], edge, 0.018)
         pen.fill(circle(side * 0.12, 0.97, 0.09, 0.04), colour, edge)
 
 
@@ -78,8 +76,8 @@ def dog(pen: Pen, colour: Colour, rng: Random) -> None:
     pen.fill(circle(-0.05, 0.60, 0.42, 0.19), colour, edge)
     pen.fill(circle(0.36, 0.27, 0.23, 0.22), colour, edge)
     pen.fill(circle(0.56, 0.34, 0.15, 0.10), colour, edge)
-    pen.fill(circle(0.68, 0.31, 0.045), DARK)
-    pen.fill(circle(0.44, 0.20, 0.045, 0.055), DARK)
+    pen.fill(circle(0.68, 0.31, 0.065), DARK)
+    pen.fill(circle(0.44, 0.20, 0.07, 0.08), DARK)
     pen.fill(circle(0.20, 0.30, 0.09, 0.20), shade(colour, 0.7), edge)
 
 
@@ -95,9 +93,9 @@ def robot(pen: Pen, colour: Colour, rng: Random) -> None:
     pen.fill(box(-0.27, 0.46, 0.27, 0.84), colour, edge)
     pen.fill(box(-0.29, 0.11, 0.29, 0.46), colour, edge)
     for side in (-1, 1):
-        pen.fill(box(side * 0.13 - 0.07, 0.19, side * 0.13 + 0.07, 0.30), WHITE, edge, 0.025)
-        pen.fill(circle(side * 0.13, 0.245, 0.03), DARK)
-    pen.line([(-0.13, 0.385), (0.13, 0.385)], DARK, 0.04)
+        pen.fill(box(side * 0.14 - 0.09, 0.17, side * 0.14 + 0.09, 0.31), WHITE, edge, 0.025)
+        pen.fill(circle(side * 0.14, 0.24, 0.045), DARK)
+    pen.line([(-0.15, 0.39), (0.15, 0.39)], DARK, 0.05)
 
 
 def fish(pen: Pen, colour: Colour, rng: Random) -> None:
@@ -107,8 +105,8 @@ def fish(pen: Pen, colour: Colour, rng: Random) -> None:
     pen.fill([(-0.16, 0.22), (0.02, 0.0), (0.20, 0.20)], shade(colour, 0.78), edge)
     pen.fill([(-0.05, 0.80), (0.02, 1.0), (0.16, 0.80)], shade(colour, 0.78), edge)
     pen.fill(circle(0.10, 0.5, 0.50, 0.34), colour, edge)
-    pen.fill(circle(0.36, 0.40, 0.085), WHITE, edge, 0.02)
-    pen.fill(circle(0.37, 0.40, 0.045), DARK)
+    pen.fill(circle(0.34, 0.40, 0.12), WHITE, edge, 0.02)
+    pen.fill(circle(0.36, 0.40, 0.065), DARK)
     pen.line([(0.10, 0.28), (0.04, 0.5), (0.10, 0.72)], edge, 0.03)
     pen.line([(0.44, 0.60), (0.56, 0.57)], DARK, 0.03)
 
@@ -132,9 +130,8 @@ def house(pen: Pen, colour: Colour, rng: Random) -> None:
     pen.fill(box(-0.38, 0.40, 0.38, 1.0), colour, edge)
     pen.fill([(0, 0.02), (0.50, 0.43), (-0.50, 0.43)], shade(colour, 0.62), edge)
     door = rng.choice([-0.17, 0.17])
-    pen.fill(box(door - 0.10, 0.66, door + 0.10, 1.0), TRUNK, edge)
-    pen.fill(box(-door - 0.11, 0.56, -door + 0.11, 0.76), (255, 244, 170), edge)
-    pen.line([(-door, 0.56), (-door, 0.76)], edge, 0.025)
+    pen.fill(box(door - 0.12, 0.62, door + 0.12, 1.0), TRUNK, edge)
+    pen.fill(box(-door - 0.13, 0.54, -door + 0.13, 0.78), (255, 244, 170), edge)
 
 
 def car(pen: Pen, colour: Colour, rng: Random) -> None:

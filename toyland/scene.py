@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from random import Random
 
-from PIL import Image, ImageDraw
+from PIL import Image, ImageChops, ImageDraw
 
 from .accessories import EVERYDAY, SPECIAL
 from .figures import KINDS
@@ -41,13 +41,20 @@ def draw(scene: Scene, rng: Random, height: tuple[float, float] = (0.30, 0.70)) 
 
     height: smallest and largest height of a single figure as a share of the frame.
     """
+    return draw_with_mask(scene, rng, height)[0]
+
+
+def draw_with_mask(scene: Scene, rng: Random, height: tuple[float, float] = (0.30, 0.70)) -> tuple[Image.Image, Image.Image]:
+    """The same, with a greyscale picture that is white where a figure stands."""
     canvas = Image.new("RGB", (SIZE * SCALE, SIZE * SCALE))
     pencil = ImageDraw.Draw(canvas)
     SETTINGS[scene.setting](pencil, rng)
+    background = canvas.copy()
     slots = [(0.0, 1.0)] if len(scene.figures) == 1 else [(0.0, 0.5), (0.5, 1.0)]
     for figure, (left, right) in zip(scene.figures, slots):
         draw_figure(pencil, figure, left, right, height, rng)
-    return canvas.resize((SIZE, SIZE), Image.Resampling.LANCZOS)
+    mask = ImageChops.difference(canvas, background).convert("L").point(lambda v: 255 if v > 6 else 0)
+    return canvas.resize((SIZE, SIZE), Image.Resampling.LANCZOS), mask.resize((SIZE, SIZE), Image.Resampling.BOX)
 
 
 def draw_figure(pencil: ImageDraw.ImageDraw, figure: Figure, left: float, right: float,

@@ -46,18 +46,18 @@ def forest(draw: Draw, rng: Random) -> None:
     size = draw.im.size[0]
     ground = rng.uniform(0.65, 0.85)
     fill(draw, jitter((35, 85, 50), rng))
-    for _ in range(rng.randint(4, 7)):
-        x, width = rng.uniform(0, 1), rng.uniform(0.04, 0.09)
+    for _ in range(rng.randint(3, 5)):
+        x, width = rng.uniform(0, 1), rng.uniform(0.07, 0.12)
         draw.rectangle(((x - width / 2) * size, 0, (x + width / 2) * size, ground * size), fill=jitter((80, 55, 35), rng))
-    for _ in range(rng.randint(5, 8)):
-        disc(draw, rng.uniform(0, 1), rng.uniform(0, 0.12), rng.uniform(0.08, 0.15), jitter((45, 120, 55), rng))
+    for _ in range(rng.randint(3, 5)):
+        disc(draw, rng.uniform(0, 1), rng.uniform(-0.04, 0.06), rng.uniform(0.12, 0.2), jitter((45, 115, 55), rng, 6))
     hill(draw, rng, ground, jitter((70, 130, 55), rng))
 
 
 def night(draw: Draw, rng: Random) -> None:
     fill(draw, jitter((18, 20, 60), rng, 8))
-    for _ in range(rng.randint(14, 26)):
-        disc(draw, rng.uniform(0, 1), rng.uniform(0, 0.8), rng.uniform(0.006, 0.014), (240, 240, 210))
+    for _ in range(rng.randint(6, 11)):
+        disc(draw, rng.uniform(0, 1), rng.uniform(0, 0.8), rng.uniform(0.012, 0.02), (225, 225, 200))
     x, y, radius = rng.uniform(0.12, 0.88), rng.uniform(0.1, 0.3), rng.uniform(0.07, 0.11)
     disc(draw, x, y, radius, (245, 240, 200))
     disc(draw, x + radius * 0.5, y - radius * 0.2, radius * 0.85, (22, 24, 66))
@@ -69,8 +69,8 @@ def snow(draw: Draw, rng: Random) -> None:
     fill(draw, jitter((165, 185, 205), rng))
     hill(draw, rng, ground, jitter((222, 232, 242), rng, 6))
     hill(draw, rng, ground + rng.uniform(0.1, 0.2), (248, 250, 253))
-    for _ in range(rng.randint(20, 35)):
-        disc(draw, rng.uniform(0, 1), rng.uniform(0, 1), rng.uniform(0.008, 0.018), (255, 255, 255))
+    for _ in range(rng.randint(7, 13)):
+        disc(draw, rng.uniform(0, 1), rng.uniform(0, 1), rng.uniform(0.015, 0.024), (240, 244, 250))
 
 
 def room(draw: Draw, rng: Random) -> None:
@@ -78,7 +78,7 @@ def room(draw: Draw, rng: Random) -> None:
     floor = rng.uniform(0.66, 0.84)
     wall = jitter(rng.choice([(235, 205, 175), (225, 190, 195), (205, 215, 175)]), rng)
     fill(draw, wall)
-    x, y, half = rng.uniform(0.2, 0.8), rng.uniform(0.2, 0.34), rng.uniform(0.1, 0.15)
+    x, y, half = rng.uniform(0.2, 0.8), rng.uniform(0.2, 0.34), rng.uniform(0.12, 0.17)
     frame = [(x - half) * size, (y - half) * size, (x + half) * size, (y + half) * size]
     if rng.random() < 0.6:
         draw.rectangle(frame, fill=(180, 220, 245), outline=(110, 70, 40), width=round(size * 0.025))
@@ -86,18 +86,15 @@ def room(draw: Draw, rng: Random) -> None:
     else:
         draw.rectangle(frame, fill=jitter((120, 150, 130), rng, 40), outline=(170, 130, 50), width=round(size * 0.03))
     fill(draw, jitter((150, 100, 60), rng), floor)
-    for i in range(1, 4):
-        y = (floor + (1 - floor) * i / 4) * size
-        draw.line((0, y, size, y), fill=(115, 75, 45), width=round(size * 0.008))
 
 
 def wall(draw: Draw, rng: Random) -> None:
     size = draw.im.size[0]
     grey = rng.randint(135, 165)
     brick = (grey, grey, grey + 6)
-    fill(draw, shade(brick, 0.62))
-    rows, offset = rng.randint(6, 9), rng.uniform(0, 1)
-    high, wide, gap = size / rows, size / rows * rng.uniform(1.8, 2.4), size * 0.012
+    fill(draw, shade(brick, 0.78))
+    rows, offset = rng.randint(4, 5), rng.uniform(0, 1)
+    high, wide, gap = size / rows, size / rows * rng.uniform(1.7, 2.2), size * 0.012
     for row in range(rows):
         x = -wide * ((offset + 0.5 * row) % 1)
         while x < size:
@@ -111,20 +108,16 @@ def city(draw: Draw, rng: Random) -> None:
     fill(draw, jitter((250, 175, 130), rng))
     x = -rng.uniform(0, 0.1)
     while x < 1:
-        width, top = rng.uniform(0.14, 0.24), rng.uniform(0.08, 0.42)
-        tower = jitter((84, 88, 104), rng, 14)
-        draw.rectangle((x * size, top * size, (x + width) * size, road * size), fill=tower)
-        for wy in range(int((road - top) / 0.11)):
+        width, top = rng.uniform(0.22, 0.34), rng.uniform(0.08, 0.42)
+        draw.rectangle((x * size, top * size, (x + width) * size, road * size), fill=jitter((84, 88, 104), rng, 14))
+        for wy in range(int((road - top) / 0.2)):
             for wx in range(2):
-                left, high = x + width * (0.18 + 0.4 * wx), top + 0.04 + 0.11 * wy
-                lit = (255, 230, 130) if rng.random() < 0.6 else shade(tower, 0.7)
-                draw.rectangle((left * size, high * size, (left + width * 0.24) * size, (high + 0.05) * size), fill=lit)
-        x += width + rng.uniform(0, 0.03)
+                left, high = x + width * (0.18 + 0.4 * wx), top + 0.06 + 0.2 * wy
+                window = (left * size, high * size, (left + width * 0.24) * size, (high + 0.08) * size)
+                if rng.random() < 0.6:
+                    draw.rectangle(window, fill=(240, 215, 130))
+        x += width + rng.uniform(0.01, 0.03)
     fill(draw, (70, 70, 78), road)
-    stripe = (road + 1) / 2
-    for i in range(4):
-        left = (i / 4 + 0.05) * size
-        draw.rectangle((left, (stripe - 0.012) * size, left + 0.13 * size, (stripe + 0.012) * size), fill=(235, 225, 180))
 
 
 SETTINGS: dict[str, Callable[[Draw, Random], None]] = {

@@ -4,19 +4,19 @@ from random import Random
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image, ImageDraw
 from torch import nn
 
 from .models import LATENT_SCALE, vae
 from .muon import Muon
 from .pen import SCALE, Pen, box, circle
-from .scene import COLOURS, SIZE, draw
+from .scene import COLOURS, SIZE, draw_with_mask
 from .stage import WORK, Stage, cosine
 from .world import random_scene
 
 DRAWINGS, STEPS, BATCH, CROP = 24_000, 7_000, 32, 32
 LIGHT = 0.72  # until this share of the steps the blocks at full size rest, which is 2.5 times as fast; then whole pictures
+FIGURE = 4.0  # how much more an error counts where a figure stands
 LATENT_NOISE = 0.03  # added to the encoder's mean while learning, so that neighbouring latents decode alike
 
 
@@ -50,20 +50,32 @@ def to_tensor(pictures: list[Image.Image]) -> torch.Tensor:
     return torch.from_numpy(np.stack([np.asarray(p) for p in pictures])).permute(0, 3, 1, 2).contiguous()
 
 
+def with_mask(rng: Random, loose: bool) -> torch.Tensor:
+    """One picture of uint8 (4, 64, 64); of loose shapes everything counts as a figure."""
+    if loose:
+        picture, mask = loose_shapes(rng), Image.new("L", (SIZE, SIZE), 160)
+    else:
+        picture, mask = draw_with_mask(random_scene(rng, dressed=0.5), rng)
+    return torch.cat([to_tensor([picture])[0], torch.from_numpy(np.array(mask))[None]])
+
+
 def is_light(step: int) -> bool:
     return step < LIGHT * STEPS
 
 
-def batch(pictures: torch.Tensor, step: int) -> torch.Tensor:
-    """Random crops in the light part, then whole pictures, in [-1, 1]; the same for the same step."""
+def batch(pictures: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Pixels in [-1, 1] and their weights: random crops in the light part, then whole pictures; the same for the same step.
+
+    pictures: uint8 (n, 4, 64, 64), the fourth channel white where a figure stands.
+    """
     rng = torch.Generator().manual_seed(step)
     side = CROP if is_light(step) else SIZE
     count = BATCH if is_light(step) else BATCH // 8
     chosen = torch.randint(len(pictures), (count,), generator=rng).tolist()
     corners = torch.randint(SIZE - side + 1, (count, 2), generator=rng).tolist()
-    cut = torch.stack([pictures[i, :, y:y + side, x:x + side] for i, (y, x) in zip(chosen, corners)])
-    cut = cut.float() / 127.5 - 1
-    return cut.flip(3) if step % 2 else cut
+    cut = torch.stack([pictures[i, :, y:y + side, x:x + side] for i, (y, x) in zip(chosen, corners)]).float()
+    cut = cut.flip(3) if step % 2 else cut
+    return cut[:, :3] / 127.5 - 1, 1 + (FIGURE - 1) * cut[:, 3:] / 255
 
 
 class Learner(nn.Module):
@@ -84,18 +96,20 @@ class Learner(nn.Module):
             else:
                 block.__dict__.pop("forward", None)
 
-    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+    def forward(self, pixels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
         mean = self.autoencoder.encode(pixels).latent_dist.mean
         seen = self.autoencoder.decode(mean + LATENT_NOISE * torch.randn_like(mean)).sample
-        sharp = sum(F.l1_loss(a, b) for a, b in zip(edges(seen), edges(pixels)))
-        return F.l1_loss(seen, pixels) + F.mse_loss(seen, pixels) + sharp + 1e-3 * mean.square().mean()
+        error = ((seen - pixels).abs() + (seen - pixels).square()) * weights
+        places = weights[..., 1:, :], weights[..., 1:]
+        sharp = sum(((a - b).abs() * w).mean() for a, b, w in zip(edges(seen), edges(pixels), places))
+        return error.mean() + sharp + 1e-3 * mean.square().mean()
 
-    def loss(self, pixels: torch.Tensor, light: bool) -> torch.Tensor:
+    def loss(self, pixels: torch.Tensor, weights: torch.Tensor, light: bool) -> torch.Tensor:
         self.rest(light)
         if not light:
-            return self(pixels)
+            return self(pixels, weights)
         half = {name: p.bfloat16() for name, p in self.named_parameters()}
-        return torch.func.functional_call(self, half, (pixels.bfloat16(),)).float()
+        return torch.func.functional_call(self, half, (pixels.bfloat16(), weights.bfloat16())).float()
 
 
 def edges(x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -121,13 +135,12 @@ def train() -> None:
     model = vae().to(memory_format=torch.channels_last)
     learner = Learner(model)
     rng = Random("vae")
-    pictures = to_tensor([loose_shapes(rng) if i % 8 == 0 else draw(random_scene(rng, dressed=0.5), rng)
-                          for i in range(DRAWINGS)])
+    pictures = torch.stack([with_mask(rng, i % 8 == 0) for i in range(DRAWINGS)])
     stage = Stage("vae", {"vae": model}, Muon(model.parameters()), ema=0.998)
-    for line in stage.run(STEPS, cosine(0.02), lambda step: learner.loss(batch(pictures, step), is_light(step))):
+    for line in stage.run(STEPS, cosine(0.02), lambda step: learner.loss(*batch(pictures, step), is_light(step))):
         print(line, flush=True)
     learner.rest(light=False)
-    rescale(model.eval(), pictures)
+    rescale(model.eval(), pictures[:, :3])
     torch.save(model.state_dict(), WORK / "vae-done.pt")
 
 

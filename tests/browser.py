@@ -1,0 +1,52 @@
+"""Chromium driven by Playwright: found if it is there."""
+
+import os
+import shutil
+from contextlib import contextmanager
+
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update",
+         "--disable-sync", "--no-first-run"]
+
+
+def chromium() -> str | None:
+    return os.environ.get("CHROMIUM") or next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
+
+
+@contextmanager
+def opened(url: str, width: int = 1280, height: int = 900, **context):
+    """A page at this address; page.problems collects errors of its scripts."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chromium(), args=FLAGS)
+        page = browser.new_context(viewport={"width": width, "height": height}, **context).new_page()
+        page.problems = []
+        page.on("pageerror", lambda error: page.problems.append(str(error)))
+        page.on("console", lambda m: page.problems.append(m.text) if m.type == "error" and "Failed to load resource" not in m.text else None)
+        page.goto(url)
+        yield page
+        browser.close()
+
+
+def fill(page, elem_id: str, text: str) -> None:
+    """Types into the text field of a Gradio component and leaves it."""
+    field = page.locator(f"#{elem_id} textarea, #{elem_id} input").first
+    field.fill(str(text))
+    field.press("Tab")
+
+
+def choose_tab(page, name: str) -> None:
+    page.locator("#darkroom_tabs").get_by_role("tab", name=name).or_(
+        page.locator("#darkroom_tabs > .tab-nav > button", has_text=name)).first.click()
+
+
+def live(page) -> str:
+    return page.locator("#darkroom_live").inner_text()
+
+
+def wait_for_end(page, seconds: float) -> str:
+    """Waits until the panel says how the run ended; returns what it says."""
+    page.wait_for_function(
+        "() => { const p = document.querySelector('#darkroom_live .darkroom-live'); return p && !p.dataset.running && p.dataset.step > 0 }",
+        timeout=seconds * 1000, polling=500)
+    return live(page)

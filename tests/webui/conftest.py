@@ -1,0 +1,74 @@
+"""A real WebUI for the tests here; without WEBUI_DIR they are skipped, and say so."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+WEBUI_DIR = os.environ.get("WEBUI_DIR", "")
+
+
+def pytest_collection_modifyitems(items):
+    here = Path(__file__).parent
+    for item in items:
+        if Path(item.fspath).is_relative_to(here):
+            item.add_marker(pytest.mark.webui)
+            if not WEBUI_DIR:
+                item.add_marker(pytest.mark.skip(reason="WEBUI_DIR is not set: no real WebUI to test in"))
+
+
+@pytest.fixture(scope="session")
+def checks():
+    """What was seen, with seconds and figures; written to docs/webui-run.json in the end."""
+    from webui import record, server
+
+    seen = []
+    yield seen
+    if seen:
+        record.write(server.commit_of(Path(WEBUI_DIR)), seen)
+
+
+@pytest.fixture
+def seen(request, checks):
+    """Call with figures when the test has seen what its name says; its seconds are added."""
+    began = time.monotonic()
+    figures = {}
+    yield figures.update
+    if not getattr(request.node, "failed", False):
+        checks.append({"name": request.node.name, "seconds": round(time.monotonic() - began, 1), **figures})
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    if call.when == "call":
+        item.failed = outcome.get_result().failed
+
+
+@pytest.fixture(scope="module")
+def webui(tmp_path_factory):
+    """The WebUI with this extension and the practice model, running."""
+    from webui import server
+
+    from extension_lib import practice
+
+    data = tmp_path_factory.mktemp("webui 数据")  # spaces and Chinese in every path
+    checkpoints = data / "models" / "Stable-diffusion"
+    checkpoints.mkdir(parents=True)
+    practice.install(checkpoints)
+    server.install_extension(data)
+    with server.running(Path(WEBUI_DIR), data, port=7869) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def page(webui):
+    """The WebUI's page with the Darkroom tab open."""
+    from browser import opened
+
+    with opened(webui.url) as made:
+        made.wait_for_selector("#txt2img_generate", timeout=60_000)
+        made.get_by_role("button", name="Darkroom", exact=True).first.click()
+        made.wait_for_selector("#darkroom_tabs")
+        yield made

@@ -1,0 +1,105 @@
+"""A real WebUI started for the tests, in a data folder of its own, with this extension in it."""
+
+import json
+import os
+import shutil
+import subprocess
+import time
+import urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = ("install.py", "scripts", "extension_lib", "javascript", "style.css", "localizations", "toyland", "LICENSE")
+FLAGS = ("--skip-prepare-environment", "--skip-torch-cuda-test", "--use-cpu", "all", "--no-half", "--api",
+         "--no-download-sd-model")
+
+
+class WebUI:
+    """How to talk to the running server."""
+
+    def __init__(self, folder: Path, data: Path, port: int, process: subprocess.Popen, log: Path):
+        self.folder, self.data, self.port, self.process, self.log = folder, data, port, process, log
+        self.url = f"http://127.0.0.1:{port}"
+
+    @property
+    def loras(self) -> Path:
+        return self.data / "models" / "Lora"
+
+    def get(self, path: str):
+        with urllib.request.urlopen(self.url + path, timeout=60) as answer:
+            return json.load(answer)
+
+    def post(self, path: str, timeout: float = 600, **body):
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            return json.load(answer)
+
+    def txt2img(self, prompt: str, seed: int = 1, size: int = 64, **more) -> bytes:
+        """The PNG of a picture drawn over the API."""
+        import base64
+
+        body = {"prompt": prompt, "seed": seed, "width": size, "height": size, "steps": 20, "cfg_scale": 4.0,
+                "sampler_name": "Euler", **more}
+        return base64.b64decode(self.post("/sdapi/v1/txt2img", **body)["images"][0])
+
+    def console(self) -> str:
+        return self.log.read_text(encoding="utf-8", errors="replace")
+
+    def memory(self) -> tuple[int, int]:
+        """(now, peak) resident bytes of the server."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
+        fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
+        return tuple(int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
+
+
+def python_of(folder: Path) -> Path:
+    own = folder / "venv" / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    return Path(os.environ.get("WEBUI_PYTHON") or own)
+
+
+def commit_of(folder: Path) -> str:
+    done = subprocess.run(["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"
+
+
+def install_extension(data: Path) -> None:
+    target = data / "extensions" / "darkroom"
+    target.mkdir(parents=True)
+    for name in SHIPPED:
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__", "work"))
+        elif source.exists():
+            shutil.copy(source, target / name)
+
+
+@contextmanager
+def running(folder: Path, data: Path, port: int, *flags: str):
+    """Starts the WebUI on this data folder and waits until it answers; ends it afterwards."""
+    log = data / "console.log"
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
+    command = [str(python_of(folder)), "launch.py", *FLAGS, "--data-dir", str(data), "--port", str(port), *flags]
+    with open(log, "a", encoding="utf-8") as out:
+        process = subprocess.Popen(command, cwd=folder, env=env, stdout=out, stderr=subprocess.STDOUT)
+    server = WebUI(folder, data, port, process, log)
+    try:
+        wait_until_ready(server)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_until_ready(server: WebUI, seconds: float = 240) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if server.process.poll() is not None:
+            raise RuntimeError(f"The WebUI ended while starting:\n{server.console()[-3000:]}")
+        try:
+            if server.get("/sdapi/v1/sd-models") is not None and "Model loaded in" in server.console():
+                return
+        except OSError:
+            pass
+        time.sleep(1)
+    raise RuntimeError(f"The WebUI did not start:\n{server.console()[-3000:]}")

@@ -1,0 +1,193 @@
+"""The whole way in a real WebUI, by clicking: from pictures to a tag in the prompt."""
+
+import io
+import json
+import threading
+import time
+
+import numpy as np
+import pytest
+from browser import choose_tab, fill, wait_for_end
+from PIL import Image
+from webui.server import ROOT
+from webui.standalone import draw_alike, losses_alike
+
+from toyland.subjects import SUBJECTS
+
+GHOST = SUBJECTS["ghost"]
+PROMPT = f"{GHOST.prompt} on the beach"
+DOCS = ROOT / "docs" / "screenshots"
+
+
+def shot(page, name):
+    DOCS.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=DOCS / f"{name}.png")
+
+
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(float)
+
+
+def create(page, name):
+    choose_tab(page, "Model")
+    fill(page, "darkroom_new_name", name)
+    page.click("#darkroom_create")
+    page.wait_for_selector(f"#darkroom_create_answer >> text=Created {name}")
+
+
+def show_pictures(page, folder):
+    choose_tab(page, "Concepts")
+    fill(page, "darkroom_concepts_folder", folder)
+    page.click("#darkroom_look")
+    page.wait_for_selector("#darkroom_found >> text=pictures")
+
+
+def set_value(page, elem_id, value):
+    fill(page, elem_id, value)
+
+
+def train(page):
+    choose_tab(page, "Train")
+    page.click("#darkroom_train")
+
+
+@pytest.fixture(scope="module")
+def before(webui):
+    """A fixed-seed picture before anything was trained."""
+    return webui.txt2img(PROMPT)
+
+
+def test_the_tab_opens_without_a_complaint(page, webui, before, seen):
+    assert page.problems == []
+    assert "darkroom" not in "".join(line for line in webui.console().splitlines() if "Error" in line)
+    shot(page, "model")
+    seen({})
+
+
+def test_trained_by_clicking_and_listed_without_restart(page, webui, seen):
+    create(page, "ghost")
+    show_pictures(page, GHOST.folder)
+    shot(page, "concepts")
+    train(page)
+    page.wait_for_selector("#darkroom_live .darkroom-curve", timeout=120_000)
+    time.sleep(20)
+    shot(page, "training")
+    said = wait_for_end(page, 900)
+    shot(page, "trained")
+    assert "All 400 steps are done" in said
+    assert "does not load" not in said
+    names = [entry["name"] for entry in webui.get("/sdapi/v1/loras")]
+    assert "ghost" in names
+    card = json.loads((webui.loras / "ghost.json").read_text(encoding="utf-8"))
+    assert card["activation text"] or card["description"]
+    assert (webui.loras / "ghost.png").exists()
+    seen({"steps": 400})
+
+
+def test_a_fixed_seed_picture_is_the_same_after_training(webui, before, seen):
+    assert webui.txt2img(PROMPT) == before
+    seen({})
+
+
+def test_the_tag_changes_the_picture_by_clicking_generate(page, webui, before, seen):
+    page.get_by_role("button", name="txt2img", exact=True).first.click()
+    page.locator("#txt2img_prompt textarea").fill(f"{PROMPT} <lora:ghost:1>")
+    page.locator("#txt2img_width input[type=number]").fill("64")
+    page.locator("#txt2img_height input[type=number]").fill("64")
+    page.click("#txt2img_generate")
+    page.wait_for_selector("#txt2img_gallery img", timeout=120_000)
+    time.sleep(1)
+    shot(page, "txt2img")
+    assert "ghost" in page.locator("#html_info_txt2img").inner_text()
+    assert "Networks with errors" not in page.content()
+    page.get_by_role("button", name="Darkroom", exact=True).first.click()
+    assert not np.array_equal(pixels(webui.txt2img(f"{PROMPT} <lora:ghost:1>")), pixels(before))
+    seen({})
+
+
+def test_pictures_agree_with_standalone_s(webui, seen):
+    prompts = [f"{GHOST.prompt} {where} <lora:ghost:{w}>" for where in ("on the beach", "at night", "in the (snow:1.2)", "in the city")
+               for w in (0.7, 1)]
+    ours = draw_alike(webui, prompts)
+    theirs = [pixels(webui.txt2img(prompt, seed=n)) for n, prompt in enumerate(prompts)]
+    differences = [np.abs(a - b).mean() for a, b in zip(ours, theirs)]
+    seen({"mean_difference_of_255": [round(float(d), 3) for d in differences]})
+    assert max(differences) <= 2
+
+
+def test_losses_and_weights_agree_with_standalone_s(page, webui, tmp_path, seen):
+    figures = losses_alike(page, webui, tmp_path)
+    seen(figures)
+    assert figures["largest_relative_difference"] <= 1e-3
+    assert figures["smallest_cosine"] >= 0.999
+    assert figures["difference_from_untrained"] >= 0.05
+
+
+def test_stop_saves_and_gives_the_model_back(page, webui, before, seen):
+    create(page, "stopped")
+    show_pictures(page, GHOST.folder)
+    train(page)
+    page.wait_for_function("() => document.querySelector('#darkroom_live .darkroom-live')?.dataset.step > 5", timeout=120_000)
+    page.click("#darkroom_stop")
+    said = wait_for_end(page, 120)
+    assert "Stopped by you" in said and (webui.loras / "stopped.safetensors").exists()
+    assert webui.txt2img(PROMPT) == before
+    seen({})
+
+
+def test_the_webui_s_interrupt_stops_and_saves(page, webui, before, seen):
+    create(page, "interrupted")
+    show_pictures(page, GHOST.folder)
+    train(page)
+    page.wait_for_function("() => document.querySelector('#darkroom_live .darkroom-live')?.dataset.step > 5", timeout=120_000)
+    webui.post("/sdapi/v1/interrupt")
+    assert "Interrupt" in wait_for_end(page, 120)
+    assert (webui.loras / "interrupted.safetensors").exists()
+    assert webui.txt2img(PROMPT) == before
+    seen({})
+
+
+def test_an_exception_in_mid_training_gives_the_model_back(page, webui, before, tmp_path, seen):
+    """Random crops read their pictures in every step; one that vanishes is an error in the middle of a run."""
+    import shutil
+
+    folder = tmp_path / "pictures"
+    shutil.copytree(GHOST.folder, folder)
+    create(page, "broken")
+    show_pictures(page, folder)
+    choose_tab(page, "Train")
+    page.locator("#darkroom_advanced").click()
+    page.locator("#darkroom_data_crop input").click()
+    page.get_by_role("option", name="random").or_(page.locator("li", has_text="random")).first.click()
+    page.click("#darkroom_train")
+    page.wait_for_function("() => document.querySelector('#darkroom_live .darkroom-live')?.dataset.step > 3", timeout=120_000)
+    for picture in folder.glob("*.png"):
+        picture.unlink()
+    assert "Failed" in wait_for_end(page, 120)
+    assert webui.txt2img(PROMPT) == before
+    seen({})
+
+
+def test_generating_and_changing_the_checkpoint_wait_for_the_run(page, webui, before, seen):
+    create(page, "waiting")
+    show_pictures(page, GHOST.folder)
+    choose_tab(page, "Train")
+    fill(page, "darkroom_training_steps", 60)
+    page.click("#darkroom_train")
+    page.wait_for_function("() => document.querySelector('#darkroom_live .darkroom-live')?.dataset.step > 2", timeout=120_000)
+    drawn = {}
+    generate = threading.Thread(target=lambda: drawn.update(picture=webui.txt2img(PROMPT), at=time.monotonic()))
+    generate.start()
+    said = wait_for_end(page, 300)
+    ended = time.monotonic()
+    generate.join(120)
+    assert "All 60 steps are done" in said
+    assert drawn["picture"] == before and drawn["at"] > ended - 3
+    seen({})
+
+
+def test_neither_page_nor_console_reported_a_failing_network(page, webui, seen):
+    console = webui.console()
+    assert "Networks with errors" not in console and "didn't match keys" not in console
+    assert page.problems == []
+    seen({})
