@@ -2,7 +2,7 @@
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from .family import Family
 
@@ -16,7 +16,7 @@ class Layer(NamedTuple):
 
     key: str  # as LoRA files name it: "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
     part: str  # "unet", "te1", "te2"
-    module: "nn.Module"
+    module: Any  # nn.Module
     shape: tuple[int, ...]  # of the true weight, also when it is stored quantised
 
 

@@ -149,7 +149,7 @@ def from_dict(values: Mapping[str, Any]) -> Run:
     for name in values:
         if name not in known:
             raise SettingError(f"[{name}] is not a section. Known: {', '.join(sorted(known))}.")
-    sections = {name: build(cls, table(values.get(name, {}), name), name) for name, cls in SECTIONS.items()}
+    sections: dict[str, Any] = {name: build(cls, table(values.get(name, {}), name), name) for name, cls in SECTIONS.items()}
     concepts = values.get("concepts", ())
     if not isinstance(concepts, (list, tuple)):
         raise SettingError("concepts must be a list: write [[concepts]] before each of them.")
@@ -175,7 +175,7 @@ def to_dict(run: Run) -> dict[str, Any]:
     """The run as nested plain values; from_dict gives it back."""
     out: dict[str, Any] = {name: asdict(getattr(run, name)) for name in SECTIONS}
     out["concepts"] = [asdict(c) for c in run.concepts]
-    out["method"] = {"name": run.method.name, **asdict(run.method)}
+    out["method"] = {"name": run.method.name, **{o.name: getattr(run.method, o.name) for o in options(run.method)}}
     return out
 
 

@@ -9,7 +9,8 @@ FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-backgroun
 
 
 def chromium() -> str | None:
-    return os.environ.get("CHROMIUM") or next((p for p in map(shutil.which, ("chromium", "chromium-browser", "google-chrome")) if p), None)
+    found = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
+    return os.environ.get("CHROMIUM") or next((path for path in found if path), None)
 
 
 @contextmanager
@@ -22,10 +23,16 @@ def opened(url: str, width: int = 1280, height: int = 900, **context):
         page = browser.new_context(viewport={"width": width, "height": height}, **context).new_page()
         page.problems = []
         page.on("pageerror", lambda error: page.problems.append(str(error)))
-        page.on("console", lambda m: page.problems.append(m.text) if m.type == "error" and "Failed to load resource" not in m.text else None)
+        page.on("console", lambda message: complain(page, message))
         page.goto(url)
         yield page
         browser.close()
+
+
+def complain(page, message) -> None:
+    """Fonts and such that cannot be fetched without a network are no fault of the page."""
+    if message.type == "error" and "Failed to load resource" not in message.text:
+        page.problems.append(message.text)
 
 
 def fill(page, elem_id: str, text: str) -> None:
@@ -46,7 +53,7 @@ def live(page) -> str:
 
 def wait_for_end(page, seconds: float) -> str:
     """Waits until the panel says how the run ended; returns what it says."""
-    page.wait_for_function(
-        "() => { const p = document.querySelector('#darkroom_live .darkroom-live'); return p && !p.dataset.running && p.dataset.step > 0 }",
-        timeout=seconds * 1000, polling=500)
+    ended = """() => { const panel = document.querySelector('#darkroom_live .darkroom-live');
+                       return panel && !panel.dataset.running && panel.dataset.step > 0 }"""
+    page.wait_for_function(ended, timeout=seconds * 1000, polling=500)
     return live(page)

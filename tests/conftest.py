@@ -52,3 +52,15 @@ def pictures(tmp_path):
     from helpers import draw_pictures
 
     return draw_pictures(tmp_path / "pictures")
+
+
+def pytest_sessionfinish(session, exitstatus):
+    """With NO_SKIPS set, a test that is skipped outside tests/webui fails the run: a machine lacks what it should have."""
+    import os
+
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    reports = reporter.stats.get("skipped", []) if reporter else []
+    skipped = [report for report in reports if "tests/webui/" not in report.nodeid]
+    if os.environ.get("NO_SKIPS") and skipped and exitstatus == 0:
+        reporter.write_line(f"{len(skipped)} tests were skipped, and NO_SKIPS is set", red=True)
+        session.exitstatus = 1

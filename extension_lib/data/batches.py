@@ -68,7 +68,7 @@ class Batches:
             self.model.park("te")
 
     def read_pictures(self) -> Iterator[Prepared | Warned]:
-        kept = []
+        kept: list[Item] = []
         for n, item in enumerate(self.items):
             yield Prepared(f"Reading {item.path.name}", n / len(self.items))
             try:

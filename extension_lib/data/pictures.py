@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 from PIL import Image, ImageOps
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jfif", ".avif"}
@@ -39,10 +40,9 @@ def rgb(image: Image.Image) -> Image.Image:
 
 def eight_bit(image: Image.Image) -> Image.Image:
     """16-bit and float greyscale scaled to 8 bits; convert() alone would clip everything bright."""
-    top = 65535 if image.mode.startswith("I") else 1
-    if image.mode == "I" and image.getextrema()[1] <= 255:
-        top = 255
-    return image.convert("F").point(lambda v: v * (255 / top)).convert("L")
+    values = np.asarray(image).astype(np.float64)
+    top = 1.0 if image.mode == "F" else 65535.0 if values.max() > 255 else 255.0
+    return Image.fromarray((values * (255 / top)).clip(0, 255).astype(np.uint8))
 
 
 def size(path: Path) -> tuple[int, int]:

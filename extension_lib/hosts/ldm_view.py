@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..family import SD1
 from ..model import Diffusion
@@ -16,7 +16,7 @@ class LdmView(View):
 
     checkpointed = ("ResBlock", "BasicTransformerBlock")
 
-    def __init__(self, sd_model: nn.Module, device: torch.device, compute: torch.dtype):
+    def __init__(self, sd_model: Any, device: torch.device, compute: torch.dtype):
         embedder: Any = getattr(sd_model.cond_stage_model, "wrapped", sd_model.cond_stage_model)
         diffusion = Diffusion(sd_model.alphas_cumprod.detach().float().cpu().clone(), sd_model.parameterization)
         super().__init__(SD1, sd_model.model.diffusion_model, sd_model.first_stage_model, embedder.transformer,

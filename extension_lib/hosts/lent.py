@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
@@ -48,7 +49,7 @@ def frozen(*modules: nn.Module) -> Iterator[None]:
             raise HostError("The model's weights changed while it was lent. Reload the checkpoint before you go on.")
 
 
-def restore_forward(module: nn.Module, forward: object) -> None:
+def restore_forward(module: Any, forward: Any) -> None:
     if module.__dict__.get("forward") is not forward:
         if forward is None:
             del module.forward

@@ -20,7 +20,7 @@ class View:
 
     checkpointed: tuple[str, ...] = ()  # class names of the blocks whose activations may be recomputed
 
-    def __init__(self, family: Family, unet: nn.Module, vae: nn.Module, text_model: nn.Module, tokenizer: Any,
+    def __init__(self, family: Family, unet: Any, vae: Any, text_model: Any, tokenizer: Any,
                  diffusion: Diffusion, device: torch.device, compute: torch.dtype):
         self.family, self.diffusion, self.device, self.compute = family, diffusion, device, compute
         self.unet, self.vae, self.text_model, self.tokenizer = unet, vae, text_model, tokenizer

@@ -2,13 +2,14 @@
 
 import pkgutil
 from importlib import import_module
+from typing import Any
 
 from .base import Method
 
 
 def found() -> dict[str, type[Method]]:
     """Every method by its name: the classes in this folder's files that have one."""
-    out: dict[str, type[Method]] = {}
+    out: dict[str, Any] = {}
     for info in pkgutil.iter_modules(__path__):
         module = import_module(f".{info.name}", __name__)
         for value in vars(module).values():

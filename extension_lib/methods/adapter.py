@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -23,8 +23,8 @@ class Kind(Protocol):
     """What differs between one adapter and another."""
 
     def make(self, layer: Layer) -> nn.Module: ...
-    def added(self, module: nn.Module, x: Tensor) -> Tensor: ...
-    def delta(self, module: nn.Module) -> Tensor: ...
+    def added(self, module: Any, x: Tensor) -> Tensor: ...
+    def delta(self, module: Any) -> Tensor: ...
 
 
 def kind_of_part(part: str) -> str:

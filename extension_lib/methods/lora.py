@@ -45,9 +45,9 @@ class Lora:
 
         return LoConModule(layer.key, layer.module, lora_dim=self.rank, alpha=self.alpha, dropout=self.dropout, bypass_mode=True)
 
-    def added(self, module: "nn.Module", x: "Tensor") -> "Tensor":
+    def added(self, module: Any, x: "Tensor") -> "Tensor":
         """What the layer's output gains: through the thin matrices, never building the full one."""
         return module.dropout(module.lora_up(module.lora_down(x)) * module.scale)
 
-    def delta(self, module: "nn.Module") -> "Tensor":
+    def delta(self, module: Any) -> "Tensor":
         return module.get_diff_weight()[0]

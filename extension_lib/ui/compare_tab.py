@@ -8,7 +8,7 @@ import gradio as gr
 from ..compare.grid import Plan, copies, drawn, weights
 from ..host import Host, HostError, Picture
 from .live import bar, message
-from .parts import refresh_button
+from .parts import refresh_button, unsaved
 
 
 class CompareTab:
@@ -37,7 +37,7 @@ class CompareTab:
                 self.grid = gr.Image(label="Weight × step", type="pil", elem_id="darkroom_grid")
         self.inputs = [self.name, self.prompts, self.weights, self.seeds, self.negative, self.steps, self.cfg, self.size]
         for made in self.inputs:
-            made.do_not_save_to_config = True
+            unsaved(made)
         self.refresh.click(lambda: gr.update(choices=self.names()), None, [self.name], queue=False)
         self.go.click(self.compared, self.inputs, [self.progress, self.grid])
 

@@ -12,6 +12,7 @@ from ..run import Concept, Run
 from ..settings import SettingError, build, options
 from .form import component, elem_id, shown
 from .live import message
+from .parts import unsaved
 
 THUMBNAILS = 60  # a gallery of more is slow and nobody looks at it
 
@@ -33,7 +34,7 @@ class ConceptsTab:
             with gr.Column():
                 self.found = gr.HTML(elem_id="darkroom_found")
                 self.gallery = gr.Gallery(label="Pictures", columns=6, height=420, elem_id="darkroom_gallery")
-        self.which.do_not_save_to_config = True
+        unsaved(self.which)
 
     def parts(self) -> list[Any]:
         """Inputs that together say what all concepts are; read them with collected()."""

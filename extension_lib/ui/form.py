@@ -7,13 +7,15 @@ import gradio as gr
 
 from ..run import Run, all_sections, to_dict
 from ..settings import LINES, Option, options
+from .parts import unsaved
 
 Key = tuple[str, str]  # section ("training" or "method (lora)"), option name
 STEPS = {int: 1, float: 0.01}
 
 
-def component(option: Option, elem_id: str) -> gr.components.Component:
+def component(option: Option, elem_id: str) -> Any:
     """The component that fits an option's kind, with its help beneath."""
+    made: Any
     common: dict[str, Any] = {"label": option.label, "info": option.help, "elem_id": elem_id}
     if option.choices:
         made = gr.Dropdown(choices=list(option.choices), value=option.default, **common)
@@ -29,8 +31,7 @@ def component(option: Option, elem_id: str) -> gr.components.Component:
         made = gr.Number(value=option.default, precision=0 if option.kind is int else None, **common)
     else:
         made = gr.Textbox(value=option.default, max_lines=1, **common)
-    made.do_not_save_to_config = True  # the WebUI would otherwise freeze today's values as defaults
-    return made
+    return unsaved(made)
 
 
 def shown(option: Option, value: Any) -> Any:
@@ -44,7 +45,7 @@ class Form:
     """Components by section and option."""
 
     def __init__(self) -> None:
-        self.components: dict[Key, gr.components.Component] = {}
+        self.components: dict[Key, Any] = {}
         self.options: dict[Key, Option] = {}
 
     def draw(self, section: str, only: Iterable[str] | None = None, advanced: bool | None = None) -> None:
@@ -55,7 +56,7 @@ class Form:
                 self.options[section, option.name] = option
                 self.components[section, option.name] = component(option, elem_id(section, option.name))
 
-    def inputs(self) -> set[gr.components.Component]:
+    def inputs(self) -> set[Any]:
         return set(self.components.values())
 
     def values(self, data: Mapping[Any, Any], method: str) -> dict[str, dict[str, Any]]:
@@ -68,7 +69,7 @@ class Form:
                 out.setdefault(section, {})[name] = data[made]
         return out
 
-    def updates(self, run: Run) -> dict[gr.components.Component, Any]:
+    def updates(self, run: Run) -> dict[Any, Any]:
         """What every component shows for this run; methods that are not chosen show their defaults."""
         values = to_dict(run)
         out = {}

@@ -11,7 +11,7 @@ from ..host import Host, HostError, chosen
 from ..run import Run
 from ..settings import SettingError
 from .live import message
-from .parts import refresh_button
+from .parts import refresh_button, unsaved
 
 
 class ModelTab:
@@ -40,7 +40,7 @@ class ModelTab:
                                           visible=not practice.is_installed(host.folders.checkpoints) and host.name != "standalone")
                 self.answer = gr.HTML(elem_id="darkroom_create_answer")
         for made in (self.workspace, self.name, self.checkpoint):
-            made.do_not_save_to_config = True
+            unsaved(made)
         self.refresh_workspaces.click(lambda: gr.update(choices=self.names()), None, [self.workspace], queue=False)
         self.practice.click(self.installed, None, [self.answer, self.checkpoint], queue=False)
         self.refresh_checkpoints.click(lambda: gr.update(choices=self.titles()), None, [self.checkpoint], queue=False)

@@ -8,6 +8,7 @@ import gradio as gr
 from .. import installation, workspace
 from ..data.folder import FolderError, find
 from ..disk import NameProblem
+from ..events import Previewed
 from ..host import Host, HostError, chosen
 from ..presets import defaults
 from ..run import Run, from_dict, to_dict
@@ -111,7 +112,7 @@ class Page:
         parts, fields = tab.parts(), [tab.all, tab.which, *tab.fields.values()]
         tab.add.click(tab.added, parts, fields, queue=False)
         tab.remove.click(tab.removed, parts, fields, queue=False)
-        everything = {*self.everything, self.model.workspace}
+        everything: set[Any] = {*self.everything, self.model.workspace}
         tab.look.click(self.look, everything, [tab.found, tab.gallery, self.train.arithmetic], queue=False)
         # The concept that is being left must be kept before another is shown; the state knows which one that was.
         tab.which.change(tab.chosen, [tab.all, tab.which], list(tab.fields.values()), queue=False)
@@ -135,7 +136,7 @@ class Page:
 
     def wire_train(self) -> None:
         tab = self.train
-        everything = {*self.everything, self.model.workspace, tab.question}
+        everything: set[Any] = {*self.everything, self.model.workspace, tab.question}
         tab.method.change(self.change_method, {*self.everything, self.model.workspace},
                           [*tab.method_outputs(), *tab.form.components.values()], queue=False)
         tab.train.click(self.start, everything, [tab.question, tab.answer, tab.live], queue=False)
@@ -208,7 +209,7 @@ class Page:
         job = jobs.jobs[-1] if jobs.jobs else None
         if job is None:
             return live.panel(None), gr.update(), "", gr.update()
-        previews = [event for event in job.history if isinstance(event, live.Previewed)]
+        previews = [event for event in job.history if isinstance(event, Previewed)]
         state = f"{id(job)} {len(previews)} {bool(job.ended)}"
         if state == seen:
             return live.panel(job), gr.update(), seen, gr.update()

@@ -6,6 +6,7 @@ import gradio as gr
 
 from .. import methods
 from .form import Form, method_section
+from .parts import unsaved
 
 BASIC_SECTIONS = (("Training", "training"), ("Pictures", "data"), ("Saving", "saving"), ("Previews", "previews"))
 OTHER_SECTIONS = (("Noise and loss", "noise"),)
@@ -20,9 +21,8 @@ class TrainTab:
         with gr.Row():
             with gr.Column(scale=3):
                 first = next(iter(found))
-                self.method = gr.Radio(choices=[(m.title, name) for name, m in found.items()],
-                                       value=first, label="Method", elem_id="darkroom_method")
-                self.method.do_not_save_to_config = True
+                self.method = unsaved(gr.Radio(choices=[(m.title, name) for name, m in found.items()],
+                                               value=first, label="Method", elem_id="darkroom_method"))
                 self.method_help = gr.Markdown(help_of(first))
                 self.form.draw("output", only=["name"])
                 self.groups: dict[str, gr.Group] = {}
@@ -49,10 +49,9 @@ class TrainTab:
                     self.train = gr.Button("Train", variant="primary", elem_id="darkroom_train")
                     self.save_now = gr.Button("Save now", elem_id="darkroom_save_now")
                     self.stop = gr.Button("Stop and save", variant="stop", elem_id="darkroom_stop")
-                self.question = gr.Radio(choices=[], visible=False, elem_id="darkroom_question",
-                                         label="This was trained before, or the name is taken. What shall be done? "
-                                               "Choose, then press Train again.")
-                self.question.do_not_save_to_config = True
+                self.question = unsaved(gr.Radio(
+                    choices=[], visible=False, elem_id="darkroom_question",
+                    label="This was trained before, or the name is taken. What shall be done? Choose, then press Train again."))
                 self.answer = gr.HTML(elem_id="darkroom_answer")
                 self.live = gr.HTML(elem_id="darkroom_live")
                 self.previews = gr.Gallery(label="Previews", columns=4, height=420, elem_id="darkroom_previews")

@@ -106,8 +106,8 @@ def test_the_tag_changes_the_picture_by_clicking_generate(page, webui, before, s
 
 
 def test_pictures_agree_with_standalone_s(webui, seen):
-    prompts = [f"{GHOST.prompt} {where} <lora:ghost:{w}>" for where in ("on the beach", "at night", "in the (snow:1.2)", "in the city")
-               for w in (0.7, 1)]
+    places = ("on the beach", "at night", "in the (snow:1.2)", "in the city")
+    prompts = [f"{GHOST.prompt} {place} <lora:ghost:{weight}>" for place in places for weight in (0.7, 1)]
     ours = draw_alike(webui, prompts)
     theirs = [pixels(webui.txt2img(prompt, seed=n)) for n, prompt in enumerate(prompts)]
     differences = [np.abs(a - b).mean() for a, b in zip(ours, theirs)]

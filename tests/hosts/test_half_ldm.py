@@ -1,0 +1,50 @@
+"""The LDM view in half precision: what most people train in, here under the CPU's autocast."""
+
+import pytest
+import torch
+from helpers import losses, small_run, trained
+from ldm_model import latent_diffusion
+
+from extension_lib.events import Ended, Stepped
+from extension_lib.hosts.ldm_view import LdmView
+from extension_lib.hosts.lent import frozen
+
+
+def half_view(dtype):
+    """All weights in half precision but the norms': CUDA's autocast casts those on the fly, the CPU's does not."""
+    model = latent_diffusion()
+    model.model.to(dtype)
+    model.cond_stage_model.to(dtype)
+    for module in model.modules():
+        if isinstance(module, (torch.nn.GroupNorm, torch.nn.LayerNorm)):
+            module.float()
+    return LdmView(model, torch.device("cpu"), dtype)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_twenty_losses_are_near_those_of_full_precision(model, pictures, dtype):
+    run = small_run(pictures, training={"steps": 20})
+    full, trainable = trained(model, run)
+    trainable.detach()
+    view = half_view(dtype)
+    with frozen(view.unet, view.text_model, view.vae):
+        events, trainable = trained(view, run)
+        assert all(p.dtype == torch.float32 for group in trainable.groups() for p in group.parameters)
+        trainable.detach()
+    assert losses(events) == pytest.approx(losses(full), rel=0.02)
+
+
+def test_an_overflow_in_fp16_is_skipped_and_counted(pictures, monkeypatch):
+    view = half_view(torch.float16)
+    predict, calls = view.predict, []
+
+    def overflowing(noisy, t, condition):
+        calls.append(1)
+        return predict(noisy, t, condition) * (1e30 if len(calls) == 3 else 1)
+
+    monkeypatch.setattr(view, "predict", overflowing)
+    with frozen(view.unet, view.text_model, view.vae):
+        events, trainable = trained(view, small_run(pictures, training={"steps": 6}))
+        trainable.detach()
+    assert [e.skipped for e in events if isinstance(e, Stepped)] == [False, False, True, False, False, False]
+    assert isinstance(events[-1], Ended) and not events[-1].failed

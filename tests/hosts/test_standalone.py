@@ -1,0 +1,47 @@
+"""The standalone host: what it takes, what it refuses, and how tags are read."""
+
+import pytest
+import torch
+from helpers import BASE
+from safetensors.torch import save_file
+
+from extension_lib.host import HostError
+from extension_lib.hosts.detect import require_sd1
+from extension_lib.hosts.tags import Tag, split
+
+FIRST = "model.diffusion_model.input_blocks.0.0.weight"
+
+
+def checkpoint(folder, inputs=4, **keys):
+    tensors = {FIRST: torch.zeros(8, inputs, 3, 3), **{k: torch.zeros(1) for k in keys.values()}}
+    save_file(tensors, folder / "some.safetensors")
+    return folder / "some.safetensors"
+
+
+def test_toyland_s_base_is_stable_diffusion_1():
+    require_sd1(BASE)
+
+
+@pytest.mark.parametrize("inputs, key, said", [
+    (4, "conditioner.embedders.1.model.x", "Stable Diffusion XL"),
+    (4, "cond_stage_model.model.x", "Stable Diffusion 2"), (9, "cond_stage_model.transformer.x", "9 input channels"), (4, "lora_unet_x.alpha", "a LoRA"),
+    (4, "other", "no UNet with a CLIP")])
+def test_another_family_is_refused_by_name(tmp_path, inputs, key, said):
+    with pytest.raises(HostError, match=said):
+        require_sd1(checkpoint(tmp_path, inputs, key=key))
+
+
+def test_a_missing_or_broken_file_is_named(tmp_path):
+    with pytest.raises(HostError, match=r"no checkpoint .*gone"):
+        require_sd1(tmp_path / "gone.safetensors")
+    (tmp_path / "broken.safetensors").write_bytes(b"nothing")
+    with pytest.raises(HostError, match="broken.safetensors is not a readable"):
+        require_sd1(tmp_path / "broken.safetensors")
+
+
+@pytest.mark.parametrize("prompt, text, tags", [
+    ("a ghost", "a ghost", []), ("a <lora:x>b", "a b", [Tag("lora", "x", 1.0, 1.0)]),
+    ("<lora:x:0.5>", "", [Tag("lora", "x", 0.5, 0.5)]), ("<lora:x:0.2:0.8>", "", [Tag("lora", "x", 0.2, 0.8)]),
+    ("<lyco:x:te=0.1:unet=0.9>", "", [Tag("lora", "x", 0.1, 0.9)]), ("<lora:鬼 魂:1>", "", [Tag("lora", "鬼 魂", 1.0, 1.0)])])
+def test_tags_are_read_as_the_webui_reads_them(prompt, text, tags):
+    assert split(prompt) == (text, tags)

@@ -1,0 +1,197 @@
+"""Jobs on a real host: followed by anyone, stopped by anyone, continued later, and never leaving a broken file."""
+
+import json
+import resource
+import signal
+import threading
+
+import pytest
+import torch
+from helpers import small_run
+from safetensors.torch import load_file
+
+from extension_lib import workspace
+from extension_lib.events import Ended, Previewed, Saved, Stepped, Warned
+from extension_lib.host import Picture, chosen
+from extension_lib.hosts.standalone import Standalone
+from extension_lib.training import job as jobs
+from extension_lib.training.begin import Undecided, decided
+
+
+@pytest.fixture
+def host(tmp_path, view):
+    """The standalone host with toyland's base, loaded once for all tests."""
+    from extension_lib.hosts.standalone import Loaded
+    from toyland.train_base import alphas_cumprod
+
+    made = Standalone(tmp_path / "工作 室")
+    betas = 1 - alphas_cumprod() / torch.cat([torch.ones(1), alphas_cumprod()[:-1]])
+    made.loaded = Loaded(chosen(made, "toyland"), view, betas)
+    return made
+
+
+def start(host, run, name="ghost"):
+    known = name in workspace.names(host.folders.workspaces)
+    space = (workspace.opened if known else lambda root, n: workspace.create(root, n, run))(host.folders.workspaces, name)
+    job = jobs.start(decided(run, host, space), host, space, chosen(host, "toyland"))
+    return job, space
+
+
+def finished(host, run, name="ghost"):
+    job, space = start(host, run, name)
+    assert job.wait(120)
+    return job, space
+
+
+def learned(host, name):
+    return load_file(host.folders.lora / f"{name}.safetensors")
+
+
+def test_a_run_ends_with_a_file_a_card_and_a_log(host, pictures):
+    job, space = finished(host, small_run(pictures, previews={"preview_every": 2, "preview_steps": 2, "card": True}))
+    assert not job.ended.failed and not [e for e in job.history if isinstance(e, Warned)]
+    assert {p.name for p in host.folders.lora.iterdir()} == {"ghost.safetensors", "ghost.json", "ghost.png"}
+    assert len([e for e in job.history if isinstance(e, Previewed)]) == 2
+    log, = space.logs()
+    assert [line["step"] for line in log.lines() if line["what"] == "step"] == [1, 2, 3, 4]
+    assert (log.folder / "previews" / "000002-0.png").exists() and space.lifetime == 4
+
+
+def test_any_number_of_pages_can_follow_and_any_can_stop(host, pictures):
+    job, _ = start(host, small_run(pictures, training={"steps": 500}))
+    waiters = [threading.Thread(target=job.wait) for _ in range(3)]
+    for waiter in waiters:
+        waiter.start()
+    with job.changed:
+        job.changed.wait_for(lambda: job.step >= 2, 60)
+    assert jobs.running() is job
+    with pytest.raises(jobs.Busy, match="ghost is being trained"):
+        start(host, small_run(pictures, output={"name": "other"}), "other")
+    job.stop()
+    for waiter in waiters:
+        waiter.join(60)
+    assert job.ended.why == "Stopped by you." and (host.folders.lora / "ghost.safetensors").exists()
+    assert jobs.running() is None
+
+
+def test_a_stopped_run_continues_as_if_it_had_not_stopped(host, pictures):
+    six = {"method": {"dropout": 0.2}, "training": {"steps": 6}, "saving": {"precision": "fp32"}}
+    finished(host, small_run(pictures, output={"name": "whole"}, **six), "whole")
+    run = small_run(pictures, output={"name": "parts"}, **six)
+    job = jobs.Job(run, host, workspace.create(host.folders.workspaces, "parts", run), chosen(host, "toyland"))
+    job.tell_before = job.tell
+    job.tell = lambda event: (job.tell_before(event), job.stop() if getattr(event, "step", 0) == 3 else None)
+    jobs.jobs.append(job)
+    job.work()
+    assert job.ended.step == 3
+    again = run.with_values({"output": {"again": "continue", "existing": "overwrite"}})
+    second, space = finished(host, again, "parts")
+    assert [e.step for e in second.history if isinstance(e, Stepped)] == [4, 5, 6] and space.lifetime == 6
+    one, two = learned(host, "whole"), learned(host, "parts")
+    assert all(torch.allclose(one[k], two[k], atol=1e-6) for k in one)
+
+
+def test_a_used_workspace_or_name_is_asked_about(host, pictures):
+    finished(host, small_run(pictures))
+    with pytest.raises(Undecided) as asked:
+        start(host, small_run(pictures))
+    assert [(c.again, c.existing) for c in asked.value.choices] == [
+        ("continue", "overwrite"), ("continue", "version"), ("over", "version"), ("over", "overwrite")]
+
+
+@pytest.mark.parametrize("again, existing, name, lifetime", [
+    ("continue", "overwrite", "ghost", 8), ("over", "version", "ghost-v2", 4), ("over", "overwrite", "ghost", 4)])
+def test_each_answer_does_what_it_says(host, pictures, again, existing, name, lifetime):
+    finished(host, small_run(pictures))
+    job, space = finished(host, small_run(pictures, output={"again": again, "existing": existing}))
+    assert [e.path.stem for e in job.history if isinstance(e, Saved)] == [name]
+    assert space.lifetime == lifetime
+
+
+def test_copies_by_step_are_kept_to_the_last_few(host, pictures):
+    finished(host, small_run(pictures, training={"steps": 7}, saving={"save_every": 2, "keep_last": 2}))
+    assert sorted(p.name for p in host.folders.lora.glob("*.safetensors")) == [
+        "ghost-000004.safetensors", "ghost-000006.safetensors", "ghost.safetensors"]
+
+
+def test_every_copy_names_itself(host, pictures):
+    from safetensors import safe_open
+
+    finished(host, small_run(pictures, saving={"save_every": 2}))
+    for path in host.folders.lora.glob("*.safetensors"):
+        with safe_open(path, "pt") as file:
+            assert file.metadata()["ss_output_name"] == path.stem
+
+
+def test_at_weight_0_the_picture_is_the_base_s_bit_for_bit(host, pictures):
+    def picture(prompt):
+        return host.draw([Picture(prompt, steps=3, cfg=4, width=64, height=64)])[0]
+
+    before = picture("a ghost")
+    finished(host, small_run(pictures))
+    assert picture("a ghost") == picture("a ghost<lora:ghost:0>") == before
+    assert picture("a ghost<lora:ghost:1>") != before
+    assert picture("a ghost<lora:ghost:0:1>") not in (before, picture("a ghost<lora:ghost:1:0>"))
+
+
+def test_the_model_is_given_back_bit_identical_also_after_an_error(host, pictures, monkeypatch):
+    from extension_lib.hosts.lent import checksum
+
+    parts = (host.loaded.view.unet, host.loaded.view.text_model, host.loaded.view.vae)
+    before = checksum(parts)
+    finished(host, small_run(pictures), "one")
+    monkeypatch.setattr(host.loaded.view, "noise", lambda *_: 1 / 0)
+    job, _ = finished(host, small_run(pictures, output={"name": "two"}), "two")
+    assert job.ended.failed and "division by zero" in job.ended.why
+    assert checksum(parts) == before
+    assert not any(p.requires_grad is False for p in host.loaded.view.unet.parameters())
+
+
+def test_a_full_disk_is_a_warning_and_nothing_is_half_written(host, pictures):
+    """A limit on the size of files is what a full disk looks like from inside."""
+    run = small_run(pictures, saving={"save_every": 2})
+    finished(host, run)
+    before = {p.name: p.read_bytes() for p in host.folders.lora.iterdir()}
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        job, _ = finished(host, run.with_values({"output": {"again": "continue", "existing": "overwrite"}}))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    warned = [e.message for e in job.history if isinstance(e, Warned)]
+    assert len(warned) == 2 and "the disk is full" in warned[0] and "untouched" in warned[0]
+    assert {p.name: p.read_bytes() for p in host.folders.lora.iterdir()} == before
+
+
+def test_a_preview_is_what_txt2img_gives_with_the_saved_file(host, pictures):
+    run = small_run(pictures, saving={"precision": "fp32"},
+                    previews={"preview_every": 4, "prompts": ["a zwx ghost"], "preview_steps": 4, "preview_seed": 5})
+    job, _ = finished(host, run)
+    preview = next(e for e in job.history if isinstance(e, Previewed)).images[0]
+    drawn = host.draw([Picture("a zwx ghost<lora:ghost:1>", steps=4, cfg=7.0, width=64, height=64, seed=5)])[0]
+    difference = torch.tensor(list(preview.getdata())).float() - torch.tensor(list(drawn.getdata())).float()
+    assert difference.abs().mean() < 0.5
+
+
+@pytest.mark.parametrize("change, said", [
+    ({"concepts": [{"folder": "/nowhere"}]}, "There is no folder"),
+    ({"method": {"unet_rate": 0, "text_rate": 0}}, "learning rates are 0")])
+def test_a_run_that_cannot_be_ends_with_a_sentence(host, pictures, change, said):
+    job, _ = finished(host, small_run(pictures).with_values(change))
+    assert job.ended.failed and said in job.ended.why
+
+
+def test_a_state_of_other_settings_is_refused_and_kept(host, pictures):
+    _, space = finished(host, small_run(pictures))
+    kept = space.state.read_bytes()
+    job, _ = finished(host, small_run(pictures, method={"rank": 2}, output={"again": "continue", "existing": "overwrite"}))
+    assert job.ended.failed and "does not fit these settings" in job.ended.why
+    assert space.state.read_bytes() == kept
+
+
+def test_the_ended_event_comes_when_the_model_is_free(host, pictures):
+    job, _ = finished(host, small_run(pictures))
+    assert isinstance(job.history[-1], Ended) and host.lent is None
+    assert json.loads((host.folders.lora / "ghost.json").read_text(encoding="utf-8"))["sd version"] == "SD1"
