@@ -184,7 +184,7 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     out = dict(values)
     for name, change in changes.items():
         old = out.get(name)
-        if name == "method" and old and change.get("name", old["name"]) != old["name"]:
+        if name == "method" and old and change.get("name", old.get("name")) != old.get("name"):
             old = {}
         out[name] = {**old, **change} if isinstance(change, Mapping) and isinstance(old, Mapping) else change
     return out

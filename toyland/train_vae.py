@@ -14,7 +14,7 @@ from .scene import COLOURS, SIZE, draw_with_mask
 from .stage import WORK, Stage, cosine
 from .world import random_scene
 
-DRAWINGS, STEPS, BATCH, CROP = 24_000, 7_000, 32, 32
+DRAWINGS, STEPS, BATCH, CROP = 16_000, 5_600, 32, 32
 LIGHT = 0.72  # until this share of the steps the blocks at full size rest, which is 2.5 times as fast; then whole pictures
 FIGURE = 4.0  # how much more an error counts where a figure stands
 LATENT_NOISE = 0.03  # added to the encoder's mean while learning, so that neighbouring latents decode alike

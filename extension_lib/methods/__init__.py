@@ -13,6 +13,7 @@ def found() -> dict[str, type[Method]]:
     for info in pkgutil.iter_modules(__path__):
         module = import_module(f".{info.name}", __name__)
         for value in vars(module).values():
-            if isinstance(value, type) and value.__module__ == module.__name__ and isinstance(vars(value).get("name"), str):
-                out[value.name] = value
+            name = vars(value).get("name") if isinstance(value, type) and value.__module__ == module.__name__ else None
+            if isinstance(name, str):
+                out[name] = value
     return dict(sorted(out.items(), key=lambda item: item[1].order))

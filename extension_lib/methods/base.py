@@ -27,7 +27,7 @@ class Trainable(Protocol):
         """All that is trained; fp32 whatever the model is."""
 
     def state_dict(self) -> "dict[str, Tensor]":
-        """What was learned, under the names its file uses; the tensors are the live ones."""
+        """What was learned, under the names its file uses. Reading only: some tensors may be copies."""
 
     def load_state_dict(self, state: "dict[str, Tensor]") -> None:
         """Takes back what state_dict gave. Raises KeyError or RuntimeError when it does not fit."""

@@ -25,10 +25,10 @@ class ConceptsTab:
         with gr.Row():
             with gr.Column():
                 with gr.Row():
-                    self.which = gr.Dropdown(choices=["Concept 1"], value="Concept 1", label="Concept",
-                                             elem_id="darkroom_concept", info="One thing to learn. Most need only one.")
-                    self.add = gr.Button("Add", elem_id="darkroom_concept_add")
-                    self.remove = gr.Button("Remove", elem_id="darkroom_concept_remove")
+                    self.which = gr.Radio(choices=["Concept 1"], value="Concept 1", label="Concept", scale=4,
+                                          elem_id="darkroom_concept", info="One thing to learn. Most need only one.")
+                    self.add = gr.Button("Add", elem_id="darkroom_concept_add", elem_classes=["darkroom-small"])
+                    self.remove = gr.Button("Remove", elem_id="darkroom_concept_remove", elem_classes=["darkroom-small"])
                 self.fields = {o.name: component(o, elem_id("concepts", o.name)) for o in options(Concept)}
                 self.look = gr.Button("Look at the pictures", variant="primary", elem_id="darkroom_look")
             with gr.Column():

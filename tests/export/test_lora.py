@@ -31,9 +31,11 @@ def learned(model, tmp_path):
     """A LoRA on the model whose matrices are all far from zero."""
     run = small_run(tmp_path)
     trainable = run.method.attach(model, 0)
-    for key, tensor in trainable.state_dict().items():
-        if not key.endswith("alpha"):
-            tensor.data.copy_(0.05 * torch.randn(tensor.shape, generator=keyed(key)))
+    with torch.no_grad():
+        for key, module in trainable.modules.items():
+            for name, parameter in module.named_parameters():
+                parameter.copy_(0.05 * torch.randn(parameter.shape, generator=keyed(key, name)))
+    assert all(delta.norm() > 0 for delta in trainable.deltas().values())
     yield run, trainable
     trainable.detach()
 
@@ -96,7 +98,7 @@ def test_the_header_has_what_tools_look_up(tmp_path, learned):
 
 
 def damaged(path, change):
-    tensors = load_file(path)
+    tensors = {key: tensor.clone() for key, tensor in load_file(path).items()}
     with safe_open(path, "pt") as file:
         header = file.metadata()
     change(tensors)

@@ -24,8 +24,8 @@ def test_toyland_s_base_is_stable_diffusion_1():
 
 @pytest.mark.parametrize("inputs, key, said", [
     (4, "conditioner.embedders.1.model.x", "Stable Diffusion XL"),
-    (4, "cond_stage_model.model.x", "Stable Diffusion 2"), (9, "cond_stage_model.transformer.x", "9 input channels"), (4, "lora_unet_x.alpha", "a LoRA"),
-    (4, "other", "no UNet with a CLIP")])
+    (4, "cond_stage_model.model.x", "Stable Diffusion 2"), (9, "cond_stage_model.transformer.x", "9 input channels"),
+    (4, "lora_unet_x.alpha", "a LoRA"), (4, "other", "no UNet with a CLIP")])
 def test_another_family_is_refused_by_name(tmp_path, inputs, key, said):
     with pytest.raises(HostError, match=said):
         require_sd1(checkpoint(tmp_path, inputs, key=key))

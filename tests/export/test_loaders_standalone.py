@@ -1,0 +1,41 @@
+"""diffusers' own loader reads our LoRA files: every key finds its layer, every delta is the trained one."""
+
+import pytest
+import torch
+from helpers import BASE, small_run
+
+from extension_lib.export import check, lora
+from extension_lib.hosts.standalone import pipeline_of
+from extension_lib.keyed import keyed
+
+
+def diffusers_deltas(path):
+    """By key, what diffusers' layers add to their weights."""
+    pipeline = pipeline_of(BASE, torch.float32)
+    pipeline.load_lora_weights(path)
+    found = {}
+    for prefix, part in (("lora_unet_", pipeline.unet), ("lora_te_", pipeline.text_encoder)):
+        for name, module in part.named_modules():
+            if getattr(module, "lora_A", None):
+                adapter, = module.lora_A
+                inside = "text_model." if prefix == "lora_te_" and not name.startswith("text_model.") else ""
+                key = prefix + (inside + name).replace(".", "_")
+                found[key] = module.get_delta_weight(adapter).detach().float()
+    return found
+
+
+@pytest.mark.parametrize("precision", check.TOLERANCE)
+def test_diffusers_reads_every_key_as_it_was_trained(tmp_path, model, precision):
+    from test_lora import about
+
+    run = small_run(tmp_path, saving={"precision": precision})
+    trainable = run.method.attach(model, 0)
+    with torch.no_grad():
+        for key, module in trainable.modules.items():
+            for name, parameter in module.named_parameters():
+                parameter.copy_(0.05 * torch.randn(parameter.shape, generator=keyed(key, name)))
+    path = tmp_path / "ghost.safetensors"
+    lora.write(path, trainable, about(run))
+    deltas = trainable.deltas()
+    trainable.detach()
+    assert check.differences(diffusers_deltas(path), deltas, precision) == []

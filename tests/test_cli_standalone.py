@@ -1,0 +1,78 @@
+"""The command line: the same work without a page."""
+
+import json
+
+import pytest
+from helpers import draw_pictures
+from PIL import Image
+
+from extension_lib import __main__ as cli
+
+TOML = """
+output.name = "ghost"
+base.checkpoint = "toyland"
+training = {steps = 3, batch_size = 2}
+previews = {preview_every = 0, card = false}
+[[concepts]]
+folder = "pictures"
+"""
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setattr(cli, "HOME", tmp_path / "studio")
+    draw_pictures(tmp_path / "pictures")
+    (tmp_path / "run.toml").write_text(TOML, encoding="utf-8")
+    return tmp_path
+
+
+def steps_of(home):
+    path = home / "studio" / "workspaces" / "ghost" / "runs" / "0001" / "events.jsonl"
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if '"step"' in line.split(",")[0]]
+
+
+def test_train_draw_and_compare(home, capsys):
+    assert cli.main(["train", str(home / "run.toml"), "--training.steps", "2", "--method.rank=3"]) == 0
+    assert "All 2 steps are done" in capsys.readouterr().out and len(steps_of(home)) == 2
+    out = home / "drawn.png"
+    small = ["--steps", "2", "--width", "64", "--height", "64"]
+    assert cli.main(["draw", "a zwx ghost <lora:ghost:1>", *small, "--out", str(out)]) == 0
+    assert Image.open(out).size == (64, 64)
+    grid = home / "grid.png"
+    assert cli.main(["compare", "a zwx ghost", "--lora", "ghost", "--weights", "0,1", *small,
+                     "--out", str(grid)]) == 0
+    assert Image.open(grid).width > 256
+
+
+def test_a_used_workspace_is_not_overwritten_unasked(home, capsys):
+    assert cli.main(["train", str(home / "run.toml")]) == 0
+    assert cli.main(["train", str(home / "run.toml")]) == 2
+    assert "Say so with --output.again" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["--training.steps", "many"], "training.steps is 'many', but must be a number"),
+    (["--training.speed", "1"], "training.speed is not a setting"), (["--steps", "1"], "--steps is not a setting"),
+    (["--training.steps"], "--training.steps has no value"), (["--output.name", "../ghost"], "../ghost"),
+    (["--base.checkpoint", "nothing"], "There is no checkpoint 'nothing'")])
+def test_what_cannot_be_is_one_sentence(home, capsys, arguments, said):
+    assert cli.main(["train", str(home / "run.toml"), *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_every_setting_is_listed(capsys):
+    from extension_lib.run import all_sections
+    from extension_lib.settings import options
+
+    assert cli.main(["settings"]) == 0
+    listed = capsys.readouterr().out
+    for section, cls in all_sections().items():
+        assert f"[{section}]" in listed and all(f"  {o.name} = " in listed for o in options(cls))
+
+
+def test_the_practice_model_is_installed_into_a_webui(tmp_path, capsys):
+    folder = tmp_path / "模型 Stable-diffusion"
+    folder.mkdir()
+    assert cli.main(["practice", str(folder)]) == 0
+    assert {p.name for p in folder.iterdir()} == {"toyland.safetensors", "toyland.yaml", "toyland.darkroom.toml", "toyland-text"}
+    assert json.dumps(str(folder / "toyland-text")) in (folder / "toyland.yaml").read_text(encoding="utf-8")

@@ -1,0 +1,54 @@
+"""The page can be built by this environment's Gradio: the WebUI's 3.41 in one, a current one in the other."""
+
+import gradio as gr
+import pytest
+
+from extension_lib import methods
+from extension_lib.host import Checkpoint, Folders
+from extension_lib.run import all_sections
+from extension_lib.settings import options
+from extension_lib.ui.page import Page
+
+
+class Shown:
+    """As much of a host as a page asks for before anyone clicks."""
+
+    name = "shown"
+
+    def __init__(self, root):
+        self.folders = Folders(*(root / name for name in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
+
+    def checkpoints(self):
+        return [Checkpoint("toyland", self.folders.checkpoints / "toyland.safetensors")]
+
+    def current(self):
+        return self.checkpoints()[0]
+
+
+@pytest.fixture
+def page(tmp_path):
+    with gr.Blocks() as blocks:
+        made = Page(Shown(tmp_path))
+    made.blocks = blocks
+    return made
+
+
+DRAWN_ELSEWHERE = {("output", "again"), ("output", "existing"),  # asked when there is something to ask
+                   ("base", "checkpoint")}  # chosen with the workspace
+
+
+def test_every_setting_of_every_section_has_a_component(page):
+    drawn = set(page.train.form.components) | {("concepts", name) for name in page.concepts.fields}
+    known = {(section, o.name) for section, cls in all_sections().items() for o in options(cls)}
+    assert known - DRAWN_ELSEWHERE == drawn
+
+
+def test_every_component_has_a_name_for_scripts_and_stays_out_of_the_webui_s_saved_values(page):
+    for key, made in page.train.form.components.items():
+        assert made.elem_id.startswith("darkroom_") and made.do_not_save_to_config, key
+
+
+def test_every_method_can_be_chosen_and_says_what_it_is(page):
+    assert [value for _, value in page.train.method.choices] == list(methods.found())
+    for method in methods.found().values():
+        assert len(method.__doc__) > 80 and method.title
