@@ -196,6 +196,10 @@ def require_startable(run: Run) -> Run:
         name = file_name(run.output.name)
     except NameProblem as problem:
         raise SettingError(f"output.name: {problem}") from None
+    precisions = getattr(run.method, "precisions", PRECISIONS)
+    if run.saving.precision not in precisions:
+        raise SettingError(f"saving.precision is {run.saving.precision}, but the WebUI applies a {run.method.title} file "
+                           f"rightly only in {' or '.join(precisions)}.")
     if not run.base.checkpoint:
         raise SettingError("base.checkpoint is empty. Choose the checkpoint to train on.")
     if not run.concepts or not all(c.folder for c in run.concepts):

@@ -20,7 +20,7 @@ from .subjects import NEAR_MISSES, SUBJECTS, near_miss
 from .train_vae import loose_shapes, to_tensor
 from .world import random_scene
 
-DRAWN, THROUGH_VAE, STEPS, BATCH = 30_000, 9_000, 3_000, 96
+DRAWN, THROUGH_VAE, STEPS, BATCH = 24_000, 8_000, 2_200, 96
 IGNORED = -100
 
 

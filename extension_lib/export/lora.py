@@ -1,37 +1,52 @@
-"""LoRA files as kohya's scripts and the WebUIs read them."""
+"""Adapter files as kohya's scripts, LyCORIS and the WebUIs read them: a layer's key, a dot, the name of a tensor."""
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
+from .. import methods
 from ..disk import write_bytes
+from ..methods.adapter import Delta, FormatError
 from ..methods.base import Trainable
 from . import metadata
 from .about import About
 
+EXACT = (".alpha", ".dora_scale")  # DoRA's norms rounded to half precision would shift the whole weight by as much as was learned
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
-
-
-class FormatError(ValueError):
-    """A file that is not what it should be; the message names file and key."""
 
 
 def write(path: Path, trainable: Trainable, about: About) -> None:
     """Writes the file whole or not at all. Raises SaveError."""
-    tensors = saved_form(trainable.state_dict(), DTYPES[about.run.saving.precision])
+    tensors = saved_form(trainable.saved(), DTYPES[about.run.saving.precision])
     about = replace(about, run=replace(about.run, output=replace(about.run.output, name=path.stem)))
-    header = metadata.network(about, "networks.lora", {})
+    header = metadata.network(about, *network_of(about.run.method))
     write_bytes(path, save(tensors, metadata.with_hashes(tensors, header)))
 
 
+def network_of(method: Any) -> tuple[str, dict[str, Any]]:
+    """ss_network_module and ss_network_args."""
+    algorithm = getattr(method, "algorithm", "")
+    said = {"algo": algorithm, "factor": getattr(method, "factor", None), "conv_dim": getattr(method, "conv_rank", None),
+            "conv_alpha": getattr(method, "conv_alpha", None), "dora_wd": getattr(method, "dora", None) or None,
+            "rs_lora": getattr(method, "rs_lora", None) or None}
+    arguments = {name: str(value) for name, value in said.items() if value not in (None, "")}
+    return ("lycoris.kohya" if algorithm else "networks.lora"), arguments
+
+
 def saved_form(state: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
-    """Matrices in the file's number format, each alpha a single fp32 number."""
-    return {key: tensor.detach().to("cpu", torch.float32 if key.endswith(".alpha") else dtype).contiguous()
-            for key, tensor in state.items()}
+    """Matrices in the file's number format, each alpha a single fp32 number, whole numbers as they are."""
+    return {key: in_format(key, tensor.detach().cpu(), dtype).contiguous() for key, tensor in state.items()}
+
+
+def in_format(key: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
+    if not tensor.is_floating_point():
+        return tensor
+    return tensor.to(torch.float32 if key.endswith(EXACT) else dtype)
 
 
 def read(path: Path) -> dict[str, dict[str, Tensor]]:
@@ -47,14 +62,25 @@ def read(path: Path) -> dict[str, dict[str, Tensor]]:
     return layers
 
 
-def delta(key: str, tensors: dict[str, Tensor], shape: tuple[int, ...]) -> Tensor:
-    """What one layer's tensors add to its weight, in the weight's shape, fp32. Raises FormatError."""
+def delta(key: str, tensors: dict[str, Tensor], weight: Tensor) -> Delta:
+    """What one layer's tensors add to its weight (fp32), whatever kind of adapter they are. Raises FormatError."""
+    kind = kind_of(tensors)
+    if kind is None:
+        raise FormatError(f"{key} is of no known kind: it holds {', '.join(sorted(tensors))}.")
     try:
-        down, up = tensors["lora_down.weight"].float(), tensors["lora_up.weight"].float()
+        return kind.delta({name: t.float() for name, t in tensors.items()}, weight)
     except KeyError as missing:
         raise FormatError(f"{key} lacks {missing.args[0]}.") from None
-    scale = float(tensors["alpha"]) / len(down) if "alpha" in tensors else 1.0
-    product = up.flatten(1) @ down.flatten(1)
-    if product.numel() != torch.Size(shape).numel():
-        raise FormatError(f"{key} has the shape {tuple(product.shape)}, but the layer is {shape}.")
-    return product.reshape(shape) * scale
+    except FormatError as error:
+        raise FormatError(f"{key} {error}.") from None
+    except RuntimeError as error:
+        raise FormatError(f"{key} does not fit its layer of {tuple(weight.shape)}: {error}.") from None
+
+
+def kind_of(tensors: dict[str, Tensor]) -> Any:
+    """The method whose format these tensors have, or None."""
+    for method in methods.found().values():
+        signature = getattr(method, "signature", "")
+        if signature and any(name.startswith(signature) for name in tensors):
+            return method
+    return None

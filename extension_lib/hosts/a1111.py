@@ -24,6 +24,7 @@ from torch import Tensor
 
 from ..events import Began, Event, Prepared, Previewed, Stepped
 from ..host import Checkpoint, Folders, HostError, Picture
+from ..methods.adapter import Delta, flat
 from ..model import Condition, Model
 from .detect import require_sd1
 from .ldm_view import LdmView
@@ -282,12 +283,13 @@ def loaded_deltas(path: Path) -> dict[str, Tensor]:
     except (AssertionError, KeyError, RuntimeError, ValueError, OSError) as error:
         raise HostError(f"The WebUI cannot load {path.name}: {error}") from error
     in_file = {key.partition(".")[0] for key in sd_models.read_state_dict(str(path))}
-    deltas = {}
+    deltas: dict[str, Tensor] = {}
     with torch.no_grad():
         for module in net.modules.values():
             key = module.network_key.partition(".")[0]
-            deltas[key] = module.calc_updown(module.sd_module.weight)[0].float().cpu()
-    if unmatched := sorted(in_file - deltas.keys()):
+            updown, bias = module.calc_updown(module.sd_module.weight)
+            deltas.update(flat(key, Delta(updown.float(), None if bias is None else bias.float())))
+    if unmatched := sorted(in_file - {module.network_key.partition(".")[0] for module in net.modules.values()}):
         raise HostError(f"The WebUI finds no layer for {len(unmatched)} keys of {path.name}, such as {unmatched[0]}.")
     return deltas
 

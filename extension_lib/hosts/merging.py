@@ -1,4 +1,4 @@
-"""LoRA files merged into a model's weights for as long as something is drawn."""
+"""Adapter files merged into a model's weights for as long as something is drawn."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,39 +9,62 @@ from torch import Tensor
 
 from ..export import lora
 from ..host import HostError
+from ..methods.adapter import Delta, FormatError, flat
 from ..model import Layer
 from .tags import Tag
 
 
 def deltas(path: Path, layers: list[Layer]) -> dict[str, Tensor]:
-    """By key, what the file adds to each layer. Raises HostError for an unreadable file or a key without layer."""
-    shapes = {layer.key: layer.shape for layer in layers}
+    """By key, what the file adds to each layer's weight and bias. Raises HostError: unreadable file, key without layer."""
+    out: dict[str, Tensor] = {}
+    for layer, tensors in matched(path, layers):
+        out.update(flat(layer.key, delta_of(path, layer, tensors)))
+    return out
+
+
+def matched(path: Path, layers: list[Layer]) -> list[tuple[Layer, dict[str, Tensor]]]:
+    """The file's layers beside the model's. Raises HostError."""
+    by_key = {layer.key: layer for layer in layers}
     try:
         found = lora.read(path)
-        unmatched = [key for key in found if key not in shapes]
-        if unmatched:
-            raise HostError(f"{path.name} holds {len(unmatched)} keys that this model has no layer for, such as {unmatched[0]}.")
-        return {key: lora.delta(key, tensors, shapes[key]) for key, tensors in found.items()}
-    except lora.FormatError as error:
+    except FormatError as error:
+        raise HostError(f"{path.name} cannot be used: {error}") from None
+    unmatched = [key for key in found if key not in by_key]
+    if unmatched:
+        raise HostError(f"{path.name} holds {len(unmatched)} keys that this model has no layer for, such as {unmatched[0]}.")
+    return [(by_key[key], tensors) for key, tensors in found.items()]
+
+
+@torch.no_grad()
+def delta_of(path: Path, layer: Layer, tensors: dict[str, Tensor]) -> Delta:
+    weight = layer.module.weight.detach().float()
+    try:
+        return lora.delta(layer.key, {name: t.to(weight.device) for name, t in tensors.items()}, weight)
+    except FormatError as error:
         raise HostError(f"{path.name} cannot be used: {error}") from None
 
 
 @contextmanager
 def merged(layers: list[Layer], files: list[tuple[Path, Tag]]) -> Iterator[None]:
     """Within, the files' deltas are part of the weights; afterwards the weights are bit for bit what they were."""
-    by_key = {layer.key: layer for layer in layers}
-    kept: dict[str, Tensor] = {}
+    kept: dict[Tensor, Tensor] = {}  # parameter -> its value before
+
+    def add(parameter: Tensor, delta: Tensor | None, factor: float) -> None:
+        if delta is not None:
+            kept.setdefault(parameter, parameter.detach().clone())
+            parameter.add_(delta.to(parameter.dtype), alpha=factor)
+
     try:
         with torch.no_grad():
             for path, tag in files:
-                for key, delta in deltas(path, layers).items():
-                    factor = tag.unet if by_key[key].part == "unet" else tag.te
-                    weight = by_key[key].module.weight
-                    if factor:
-                        kept.setdefault(key, weight.detach().clone())
-                        weight.add_(delta.to(weight.device, weight.dtype), alpha=factor)
+                for layer, tensors in matched(path, layers):
+                    factor = tag.unet if layer.part == "unet" else tag.te
+                    if factor:  # one file's delta is reckoned from what the files before it left, as the WebUI does
+                        delta = delta_of(path, layer, tensors)
+                        add(layer.module.weight, delta.weight, factor)
+                        add(layer.module.bias, delta.bias, factor)
         yield
     finally:
         with torch.no_grad():
-            for key, weight in kept.items():
-                by_key[key].module.weight.copy_(weight)
+            for parameter, value in kept.items():
+                parameter.copy_(value)

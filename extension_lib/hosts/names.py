@@ -1,7 +1,5 @@
 """Names of the same layer: diffusers' path, the path in LDM and in checkpoints, and the key in LoRA files."""
 
-import re
-
 from ..family import Family
 
 RESNET = {
@@ -81,15 +79,3 @@ def reversed_names(prefixes: dict[str, str]) -> dict[str, str]:
 def lora_key(prefix: str, diffusers_path: str) -> str:
     """The key of a layer in a LoRA file, without what follows the first dot."""
     return f"{prefix}_{diffusers_path}".replace(".", "_")
-
-
-def block_of(key: str) -> str:
-    """The block of the UNet that a LoRA key belongs to, as people name them: IN04, MID, OUT11, BASE for the text encoder."""
-    if match := re.match(r"lora_unet_(down|up)_blocks_(\d+)_(\w+?)_(\d+)", key):
-        side, level, what, j = match[1], int(match[2]), match[3], int(match[4])
-        if side == "down":
-            return f"IN{3 * level + (3 if what == 'downsamplers' else 1 + j):02d}"
-        return f"OUT{3 * level + (2 if what == 'upsamplers' else j):02d}"
-    if key.startswith("lora_unet_mid"):
-        return "MID"
-    return "BASE" if key.startswith("lora_te") else "IN00" if "conv_in" in key else "OUT"

@@ -1,79 +1,147 @@
 """Adapters of any kind: a small module per layer, added to the output of the layer's own forward."""
 
-import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ..keyed import seeded
-from ..model import Layer
-from .base import Group
+from ..model import Layer, Model
+from ..settings import option
+from . import targets
+from .base import Group, Trainable
+from .layer import hang
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-# The layers that LoRA files usually hold, by the shape of their keys.
-ATTENTION_AND_MLP = re.compile(r"lora_unet_\w+_attentions_\w+_(proj_in|proj_out|to_[qkv]|to_out_0|net_0_proj|net_2)$"
-                               r"|lora_te\d?_text_model_encoder_layers_\w+_(self_attn_\w+|mlp_fc[12])$")
+BIAS = " bias"  # behind a layer's key: the delta of its bias
 
 
-class Kind(Protocol):
-    """What differs between one adapter and another."""
-
-    def make(self, layer: Layer) -> nn.Module: ...
-    def added(self, module: Any, x: Tensor) -> Tensor: ...
-    def delta(self, module: Any) -> Tensor: ...
+class FormatError(ValueError):
+    """Tensors that are not what their format demands; the message names the key."""
 
 
-def kind_of_part(part: str) -> str:
-    """"unet" or "te": the parts that share a learning rate."""
-    return "te" if part.startswith("te") else part
+class Delta(NamedTuple):
+    """What a file adds to a layer's weight and, where it does, to its bias; fp32."""
+
+    weight: Tensor
+    bias: Tensor | None = None
 
 
-def targets(layers: list[Layer], wanted: re.Pattern[str], rates: Mapping[str, float]) -> list[Layer]:
-    """The linear and convolution layers that match and whose part learns at all."""
-    return [layer for layer in layers if isinstance(layer.module, (nn.Linear, nn.Conv2d))
-            and wanted.match(layer.key) and rates[kind_of_part(layer.part)] > 0]
+@dataclass(frozen=True)
+class AdapterSettings:
+    """What every kind of adapter lets people choose, and what each kind says of itself."""
+
+    product: ClassVar[str] = "lora"
+    prefers: ClassVar[dict[str, dict[str, Any]]] = {}
+    algorithm: ClassVar[str] = ""  # LyCORIS' name for it, in ss_network_args; "" for plain LoRA
+    signature: ClassVar[str]  # the tensor by which a layer of this format is known
+    precisions: ClassVar[tuple[str, ...]] = ("fp16", "bf16", "fp32")  # in which the WebUI applies a file of it rightly
+
+    unet_rate: float = option(1e-4, "Learning rate of the part that draws. Too high burns colours, too low learns nothing.",
+                              min=0.0, max=1.0, label="Learning rate, UNet", small=True)
+    text_rate: float = option(5e-5, "Learning rate of the text encoder. Half of the UNet's is usual; "
+                              "0 leaves it as it is and saves memory.", min=0.0, max=1.0,
+                              label="Learning rate, text encoder", small=True)
+    skip_blocks: str = option("", "Blocks to leave as they are: IN01, IN04-IN08, MID, OUT11, BASE for the text encoder. "
+                              "The middle holds what a thing is, the outer ones texture and colour.", advanced=True)
+    module_dropout: float = option(0.0, "How often a whole layer's part is left out in a step. 0.1 can slow overfitting.",
+                                   min=0.0, max=0.9, advanced=True)
+
+    @property
+    def rates(self) -> dict[str, float]:
+        return {"unet": self.unet_rate, "te": self.text_rate}
+
+    def attach(self, model: Model, seed: int) -> Trainable:
+        return Adapter(self, self.chosen(model.layers()), seed, model.device)
+
+    def chosen(self, layers: list[Layer]) -> list[Layer]:
+        """The layers this kind hangs on. Raises SettingError."""
+        return targets.chosen(layers, self.wanted(), self.rates, targets.blocks_named(self.skip_blocks))
+
+    def wanted(self) -> Any:
+        """The pattern of their keys."""
+        raise NotImplementedError
+
+    def rate_ratio(self, name: str) -> float:
+        """How many times the part's rate a parameter of this name learns at."""
+        return 1.0
+
+    def make(self, layer: Layer) -> nn.Module:
+        """Fresh parameters for a layer; they must change nothing yet."""
+        raise NotImplementedError
+
+    def added(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
+        """What the layer's output y for the input x gains."""
+        raise NotImplementedError
+
+    def saved(self, module: Any) -> dict[str, Tensor]:
+        """The file's tensors of one layer."""
+        raise NotImplementedError
+
+    @staticmethod
+    def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
+        """What one layer's tensors (fp32) of this format add to a weight. Raises FormatError or KeyError."""
+        raise NotImplementedError
 
 
 class Adapter:
     """A trainable: one module per layer, hung on the layer instance's forward. Layers are never replaced."""
 
-    def __init__(self, layers: list[Layer], kind: Kind, rates: Mapping[str, float], seed: int, device: torch.device):
+    def __init__(self, kind: AdapterSettings, layers: list[Layer], seed: int, device: torch.device):
         if not layers:
-            raise ValueError("Nothing is trained: all learning rates are 0. Set the UNet's or the text encoder's.")
-        self.rates = rates
-        self.layers = layers
+            raise ValueError("Nothing is trained: all learning rates are 0, or every block is left out. "
+                             "Set the UNet's or the text encoder's rate.")
+        self.kind, self.layers = kind, layers
         self.parts = frozenset(layer.part for layer in layers)
-        self.kind = kind
         self.modules: dict[str, nn.Module] = {}
         for layer in layers:
             with seeded(seed, layer.key, devices=[]):
                 module = kind.make(layer)
             self.modules[layer.key] = module.to(device=device, dtype=torch.float32).train()
-        self.hung = [hang(layer.module, self.adding(self.modules[layer.key])) for layer in layers]
+        self.hung = [hang(layer.module, self.adding(layer)) for layer in layers]
 
-    def adding(self, module: nn.Module) -> "Callable[[Tensor, Tensor], Tensor]":
-        return lambda x, y: y + self.kind.added(module, x)
+    def adding(self, layer: Layer) -> Callable[[Tensor, Tensor], Tensor]:
+        module, kind = self.modules[layer.key], self.kind
+
+        def then(x: Tensor, y: Tensor) -> Tensor:
+            if kind.module_dropout and torch.is_grad_enabled() and torch.rand(()) < kind.module_dropout:
+                return y
+            return y + kind.added(module, layer.module, x, y)
+        return then
 
     def groups(self) -> list[Group]:
-        by_part: dict[str, list[nn.Parameter]] = {}
+        grouped: dict[tuple[str, float], list[nn.Parameter]] = {}
         for layer in self.layers:
-            by_part.setdefault(kind_of_part(layer.part), []).extend(self.modules[layer.key].parameters())
-        return [Group(part, self.rates[part], parameters) for part, parameters in by_part.items()]
+            part = targets.part_of(layer.part)
+            for name, parameter in self.modules[layer.key].named_parameters():
+                grouped.setdefault((part, self.kind.rate_ratio(name)), []).append(parameter)
+        return [Group(part, self.kind.rates[part] * ratio, parameters) for (part, ratio), parameters in grouped.items()]
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {f"{key}.{name}": tensor for key, module in self.modules.items() for name, tensor in module.state_dict().items()}
+        return {f"{key}.{name}": parameter for key, module in self.modules.items() for name, parameter in module.named_parameters()}
 
+    @torch.no_grad()
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        for key, module in self.modules.items():
-            module.load_state_dict({name: state[f"{key}.{name}"] for name in module.state_dict()})
+        own = self.state_dict()
+        for name, parameter in own.items():
+            if state[name].shape != parameter.shape:
+                raise RuntimeError(f"{name} is {tuple(state[name].shape)}, not {tuple(parameter.shape)}")
+        for name, parameter in own.items():
+            parameter.copy_(state[name])
+
+    @torch.no_grad()
+    def saved(self) -> dict[str, Tensor]:
+        return {f"{layer.key}.{name}": tensor.detach() for layer in self.layers
+                for name, tensor in self.kind.saved(self.modules[layer.key]).items()}
 
     @torch.no_grad()
     def deltas(self) -> dict[str, Tensor]:
-        return {key: self.kind.delta(module).float().cpu() for key, module in self.modules.items()}
+        out: dict[str, Tensor] = {}
+        for layer in self.layers:
+            tensors = {name: t.float() for name, t in self.kind.saved(self.modules[layer.key]).items()}
+            out.update(flat(layer.key, self.kind.delta(tensors, layer.module.weight.detach().float())))
+        return out
 
     def detach(self) -> None:
         for unhang in reversed(self.hung):
@@ -81,18 +149,9 @@ class Adapter:
         self.hung = []
 
 
-def hang(module: nn.Module, then: "Callable[[Tensor, Tensor], Tensor]") -> "Callable[[], None]":
-    """Lets then(input, output) make the output of this instance's forward; returns what undoes it.
-
-    The class stays what it is: hosts compare layer types strictly.
-    """
-    before = module.__dict__.get("forward")
-    forward = module.forward
-    module.forward = lambda x, *args, **kwargs: then(x, forward(x, *args, **kwargs))
-
-    def undo() -> None:
-        if before is None:
-            del module.forward
-        else:
-            module.forward = before
-    return undo
+def flat(key: str, delta: Delta) -> dict[str, Tensor]:
+    """A delta by key, its bias under "KEY bias", on the CPU."""
+    out = {key: delta.weight.cpu()}
+    if delta.bias is not None:
+        out[key + BIAS] = delta.bias.cpu()
+    return out

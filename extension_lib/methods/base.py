@@ -27,13 +27,16 @@ class Trainable(Protocol):
         """All that is trained; fp32 whatever the model is."""
 
     def state_dict(self) -> "dict[str, Tensor]":
-        """What was learned, under the names its file uses. Reading only: some tensors may be copies."""
+        """All that is trained, live: what a workspace keeps to go on from."""
 
     def load_state_dict(self, state: "dict[str, Tensor]") -> None:
         """Takes back what state_dict gave. Raises KeyError or RuntimeError when it does not fit."""
 
+    def saved(self) -> "dict[str, Tensor]":
+        """What its file holds, in fp32, under the format's names."""
+
     def deltas(self) -> "dict[str, Tensor]":
-        """By layer key, what is added to the layer's weight (fp32, CPU); empty where that is no such sum."""
+        """By layer key, what is added to the layer's weight, by "KEY bias" to its bias (fp32, CPU); empty without such a sum."""
 
     def detach(self) -> None:
         """Takes everything off the model, which is then bit-identical to what it was."""

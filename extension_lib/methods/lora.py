@@ -1,53 +1,67 @@
 """LoRA: two thin matrices beside each layer of attention and text encoder (Hu et al., 2021, arXiv:2106.09685)."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from ..model import Layer, Model
+import torch
+from torch import Tensor, nn
+
+from ..model import Layer
 from ..settings import option
-from .base import Trainable
-
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+from .adapter import Delta, FormatError
+from .layer import channels_back, channels_last, rows_dropped
+from .low_rank import LowRank, normed, with_columns
+from .targets import TARGETS
 
 
 @dataclass(frozen=True)
-class Lora:
+class Lora(LowRank):
     """A small file (10 to 100 MB) that is added to a checkpoint by a tag in the prompt. Learns people, things and styles
     from few pictures, can be mixed with others, and its strength can be chosen when drawing. The best choice to begin with."""
 
     name: ClassVar[str] = "lora"
     title: ClassVar[str] = "LoRA"
     order: ClassVar[int] = 10
-    product: ClassVar[str] = "lora"
-    prefers: ClassVar[dict[str, dict[str, Any]]] = {}
+    signature: ClassVar[str] = "lora_up.weight"
 
-    rank: int = option(16, "How many directions each layer may learn. More can hold more detail and overfits sooner; "
-                       "8 to 32 suits most.", min=1, max=1024)
-    alpha: float = option(8.0, "What is learned counts alpha / rank times. Half the rank learns calmly, "
-                          "as much as the rank more eagerly.", min=0.01, max=4096.0)
-    unet_rate: float = option(1e-4, "Learning rate of the part that draws. Too high burns colours, too low learns nothing.",
-                              min=0.0, max=1.0, label="Learning rate, UNet", small=True)
-    text_rate: float = option(5e-5, "Learning rate of the text encoder. Half of the UNet's is usual; "
-                              "0 leaves it as it is and saves memory.", min=0.0, max=1.0,
-                              label="Learning rate, text encoder", small=True)
+    layers: str = option("attention and MLP", "Which layers learn.", choices=tuple(TARGETS)[:2], label="Layers", advanced=True)
+    plus: float = option(1.0, "How many times faster the outer matrix learns (LoRA+, arXiv:2402.12354). "
+                         "1 is plain LoRA; 4 to 16 learns sooner.", min=1.0, max=64.0, label="LoRA+ ratio", advanced=True)
     dropout: float = option(0.0, "Share of what is learned that is left out at random in each step. 0.1 can slow overfitting.",
                             min=0.0, max=0.9, advanced=True)
 
-    def attach(self, model: Model, seed: int) -> Trainable:
-        from .adapter import ATTENTION_AND_MLP, Adapter, targets
+    def rate_ratio(self, name: str) -> float:
+        return self.plus if name.startswith("lora_up") else 1.0
 
-        rates = {"unet": self.unet_rate, "te": self.text_rate}
-        return Adapter(targets(model.layers(), ATTENTION_AND_MLP, rates), self, rates, seed, model.device)
+    def size(self, layer: Layer) -> tuple[int, float]:
+        """(rank, alpha) for a layer."""
+        return self.rank, self.alpha
 
-    def make(self, layer: Layer) -> "nn.Module":
+    def make(self, layer: Layer) -> nn.Module:
         from lycoris.modules.locon import LoConModule
 
-        return LoConModule(layer.key, layer.module, lora_dim=self.rank, alpha=self.alpha, dropout=self.dropout, bypass_mode=True)
+        rank, alpha = self.size(layer)
+        module = LoConModule(layer.key, layer.module, lora_dim=rank, alpha=alpha, dropout=self.dropout, bypass_mode=True)
+        module.strength = self.scale(rank, alpha)
+        return self.with_norms(module, layer)
 
-    def added(self, module: Any, x: "Tensor") -> "Tensor":
-        """What the layer's output gains: through the thin matrices, never building the full one."""
-        return module.dropout(module.lora_up(module.lora_down(x)) * module.scale)
+    def thin(self, module: Any, layer: Any, x: Tensor) -> Tensor:
+        """Through the thin matrices, never building the full one."""
+        inner = module.lora_down(x)
+        if self.rank_dropout:
+            inner = channels_back(layer, rows_dropped(channels_last(layer, inner), self.rank_dropout))
+        return module.dropout(module.lora_up(inner) * module.strength)
 
-    def delta(self, module: Any) -> "Tensor":
-        return module.get_diff_weight()[0]
+    def saved(self, module: Any) -> dict[str, Tensor]:
+        down, up = module.lora_down.weight, module.lora_up.weight
+        return normed(module, {"lora_down.weight": down, "lora_up.weight": up,
+                               "alpha": torch.tensor(module.strength * len(down))})
+
+    @staticmethod
+    def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
+        down, up = tensors["lora_down.weight"], tensors["lora_up.weight"]
+        product = up.flatten(1) @ down.flatten(1)
+        if product.numel() != weight.numel():
+            raise FormatError(f"has the shape {tuple(product.shape)}, but the layer is {tuple(weight.shape)}")
+        scale = tensors["alpha"].item() / len(down) if "alpha" in tensors else 1.0
+        return with_columns(tensors, product * scale, weight)

@@ -16,6 +16,7 @@ from safetensors.torch import load_file, save_file
 from extension_lib.export import card, check, lora
 from extension_lib.export.about import About
 from extension_lib.family import SD1
+from extension_lib.hosts import merging
 from extension_lib.keyed import keyed
 
 
@@ -47,8 +48,7 @@ def written(tmp_path, run, trainable, precision="fp32", name="ghost"):
 
 
 def own_deltas(path, model):
-    shapes = {layer.key: layer.shape for layer in model.layers()}
-    return {key: lora.delta(key, tensors, shapes[key]) for key, tensors in lora.read(path).items()}
+    return merging.deltas(path, model.layers())
 
 
 def lycoris_deltas(path, model):

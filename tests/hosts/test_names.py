@@ -5,7 +5,7 @@ from helpers import BASE
 from safetensors import safe_open
 
 from extension_lib.family import SD1
-from extension_lib.hosts.names import block_of, renamed, reversed_names, unet_prefixes, vae_prefixes
+from extension_lib.hosts.names import renamed, reversed_names, unet_prefixes, vae_prefixes
 
 
 @pytest.mark.parametrize("diffusers, compvis", [
@@ -40,16 +40,9 @@ def test_layers_have_distinct_keys_without_dots(view):
 
 
 def test_an_sd1_lora_has_kohya_s_192_layers_in_the_unet_and_six_a_layer_of_text(view):
-    from extension_lib.methods.adapter import ATTENTION_AND_MLP, targets
+    from extension_lib.methods.targets import TARGETS
+    from extension_lib.methods.targets import chosen as chosen_by
 
-    chosen = targets(view.layers(), ATTENTION_AND_MLP, {"unet": 1.0, "te": 1.0})
+    chosen = chosen_by(view.layers(), TARGETS["attention and MLP"], {"unet": 1.0, "te": 1.0})
     assert sum(layer.part == "unet" for layer in chosen) == 192
     assert sum(layer.part == "te1" for layer in chosen) == 6 * view.text_model.config.num_hidden_layers
-
-
-@pytest.mark.parametrize("key, block", [
-    ("lora_unet_down_blocks_0_attentions_0_proj_in", "IN01"), ("lora_unet_down_blocks_3_resnets_1_conv1", "IN11"),
-    ("lora_unet_mid_block_attentions_0_proj_in", "MID"), ("lora_unet_up_blocks_3_attentions_2_proj_out", "OUT11"),
-    ("lora_unet_up_blocks_0_upsamplers_0_conv", "OUT02"), ("lora_te_text_model_encoder_layers_0_mlp_fc1", "BASE")])
-def test_keys_tell_their_block(key, block):
-    assert block_of(key) == block

@@ -1,0 +1,73 @@
+"""BOFT: OFT whose groups are mixed in the pattern of a butterfly, level by level (Liu et al., 2024, arXiv:2311.06243)."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ..model import Layer
+from ..settings import option
+from .adapter import Delta
+from .layer import channels_back, without_bias
+from .oft import Oft, turn
+
+
+@dataclass(frozen=True)
+class Boft(Oft):
+    """OFT with smaller groups and several levels, through which every output reaches every other. Finer, and slower."""
+
+    name: ClassVar[str] = "boft"
+    title: ClassVar[str] = "BOFT"
+    order: ClassVar[int] = 60
+    algorithm: ClassVar[str] = "boft"
+    signature: ClassVar[str] = ""  # told from OFT's by the dimensions of its blocks
+
+    block_size: int = option(8, "Outputs that are turned together at each level.", min=2, max=256)
+
+    def chosen(self, layers: list[Layer]) -> list[Layer]:
+        """A butterfly needs an even group size and a power of two of groups; a layer that cannot be divided so stays as it is."""
+        return [layer for layer in super().chosen(layers) if can_be_divided(layer.shape[0], self.block_size)]
+
+    def make(self, layer: Layer) -> nn.Module:
+        from lycoris.modules.boft import ButterflyOFTModule
+
+        return ButterflyOFTModule(layer.key, layer.module, lora_dim=self.block_size)
+
+    def added(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
+        rows = without_bias(layer, y).movedim(-1, 0)
+        turned = butterfly(module.oft_blocks, rows, exact=False)
+        return channels_back(layer, turned.movedim(0, -1))
+
+    @staticmethod
+    def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
+        return Oft.delta(tensors, weight)
+
+
+def can_be_divided(size: int, factor: int) -> bool:
+    from lycoris.functional import power2factorization
+
+    return power2factorization(size, factor)[1] > 0
+
+
+def butterfly(blocks: Tensor, rows: Tensor, exact: bool = True) -> Tensor:
+    """(out, ...): rows turned at each level of (levels, groups, b, b); without exact, only what that adds to them.
+
+    What is added is gathered level by level, so that blocks of zero add exactly nothing.
+    """
+    half, gained = blocks.shape[-1] // 2, torch.zeros_like(rows)
+    for level, own in enumerate(blocks):
+        reach = 2**level * half
+        now = paired(rows + gained, reach).unflatten(0, (-1, blocks.shape[-1]))
+        change = torch.einsum("bij,bj...->bi...", turn(own).to(now.dtype), now).flatten(0, 1)
+        gained = gained + unpaired(change, reach)
+    return rows + gained if exact else gained
+
+
+def paired(rows: Tensor, reach: int) -> Tensor:
+    """Brings rows that are `reach` apart next to each other: (c g k) to (c k g), g of two."""
+    return rows.unflatten(0, (-1, 2, reach)).transpose(1, 2).flatten(0, 2)
+
+
+def unpaired(rows: Tensor, reach: int) -> Tensor:
+    return rows.unflatten(0, (-1, reach, 2)).transpose(1, 2).flatten(0, 2)

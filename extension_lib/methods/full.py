@@ -1,0 +1,51 @@
+"""Full: the whole difference of every weight, kept in an adapter's file."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from ..model import Layer
+from ..settings import option
+from .adapter import AdapterSettings, Delta, FormatError
+from .layer import Zeros, applied
+from .targets import TARGETS
+
+
+@dataclass(frozen=True)
+class Full(AdapterSettings):
+    """Trains the layers whole and keeps the difference: what DreamBooth learns, switched on by a tag and at any strength.
+    The most faithful, with the largest files (over 1 GB) and the most memory."""
+
+    name: ClassVar[str] = "full"
+    title: ClassVar[str] = "Full (difference)"
+    order: ClassVar[int] = 70
+    algorithm: ClassVar[str] = "full"
+    signature: ClassVar[str] = "diff"
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
+
+    unet_rate: float = option(1e-5, "Learning rate of the part that draws. A tenth of LoRA's, because everything learns.",
+                              min=0.0, max=1.0, label="Learning rate, UNet", small=True)
+    text_rate: float = option(2e-6, "Learning rate of the text encoder. 0 leaves it as it is.", min=0.0, max=1.0,
+                              label="Learning rate, text encoder", small=True)
+    layers: str = option("attention and MLP", "Which layers learn.", choices=tuple(TARGETS), label="Layers", advanced=True)
+
+    def wanted(self) -> Any:
+        return TARGETS[self.layers]
+
+    def make(self, layer: Layer) -> nn.Module:
+        bias = {} if layer.module.bias is None else {"bias": layer.module.bias.shape}
+        return Zeros(weight=layer.shape, **bias)
+
+    def added(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
+        return applied(layer, x, module.weight, getattr(module, "bias", None))
+
+    def saved(self, module: Any) -> dict[str, Tensor]:
+        """A difference of the bias only where the layer has one: elsewhere the WebUI would crash while drawing."""
+        return {"diff": module.weight, **({"diff_b": module.bias} if hasattr(module, "bias") else {})}
+
+    @staticmethod
+    def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
+        if tensors["diff"].shape != weight.shape:
+            raise FormatError(f"has the shape {tuple(tensors['diff'].shape)}, but the layer is {tuple(weight.shape)}")
+        return Delta(tensors["diff"], tensors.get("diff_b"))

@@ -1,0 +1,58 @@
+"""GLoRA: a low-rank change of the weight by itself beside one of its own, W A + B (Chavan et al., 2023, arXiv:2306.07967)."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..model import Layer
+from ..settings import option
+from .adapter import Delta
+from .low_rank import LowRank, with_columns
+from .targets import TARGETS
+
+
+@dataclass(frozen=True)
+class Glora(LowRank):
+    """LoRA that may also turn what a layer is given before the layer sees it. Linear layers only; a curiosity that
+    sometimes learns composition better."""
+
+    name: ClassVar[str] = "glora"
+    title: ClassVar[str] = "GLoRA"
+    order: ClassVar[int] = 90
+    prefers: ClassVar[dict[str, dict[str, Any]]] = {"saving": {"precision": "fp32"}}
+    algorithm: ClassVar[str] = "glora"
+    signature: ClassVar[str] = "a1.weight"
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
+
+    layers: str = option("attention and MLP", "Which layers learn.", choices=tuple(TARGETS)[:2], label="Layers", advanced=True)
+
+    def chosen(self, layers: list[Layer]) -> list[Layer]:
+        """The WebUI reads GLoRA on linear layers alone."""
+        return [layer for layer in super().chosen(layers) if isinstance(layer.module, nn.Linear)]
+
+    def make(self, layer: Layer) -> nn.Module:
+        from lycoris.modules.glora import GLoRAModule
+
+        module = GLoRAModule(layer.key, layer.module, lora_dim=self.rank, alpha=self.alpha)
+        module.strength = self.scale(self.rank, self.alpha)
+        return self.with_norms(module, layer)
+
+    def thin(self, module: Any, layer: Any, x: Tensor) -> Tensor:
+        turned = F.linear(F.linear(x, module.a2.weight), module.a1.weight)
+        own = F.linear(F.linear(x, module.b2.weight), module.b1.weight)
+        return (F.linear(turned, layer.weight.to(turned.dtype)) + own) * module.strength
+
+    def saved(self, module: Any) -> dict[str, Tensor]:
+        """The layout that the WebUI reads: older than the one LyCORIS writes since 3.0, its matrices swapped. It ignores alpha."""
+        tensors = {"a1.weight": module.a2.weight * module.strength, "a2.weight": module.a1.weight,
+                   "b1.weight": module.b2.weight * module.strength, "b2.weight": module.b1.weight,
+                   "alpha": torch.tensor(float(self.rank))}
+        return {**tensors, "dora_scale": module.dora_scale} if hasattr(module, "dora_scale") else tensors
+
+    @staticmethod
+    def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
+        turned = weight @ tensors["a2.weight"] @ tensors["a1.weight"]
+        return with_columns(tensors, tensors["b2.weight"] @ tensors["b1.weight"] + turned, weight)

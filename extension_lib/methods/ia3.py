@@ -1,0 +1,64 @@
+"""(IA)3: one factor per row or column of a few layers (Liu et al., 2022, arXiv:2205.05638)."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..model import Layer
+from ..settings import option
+from .adapter import AdapterSettings, Delta
+from .layer import Zeros, without_bias
+from .targets import KEYS_AND_VALUES
+
+
+class Gains(Zeros):
+    """One factor, less one, for every input or output of a layer."""
+
+    def __init__(self, count: int, on_input: bool):
+        super().__init__(weight=(count,))
+        self.on_input = on_input
+
+
+@dataclass(frozen=True)
+class Ia3(AdapterSettings):
+    """Makes what the model knows louder or softer, and adds nothing new: files of a few hundred kilobytes, for light
+    styles. Only this WebUI reads them. Wants high rates."""
+
+    name: ClassVar[str] = "ia3"
+    title: ClassVar[str] = "(IA)³"
+    order: ClassVar[int] = 110
+    prefers: ClassVar[dict[str, dict[str, Any]]] = {"saving": {"precision": "fp32"}}
+    algorithm: ClassVar[str] = "ia3"
+    signature: ClassVar[str] = "on_input"
+    precisions: ClassVar[tuple[str, ...]] = ("fp32",)
+
+    unet_rate: float = option(5e-3, "Learning rate of the part that draws. (IA)³ wants fifty times LoRA's.", min=0.0, max=1.0,
+                              label="Learning rate, UNet", small=True)
+    text_rate: float = option(1e-3, "Learning rate of the text encoder. 0 leaves it as it is.", min=0.0, max=1.0,
+                              label="Learning rate, text encoder", small=True)
+
+    def wanted(self) -> Any:
+        return KEYS_AND_VALUES
+
+    def chosen(self, layers: list[Layer]) -> list[Layer]:
+        return [layer for layer in super().chosen(layers) if isinstance(layer.module, nn.Linear)]
+
+    def make(self, layer: Layer) -> nn.Module:
+        on_input = layer.key.endswith(("net_2", "fc2"))
+        return Gains(layer.shape[1 if on_input else 0], on_input)
+
+    def added(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
+        if module.on_input:
+            return F.linear((x * module.weight.to(x.dtype)), layer.weight.to(x.dtype))
+        return without_bias(layer, y) * module.weight.to(y.dtype)
+
+    def saved(self, module: Any) -> dict[str, Tensor]:
+        return {"weight": module.weight, "on_input": torch.tensor(int(module.on_input))}
+
+    @staticmethod
+    def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
+        factors = tensors["weight"]
+        return Delta(weight * (factors if tensors["on_input"] else factors[:, None]))

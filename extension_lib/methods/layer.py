@@ -1,0 +1,75 @@
+"""Arithmetic on single layers: hanging something on one, applying another weight, norms of its columns."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def hang(module: nn.Module, then: Callable[[Tensor, Tensor], Tensor]) -> Callable[[], None]:
+    """Lets then(input, output) make the output of this instance's forward; returns what undoes it.
+
+    The class stays what it is: hosts compare layer types strictly.
+    """
+    before = module.__dict__.get("forward")
+    forward = module.forward
+    module.forward = lambda x, *args, **kwargs: then(x, forward(x, *args, **kwargs))
+
+    def undo() -> None:
+        if before is None:
+            del module.forward
+        else:
+            module.forward = before
+    return undo
+
+
+def applied(layer: Any, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """What the layer would answer with another weight and bias."""
+    if isinstance(layer, nn.Conv2d):
+        return F.conv2d(x, weight, bias, layer.stride, layer.padding, layer.dilation, layer.groups)
+    return F.linear(x, weight, bias)
+
+
+def channels_last(layer: Any, y: Tensor) -> Tensor:
+    """A layer's output or input with its channels as the last dimension."""
+    return y.movedim(1, -1) if isinstance(layer, nn.Conv2d) else y
+
+
+def channels_back(layer: Any, y: Tensor) -> Tensor:
+    return y.movedim(-1, 1) if isinstance(layer, nn.Conv2d) else y
+
+
+def without_bias(layer: Any, y: Tensor) -> Tensor:
+    """Channels last, the layer's own bias taken off."""
+    y = channels_last(layer, y)
+    return y if layer.bias is None else y - layer.bias.to(y.dtype)
+
+
+def rows_dropped(y: Tensor, share: float) -> Tensor:
+    """(..., channels): a share of the channels set to zero while training."""
+    if not share or not torch.is_grad_enabled():
+        return y
+    return y * (torch.rand(y.shape[-1], device=y.device) >= share).to(y.dtype)
+
+
+def column_norm(weight: Tensor) -> Tensor:
+    """(1, in, 1, ...): the norm of what each input feeds, as DoRA's files hold it (Liu et al., 2024, arXiv:2402.09353)."""
+    norm = weight.transpose(0, 1).flatten(1).norm(dim=1)
+    return norm.view(1, -1, *[1] * (weight.dim() - 2))
+
+
+def decomposed(weight: Tensor, delta: Tensor, scale: Tensor) -> Tensor:
+    """The delta that gives weight + delta the column norms in scale."""
+    merged = weight + delta
+    return merged * (scale / column_norm(merged)) - weight
+
+
+class Zeros(nn.Module):
+    """Parameters that begin at zero, by name and shape: all that the plainest kinds need."""
+
+    def __init__(self, **shapes: tuple[int, ...]):
+        super().__init__()
+        for name, shape in shapes.items():
+            self.register_parameter(name, nn.Parameter(torch.zeros(shape)))

@@ -1,0 +1,69 @@
+"""LoHa: the element-wise product of two low-rank matrices (FedPara, Hyeon-Woo et al., 2022, arXiv:2108.06098)."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..model import Layer
+from ..settings import option
+from .adapter import Delta
+from .layer import applied, channels_back, channels_last, rows_dropped
+from .low_rank import LowRank, normed, with_columns
+
+
+@dataclass(frozen=True)
+class Loha(LowRank):
+    """Two pairs of thin matrices multiplied with each other: a file as small as LoRA's with the reach of the rank squared.
+    Learns gently and mixes well with others; good for styles."""
+
+    name: ClassVar[str] = "loha"
+    title: ClassVar[str] = "LoHa"
+    order: ClassVar[int] = 30
+    prefers: ClassVar[dict[str, dict[str, Any]]] = {"saving": {"precision": "fp32"}}
+    algorithm: ClassVar[str] = "loha"
+    signature: ClassVar[str] = "hada_w1_a"
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
+
+    unet_rate: float = option(2e-4, "Learning rate of the part that draws. LoHa bears twice LoRA's.", min=0.0, max=1.0,
+                              label="Learning rate, UNet", small=True)
+    rank: int = option(8, "The rank of each pair; what they make together has up to this squared.", min=1, max=64)
+    alpha: float = option(4.0, "What is learned counts alpha / rank times.", min=0.01, max=4096.0)
+
+    def make(self, layer: Layer) -> nn.Module:
+        from lycoris.modules.loha import LohaModule
+
+        module = LohaModule(layer.key, layer.module, lora_dim=self.rank, alpha=self.alpha)
+        module.strength = self.scale(self.rank, self.alpha)
+        return self.with_norms(module, layer)
+
+    def thin(self, module: Any, layer: Any, x: Tensor) -> Tensor:
+        a1, b1, a2, b2 = module.hada_w1_a, module.hada_w1_b, module.hada_w2_a, module.hada_w2_b
+        if isinstance(layer, nn.Linear) and thin_is_cheaper(layer, x.numel() // x.shape[-1], self.rank):
+            # (A1 B1) * (A2 B2) is of rank r squared: (A1 with A2, row by row) (B1 with B2, column by column).
+            inner = torch.einsum("ri,si->rsi", b1, b2).flatten(0, 1)
+            outer = torch.einsum("or,os->ors", a1, a2).flatten(1)
+            y = F.linear(F.linear(x, inner), outer * module.strength)
+        else:
+            y = applied(layer, x, ((a1 @ b1) * (a2 @ b2) * module.strength).view(layer.weight.shape))
+        return channels_back(layer, rows_dropped(channels_last(layer, y), self.rank_dropout))
+
+    def saved(self, module: Any) -> dict[str, Tensor]:
+        """The scale goes into the first matrix: LyCORIS' own loader applies an alpha twice."""
+        return normed(module, {"hada_w1_a": module.hada_w1_a * module.strength, "hada_w1_b": module.hada_w1_b,
+                               "hada_w2_a": module.hada_w2_a, "hada_w2_b": module.hada_w2_b,
+                               "alpha": torch.tensor(float(self.rank))})
+
+    @staticmethod
+    def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
+        first, second = tensors["hada_w1_a"] @ tensors["hada_w1_b"], tensors["hada_w2_a"] @ tensors["hada_w2_b"]
+        scale = tensors["alpha"].item() / len(tensors["hada_w1_b"]) if "alpha" in tensors else 1.0
+        return with_columns(tensors, first * second * scale, weight)
+
+
+def thin_is_cheaper(layer: nn.Linear, tokens: int, rank: int) -> bool:
+    """Counts multiplications: through factors of rank squared, or building the full matrix and applying it."""
+    thin = tokens * rank**2 * sum(layer.weight.shape)
+    return thin < layer.weight.numel() * (2 * rank + tokens)

@@ -1,0 +1,64 @@
+"""What the kinds made of thin matrices share: rank, alpha, targets, dropouts, and DoRA's column norms."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from ..model import Layer
+from ..settings import option
+from .adapter import AdapterSettings, Delta
+from .layer import applied, column_norm, decomposed
+from .targets import TARGETS
+
+
+@dataclass(frozen=True)
+class LowRank(AdapterSettings):
+    """Settings of kinds with a rank."""
+
+    rank: int = option(16, "How many directions each layer may learn. More can hold more detail and overfits sooner; "
+                       "8 to 32 suits most.", min=1, max=1024)
+    alpha: float = option(8.0, "What is learned counts alpha / rank times. Half the rank learns calmly, "
+                          "as much as the rank more eagerly.", min=0.01, max=4096.0)
+    layers: str = option("attention and MLP", "Which layers learn. More hold more and make larger files.", choices=tuple(TARGETS),
+                         label="Layers")
+    rs_lora: bool = option(False, "Divide alpha by the square root of the rank, so that high ranks still learn.",
+                           label="rs-LoRA", advanced=True)
+    dora: bool = option(False, "Learn length and direction of the weights apart. Slower, sometimes more faithful; "
+                        "the WebUI reads it, diffusers does not.", label="DoRA", advanced=True)
+    rank_dropout: float = option(0.0, "Share of the directions left out at random in each step. 0.1 can slow overfitting.",
+                                 min=0.0, max=0.9, advanced=True)
+
+    def wanted(self) -> Any:
+        return TARGETS[self.layers]
+
+    def scale(self, rank: int, alpha: float) -> float:
+        return alpha / (math.sqrt(rank) if self.rs_lora else rank)
+
+    def with_norms(self, module: nn.Module, layer: Layer) -> nn.Module:
+        """The module, for DoRA with the layer's column norms as one more thing to learn."""
+        if self.dora:
+            module.dora_scale = nn.Parameter(column_norm(layer.module.weight.detach().float()))
+        return module
+
+    def added(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
+        if not self.dora:
+            return self.thin(module, layer, x)
+        weight = layer.weight.detach().float()
+        return applied(layer, x, self.delta(self.saved(module), weight).weight.to(x.dtype))
+
+    def thin(self, module: Any, layer: Any, x: Tensor) -> Tensor:
+        """What the output gains, in the way that is cheapest for this kind."""
+        raise NotImplementedError
+
+
+def with_columns(tensors: dict[str, Tensor], delta: Tensor, weight: Tensor) -> Delta:
+    """The delta of a file's layer, DoRA's norms applied where it has them."""
+    delta = delta.reshape(weight.shape)
+    return Delta(decomposed(weight, delta, tensors["dora_scale"]) if "dora_scale" in tensors else delta)
+
+
+def normed(module: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The file's tensors, with DoRA's norms where the module has them."""
+    return {**tensors, "dora_scale": module.dora_scale} if hasattr(module, "dora_scale") else tensors

@@ -1,0 +1,49 @@
+"""Norm: only the scales and shifts of the model's normalisation layers."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from ..model import Layer
+from ..settings import option
+from .adapter import AdapterSettings, Delta
+from .layer import Zeros
+from .targets import NORMS
+
+
+@dataclass(frozen=True)
+class Norm(AdapterSettings):
+    """Learns only how loud each channel is and where its zero lies: tiny files, for colours, contrast and light styles."""
+
+    name: ClassVar[str] = "norm"
+    title: ClassVar[str] = "Norm"
+    order: ClassVar[int] = 120
+    algorithm: ClassVar[str] = "norm"
+    signature: ClassVar[str] = "w_norm"
+    precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
+
+    unet_rate: float = option(1e-3, "Learning rate of the part that draws. Ten times LoRA's, because so little learns.",
+                              min=0.0, max=1.0, label="Learning rate, UNet", small=True)
+    text_rate: float = option(2e-4, "Learning rate of the text encoder. 0 leaves it as it is.", min=0.0, max=1.0,
+                              label="Learning rate, text encoder", small=True)
+
+    def wanted(self) -> Any:
+        return NORMS
+
+    def make(self, layer: Layer) -> nn.Module:
+        return Zeros(w_norm=layer.shape, b_norm=layer.shape)
+
+    def added(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
+        scale, shift = module.w_norm.to(x.dtype), module.b_norm.to(x.dtype)
+        if isinstance(layer, nn.GroupNorm):
+            return F.group_norm(x, layer.num_groups, scale, shift, layer.eps)
+        return F.layer_norm(x, layer.normalized_shape, scale, shift, layer.eps)
+
+    def saved(self, module: Any) -> dict[str, Tensor]:
+        return {"w_norm": module.w_norm, "b_norm": module.b_norm}
+
+    @staticmethod
+    def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
+        return Delta(tensors["w_norm"], tensors["b_norm"])

@@ -1,0 +1,68 @@
+"""OFT: turns each layer's outputs in small groups, keeping all angles between them (Qiu et al., 2023, arXiv:2306.07280)."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ..model import Layer
+from ..settings import option
+from .adapter import AdapterSettings, Delta
+from .layer import channels_back, without_bias
+from .targets import TARGETS
+
+
+@dataclass(frozen=True)
+class Oft(AdapterSettings):
+    """Turns what the layers say without making any of it louder: keeps the model's knowledge together while it learns.
+    Read by this WebUI, reForge and ComfyUI, not by Forge."""
+
+    name: ClassVar[str] = "oft"
+    title: ClassVar[str] = "OFT"
+    order: ClassVar[int] = 50
+    prefers: ClassVar[dict[str, dict[str, Any]]] = {"saving": {"precision": "fp32"}}
+    algorithm: ClassVar[str] = "diag-oft"
+    signature: ClassVar[str] = "oft_blocks"
+    precisions: ClassVar[tuple[str, ...]] = ("fp32",)
+
+    unet_rate: float = option(1e-3, "Learning rate of the part that draws. OFT bears ten times LoRA's.", min=0.0, max=1.0,
+                              label="Learning rate, UNet", small=True)
+    text_rate: float = option(2e-4, "Learning rate of the text encoder. 0 leaves it as it is.", min=0.0, max=1.0,
+                              label="Learning rate, text encoder", small=True)
+    block_size: int = option(16, "Outputs that are turned together. Larger learns more and makes larger files.", min=2, max=512)
+    layers: str = option("attention and MLP", "Which layers learn.", choices=tuple(TARGETS), label="Layers", advanced=True)
+
+    def wanted(self) -> Any:
+        return TARGETS[self.layers]
+
+    def make(self, layer: Layer) -> nn.Module:
+        from lycoris.modules.diag_oft import DiagOFTModule
+
+        return DiagOFTModule(layer.key, layer.module, lora_dim=self.block_size)
+
+    def added(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
+        """The turn less the identity, applied to the output rather than to the weight: the same, and far cheaper."""
+        groups = without_bias(layer, y).unflatten(-1, (len(module.oft_blocks), -1))
+        turned = torch.einsum("knm,...kn->...km", turn(module.oft_blocks).to(groups.dtype), groups)
+        return channels_back(layer, turned.flatten(-2))
+
+    def saved(self, module: Any) -> dict[str, Tensor]:
+        return {"oft_blocks": module.oft_blocks, "alpha": torch.tensor(0.0)}
+
+    @staticmethod
+    def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
+        blocks = tensors["oft_blocks"]
+        if blocks.dim() == 4:
+            from .boft import butterfly
+            return Delta(butterfly(blocks, weight) - weight)
+        rows = weight.unflatten(0, (len(blocks), -1))
+        return Delta(torch.einsum("knm,kn...->km...", turn(blocks), rows).flatten(0, 1))
+
+
+def turn(blocks: Tensor) -> Tensor:
+    """(..., b, b): the rotations of skew-symmetric parts by Cayley's formula, less the identity; fp32."""
+    with torch.autocast(blocks.device.type, enabled=False):
+        skew = blocks.float() - blocks.float().transpose(-1, -2)
+        one = torch.eye(skew.shape[-1], device=skew.device)
+        return 2 * skew @ torch.linalg.inv(one - skew)  # (1 + Q)(1 - Q)^-1 - 1
