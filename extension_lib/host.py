@@ -98,9 +98,11 @@ class Host(Protocol):
     def draw(self, pictures: list[Picture]) -> list[Any]:
         """PIL images by the host's own txt2img, prompt tags and all. Within borrow: with whatever is attached now."""
 
-    def deltas(self, path: Path) -> dict[str, "Tensor"]:
-        """What the host's own loader makes of a LoRA file: by key, what is added to each layer's weight (fp32, CPU).
+    def loaded(self, path: Path, kind: str) -> dict[str, "Tensor"]:
+        """What the host's own loader makes of a file (fp32, CPU), to be held against what was trained.
 
+        kind "lora": by key, what is added to each layer's weight, by "KEY bias" to its bias; "embedding": its "vectors";
+        "hypernetwork" and "checkpoint": by name, its tensors.
         Raises HostError when the loader rejects the file or leaves keys unmatched.
         """
 

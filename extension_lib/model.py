@@ -58,6 +58,18 @@ class Model(Protocol):
     def encode_prompts(self, prompts: list[str], clip_skip: int = 1, syntax: bool = False) -> Condition:
         """Prompts as literal text, or with (weights:1.2) when syntax is on; with gradient where there is one."""
 
+    def vocabulary(self) -> "Tensor":
+        """(tokens, width): the vectors of all tokens; not to be changed."""
+
+    def tokens(self, text: str) -> list[int]:
+        """The text's tokens, without start and end."""
+
+    def add_word(self, name: str, vectors: "Tensor") -> None:
+        """From now on the name stands for these vectors (n, width) in every prompt; they are used live, with gradient."""
+
+    def remove_word(self, name: str) -> None:
+        """The name is plain text again."""
+
     def predict(self, noisy: "Tensor", t: "Tensor", condition: Condition) -> "Tensor":
         """The UNet's prediction for noisy latents (b, 4, h, w) at timesteps t (b,); fp32."""
 

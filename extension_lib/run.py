@@ -6,7 +6,7 @@ from typing import Any
 
 from . import methods
 from .disk import NameProblem, file_name
-from .methods.base import Method
+from .methods.base import Method, NewWord
 from .settings import LINES, SettingError, build, option, options
 
 PRECISIONS = ("fp16", "bf16", "fp32")
@@ -36,6 +36,8 @@ class Concept:
                              "and folders named 10_something count ten times.", label="Folder with pictures", folder=True)
     instance_prompt: str = option("[filewords]", "What your pictures are called, with a rare word for the new thing: "
                                   "'a zwx ghost, [filewords]'. [filewords] stands for each picture's own caption.")
+    word: str = option("", "For Textual Inversion and Pivotal Tuning: the new word. Empty: the output's name. "
+                       "[name] in prompts stands for it.", advanced=True)
     class_prompt: str = option("", "What things of this kind are called without the rare word: 'a ghost'.")
     repeats: int = option(1, "How often each picture is seen in one epoch. Raise it for a concept with few pictures.",
                           min=1, max=1000)
@@ -58,6 +60,9 @@ class Data:
                              min=0, max=50, advanced=True)
     caption_dropout: float = option(0.0, "Share of steps that see an empty caption. 0.05 to 0.1 can help styles.",
                                     min=0.0, max=1.0, advanced=True)
+    template: str = option("captions", "Sentences around the picture: your own (instance prompt and captions), or ready "
+                           "ones for an object or a style that say '[name]'. For Textual Inversion.",
+                           choices=("captions", "object", "style"), advanced=True)
     clip_skip: int = option(1, "How many of the text encoder's last layers are left out. 1 leaves none out; "
                             "2 only for checkpoints that are used with 2. Written into the file.", min=1, max=12, advanced=True)
     prompt_syntax: bool = option(False, "Read (brackets:1.2) in captions as the prompt box does. Off: captions are plain text.",
@@ -205,6 +210,14 @@ def require_startable(run: Run) -> Run:
     if not run.concepts or not all(c.folder for c in run.concepts):
         raise SettingError("concepts.folder is empty. Choose the folder that holds your pictures.")
     return replace(run, output=replace(run.output, name=name))
+
+
+def words_of(run: Run) -> tuple[NewWord, ...]:
+    """The concepts' new words; the first is named as the output where it has no name. Raises SettingError."""
+    names = [c.word or (run.output.name if n == 0 else "") for n, c in enumerate(run.concepts)]
+    if not all(names) or len(set(names)) < len(names):
+        raise SettingError("Every concept needs a word of its own. Give each its 'Word', under Concepts.")
+    return tuple(NewWord(name, c.class_prompt) for name, c in zip(names, run.concepts))
 
 
 def described(section: Any) -> list[tuple[str, Any]]:

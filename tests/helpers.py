@@ -1,11 +1,13 @@
 """Small true things that tests are made of."""
 
+import time
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import torch
 
-from extension_lib.run import Run, from_dict, merged
+from extension_lib.run import Run, from_dict, merged, words_of
 from toyland.scene import Figure, Scene, draw
 from toyland.settings import SETTINGS
 
@@ -65,11 +67,13 @@ class NoFiles:
 def trained(model, run, wishes=None):
     """Runs the loop; returns its events and the trainable, still attached."""
     from extension_lib.data.batches import Batches
-    from extension_lib.data.folder import find
+    from extension_lib.data.folder import find_all
     from extension_lib.training.loop import Wishes, train
+    from extension_lib.training.session import LEARN_WORDS
 
-    trainable = run.method.attach(model, run.training.seed)
-    items = [item for concept in run.concepts for item in find(concept).items]
+    words = words_of(run) if run.method.product in LEARN_WORDS else ()
+    trainable = run.method.attach(model, run.training.seed, words)
+    items = [item for found in find_all(run) for item in found.items]
     batches = Batches(run, model, items, text_trained=any(p.startswith("te") for p in trainable.parts))
     list(batches.prepare())
     return list(train(run, model, trainable, batches, NoFiles(), wishes or Wishes())), trainable
@@ -79,3 +83,14 @@ def losses(events):
     from extension_lib.events import Stepped
 
     return [e.loss for e in events if isinstance(e, Stepped)]
+
+
+def about(run, **changes):
+    """The facts of a run that a file's header tells."""
+    from extension_lib.export.about import About
+    from extension_lib.family import SD1
+
+    facts = About(run=run, family=SD1, prediction="eps", checkpoint=Path("toyland.safetensors"), checkpoint_hash="ab" * 32,
+                  step=4, epoch=1, pictures=5, per_epoch=3, folders={"pictures": (1, 5)},
+                  tags={"pictures": {"a zwx ghost": 5}}, buckets={(64, 64): 5}, started=time.time(), finished=time.time())
+    return replace(facts, **changes)

@@ -85,7 +85,7 @@ class Batches:
         return (False, True) if self.run.data.flip else (False,)
 
     def encode_all_prompts(self) -> None:
-        texts = {item.prompt for item in self.items} | {""}
+        texts = {prompt for item in self.items for prompt in item.prompts} | {""}
         for text in sorted(texts):
             self.conditions[text] = self.encode_prompt(text).cpu()
 
@@ -132,7 +132,7 @@ class Batches:
         """Batch number 0, 1, 2, ... of the run, across epochs."""
         epoch, place = divmod(number, self.per_epoch)
         samples = self.plan(epoch)[place]
-        prompts = [varied(self.items[s.item].prompt, self.run.data, self.run.training.seed, epoch, s.item, s.showing)
+        prompts = [varied(self.items[s.item].prompts, self.run.data, self.run.training.seed, epoch, s.item, s.showing)
                    for s in samples]
         device = self.model.device
         latents = torch.stack([self.latents_of(s, epoch) for s in samples]).to(device)

@@ -6,7 +6,7 @@ from pathlib import Path
 from ..keyed import keyed_random
 from ..run import Data
 
-FILEWORDS = "[filewords]"
+FILEWORDS, NAME = "[filewords]", "[name]"
 
 
 def own_caption(picture: Path, fallback: str = "") -> str:
@@ -17,15 +17,16 @@ def own_caption(picture: Path, fallback: str = "") -> str:
     return fallback or re.sub(r"[-_\d\s]+", " ", picture.stem).strip()
 
 
-def prompt(instance_prompt: str, caption: str) -> str:
-    """The concept's prompt with the picture's caption put in; an empty prompt means the caption alone."""
-    text = (instance_prompt or FILEWORDS).replace(FILEWORDS, caption)
+def prompt(instance_prompt: str, caption: str, word: str = "") -> str:
+    """The concept's prompt with the picture's caption and the concept's word put in; an empty prompt means the caption alone."""
+    text = (instance_prompt or FILEWORDS).replace(FILEWORDS, caption).replace(NAME, word)
     return re.sub(r"(\s*,)+\s*$|^\s*(,\s*)+", "", text).strip()
 
 
-def varied(text: str, data: Data, *key: object) -> str:
-    """The text as one step sees it: perhaps left out, perhaps its parts shuffled; the same for the same key."""
+def varied(texts: tuple[str, ...], data: Data, *key: object) -> str:
+    """One of the texts as one step sees it: perhaps left out, perhaps its parts shuffled; the same for the same key."""
     rng = keyed_random("caption", *key)
+    text = rng.choice(texts) if len(texts) > 1 else texts[0]
     if rng.random() < data.caption_dropout:
         return ""
     if not data.shuffle_captions:

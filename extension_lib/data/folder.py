@@ -4,9 +4,10 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..run import Concept
+from ..run import Concept, Run
 from . import captions
 from .pictures import EXTENSIONS, PictureError, size
+from .templates import TEMPLATES
 
 REPEATS = re.compile(r"(\d+)_(.+)")
 
@@ -17,13 +18,17 @@ class FolderError(ValueError):
 
 @dataclass(frozen=True)
 class Item:
-    """One picture and its prompt."""
+    """One picture and what it may be called: one prompt, or several of which each showing takes one."""
 
     path: Path
-    prompt: str
+    prompts: tuple[str, ...]
     repeats: int
     width: int
     height: int
+
+    @property
+    def prompt(self) -> str:
+        return self.prompts[0]
 
 
 @dataclass(frozen=True)
@@ -34,8 +39,16 @@ class Found:
     problems: tuple[str, ...]
 
 
-def find(concept: Concept) -> Found:
-    """Looks through the folder and the folders in it. Raises FolderError when nothing can be trained on."""
+def find_all(run: Run) -> list[Found]:
+    """The pictures of every concept of a run. Raises FolderError."""
+    return [find(concept, concept.word or run.output.name, run.data.template) for concept in run.concepts]
+
+
+def find(concept: Concept, word: str = "", template: str = "captions") -> Found:
+    """Looks through the folder and the folders in it. Raises FolderError when nothing can be trained on.
+
+    word: what [name] stands for; template: the sentences of data/templates.py, or the concept's own prompt.
+    """
     root = Path(concept.folder).expanduser()
     if not root.is_dir():
         raise FolderError(f"There is no folder {root}. Choose the folder that holds your pictures.")
@@ -43,7 +56,7 @@ def find(concept: Concept) -> Found:
     items, problems = [], []
     for path in paths:
         try:
-            items.append(item(path, root, concept))
+            items.append(item(path, root, concept, word, TEMPLATES[template]))
         except PictureError as error:
             problems.append(str(error))
     if not items:
@@ -56,11 +69,12 @@ def hidden(path: Path, root: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
-def item(path: Path, root: Path, concept: Concept) -> Item:
+def item(path: Path, root: Path, concept: Concept, word: str = "", sentences: tuple[str, ...] = ()) -> Item:
     width, height = size(path)
     times, words = folder_repeats(path, root)
     own = captions.own_caption(path, words)
-    return Item(path, captions.prompt(concept.instance_prompt, own), times * concept.repeats, width, height)
+    prompts = tuple(captions.prompt(s, own, word) for s in sentences or (concept.instance_prompt,))
+    return Item(path, prompts, times * concept.repeats, width, height)
 
 
 def folder_repeats(path: Path, root: Path) -> tuple[int, str]:

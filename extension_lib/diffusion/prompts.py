@@ -1,8 +1,10 @@
-"""Prompts as CLIP sees them: chunks of 75 tokens, with weights where prompt syntax is on."""
+"""Prompts as CLIP sees them: chunks of 75 tokens, with weights where prompt syntax is on, and new words put in as vectors."""
 
 import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
@@ -16,11 +18,48 @@ BREAK = re.compile(r"\s*\bBREAK\b\s*")
 Weighted = list[tuple[str, float]]
 
 
+class Fix(NamedTuple):
+    """Vectors (n, width) of a new word, to stand in a chunk from this place on; the start token's place is 0."""
+
+    place: int
+    vectors: Tensor
+
+
 class Chunk(NamedTuple):
-    """77 token ids and 77 weights."""
+    """77 token ids and 77 weights, and the new words among them."""
 
     ids: list[int]
     weights: list[float]
+    fixes: tuple[Fix, ...] = ()
+
+
+class Lookup(Protocol):
+    """Finds new words among tokens."""
+
+    def at(self, tokens: list[int], place: int) -> tuple[Tensor, int] | None:
+        """The vectors of the word that begins here, and how many tokens its name is; the longest name wins."""
+
+
+class Words:
+    """New words by the tokens of their names."""
+
+    def __init__(self) -> None:
+        self.known: dict[str, tuple[list[int], Tensor]] = {}
+
+    def add(self, name: str, tokens: list[int], vectors: Tensor) -> None:
+        self.known[name] = (tokens, vectors)
+
+    def has(self, name: str) -> bool:
+        return name in self.known
+
+    def remove(self, name: str) -> None:
+        del self.known[name]
+
+    def at(self, tokens: list[int], place: int) -> tuple[Tensor, int] | None:
+        for name, vectors in sorted(self.known.values(), key=lambda word: -len(word[0])):
+            if tokens[place:place + len(name)] == name:
+                return vectors, len(name)
+        return None
 
 
 def weighted(prompt: str) -> Weighted:
@@ -68,29 +107,44 @@ def runs(letters: list[str], weights: list[float]) -> Weighted:
     return [("".join(letter for letter, _ in run), weight) for weight, run in pairs] or [("", 1.0)]
 
 
-def chunks(tokenizer: Any, prompt: str, syntax: bool = False) -> list[Chunk]:
-    """The prompt cut into chunks, at a comma where one is near; at least one chunk."""
+def chunks(tokenizer: Any, prompt: str, syntax: bool = False, words: Lookup | None = None) -> list[Chunk]:
+    """The prompt cut into chunks, at a comma where one is near; at least one chunk.
+
+    A new word stands for as many tokens as it has vectors, and is never cut in two.
+    """
+    words = words or Words()
     start, end = tokenizer.bos_token_id, tokenizer.eos_token_id
     comma = tokenizer.get_vocab().get(",</w>")
     done: list[Chunk] = []
     ids: list[int] = []
     weights: list[float] = []
+    fixes: list[Fix] = []
 
     def close(upto: int) -> None:
-        nonlocal ids, weights
+        nonlocal ids, weights, fixes
         fill = CHUNK - upto
-        done.append(Chunk([start, *ids[:upto], *[end] * (fill + 1)], [1.0, *weights[:upto], *[1.0] * (fill + 1)]))
+        done.append(Chunk([start, *ids[:upto], *[end] * (fill + 1)], [1.0, *weights[:upto], *[1.0] * (fill + 1)],
+                          tuple(f for f in fixes if f.place <= upto)))
         ids, weights = ids[upto:], weights[upto:]
+        fixes = [Fix(f.place - upto, f.vectors) for f in fixes if f.place > upto]
 
     for text, weight in weighted(prompt) if syntax else [(prompt, 1.0)]:
         for i, part in enumerate(BREAK.split(text) if syntax else [text]):
             if i:
                 close(len(ids))
-            for token in tokenizer(part, truncation=False, add_special_tokens=False)["input_ids"]:
+            tokens, place = tokenizer(part, truncation=False, add_special_tokens=False)["input_ids"], 0
+            while place < len(tokens):
                 if len(ids) == CHUNK:
-                    close(CHUNK if token == comma else break_point(ids, comma))
-                ids.append(token)
-                weights.append(weight)
+                    close(CHUNK if tokens[place] == comma else break_point(ids, comma))
+                vectors, length = words.at(tokens, place) or (None, 1)
+                count = 1 if vectors is None else len(vectors)
+                if len(ids) + count > CHUNK:
+                    close(len(ids))
+                if vectors is not None:
+                    fixes.append(Fix(len(ids) + 1, vectors))
+                ids += [tokens[place]] if vectors is None else [0] * count
+                weights += [weight] * count
+                place += length
     if ids or not done:
         close(len(ids))
     return done
@@ -102,21 +156,39 @@ def break_point(ids: list[int], comma: int | None) -> int:
     return CHUNK - back if back < COMMA_BACKTRACK else CHUNK
 
 
-def encode(text_model: Any, tokenizer: Any, prompts: list[str], clip_skip: int = 1, syntax: bool = False) -> Tensor:
+Inserting = Callable[[list[tuple[Fix, ...]]], AbstractContextManager[None]]
+
+
+def encode(text_model: Any, tokenizer: Any, prompts: list[str], clip_skip: int, syntax: bool,
+           words: Lookup, inserting: Inserting) -> Tensor:
     """(prompts, 77 * chunks, width). Prompts with fewer chunks than the longest are filled up with empty ones.
 
     text_model: a transformers CLIPTextModel. clip_skip 1 is its last layer; n stops n - 1 layers earlier.
+    inserting: within, the text model's next call puts these fixes, one tuple for each row, in place of its own vectors.
     """
-    cut = [chunks(tokenizer, prompt, syntax) for prompt in prompts]
+    cut = [chunks(tokenizer, prompt, syntax, words) for prompt in prompts]
     longest = max(map(len, cut))
     empty = chunks(tokenizer, "")
     filled = [own + empty * (longest - len(own)) for own in cut]
     ids = torch.tensor([c.ids for own in filled for c in own], device=text_model.device)
-    hidden = hidden_states(text_model, ids, clip_skip)
+    with inserting([c.fixes for own in filled for c in own]):
+        hidden = hidden_states(text_model, ids, clip_skip)
     weights = torch.tensor([c.weights for own in filled for c in own], device=hidden.device)
     if not bool((weights == 1).all()):
         hidden = emphasised(hidden, weights)
     return hidden.reshape(len(prompts), longest * hidden.shape[1], hidden.shape[2])
+
+
+def inserted(embedded: Tensor, rows: list[tuple[Fix, ...]]) -> Tensor:
+    """(n, 77, width) embedded tokens with the fixes of each row in place."""
+    if not any(rows):
+        return embedded
+    out = []
+    for row, fixes in zip(embedded, rows):
+        for place, vectors in fixes:
+            row = torch.cat([row[:place], vectors.to(row.dtype), row[place + len(vectors):]])
+        out.append(row)
+    return torch.stack(out)
 
 
 def hidden_states(text_model: Any, ids: Tensor, clip_skip: int) -> Tensor:

@@ -9,8 +9,8 @@ from ..disk import write_bytes, write_text
 from .about import About
 
 
-def write(path: Path, about: About, weight: float = 1.0, picture: Any = None) -> None:
-    """Writes <stem>.json and, given a PIL image, <stem>.png beside the file. What a person wrote there is kept."""
+def write(path: Path, about: About, weight: float = 1.0) -> None:
+    """Writes <stem>.json beside the file. What a person wrote there is kept."""
     card = path.with_suffix(".json")
     old = read(card)
     ours = {"description": f"{about.run.method.title}, {about.step} steps on {about.checkpoint.stem}",
@@ -18,10 +18,13 @@ def write(path: Path, about: About, weight: float = 1.0, picture: Any = None) ->
             "negative text": "", "notes": ""}
     write_text(card, json.dumps({**ours, **{k: v for k, v in old.items() if k not in ("description", "sd version")}},
                                 indent=4, ensure_ascii=False))
-    if picture is not None:
-        png = io.BytesIO()
-        picture.save(png, "PNG")
-        write_bytes(path.with_suffix(".png"), png.getvalue())
+
+
+def write_picture(path: Path, picture: Any) -> None:
+    """picture: a PIL image."""
+    png = io.BytesIO()
+    picture.save(png, "PNG")
+    write_bytes(path, png.getvalue())
 
 
 def read(card: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ..methods.base import Trainable
 from . import metadata
 from .about import About
 
+BUNDLED = "bundle_emb"
 EXACT = (".alpha", ".dora_scale")  # DoRA's norms rounded to half precision would shift the whole weight by as much as was learned
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 
@@ -46,11 +47,20 @@ def saved_form(state: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor
 def in_format(key: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
     if not tensor.is_floating_point():
         return tensor
-    return tensor.to(torch.float32 if key.endswith(EXACT) else dtype)
+    return tensor.to(torch.float32 if key.endswith(EXACT) or key.startswith(BUNDLED) else dtype)
 
 
 def read(path: Path) -> dict[str, dict[str, Tensor]]:
-    """By layer key, the tensors of that layer. Raises FormatError."""
+    """By layer key, the tensors of that layer; words bundled with them are left out. Raises FormatError."""
+    return {key: tensors for key, tensors in by_key(path).items() if key != BUNDLED}
+
+
+def bundled_words(path: Path) -> dict[str, Tensor]:
+    """The vectors (n, width) of words that a file brings along, by their names. Raises FormatError."""
+    return {name.partition(".")[0]: vectors.float() for name, vectors in by_key(path).get(BUNDLED, {}).items()}
+
+
+def by_key(path: Path) -> dict[str, dict[str, Tensor]]:
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:

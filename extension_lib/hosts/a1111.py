@@ -15,22 +15,53 @@ from modules import (
     processing,
     progress,
     sd_hijack,
+    sd_hijack_clip,
     sd_hijack_optimizations,
     sd_models,
     sd_unet,
     shared,
 )
+from modules.hypernetworks import hypernetwork
+from modules.textual_inversion import textual_inversion
 from torch import Tensor
 
+from ..diffusion.prompts import Fix
 from ..events import Began, Event, Prepared, Previewed, Stepped
+from ..export.lora import BUNDLED
 from ..host import Checkpoint, Folders, HostError, Picture
 from ..methods.adapter import Delta, flat
+from ..methods.hypernetwork import PAIR
 from ..model import Condition, Model
 from .detect import require_sd1
 from .ldm_view import LdmView
 from .lent import frozen
 
 GONE = "The WebUI has unloaded or moved the checkpoint while it was being trained. Load it again and continue."
+
+
+class KnownWords:
+    """The WebUI's embeddings, among which new words stand as long as they are learned."""
+
+    def __init__(self, sd_model: Any):
+        self.sd_model = sd_model
+        self.database = sd_hijack.model_hijack.embedding_db
+        self.hidden: dict[str, Any] = {}  # embeddings of the user whose names are taken meanwhile
+
+    def at(self, tokens: list[int], place: int) -> tuple[Tensor, int] | None:
+        found, length = self.database.find_embedding_at_position(tokens, place)
+        return None if found is None else (found.vec, length)
+
+    def add(self, name: str, tokens: list[int], vectors: Tensor) -> None:
+        if name in self.database.word_embeddings:
+            self.hidden[name] = self.database.word_embeddings[name]
+        embedding = textual_inversion.Embedding(vectors, name)
+        embedding.vectors, embedding.shape = vectors.shape
+        self.database.register_embedding(embedding, self.sd_model)
+
+    def remove(self, name: str) -> None:
+        self.database.register_embedding_by_name(None, self.sd_model, name)
+        if name in self.hidden:
+            self.database.register_embedding(self.hidden.pop(name), self.sd_model)
 
 
 class LentView(LdmView):
@@ -41,6 +72,20 @@ class LentView(LdmView):
         super().__init__(sd_model, torch.device(devices.device), compute)
         self.sd_model = sd_model
         self.weight = next(self.unet.parameters())
+        self.words: Any = KnownWords(sd_model)
+
+    def vocabulary(self) -> Tensor:
+        return self.text_model.get_input_embeddings().wrapped.weight.detach()
+
+    @contextmanager
+    def inserting(self, rows: list[tuple[Fix, ...]]) -> Iterator[None]:
+        """By the WebUI's own path, which every prompt of txt2img takes."""
+        sd_hijack.model_hijack.fixes = [
+            [sd_hijack_clip.PromptChunkFix(f.place - 1, textual_inversion.Embedding(f.vectors, "")) for f in row] for row in rows]
+        try:
+            yield
+        finally:
+            sd_hijack.model_hijack.fixes = None
 
     def predict(self, noisy: Tensor, t: Tensor, condition: Condition) -> Tensor:
         if sd_models.model_data.sd_model is not self.sd_model or self.weight.device.type != self.device.type:
@@ -84,6 +129,7 @@ class A1111:
                     self.lent = None
                     view.unpark()
                     forget_encoded_prompts()
+                    reread_embeddings()
 
     def draw(self, pictures: list[Picture]) -> list[Any]:
         if self.lent is None:
@@ -99,14 +145,15 @@ class A1111:
                 forget_encoded_prompts()
                 view.repark()
 
-    def deltas(self, path: Path) -> dict[str, Tensor]:
+    def loaded(self, path: Path, kind: str) -> dict[str, Tensor]:
         with nullcontext() if self.lent else queued("Darkroom check"):
-            return loaded_deltas(path)
+            return LOADERS[kind](path)
 
     def forget(self, path: Path) -> None:
         with nullcontext() if self.lent else queued("Darkroom"):
             networks = lora_extension()
             networks.networks_in_memory.pop(path.stem, None)
+            shared.loaded_hypernetworks.clear()
             if sd_models.model_data.sd_model:
                 drop_networks(sd_models.model_data.sd_model)
             forget_encoded_prompts()
@@ -129,6 +176,9 @@ class A1111:
     def refresh(self) -> None:
         lora_extension().list_available_networks()
         shared.refresh_checkpoints()
+        shared.reload_hypernetworks()
+        if self.lent is None:
+            reread_embeddings()
 
 
 def as_checkpoint(info: Any) -> Checkpoint:
@@ -273,6 +323,24 @@ def forget_encoded_prompts() -> None:
     two.cached_hr_c, two.cached_hr_uc = [None, None], [None, None]
 
 
+def reread_embeddings() -> None:
+    """Forced, because the WebUI looks only whether the folder itself has changed."""
+    sd_hijack.model_hijack.embedding_db.load_textual_inversion_embeddings(force_reload=True)
+
+
+def loaded_embedding(path: Path) -> dict[str, Tensor]:
+    """What the WebUI's embedding database makes of a file."""
+    database = textual_inversion.EmbeddingDatabase()
+    database.expected_shape = database.get_expected_shape()
+    try:
+        database.load_from_file(str(path), path.name)
+    except (AssertionError, KeyError, RuntimeError, ValueError, OSError, TypeError) as error:
+        raise HostError(f"The WebUI cannot load {path.name}: {error}") from error
+    if path.stem not in database.word_embeddings:
+        raise HostError(f"The WebUI does not take {path.name} for an embedding of this checkpoint.")
+    return {"vectors": database.word_embeddings[path.stem].vec.float().cpu()}
+
+
 def loaded_deltas(path: Path) -> dict[str, Tensor]:
     """What the Lora extension's own loader makes of a file."""
     import network
@@ -282,7 +350,7 @@ def loaded_deltas(path: Path) -> dict[str, Tensor]:
         net = networks.load_network(path.stem, network.NetworkOnDisk(path.stem, str(path)))
     except (AssertionError, KeyError, RuntimeError, ValueError, OSError) as error:
         raise HostError(f"The WebUI cannot load {path.name}: {error}") from error
-    in_file = {key.partition(".")[0] for key in sd_models.read_state_dict(str(path))}
+    in_file = {key.partition(".")[0] for key in sd_models.read_state_dict(str(path)) if not key.startswith(BUNDLED)}
     deltas: dict[str, Tensor] = {}
     with torch.no_grad():
         for module in net.modules.values():
@@ -292,6 +360,20 @@ def loaded_deltas(path: Path) -> dict[str, Tensor]:
     if unmatched := sorted(in_file - {module.network_key.partition(".")[0] for module in net.modules.values()}):
         raise HostError(f"The WebUI finds no layer for {len(unmatched)} keys of {path.name}, such as {unmatched[0]}.")
     return deltas
+
+
+def loaded_networks(path: Path) -> dict[str, Tensor]:
+    """What the WebUI makes of a hypernetwork's file."""
+    made = hypernetwork.Hypernetwork()
+    try:
+        made.load(str(path))
+    except (AssertionError, AttributeError, KeyError, RuntimeError, ValueError, OSError, TypeError) as error:
+        raise HostError(f"The WebUI cannot load {path.name}: {error}") from error
+    return {f"{size}.{which}.{name}": tensor.float().cpu() for size, pair in made.layers.items()
+            for which, network in zip(PAIR, pair) for name, tensor in network.state_dict().items()}
+
+
+LOADERS = {"lora": loaded_deltas, "embedding": loaded_embedding, "hypernetwork": loaded_networks}
 
 
 def draw_one(picture: Picture, sd_model: Any = None) -> Any:

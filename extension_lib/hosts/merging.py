@@ -1,15 +1,18 @@
-"""Adapter files merged into a model's weights for as long as something is drawn."""
+"""Files put to work for as long as something is drawn: adapters merged into weights, hypernetworks hung before attention."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from ..export import lora
+from ..export import hypernetwork, lora
 from ..host import HostError
 from ..methods.adapter import Delta, FormatError, flat
+from ..methods.hypernetwork import PAIR, attention_layers
+from ..methods.layer import hang_before
 from ..model import Layer
 from .tags import Tag
 
@@ -68,3 +71,28 @@ def merged(layers: list[Layer], files: list[tuple[Path, Tag]]) -> Iterator[None]
         with torch.no_grad():
             for parameter, value in kept.items():
                 parameter.copy_(value)
+
+
+@contextmanager
+def before_attention(layers: list[Layer], files: list[tuple[hypernetwork.Read, Tag]]) -> Iterator[None]:
+    """Within, each file's networks stand before keys and values, one after the other. Raises HostError when one does not fit."""
+    with ExitStack() as undo:
+        for read, tag in reversed(files):  # the last one hung is the first to see what comes in
+            networks = {}
+            for size, pair in read.networks.items():
+                for which, state in zip(PAIR, pair):
+                    networks[size, which] = built(read, size, state)
+            for layer, which, size in attention_layers(layers):
+                if (size, which) in networks:
+                    network = networks[size, which].to(layer.module.weight.device)
+                    undo.callback(hang_before(layer.module, partial(network, strength=tag.te)))
+        yield
+
+
+def built(read: hypernetwork.Read, size: int, state: dict[str, Tensor]) -> nn.Module:
+    network = read.form.module(size).eval()
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise HostError(f"The hypernetwork's tensors do not fit the structure it names: {error}") from None
+    return network.requires_grad_(False)

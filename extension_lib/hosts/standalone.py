@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,9 @@ from PIL import Image
 from torch import Tensor
 
 from ..events import Event
+from ..export import embedding, hypernetwork, lora
 from ..host import Checkpoint, Folders, HostError, Picture
+from ..methods.adapter import FormatError
 from ..model import Model
 from ..practice import BASE, NAME
 from . import detect, merging, sampling, tags
@@ -45,7 +47,7 @@ class Standalone:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.dtype = dtype or (torch.float16 if self.device.type == "cuda" else torch.float32)
         self.lock = threading.RLock()
-        self.loaded: Loaded | None = None
+        self.ready: Loaded | None = None
         self.lent: Loaded | None = None
 
     def checkpoints(self) -> list[Checkpoint]:
@@ -54,18 +56,18 @@ class Standalone:
         return base + [Checkpoint(path.stem, path) for path in own]
 
     def current(self) -> Checkpoint | None:
-        if self.loaded:
-            return self.loaded.checkpoint
+        if self.ready:
+            return self.ready.checkpoint
         return next(iter(self.checkpoints()), None)
 
     def load(self, checkpoint: Checkpoint) -> Loaded:
         """The checkpoint ready to use; stays loaded until another is asked for. Raises HostError."""
-        if self.loaded is None or self.loaded.checkpoint.path != checkpoint.path:
-            self.loaded = None  # first give the memory back
+        if self.ready is None or self.ready.checkpoint.path != checkpoint.path:
+            self.ready = None  # first give the memory back
             pipeline = pipeline_of(checkpoint.path, self.dtype).to(self.device)
             view = DiffusersView(pipeline, self.device, self.dtype)
-            self.loaded = Loaded(checkpoint, view, pipeline.scheduler.betas.float().cpu())
-        return self.loaded
+            self.ready = Loaded(checkpoint, view, pipeline.scheduler.betas.float().cpu())
+        return self.ready
 
     @contextmanager
     def borrow(self, checkpoint: Checkpoint) -> Iterator[Model]:
@@ -86,13 +88,41 @@ class Standalone:
             loaded = self.lent or self.load(self.current_or_fail())
             loaded.view.unpark()
             images: dict[int, Image.Image] = {}
-            with frozen(loaded.view.unet, loaded.view.text_model) if loaded is not self.lent else nullcontext():
+            undisturbed = nullcontext() if loaded is self.lent else frozen(loaded.view.unet, loaded.view.text_model)
+            with undisturbed, self.known_words(loaded.view):
                 for wanted, numbered in grouped_by_tags(pictures).items():
-                    with merging.merged(loaded.view.layers(), [(self.file_of(tag), tag) for tag in wanted]):
+                    files = [(self.file_of(tag), tag) for tag in wanted]
+                    adapters = [(path, tag) for path, tag in files if tag.kind == "lora"]
+                    networks = [(read_hypernetwork(path), tag) for path, tag in files if tag.kind == "hypernet"]
+                    layers = loaded.view.layers()
+                    with (self.bundled(loaded.view, adapters), merging.merged(layers, adapters),
+                          merging.before_attention(layers, networks)):
                         drawn = sampling.draw(loaded.view, loaded.betas, [p for _, p in numbered])
                     images.update(zip((n for n, _ in numbered), drawn))
             loaded.view.repark()
             return [images[n] for n in range(len(pictures))]
+
+    @contextmanager
+    def bundled(self, view: DiffusersView, adapters: list[tuple[Path, tags.Tag]]) -> Iterator[None]:
+        """Within, the words that these files bring along are known, unless there is an embedding of that name."""
+        with ExitStack() as undo:
+            for path, _ in adapters:
+                for name, vectors in lora.bundled_words(path).items():
+                    if not view.words.has(name):
+                        view.add_word(name, vectors.to(view.device))
+                        undo.callback(view.remove_word, name)
+            yield
+
+    @contextmanager
+    def known_words(self, view: DiffusersView) -> Iterator[None]:
+        """Within, every file in the folder of embeddings is a word, unless one of that name is being learned."""
+        with ExitStack() as undo:
+            for path in sorted(self.folders.embeddings.rglob("*")) if self.folders.embeddings.exists() else []:
+                if path.suffix in embedding.SUFFIXES and not view.words.has(path.stem):
+                    vectors = embedding_of(path, view)["vectors"]
+                    view.add_word(path.stem, vectors.to(view.device))
+                    undo.callback(view.remove_word, path.stem)
+            yield
 
     def current_or_fail(self) -> Checkpoint:
         checkpoint = self.current()
@@ -102,16 +132,18 @@ class Standalone:
 
     def file_of(self, tag: tags.Tag) -> Path:
         """Raises HostError when no file has that name."""
-        if tag.kind != "lora":
-            raise HostError(f"<{tag.kind}:{tag.name}> is not known here; use <lora:name:weight>.")
-        for path in self.folders.lora.rglob("*.safetensors"):
-            if path.stem == tag.name:
+        if tag.kind not in TAGGED:
+            raise HostError(f"<{tag.kind}:{tag.name}> is not known here; use <lora:name:weight> or <hypernet:name:weight>.")
+        folder_name, suffixes = TAGGED[tag.kind]
+        folder: Path = getattr(self.folders, folder_name)
+        for path in folder.rglob("*") if folder.exists() else ():
+            if path.stem == tag.name and path.suffix in suffixes:
                 return path
-        raise HostError(f"There is no LoRA {tag.name} in {self.folders.lora}.")
+        raise HostError(f"There is no {tag.kind} {tag.name} in {folder}.")
 
-    def deltas(self, path: Path) -> dict[str, Tensor]:
+    def loaded(self, path: Path, kind: str) -> dict[str, Tensor]:
         with self.lock:
-            return merging.deltas(path, (self.lent or self.load(self.current_or_fail())).view.layers())
+            return LOADERS[kind](path, (self.lent or self.load(self.current_or_fail())).view)
 
     def forget(self, path: Path) -> None:
         """Nothing is kept of files between two drawings."""
@@ -124,6 +156,38 @@ class Standalone:
 
     def refresh(self) -> None:
         """Folders are read anew whenever a tag is used."""
+
+
+def deltas_of(path: Path, view: DiffusersView) -> dict[str, Tensor]:
+    return merging.deltas(path, view.layers())
+
+
+def embedding_of(path: Path, view: DiffusersView) -> dict[str, Tensor]:
+    """Raises HostError for a file that is none, or one for another text encoder."""
+    try:
+        vectors = embedding.read(path)
+    except FormatError as error:
+        raise HostError(str(error)) from None
+    width = view.vocabulary().shape[1]
+    if vectors.shape[1] != width:
+        raise HostError(f"The embedding {path.name} is {vectors.shape[1]} wide, but this checkpoint's words are {width} wide.")
+    return {"vectors": vectors}
+
+
+def networks_of(path: Path, view: DiffusersView) -> dict[str, Tensor]:
+    return read_hypernetwork(path).tensors()
+
+
+def read_hypernetwork(path: Path) -> hypernetwork.Read:
+    """Raises HostError."""
+    try:
+        return hypernetwork.read(path)
+    except FormatError as error:
+        raise HostError(str(error)) from None
+
+
+LOADERS = {"lora": deltas_of, "embedding": embedding_of, "hypernetwork": networks_of}
+TAGGED = {"lora": ("lora", (".safetensors",)), "hypernet": ("hypernetworks", (".pt",))}  # kind of tag -> folder, suffixes
 
 
 def grouped_by_tags(pictures: list[Picture]) -> dict[tuple[tags.Tag, ...], list[tuple[int, Picture]]]:

@@ -1,7 +1,7 @@
 """A model seen through a few verbs, whatever program holds it: what is common to all hosts."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -25,6 +25,7 @@ class View:
         self.family, self.diffusion, self.device, self.compute = family, diffusion, device, compute
         self.unet, self.vae, self.text_model, self.tokenizer = unet, vae, text_model, tokenizer
         self.parked: set[str] = set()
+        self.words = prompting.Words()
 
     def layers(self) -> list[Layer]:
         return [*self.unet_layers(), *self.text_layers()]
@@ -73,7 +74,29 @@ class View:
         raise NotImplementedError
 
     def encode_prompts(self, prompts: list[str], clip_skip: int = 1, syntax: bool = False) -> Condition:
-        return Condition(prompting.encode(self.text_model, self.tokenizer, prompts, clip_skip, syntax))
+        return Condition(prompting.encode(self.text_model, self.tokenizer, prompts, clip_skip, syntax, self.words, self.inserting))
+
+    @contextmanager
+    def inserting(self, rows: list[tuple[prompting.Fix, ...]]) -> Iterator[None]:
+        """Within, the text model's embedded tokens are replaced where new words stand."""
+        hook = self.text_model.get_input_embeddings().register_forward_hook(
+            lambda module, given, embedded: prompting.inserted(embedded, rows))
+        try:
+            yield
+        finally:
+            hook.remove()
+
+    def vocabulary(self) -> Tensor:
+        return self.text_model.get_input_embeddings().weight.detach()
+
+    def tokens(self, text: str) -> list[int]:
+        return self.tokenizer(text, truncation=False, add_special_tokens=False)["input_ids"]
+
+    def add_word(self, name: str, vectors: Tensor) -> None:
+        self.words.add(name, self.tokens(name), vectors)
+
+    def remove_word(self, name: str) -> None:
+        self.words.remove(name)
 
     def predict(self, noisy: Tensor, t: Tensor, condition: Condition) -> Tensor:
         weight = next(self.unet.parameters())

@@ -11,7 +11,7 @@ from ..keyed import seeded
 from ..model import Layer, Model
 from ..settings import option
 from . import targets
-from .base import Group, Trainable
+from .base import Group, NewWord, Trainable
 from .layer import hang
 
 BIAS = " bias"  # behind a layer's key: the delta of its bias
@@ -52,7 +52,7 @@ class AdapterSettings:
     def rates(self) -> dict[str, float]:
         return {"unet": self.unet_rate, "te": self.text_rate}
 
-    def attach(self, model: Model, seed: int) -> Trainable:
+    def attach(self, model: Model, seed: int, words: tuple[NewWord, ...] = ()) -> Trainable:
         return Adapter(self, self.chosen(model.layers()), seed, model.device)
 
     def chosen(self, layers: list[Layer]) -> list[Layer]:
@@ -142,6 +142,9 @@ class Adapter:
             tensors = {name: t.float() for name, t in self.kind.saved(self.modules[layer.key]).items()}
             out.update(flat(layer.key, self.kind.delta(tensors, layer.module.weight.detach().float())))
         return out
+
+    def after_step(self) -> None:
+        """Nothing has to follow a step."""
 
     def detach(self) -> None:
         for unhang in reversed(self.hung):

@@ -1,7 +1,7 @@
 """What a method promises: settings to choose, and something trainable hung on a model."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from ..model import Model
 
@@ -11,11 +11,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Group:
-    """Parameters that learn at one rate."""
+    """Parameters that learn at one rate. span: the shares of the run's steps between which they learn."""
 
     name: str
     rate: float
     parameters: "list[nn.Parameter]"
+    span: tuple[float, float] = (0.0, 1.0)
+
+
+class NewWord(NamedTuple):
+    """A word to be learned, and what it begins as."""
+
+    name: str
+    initial: str
 
 
 class Trainable(Protocol):
@@ -38,6 +46,9 @@ class Trainable(Protocol):
     def deltas(self) -> "dict[str, Tensor]":
         """By layer key, what is added to the layer's weight, by "KEY bias" to its bias (fp32, CPU); empty without such a sum."""
 
+    def after_step(self) -> None:
+        """Called when the parameters have changed."""
+
     def detach(self) -> None:
         """Takes everything off the model, which is then bit-identical to what it was."""
 
@@ -51,5 +62,8 @@ class Method(Protocol):
     product: ClassVar[str]  # which writer in export/ makes its file
     prefers: ClassVar[dict[str, dict[str, Any]]]  # settings of other sections that suit this method better than their defaults
 
-    def attach(self, model: Model, seed: int) -> Trainable:
-        """Hangs fresh parameters on the model; the same seed gives the same ones. Outputs do not change yet."""
+    def attach(self, model: Model, seed: int, words: tuple[NewWord, ...] = ()) -> Trainable:
+        """Hangs fresh parameters on the model; the same seed gives the same ones. Outputs do not change yet.
+
+        words: the new words of the concepts, for the methods that learn words.
+        """

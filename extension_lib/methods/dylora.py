@@ -35,7 +35,7 @@ class Dylora(LowRank):
         if self.rank % self.block_size:
             raise SettingError(f"method.rank is {self.rank}, but must be a multiple of block_size, {self.block_size}.")
         if self.dora:
-            raise SettingError("method.dora is on, but DyLoRA's ranks change in every step and have no one direction. Switch it off.")
+            raise SettingError("method.dora is on, but DyLoRA's ranks change in every step and have no one norm. Switch it off.")
         return DyLoraModule(layer.key, layer.module, lora_dim=self.rank, alpha=self.alpha, block_size=self.block_size)
 
     def thin(self, module: Any, layer: Any, x: Tensor) -> Tensor:

@@ -13,9 +13,19 @@ def hang(module: nn.Module, then: Callable[[Tensor, Tensor], Tensor]) -> Callabl
 
     The class stays what it is: hosts compare layer types strictly.
     """
+    return replaced(module, lambda forward: lambda x, *args, **kwargs: then(x, forward(x, *args, **kwargs)))
+
+
+def hang_before(module: nn.Module, first: Callable[[Tensor], Tensor]) -> Callable[[], None]:
+    """Lets this instance's forward see first(input); returns what undoes it. first computes in fp32."""
+    def before(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
+        return lambda x, *args, **kwargs: forward(first(x.float()).to(x.dtype), *args, **kwargs)
+    return replaced(module, before)
+
+
+def replaced(module: nn.Module, wrap: Callable[[Callable[..., Tensor]], Callable[..., Tensor]]) -> Callable[[], None]:
     before = module.__dict__.get("forward")
-    forward = module.forward
-    module.forward = lambda x, *args, **kwargs: then(x, forward(x, *args, **kwargs))
+    module.forward = wrap(module.forward)
 
     def undo() -> None:
         if before is None:
@@ -52,6 +62,13 @@ def rows_dropped(y: Tensor, share: float) -> Tensor:
     if not share or not torch.is_grad_enabled():
         return y
     return y * (torch.rand(y.shape[-1], device=y.device) >= share).to(y.dtype)
+
+
+class Dropout(nn.Dropout):
+    """Drops only where gradients are wanted, so that a preview in mid-training shows everything that was learned."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.dropout(x, self.p, training=torch.is_grad_enabled())
 
 
 def column_norm(weight: Tensor) -> Tensor:

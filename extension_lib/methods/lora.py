@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import option
 from .adapter import Delta, FormatError
-from .layer import channels_back, channels_last, rows_dropped
+from .layer import Dropout, channels_back, channels_last, rows_dropped
 from .low_rank import LowRank, normed, with_columns
 from .targets import TARGETS
 
@@ -41,7 +41,8 @@ class Lora(LowRank):
         from lycoris.modules.locon import LoConModule
 
         rank, alpha = self.size(layer)
-        module = LoConModule(layer.key, layer.module, lora_dim=rank, alpha=alpha, dropout=self.dropout, bypass_mode=True)
+        module = LoConModule(layer.key, layer.module, lora_dim=rank, alpha=alpha, bypass_mode=True)
+        module.dropout = Dropout(self.dropout)
         module.strength = self.scale(rank, alpha)
         return self.with_norms(module, layer)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from ..host import Host
 from ..run import Output, Run, require_startable
 from ..workspace import Workspace
-from .files import next_version, taken
+from .naming import next_version, taken
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Undecided(Exception):
 def choices(run: Run, host: Host, workspace: Workspace) -> list[Choice]:
     """The answers a person can give, the safest first; none when there is nothing to ask."""
     name = run.output.name
-    fresh = next_version(host.folders.lora, name)
+    fresh = next_version(run, host.folders)
     out = []
     if workspace.state.exists():
         on = f"Continue after step {workspace.lifetime} and"
@@ -51,11 +51,11 @@ def decided(run: Run, host: Host, workspace: Workspace) -> Run:
     wanted = run.output
     if asked := choices(run, host, workspace):
         again_open = workspace.state.exists() and wanted.again == "ask"
-        existing_open = taken(host.folders.lora, wanted.name) and wanted.existing == "ask"
+        existing_open = taken(run, host.folders) and wanted.existing == "ask"
         if again_open or existing_open:
             raise Undecided(asked)
     if workspace.state.exists() and wanted.again == "over":
         workspace.forget_training()
     if wanted.existing == "version":
-        wanted = replace(wanted, name=next_version(host.folders.lora, wanted.name))
+        wanted = replace(wanted, name=next_version(run, host.folders))
     return replace(run, output=Output(name=wanted.name))

@@ -1,6 +1,5 @@
 """Where a run's results go: the file for the prompt, its card, and the state to go on from."""
 
-import re
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -8,13 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from ..data.batches import Batches
 from ..data.buckets import bucket_of
 from ..data.folder import folder_repeats
 from ..disk import SaveError
 from ..events import Event, Saved, Warned
-from ..export import card, check, lora
+from ..export import card, check
 from ..export.about import About
+from ..export.products import Part, parts_of
 from ..host import Checkpoint, Host, HostError
 from ..methods.base import Trainable
 from ..model import Model
@@ -22,32 +24,8 @@ from ..run import Run
 from ..workspace import Workspace
 from . import state
 from .loop import Start
+from .naming import copies, copy_name
 from .optimizer import Optimizer
-
-WRITERS: dict[str, Callable[[Path, Trainable, About], None]] = {"lora": lora.write}
-STEP_SUFFIX = re.compile(r"-(\d{6})$")
-SIDECARS = (".json", ".png")
-
-
-def place(folder: Path, name: str, step: int | None = None) -> Path:
-    """The file of a name; with a step, of its copy at that step."""
-    return folder / (f"{name}.safetensors" if step is None else f"{name}-{step:06d}.safetensors")
-
-
-def taken(folder: Path, name: str) -> bool:
-    return any(folder.rglob(f"{glob_safe(name)}.safetensors"))
-
-
-def glob_safe(name: str) -> str:
-    return re.sub(r"([\[\]*?])", r"[\1]", name)
-
-
-def next_version(folder: Path, name: str) -> str:
-    """ghost, ghost-v2, ghost-v3, ...: the first that is free."""
-    stem, number = re.sub(r"-v\d+$", "", name), 2
-    while taken(folder, f"{stem}-v{number}"):
-        number += 1
-    return f"{stem}-v{number}" if taken(folder, name) else name
 
 
 @dataclass
@@ -64,10 +42,6 @@ class RunFiles:
     started: float = 0.0
     before: int = 0
     picture: Callable[[], Any] = lambda: None  # the newest preview, for the card
-
-    @property
-    def folder(self) -> Path:
-        return self.host.folders.lora
 
     def resume(self, trainable: Trainable, optimizer: Optimizer) -> Start:
         """Goes on from the workspace's state when there is one. Raises StateError when it does not fit this run."""
@@ -90,28 +64,40 @@ class RunFiles:
         return Start(step, self.before)
 
     def save(self, step: int, trainable: Trainable, optimizer: Optimizer, final: bool) -> Iterator[Event]:
-        """Writes state and file; a full disk is a warning, and the run goes on. What was saved earlier stays whole."""
+        """Writes state and files; a full disk is a warning, and the run goes on. What was saved earlier stays whole."""
         lifetime = self.before + step
-        path = place(self.folder, self.run.output.name, None if final else lifetime)
         try:
             state.write(self.workspace.state, {"method": self.run.method.name, "step": step, "lifetime": lifetime,
                                                "trained": trainable.state_dict(), "optimizer": optimizer.state_dict()})
             self.workspace.remember(lifetime=lifetime, checkpoint=self.checkpoint.title)
-            self.host.forget(path)
-            about = self.about(lifetime, path.stem)
-            WRITERS[self.run.method.product](path, trainable, about)
-            card.write(path, about, picture=self.picture())
+            for part in parts_of(self.run):
+                yield from self.save_part(part, trainable, lifetime, final)
         except SaveError as error:
             yield Warned(str(error))
             return
-        yield Saved(lifetime, path)
-        yield from self.proof(path, trainable)
         self.host.refresh()
         self.tidy()
 
-    def proof(self, path: Path, trainable: Trainable) -> list[Event]:
+    def save_part(self, part: Part, trainable: Trainable, lifetime: int, final: bool) -> Iterator[Event]:
+        """The files of one kind, each proven by the host's own loader. Raises SaveError."""
+        stems = [stem if final else copy_name(stem, lifetime) for stem in part.stems(self.run)]
+        paths = [part.path(self.host.folders, stem) for stem in stems]
+        for path in paths:
+            self.host.forget(path)
+        about = self.about(lifetime, stems[0])
+        part.write(paths, trainable, about)
+        for path, expected in zip(paths, part.expected(trainable)):
+            picture = self.picture()
+            if part.card:
+                card.write(path, about)
+            if picture is not None:
+                card.write_picture(path.with_suffix(part.picture), picture)
+            yield Saved(lifetime, path)
+            yield from self.proof(part, path, expected)
+
+    def proof(self, part: Part, path: Path, expected: dict[str, Tensor]) -> list[Event]:
         try:
-            lines = check.differences(self.host.deltas(path), trainable.deltas(), self.run.saving.precision)
+            lines = check.differences(self.host.loaded(path, part.kind), expected, self.run.saving.precision)
         except HostError as error:
             lines = [str(error)]
         return check.verdict(path.name, lines)
@@ -119,12 +105,12 @@ class RunFiles:
     def tidy(self) -> None:
         """Of the copies by step, keeps the last few."""
         keep = self.run.saving.keep_last
-        if keep:
-            pattern = f"{glob_safe(self.run.output.name)}-[0-9][0-9][0-9][0-9][0-9][0-9].safetensors"
-            for path in sorted(self.folder.glob(pattern))[:-keep]:
-                self.host.forget(path)
-                for suffix in (".safetensors", *SIDECARS):
-                    path.with_suffix(suffix).unlink(missing_ok=True)
+        for part in parts_of(self.run) if keep else ():
+            for stem in part.stems(self.run):
+                for path in copies(part, self.host.folders, stem)[:-keep]:
+                    self.host.forget(path)
+                    for suffix in (part.suffix, ".json", part.picture):
+                        path.with_suffix(suffix).unlink(missing_ok=True)
 
     def about(self, lifetime: int, stem: str) -> About:
         items, run = self.batches.items, self.run

@@ -60,7 +60,7 @@ def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files:
         yield Began(step, run.training.steps, len(batches.items), batches.per_epoch)
         while not (ended := reason_to_end(run, step, optimizer, wishes)):
             try:
-                stepped = take_step(run, model, batches, optimizer, step, start.before)
+                stepped = take_step(run, model, trainable, batches, optimizer, step, start.before)
             except (RuntimeError, MemoryError) as error:
                 if not memory.ran_out(error):
                     raise
@@ -99,7 +99,8 @@ def reason_to_end(run: Run, step: int, optimizer: Optimizer, wishes: Wishes) -> 
     return None
 
 
-def take_step(run: Run, model: Model, batches: Batches, optimizer: Optimizer, step: int, before: int = 0) -> Stepped:
+def take_step(run: Run, model: Model, trainable: Trainable, batches: Batches, optimizer: Optimizer,
+              step: int, before: int = 0) -> Stepped:
     """One change of the weights, from as many batches as are accumulated. before: steps of earlier schedules."""
     total, count, lived = 0.0, run.training.accumulation, before + step
     with seeded("step", run.training.seed, lived):  # dropout, so that a resumed run repeats what an unbroken one does
@@ -108,6 +109,8 @@ def take_step(run: Run, model: Model, batches: Batches, optimizer: Optimizer, st
             optimizer.backward(error)
             total += error.item() / count
     changed = optimizer.step(step)
+    if changed:
+        trainable.after_step()
     return Stepped(step + 1, total, optimizer.rate, skipped=not changed)
 
 

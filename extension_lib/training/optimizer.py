@@ -61,7 +61,7 @@ class Optimizer:
     def __init__(self, groups: list[Group], training: Training, scaled: bool):
         self.training = training
         self.adamw = torch.optim.AdamW(
-            [{"params": g.parameters, "lr": g.rate, "rate": g.rate} for g in groups],
+            [{"params": g.parameters, "lr": g.rate, "rate": g.rate, "span": g.span} for g in groups],
             betas=(0.9, 0.999), weight_decay=training.weight_decay)
         self.scaler = LossScaler(scaled)
         self.skipped = self.skipped_in_a_row = 0
@@ -95,7 +95,9 @@ class Optimizer:
 
     def set_rate(self, step: int) -> None:
         for group in self.adamw.param_groups:
-            group["lr"] = group["rate"] * rate_factor(step, self.training)
+            first, last = group["span"]
+            learning = first * self.training.steps <= step < last * self.training.steps
+            group["lr"] = group["rate"] * rate_factor(step, self.training) if learning else 0.0
 
     @property
     def rate(self) -> float:

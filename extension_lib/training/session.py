@@ -7,13 +7,25 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ..data.batches import Batches
-from ..data.folder import Item, find
+from ..data.folder import Item, find_all
 from ..events import Ended, Event, Prepared, Previewed, Warned
 from ..host import Checkpoint, Host, Picture
-from ..run import Run
+from ..methods.base import NewWord
+from ..run import Run, words_of
+from ..settings import SettingError
 from ..workspace import Workspace
 from .files import RunFiles
 from .loop import Wishes, train
+
+LEARN_WORDS = ("embedding", "pivotal")  # products of methods that learn new words
+
+
+def require_seen(words: tuple[NewWord, ...], items: list[Item]) -> None:
+    """Raises SettingError for a word that no caption holds, which would never be learned."""
+    for word in words:
+        if not any(word.name in prompt for item in items for prompt in item.prompts):
+            raise SettingError(f"No picture's prompt holds the new word {word.name!r}, so it would never be learned. Write [name] "
+                               "into the instance prompt, or choose the object or style sentences under Pictures.")
 
 
 @dataclass
@@ -41,15 +53,18 @@ class Session:
             yield ended
 
     def pictures(self) -> tuple[list[Item], list[str]]:
-        found = [find(concept) for concept in self.run.concepts]
+        found = find_all(self.run)
         return [i for f in found for i in f.items], [p for f in found for p in f.problems]
 
     def borrowed(self, items: list[Item]) -> Iterator[Event]:
+        words = words_of(self.run) if self.run.method.product in LEARN_WORDS else ()
+        if words:
+            require_seen(words, items)
         yield Prepared("Waiting for the model", 0.0)
         with ExitStack() as undo:
             model = undo.enter_context(self.host.borrow(self.checkpoint))
             checkpoint = self.hashed()
-            trainable = self.run.method.attach(model, self.run.training.seed)
+            trainable = self.run.method.attach(model, self.run.training.seed, words)
             undo.callback(trainable.detach)
             batches = Batches(self.run, model, items, text_trained=any(p.startswith("te") for p in trainable.parts))
             yield from batches.prepare()
@@ -82,7 +97,7 @@ class Session:
             return None  # a card without a picture is still a card
 
     def first_prompt(self) -> str:
-        return find(self.run.concepts[0]).items[0].prompt
+        return find_all(self.run)[0].items[0].prompt
 
     def picture(self, prompt: str) -> Picture:
         wanted, size = self.run.previews, self.run.data.resolution // 8 * 8

@@ -75,7 +75,8 @@ def looked_at(concepts: list[dict], run: Run) -> tuple[str, list[tuple[str, str]
     parts, pictures = [], []
     for n, values in enumerate(concepts):
         try:
-            found = find(build(Concept, values, f"concept {n + 1}"))
+            concept = build(Concept, values, f"concept {n + 1}")
+            found = find(concept, concept.word or run.output.name, run.data.template)
         except (FolderError, SettingError) as error:
             parts.append(message(str(error)))
             continue

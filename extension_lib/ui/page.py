@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from .. import installation, workspace
-from ..data.folder import FolderError, find
+from ..data.folder import FolderError, find_all
 from ..disk import NameProblem
 from ..events import Previewed
 from ..host import Host, HostError, chosen
@@ -226,7 +226,7 @@ def with_choice(run: Run, choice: Choice | None) -> Run:
 def arithmetic(run: Run) -> str:
     """Pictures, batches and steps in one line, so that nobody has to reckon."""
     try:
-        shows = sum(i.repeats for concept in run.concepts for i in find(concept).items)
+        shows = sum(i.repeats for found in find_all(run) for i in found.items)
     except FolderError:
         return ""
     size = run.training.batch_size * run.training.accumulation

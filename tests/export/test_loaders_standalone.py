@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers import BASE, small_run
+from helpers import BASE, about, small_run
 
 from extension_lib.export import check, lora
 from extension_lib.hosts.standalone import pipeline_of
@@ -26,8 +26,6 @@ def diffusers_deltas(path):
 
 @pytest.mark.parametrize("precision", check.TOLERANCE)
 def test_diffusers_reads_every_key_as_it_was_trained(tmp_path, model, precision):
-    from test_lora import about
-
     run = small_run(tmp_path, saving={"precision": precision})
     trainable = run.method.attach(model, 0)
     with torch.no_grad():

@@ -3,28 +3,16 @@
 import hashlib
 import json
 import struct
-import time
-from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
-from helpers import small_run, trained
+from helpers import about, small_run, trained
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from extension_lib.export import card, check, lora
-from extension_lib.export.about import About
-from extension_lib.family import SD1
 from extension_lib.hosts import merging
 from extension_lib.keyed import keyed
-
-
-def about(run, **changes):
-    facts = About(run=run, family=SD1, prediction="eps", checkpoint=Path("toyland.safetensors"), checkpoint_hash="ab" * 32,
-                  step=4, epoch=1, pictures=5, per_epoch=3, folders={"pictures": (1, 5)},
-                  tags={"pictures": {"a zwx ghost": 5}}, buckets={(64, 64): 5}, started=time.time(), finished=time.time())
-    return replace(facts, **changes)
 
 
 @pytest.fixture

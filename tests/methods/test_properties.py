@@ -2,11 +2,16 @@
 
 import pytest
 import torch
-from helpers import small_run, trained
+from helpers import about, small_run, trained
 
 from extension_lib import methods
+from extension_lib.export import check, embedding, hypernetwork
+from extension_lib.export.products import parts_of
+from extension_lib.host import Folders
+from extension_lib.hosts import merging
+from extension_lib.methods.base import NewWord
 from extension_lib.model import Condition
-from extension_lib.run import require_startable
+from extension_lib.run import require_startable, words_of
 from extension_lib.settings import SettingError
 
 NAMES = list(methods.found())
@@ -19,13 +24,24 @@ EAGER = {"lora": THIN, "lora, DoRA": {**THIN, "dora": True}, "lora, rs-LoRA and 
          "lokr": {**THIN, "factor": 4, "layers": "with convolutions"}, "lokr, whole": {**THIN, "full_matrix": True},
          "lokr, DoRA": {**THIN, "dora": True}, "ia3": FAST, "oft": {**FAST, "block_size": 8, "layers": "with convolutions"},
          "boft": {**FAST, "block_size": 8, "layers": "with convolutions"}, "glora": THIN, "dylora": {**THIN, "block_size": 2},
-         "full": {**FAST, "layers": "everything"}, "norm": FAST}
+         "full": {**FAST, "layers": "everything"}, "norm": FAST,
+         "textual_inversion": {"rate": 0.05, "vectors": 3}, "hypernetwork": {"rate": 1e-2},
+         "hypernetwork, with everything": {"rate": 1e-2, "structure": "1, 1.5, 2, 1", "dropout": "0, 0.1, 0, 0",
+                                           "activation": "mish"},
+         "pivotal": {"word_rate": 0.05, "unet_rate": 1e-2, "rank": 4, "alpha": 4, "pivot": 0.25, "text_rate": 1e-2},
+         "pivotal, LoKr": {"adapter": "lokr", "word_rate": 0.05, "unet_rate": 1e-2, "rank": 4, "alpha": 4, "pivot": 0.25}}
 WAYS = list(EAGER)
 BEGIN_AT_ZERO = {"ia3", "oft", "boft", "full", "norm"}
+WORD = (NewWord("wholly-new", "ghost"),)  # in none of the prompts here
 
 
 def settings(way):
     return {"name": way.partition(",")[0], **EAGER[way]}
+
+
+def run_of(pictures, way, **sections):
+    """Captions here say "a zwx ghost"; where a word is learned, it is zwx."""
+    return small_run(pictures, method=settings(way), concepts=[{"folder": str(pictures), "word": "zwx"}], **sections)
 
 
 def method(way):
@@ -50,14 +66,14 @@ def test_every_method_is_looked_at():
 
 def test_freshly_attached_it_changes_nothing(model, name):
     before = answer(model)
-    trainable = method(name).attach(model, seed=0)
+    trainable = method(name).attach(model, 0, WORD)
     assert torch.equal(answer(model), before)
     trainable.detach()
 
 
 def test_detached_after_training_the_model_is_bit_identical(model, pictures, name):
     before = answer(model)
-    _, trainable = trained(model, small_run(pictures, method=settings(name)))
+    _, trainable = trained(model, run_of(pictures, name))
     assert not torch.equal(answer(model), before)
     trainable.detach()
     assert torch.equal(answer(model), before)
@@ -65,11 +81,11 @@ def test_detached_after_training_the_model_is_bit_identical(model, pictures, nam
 
 
 def test_what_it_learned_can_be_put_into_a_fresh_one(model, pictures, name):
-    run = small_run(pictures, method=settings(name))
+    run = run_of(pictures, name)
     _, trainable = trained(model, run)
     learned, state = answer(model), {k: v.clone() for k, v in trainable.state_dict().items()}
     trainable.detach()
-    fresh = run.method.attach(model, seed=99)
+    fresh = run.method.attach(model, 99, words_of(run))
     fresh.load_state_dict(state)
     assert torch.equal(answer(model), learned)
     fresh.detach()
@@ -77,7 +93,7 @@ def test_what_it_learned_can_be_put_into_a_fresh_one(model, pictures, name):
 
 def test_the_same_seed_gives_the_same_beginning(model, name):
     def beginning(seed):
-        trainable = method(name).attach(model, seed)
+        trainable = method(name).attach(model, seed, WORD)
         state = {k: v.clone() for k, v in trainable.state_dict().items()}
         trainable.detach()
         return state
@@ -91,7 +107,7 @@ def test_the_same_seed_gives_the_same_beginning(model, name):
 
 
 def test_everything_trained_is_fp32_and_the_base_learns_nothing(model, name):
-    trainable = method(name).attach(model, seed=0)
+    trainable = method(name).attach(model, 0, WORD)
     assert all(p.dtype == torch.float32 and p.requires_grad for g in trainable.groups() for p in g.parameters)
     assert not any(p.requires_grad for p in model.unet.parameters())
     trainable.detach()
@@ -99,15 +115,14 @@ def test_everything_trained_is_fp32_and_the_base_learns_nothing(model, name):
 
 def test_every_trained_tensor_gets_a_gradient(model, pictures, name):
     """On 128x128 pictures, where every level of the UNet attends over several places; DyLoRA takes one block a step."""
-    steps = 20 if name == "dylora" else 2
-    run = small_run(pictures, method=settings(name), data={"resolution": 128}, training={"steps": steps, "batch_size": 1})
-    _, trainable = trained(model, run)
-    fresh = run.method.attach(model, run.training.seed)
+    steps = {"dylora": 20, "pivotal": 6}.get(name.partition(",")[0], 2)
+    run = run_of(pictures, name, data={"resolution": 128}, training={"steps": steps, "batch_size": 1})
+    fresh = run.method.attach(model, run.training.seed, words_of(run))
     beginning = {k: v.detach().clone() for k, v in fresh.state_dict().items()}
     fresh.detach()
-    still = [k for k, v in trainable.state_dict().items() if torch.equal(v, beginning[k])]
+    _, trainable = trained(model, run)
     trainable.detach()
-    assert not still
+    assert not [k for k, v in trainable.state_dict().items() if torch.equal(v, beginning[k])]
 
 
 @torch.no_grad()
@@ -124,26 +139,35 @@ def answer_with(model, deltas):
     return seen
 
 
-def test_the_delta_is_what_the_layer_s_output_gains(model, pictures, name):
-    _, trainable = trained(model, small_run(pictures, method=settings(name)))
+WITH_DELTA = [way for way in WAYS if not way.startswith(("textual_inversion", "hypernetwork", "pivotal"))]
+
+
+@pytest.mark.parametrize("way", WITH_DELTA)
+def test_the_delta_is_what_the_layer_s_output_gains(model, pictures, way):
+    _, trainable = trained(model, run_of(pictures, way))
     learned, deltas = answer(model), trainable.deltas()
     trainable.detach()
     assert torch.allclose(answer_with(model, deltas), learned, atol=1e-4)
 
 
+def read_back(part, path, model):
+    readers = {"lora": lambda: merging.deltas(path, model.layers()), "embedding": lambda: {"vectors": embedding.read(path)},
+               "hypernetwork": lambda: hypernetwork.read(path).tensors()}
+    return readers[part.kind]()
+
+
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
-def test_the_file_s_delta_is_the_trained_one(model, pictures, name, tmp_path, precision):
-    from test_lora import about
-
-    from extension_lib.export import check, lora
-    from extension_lib.hosts import merging
-
-    run = small_run(pictures, method=settings(name), saving={"precision": precision})
+def test_what_its_files_hold_is_what_was_trained(model, pictures, name, tmp_path, precision):
+    run = run_of(pictures, name, saving={"precision": precision})
     if precision not in run.method.precisions:
         with pytest.raises(SettingError, match="rightly only in"):
             require_startable(run)
         return
     _, trainable = trained(model, run)
-    lora.write(tmp_path / "ghost.safetensors", trainable, about(run))
-    trainable.detach()
-    assert check.differences(merging.deltas(tmp_path / "ghost.safetensors", model.layers()), trainable.deltas(), precision) == []
+    folders = Folders(*(tmp_path / kind for kind in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
+    for part in parts_of(run):
+        paths = [part.path(folders, stem) for stem in part.stems(run)]
+        part.write(paths, trainable, about(run))
+        for path, expected in zip(paths, part.expected(trainable)):
+            trainable.detach()
+            assert check.differences(read_back(part, path, model), expected, precision) == []

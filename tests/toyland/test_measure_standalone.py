@@ -44,7 +44,7 @@ def drawings(scenes, key):
 
 def through(host, images):
     """Pictures as the base's autoencoder shows them."""
-    view = host.loaded.view
+    view = host.ready.view
     with torch.no_grad():
         latents = view.encode_images(to_tensor(images).float() / 127.5 - 1)
         seen = view.vae.decode(latents / view.family.latent_scale).sample

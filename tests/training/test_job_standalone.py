@@ -26,7 +26,7 @@ def host(tmp_path, view):
 
     made = Standalone(tmp_path / "工作 室")
     betas = 1 - alphas_cumprod() / torch.cat([torch.ones(1), alphas_cumprod()[:-1]])
-    made.loaded = Loaded(chosen(made, "toyland"), view, betas)
+    made.ready = Loaded(chosen(made, "toyland"), view, betas)
     return made
 
 
@@ -137,14 +137,14 @@ def test_at_weight_0_the_picture_is_the_base_s_bit_for_bit(host, pictures):
 def test_the_model_is_given_back_bit_identical_also_after_an_error(host, pictures, monkeypatch):
     from extension_lib.hosts.lent import checksum
 
-    parts = (host.loaded.view.unet, host.loaded.view.text_model, host.loaded.view.vae)
+    parts = (host.ready.view.unet, host.ready.view.text_model, host.ready.view.vae)
     before = checksum(parts)
     finished(host, small_run(pictures), "one")
-    monkeypatch.setattr(host.loaded.view, "noise", lambda *_: 1 / 0)
+    monkeypatch.setattr(host.ready.view, "noise", lambda *_: 1 / 0)
     job, _ = finished(host, small_run(pictures, output={"name": "two"}), "two")
     assert job.ended.failed and "division by zero" in job.ended.why
     assert checksum(parts) == before
-    assert not any(p.requires_grad is False for p in host.loaded.view.unet.parameters())
+    assert not any(p.requires_grad is False for p in host.ready.view.unet.parameters())
 
 
 def test_a_full_disk_is_a_warning_and_nothing_is_half_written(host, pictures):

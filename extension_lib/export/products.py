@@ -1,0 +1,93 @@
+"""What each kind of method leaves behind: which files, in which folders, and how the host's loader proves them."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from ..host import Folders
+from ..run import Run, words_of
+from . import embedding, hypernetwork, lora
+from .about import About
+
+EXPORTS = "exports"  # among the workspaces: files that the WebUI should not list beside their own parts
+VERSION = re.compile(r"-v\d+$")
+
+
+def own_name(run: Run) -> list[str]:
+    return [run.output.name]
+
+
+def word_names(run: Run) -> list[str]:
+    """One word is named as the output; several keep their own names, with the output's version behind them."""
+    words = words_of(run)
+    version = VERSION.search(run.output.name)
+    return [run.output.name] if len(words) == 1 else [w.name + (version[0] if version else "") for w in words]
+
+
+def words_beside(run: Run) -> list[str]:
+    """Beside an adapter the words keep the names that were trained, with the output's version behind them."""
+    version = VERSION.search(run.output.name)
+    return [w.name + (version[0] if version and w.name != run.output.name else "") for w in words_of(run)]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Files of one kind that a run writes."""
+
+    kind: str  # how the host reads it: "lora", "embedding", "hypernetwork", "checkpoint"
+    folder: Callable[[Folders], Path]
+    write: Callable[[list[Path], Any, About], None]  # the paths, what was trained
+    expected: Callable[[Any], list[dict[str, Tensor]]]  # for each path, what a right loader reads
+    stems: Callable[[Run], list[str]] = own_name
+    suffix: str = ".safetensors"
+    picture: str = ".png"  # a plain .png beside an embedding would be read as one
+    card: bool = True
+    wanted: Callable[[Run], bool] = lambda run: True
+
+    def path(self, folders: Folders, stem: str) -> Path:
+        return self.folder(folders) / f"{stem}{self.suffix}"
+
+
+def write_lora(paths: list[Path], trained: Any, about: About) -> None:
+    lora.write(paths[0], trained, about)
+
+
+def write_embeddings(paths: list[Path], trained: Any, about: About, write: Any = embedding.write) -> None:
+    for path, vectors in zip(paths, trained.saved().values()):
+        write(path, vectors, about)
+
+
+def write_hypernetwork(paths: list[Path], trained: Any, about: About) -> None:
+    hypernetwork.write(paths[0], trained, about)
+
+
+def tensors(trained: Any) -> list[dict[str, Tensor]]:
+    """What was trained, under its own names."""
+    return [{name: t.float().cpu() for name, t in trained.saved().items()}]
+
+
+LORA = Part("lora", lambda f: f.lora, write_lora, lambda trained: [trained.deltas()])
+EMBEDDING = Part("embedding", lambda f: f.embeddings, write_embeddings,
+                 lambda trained: [{"vectors": v.float().cpu()} for v in trained.saved().values()],
+                 stems=word_names, picture=".preview.png", card=False)
+HYPERNETWORK = Part("hypernetwork", lambda f: f.hypernetworks, write_hypernetwork, tensors, suffix=".pt", picture=".preview.png",
+                    card=False)
+# Of a pair, the plain adapter and the embedding; as one file the WebUI would skip the word beside its own embedding.
+ADAPTER_OF_PAIR = replace(LORA, write=lambda paths, pair, about: write_lora(paths, pair.adapter, about))
+WORD_OF_PAIR = replace(EMBEDDING, write=lambda paths, pair, about: write_embeddings(paths, pair.words, about),
+                       expected=lambda pair: EMBEDDING.expected(pair.words), stems=words_beside)
+BUNDLE = replace(LORA, folder=lambda f: f.workspaces / EXPORTS, stems=lambda run: [f"{run.output.name}-bundle"], card=False,
+                 wanted=lambda run: getattr(run.method, "bundle", False))
+PT = replace(EMBEDDING, folder=lambda f: f.workspaces / EXPORTS, suffix=".pt",
+             wanted=lambda run: getattr(run.method, "also_pt", False),
+             write=lambda paths, trained, about: write_embeddings(paths, trained, about, embedding.write_pt))
+PRODUCTS: dict[str, tuple[Part, ...]] = {"lora": (LORA,), "embedding": (EMBEDDING, PT), "hypernetwork": (HYPERNETWORK,),
+                                         "pivotal": (ADAPTER_OF_PAIR, WORD_OF_PAIR, BUNDLE)}
+
+
+def parts_of(run: Run) -> tuple[Part, ...]:
+    return tuple(part for part in PRODUCTS[run.method.product] if part.wanted(run))

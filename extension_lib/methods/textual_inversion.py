@@ -1,0 +1,94 @@
+"""Textual Inversion: only the vectors of new words are learned, the model stays as it is (Gal et al., 2022, arXiv:2208.01618)."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ..keyed import keyed
+from ..model import Model
+from ..settings import SettingError, option
+from .base import Group, NewWord, Trainable
+
+
+@dataclass(frozen=True)
+class TextualInversion:
+    """Learns a new word for something the checkpoint can nearly draw already: files of a few kilobytes that work beside any
+    LoRA and on related checkpoints. It cannot teach what the checkpoint has no means to draw."""
+
+    name: ClassVar[str] = "textual_inversion"
+    title: ClassVar[str] = "Textual Inversion"
+    order: ClassVar[int] = 5
+    product: ClassVar[str] = "embedding"
+    precisions: ClassVar[tuple[str, ...]] = ("fp32",)
+    prefers: ClassVar[dict[str, dict[str, Any]]] = {
+        "data": {"template": "object"}, "training": {"batch_size": 4, "weight_decay": 0.0, "clip": 0.0},
+        "saving": {"precision": "fp32"}}
+
+    vectors: int = option(4, "How many vectors each new word has; so many of a prompt's 75 tokens it takes. "
+                          "1 for something simple, 4 to 8 for a person or a style.", min=1, max=16)
+    rate: float = option(5e-3, "Learning rate of the vectors.", min=0.0, max=1.0, label="Learning rate", small=True)
+    initial: str = option("", "What the new words begin as, such as 'woman' or 'painting'. Empty: each concept's class prompt, "
+                          "or the average word.", label="Initial words")
+    hold_norm: bool = option(True, "Keep the vectors about as long as those of known words, so that the new one "
+                             "does not shout the rest of the prompt down.", label="Hold their length", advanced=True)
+    also_pt: bool = option(False, "Also write the older .pt form; it lies in the workspaces' folder exports.",
+                           label="Also as .pt", advanced=True)
+
+    def attach(self, model: Model, seed: int, words: tuple[NewWord, ...] = ()) -> Trainable:
+        return NewWords(model, words, self.vectors, self.rate, self.initial, self.hold_norm, seed)
+
+
+class NewWords:
+    """A trainable: a parameter (vectors, width) for each new word."""
+
+    def __init__(self, model: Model, words: tuple[NewWord, ...], count: int, rate: float, initial: str, hold_norm: bool, seed: int,
+                 span: tuple[float, float] = (0.0, 1.0)):
+        if not words:
+            raise SettingError("There is no new word to learn. Give the output a name, or each concept a word.")
+        self.model, self.rate, self.span = model, rate, span
+        self.parts = frozenset({"te1"})
+        table = model.vocabulary().float()
+        self.longest = table.norm(dim=1).mean().item() if hold_norm else None
+        self.words = {w.name: nn.Parameter(beginning(model, table, initial or w.initial, count, (seed, w.name))) for w in words}
+        for name, vectors in self.words.items():
+            model.add_word(name, vectors)
+
+    def groups(self) -> list[Group]:
+        return [Group("words", self.rate, list(self.words.values()), self.span)]
+
+    def state_dict(self) -> dict[str, Tensor]:
+        return dict(self.words)
+
+    @torch.no_grad()
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        for name, vectors in self.words.items():
+            if state[name].shape != vectors.shape:
+                raise RuntimeError(f"{name} has {len(state[name])} vectors, not {len(vectors)}")
+            vectors.copy_(state[name])
+
+    def saved(self) -> dict[str, Tensor]:
+        return {name: vectors.detach() for name, vectors in self.words.items()}
+
+    def deltas(self) -> dict[str, Tensor]:
+        return {}
+
+    @torch.no_grad()
+    def after_step(self) -> None:
+        """Vectors that outgrew the vocabulary's are shortened to its mean length."""
+        if self.longest is not None:
+            for vectors in self.words.values():
+                vectors.mul_((self.longest / vectors.norm(dim=1, keepdim=True)).clamp(max=1.0))
+
+    def detach(self) -> None:
+        for name in self.words:
+            self.model.remove_word(name)
+
+
+def beginning(model: Model, table: Tensor, text: str, count: int, key: object) -> Tensor:
+    """(count, width): the vectors of the text's tokens in turn, a little apart; without text, near the vocabulary's middle."""
+    tokens = model.tokens(text) if text else []
+    start = table[[tokens[n % len(tokens)] for n in range(count)]] if tokens else table.mean(0).expand(count, -1)
+    apart = 0.1 * table.std() * torch.randn(start.shape, generator=keyed("word", key)).to(table.device)
+    return (start + apart).clone()
