@@ -29,6 +29,7 @@ class Stepped:
     loss: float
     rate: float
     skipped: bool = False  # the gradient overflowed; nothing was changed
+    class_loss: float | None = None  # of the class pictures alone, where there are some; loss is then the subject's
 
 
 @dataclass(frozen=True)

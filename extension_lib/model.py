@@ -20,6 +20,14 @@ class Layer(NamedTuple):
     shape: tuple[int, ...]  # of the true weight, also when it is stored quantised
 
 
+class Weight(NamedTuple):
+    """A parameter of the model under its name in the checkpoint's file."""
+
+    name: str  # "model.diffusion_model.input_blocks.0.0.weight"
+    part: str  # "unet", "te1"
+    parameter: Any  # nn.Parameter
+
+
 @dataclass(frozen=True)
 class Condition:
     """Encoded prompts. hidden: (batch, tokens, width), tokens a multiple of 77."""
@@ -48,6 +56,9 @@ class Model(Protocol):
 
     def layers(self) -> list[Layer]:
         """All layers of UNet and text encoders that an adapter could hang on, in a fixed order."""
+
+    def weights(self) -> list[Weight]:
+        """All parameters of UNet and text encoders but the tables of tokens and places."""
 
     def blocks(self) -> list["nn.Module"]:
         """The blocks whose activations gradient checkpointing recomputes."""

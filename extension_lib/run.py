@@ -39,6 +39,8 @@ class Concept:
     word: str = option("", "For Textual Inversion and Pivotal Tuning: the new word. Empty: the output's name. "
                        "[name] in prompts stands for it.", advanced=True)
     class_prompt: str = option("", "What things of this kind are called without the rare word: 'a ghost'.")
+    class_folder: str = option("", "Your own class pictures: others of the same kind. Empty: the checkpoint draws them.",
+                               label="Folder with class pictures", folder=True, advanced=True)
     repeats: int = option(1, "How often each picture is seen in one epoch. Raise it for a concept with few pictures.",
                           min=1, max=1000)
 
@@ -79,6 +81,21 @@ class Noise:
                                   label="Min-SNR gamma", advanced=True)
     noise_offset: float = option(0.0, "Adds noise to the whole picture's brightness, so that very dark and very bright "
                                  "pictures can be learned. 0.03 to 0.05 is usual.", min=0.0, max=1.0, advanced=True)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """Class pictures: what others of the same kind look like, so that the model does not forget them."""
+
+    preserve: bool = option(False, "Also show the model its own pictures of the class prompt, so that 'a ghost' without your rare "
+                            "word stays what it was. Doubles a step's time. For DreamBooth, and wherever the class word changes.",
+                            label="Class pictures")
+    weight: float = option(1.0, "How much the class pictures count. 0.7 learns the subject a little better.", min=0.0, max=10.0,
+                           label="Prior weight")
+    pictures: int = option(100, "How many class pictures for each concept. They are drawn once and kept for this checkpoint.",
+                           min=1, max=10_000, label="Number of class pictures")
+    drawing_steps: int = option(20, "Sampling steps of class pictures.", min=1, max=150, advanced=True)
+    cfg: float = option(7.0, "How closely class pictures follow their prompt.", min=1.0, max=30.0, label="CFG scale", advanced=True)
 
 
 @dataclass(frozen=True)
@@ -125,7 +142,7 @@ class Previews:
     card: bool = option(True, "At the end draw a picture for the file's card.", label="Picture for the card", advanced=True)
 
 
-SECTIONS = {"output": Output, "base": Base, "data": Data, "noise": Noise, "training": Training, "saving": Saving,
+SECTIONS = {"output": Output, "base": Base, "data": Data, "noise": Noise, "prior": Prior, "training": Training, "saving": Saving,
             "previews": Previews}
 
 
@@ -139,6 +156,7 @@ class Run:
     method: Method = field(default_factory=lambda: methods.found()["lora"]())
     data: Data = field(default_factory=Data)
     noise: Noise = field(default_factory=Noise)
+    prior: Prior = field(default_factory=Prior)
     training: Training = field(default_factory=Training)
     saving: Saving = field(default_factory=Saving)
     previews: Previews = field(default_factory=Previews)

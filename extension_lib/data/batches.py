@@ -20,8 +20,12 @@ from .pictures import PictureError, load
 
 @dataclass(frozen=True)
 class Batch:
-    """What one micro-step learns from. Latents (b, 4, h, w) and weights (b,) fp32, on the model's device."""
+    """What one micro-step learns from. Latents (b, 4, h, w) and weights (b,) fp32, on the model's device.
 
+    The first `subjects` samples are the concepts' pictures, the others class pictures.
+    """
+
+    subjects: int
     latents: Tensor
     prompts: list[str]
     condition: Condition | None  # None: encode the prompts now, the text encoder is being trained
@@ -41,10 +45,12 @@ class Batches:
     """The batches of a run by number; the same number gives the same batch, whatever came before."""
 
     def __init__(self, run: Run, model: Model, items: list[Item], text_trained: bool):
-        self.run, self.model, self.items = run, model, list(items)
+        self.run, self.model = run, model
+        self.items, self.classes = [i for i in items if not i.prior], [i for i in items if i.prior]
         self.text_trained = text_trained
         self.sizes = buckets(run.data.resolution, run.data.buckets)
         self.latents: dict[tuple[int, bool], Tensor] = {}
+        self.class_latents: dict[tuple[int, tuple[int, int]], Tensor] = {}  # class picture, size
         self.conditions: dict[str, Tensor] = {}
         self.plans: dict[int, list[list[Sample]]] = {}
 
@@ -80,12 +86,18 @@ class Batches:
             except PictureError as error:
                 yield Warned(f"Left out: {error}")
         self.items = kept
+        sizes = {bucket_of(item.width, item.height, self.sizes) for item in self.items}
+        for n, item in enumerate(self.classes):
+            yield Prepared("Reading class pictures", n / len(self.classes))
+            image = load(item.path)
+            for size in sizes:
+                self.class_latents[n, size] = self.encoded(fitted(image, size)).cpu()
 
     def mirrors(self) -> tuple[bool, ...]:
         return (False, True) if self.run.data.flip else (False,)
 
     def encode_all_prompts(self) -> None:
-        texts = {prompt for item in self.items for prompt in item.prompts} | {""}
+        texts = {prompt for item in [*self.items, *self.classes] for prompt in item.prompts} | {""}
         for text in sorted(texts):
             self.conditions[text] = self.encode_prompt(text).cpu()
 
@@ -98,7 +110,9 @@ class Batches:
     def encode(self, image: Image.Image, item: Item, mirrored: bool, crop_key: object = None) -> Tensor:
         """Scaled latents (4, h/8, w/8)."""
         crop = keyed_random("crop", self.run.training.seed, crop_key) if crop_key is not None else None
-        image = fitted(image, bucket_of(item.width, item.height, self.sizes), crop)
+        return self.encoded(fitted(image, bucket_of(item.width, item.height, self.sizes), crop), mirrored)
+
+    def encoded(self, image: Image.Image, mirrored: bool = False) -> Tensor:
         pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 127.5 - 1
         pixels = pixels.flip(2) if mirrored else pixels
         return self.model.encode_images(pixels[None].to(self.model.device))[0]
@@ -134,10 +148,18 @@ class Batches:
         samples = self.plan(epoch)[place]
         prompts = [varied(self.items[s.item].prompts, self.run.data, self.run.training.seed, epoch, s.item, s.showing)
                    for s in samples]
-        device = self.model.device
-        latents = torch.stack([self.latents_of(s, epoch) for s in samples]).to(device)
+        device, subjects = self.model.device, len(samples)
+        latents = [self.latents_of(s, epoch) for s in samples]
+        if self.classes:
+            rng = keyed_random("class", self.run.training.seed, number)
+            chosen = [rng.randrange(len(self.classes)) for _ in samples]
+            size = bucket_of(self.items[samples[0].item].width, self.items[samples[0].item].height, self.sizes)
+            latents += [self.class_latents[n, size] for n in chosen]
+            prompts += [self.classes[n].prompt for n in chosen]
+        weights = torch.ones(len(latents), device=device)
+        weights[subjects:] = self.run.prior.weight
         condition = None if self.text_trained else Condition(self.hidden_of(prompts).to(device))
-        return Batch(latents, prompts, condition, torch.ones(len(samples), device=device))
+        return Batch(subjects, torch.stack(latents).to(device), prompts, condition, weights)
 
     def latents_of(self, sample: Sample, epoch: int) -> Tensor:
         if not self.latents_vary:

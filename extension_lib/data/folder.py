@@ -25,6 +25,7 @@ class Item:
     repeats: int
     width: int
     height: int
+    prior: bool = False  # a picture of the class, not of the subject
 
     @property
     def prompt(self) -> str:

@@ -23,7 +23,7 @@ def debiased(snr: Tensor, prediction: str, gamma: float) -> Tensor:
 WEIGHTINGS = {"none": plain, "min-snr": min_snr, "debiased": debiased}
 
 
-def loss(predicted: Tensor, target: Tensor, snr: Tensor, weights: Tensor, prediction: str, noise: Noise) -> Tensor:
-    """A scalar. predicted and target (b, 4, h, w); snr and weights (b,)."""
+def errors(predicted: Tensor, target: Tensor, snr: Tensor, prediction: str, noise: Noise) -> Tensor:
+    """(b,) the error of each sample, weighted by its noise level. predicted and target (b, 4, h, w); snr (b,)."""
     error = (predicted.float() - target.float()).square().mean(dim=(1, 2, 3))
-    return (error * weights * WEIGHTINGS[noise.weighting](snr, prediction, noise.min_snr_gamma)).mean()
+    return error * WEIGHTINGS[noise.weighting](snr, prediction, noise.min_snr_gamma)

@@ -91,12 +91,12 @@ def base(about: About) -> dict[str, Any]:
     }
 
 
-def modelspec(about: About, kind: str) -> dict[str, str]:
+def modelspec(about: About, kind: str = "") -> dict[str, str]:
     """Stability's ModelSpec 1.0.1 (github.com/Stability-AI/ModelSpec)."""
     size = about.run.data.resolution
     values = {
         "sai_model_spec": "1.0.1",
-        "architecture": f"{about.family.architecture}/{kind}",
+        "architecture": f"{about.family.architecture}/{kind}".rstrip("/"),
         "implementation": "diffusers",
         "title": about.run.output.name,
         "resolution": f"{size}x{size}",

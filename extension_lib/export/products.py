@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ..host import Folders
 from ..run import Run, words_of
-from . import embedding, hypernetwork, lora
+from . import checkpoint, embedding, hypernetwork, lora
 from .about import About
 
 EXPORTS = "exports"  # among the workspaces: files that the WebUI should not list beside their own parts
@@ -65,6 +65,10 @@ def write_hypernetwork(paths: list[Path], trained: Any, about: About) -> None:
     hypernetwork.write(paths[0], trained, about)
 
 
+def write_checkpoint(paths: list[Path], trained: Any, about: About) -> None:
+    checkpoint.write(paths[0], trained.saved(), about)
+
+
 def tensors(trained: Any) -> list[dict[str, Tensor]]:
     """What was trained, under its own names."""
     return [{name: t.float().cpu() for name, t in trained.saved().items()}]
@@ -74,6 +78,7 @@ LORA = Part("lora", lambda f: f.lora, write_lora, lambda trained: [trained.delta
 EMBEDDING = Part("embedding", lambda f: f.embeddings, write_embeddings,
                  lambda trained: [{"vectors": v.float().cpu()} for v in trained.saved().values()],
                  stems=word_names, picture=".preview.png", card=False)
+CHECKPOINT = Part("checkpoint", lambda f: f.checkpoints, write_checkpoint, tensors)
 HYPERNETWORK = Part("hypernetwork", lambda f: f.hypernetworks, write_hypernetwork, tensors, suffix=".pt", picture=".preview.png",
                     card=False)
 # Of a pair, the plain adapter and the embedding; as one file the WebUI would skip the word beside its own embedding.
@@ -85,8 +90,10 @@ BUNDLE = replace(LORA, folder=lambda f: f.workspaces / EXPORTS, stems=lambda run
 PT = replace(EMBEDDING, folder=lambda f: f.workspaces / EXPORTS, suffix=".pt",
              wanted=lambda run: getattr(run.method, "also_pt", False),
              write=lambda paths, trained, about: write_embeddings(paths, trained, about, embedding.write_pt))
-PRODUCTS: dict[str, tuple[Part, ...]] = {"lora": (LORA,), "embedding": (EMBEDDING, PT), "hypernetwork": (HYPERNETWORK,),
-                                         "pivotal": (ADAPTER_OF_PAIR, WORD_OF_PAIR, BUNDLE)}
+PRODUCTS: dict[str, tuple[Part, ...]] = {
+    "lora": (LORA,), "embedding": (EMBEDDING, PT), "hypernetwork": (HYPERNETWORK,), "checkpoint": (CHECKPOINT,),
+    "pivotal": (ADAPTER_OF_PAIR, WORD_OF_PAIR, BUNDLE),
+}
 
 
 def parts_of(run: Run) -> tuple[Part, ...]:

@@ -143,17 +143,20 @@ class A1111:
                 return [draw_one(p, view.sd_model) for p in pictures]
             finally:
                 forget_encoded_prompts()
+                drop_networks(view.sd_model)
                 view.repark()
 
     def loaded(self, path: Path, kind: str) -> dict[str, Tensor]:
         with nullcontext() if self.lent else queued("Darkroom check"):
-            return LOADERS[kind](path)
+            return LOADERS[kind](path, self.lent)
 
     def forget(self, path: Path) -> None:
         with nullcontext() if self.lent else queued("Darkroom"):
             networks = lora_extension()
             networks.networks_in_memory.pop(path.stem, None)
             shared.loaded_hypernetworks.clear()
+            for info in [i for i in sd_models.checkpoints_loaded if Path(i.filename) == path]:
+                del sd_models.checkpoints_loaded[info]
             if sd_models.model_data.sd_model:
                 drop_networks(sd_models.model_data.sd_model)
             forget_encoded_prompts()
@@ -328,7 +331,7 @@ def reread_embeddings() -> None:
     sd_hijack.model_hijack.embedding_db.load_textual_inversion_embeddings(force_reload=True)
 
 
-def loaded_embedding(path: Path) -> dict[str, Tensor]:
+def loaded_embedding(path: Path, view: Any) -> dict[str, Tensor]:
     """What the WebUI's embedding database makes of a file."""
     database = textual_inversion.EmbeddingDatabase()
     database.expected_shape = database.get_expected_shape()
@@ -341,7 +344,7 @@ def loaded_embedding(path: Path) -> dict[str, Tensor]:
     return {"vectors": database.word_embeddings[path.stem].vec.float().cpu()}
 
 
-def loaded_deltas(path: Path) -> dict[str, Tensor]:
+def loaded_deltas(path: Path, view: Any) -> dict[str, Tensor]:
     """What the Lora extension's own loader makes of a file."""
     import network
 
@@ -362,7 +365,7 @@ def loaded_deltas(path: Path) -> dict[str, Tensor]:
     return deltas
 
 
-def loaded_networks(path: Path) -> dict[str, Tensor]:
+def loaded_networks(path: Path, view: Any) -> dict[str, Tensor]:
     """What the WebUI makes of a hypernetwork's file."""
     made = hypernetwork.Hypernetwork()
     try:
@@ -373,7 +376,13 @@ def loaded_networks(path: Path) -> dict[str, Tensor]:
             for which, network in zip(PAIR, pair) for name, tensor in network.state_dict().items()}
 
 
-LOADERS = {"lora": loaded_deltas, "embedding": loaded_embedding, "hypernetwork": loaded_networks}
+def loaded_weights(path: Path, view: "LentView | None") -> dict[str, Tensor]:
+    """What the WebUI reads from a checkpoint's file for everything that is trained now."""
+    state = sd_models.read_state_dict(str(path))
+    return {w.name: state[w.name].float() for w in (view.weights() if view else ()) if w.parameter.requires_grad}
+
+
+LOADERS = {"lora": loaded_deltas, "embedding": loaded_embedding, "hypernetwork": loaded_networks, "checkpoint": loaded_weights}
 
 
 def draw_one(picture: Picture, sd_model: Any = None) -> Any:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from ..family import SD1
 from ..model import Diffusion
+from .names import renamed, unet_prefixes
 from .view import View
 
 
@@ -24,6 +25,12 @@ class DiffusersView(View):
 
     def unet_path(self, name: str) -> str | None:
         return name
+
+    def compvis_path(self, name: str) -> str:
+        path = renamed(name, unet_prefixes(self.family))
+        if path is None:
+            raise KeyError(f"{name} has no name in checkpoints")
+        return path
 
     def posterior_mean(self, pixels: Tensor) -> Tensor:
         return self.vae.encode(pixels).latent_dist.mode()

@@ -26,6 +26,9 @@ class LdmView(View):
     def unet_path(self, name: str) -> str | None:
         return renamed(name, self.from_ldm)
 
+    def compvis_path(self, name: str) -> str:
+        return name
+
     def posterior_mean(self, pixels: Tensor) -> Tensor:
         return self.vae.encode(pixels).mode()
 

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..events import Event
-from ..export import embedding, hypernetwork, lora
+from ..export import checkpoint, embedding, hypernetwork, lora
 from ..host import Checkpoint, Folders, HostError, Picture
 from ..methods.adapter import FormatError
 from ..model import Model
@@ -178,6 +178,11 @@ def networks_of(path: Path, view: DiffusersView) -> dict[str, Tensor]:
     return read_hypernetwork(path).tensors()
 
 
+def weights_of(path: Path, view: DiffusersView) -> dict[str, Tensor]:
+    """The file's values of everything that can be trained."""
+    return checkpoint.read(path, [w.name for w in view.weights() if w.parameter.requires_grad])
+
+
 def read_hypernetwork(path: Path) -> hypernetwork.Read:
     """Raises HostError."""
     try:
@@ -186,7 +191,7 @@ def read_hypernetwork(path: Path) -> hypernetwork.Read:
         raise HostError(str(error)) from None
 
 
-LOADERS = {"lora": deltas_of, "embedding": embedding_of, "hypernetwork": networks_of}
+LOADERS = {"lora": deltas_of, "embedding": embedding_of, "hypernetwork": networks_of, "checkpoint": weights_of}
 TAGGED = {"lora": ("lora", (".safetensors",)), "hypernet": ("hypernetworks", (".pt",))}  # kind of tag -> folder, suffixes
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..diffusion import prompts as prompting
 from ..family import Family
-from ..model import Condition, Diffusion, Layer
+from ..model import Condition, Diffusion, Layer, Weight
 from .names import lora_key
 
 ADAPTABLE = (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm)
@@ -46,6 +46,19 @@ class View:
             if isinstance(module, ADAPTABLE):
                 path = name if name.startswith("text_model.") else f"text_model.{name}"  # transformers 5 left it out
                 yield Layer(lora_key(encoder.prefix, path), encoder.part, module, tuple(module.weight.shape))
+
+    def weights(self) -> list[Weight]:
+        encoder = self.family.text_encoders[0]
+        found = [Weight(f"model.diffusion_model.{self.compvis_path(name)}", "unet", p) for name, p in self.unet.named_parameters()]
+        for name, parameter in self.text_model.named_parameters():
+            path = name if name.startswith("text_model.") else f"text_model.{name}"
+            if ".embeddings." not in path:
+                found.append(Weight(f"{encoder.checkpoint}{path}", encoder.part, parameter))
+        return found
+
+    def compvis_path(self, name: str) -> str:
+        """The path of a UNet's parameter in checkpoints, given its own."""
+        raise NotImplementedError
 
     def blocks(self) -> list[nn.Module]:
         parts = [*self.unet.modules(), *self.text_model.modules()]

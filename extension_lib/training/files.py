@@ -18,6 +18,7 @@ from ..export import card, check
 from ..export.about import About
 from ..export.products import Part, parts_of
 from ..host import Checkpoint, Host, HostError
+from ..methods.adapter import FormatError
 from ..methods.base import Trainable
 from ..model import Model
 from ..run import Run
@@ -72,7 +73,7 @@ class RunFiles:
             self.workspace.remember(lifetime=lifetime, checkpoint=self.checkpoint.title)
             for part in parts_of(self.run):
                 yield from self.save_part(part, trainable, lifetime, final)
-        except SaveError as error:
+        except (SaveError, FormatError) as error:
             yield Warned(str(error))
             return
         self.host.refresh()

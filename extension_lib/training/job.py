@@ -105,7 +105,8 @@ class Job:
 def write(record: Log, event: Event) -> None:
     """One line of the run's log; previews become pictures beside it."""
     if isinstance(event, Stepped):
-        record.line("step", step=event.step, loss=event.loss, rate=event.rate, skipped=event.skipped)
+        record.line("step", step=event.step, loss=event.loss, rate=event.rate, skipped=event.skipped,
+                    **({} if event.class_loss is None else {"class_loss": event.class_loss}))
     elif isinstance(event, Previewed):
         for number, image in enumerate(event.images):
             image.save(record.preview(event.step, number))

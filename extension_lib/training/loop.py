@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from .. import memory
 from ..data.batches import Batch, Batches
-from ..diffusion.loss import loss
+from ..diffusion.loss import errors
 from ..diffusion.noise import noised
 from ..events import Began, Ended, Event, Previewed, Stepped, Warned
 from ..keyed import seeded
@@ -102,25 +102,42 @@ def reason_to_end(run: Run, step: int, optimizer: Optimizer, wishes: Wishes) -> 
 def take_step(run: Run, model: Model, trainable: Trainable, batches: Batches, optimizer: Optimizer,
               step: int, before: int = 0) -> Stepped:
     """One change of the weights, from as many batches as are accumulated. before: steps of earlier schedules."""
-    total, count, lived = 0.0, run.training.accumulation, before + step
+    count, lived = run.training.accumulation, before + step
+    seen: list[Errors] = []
     with seeded("step", run.training.seed, lived):  # dropout, so that a resumed run repeats what an unbroken one does
         for number in range(lived * count, (lived + 1) * count):
-            error = batch_loss(run, model, batches.at(number), number)
-            optimizer.backward(error)
-            total += error.item() / count
+            found = batch_errors(run, model, batches.at(number), number)
+            optimizer.backward(found.loss)
+            seen.append(found.detached())
     changed = optimizer.step(step)
     if changed:
         trainable.after_step()
-    return Stepped(step + 1, total, optimizer.rate, skipped=not changed)
+    of_class = [e.of_class for e in seen if e.of_class is not None]
+    return Stepped(step + 1, sum(e.of_subject for e in seen) / count, optimizer.rate, skipped=not changed,
+                   class_loss=sum(of_class) / len(of_class) if of_class else None)
 
 
-def batch_loss(run: Run, model: Model, batch: Batch, number: int) -> Any:
-    """The scalar loss of batch number so-and-so; its noise depends on seed and number alone."""
+class Errors(NamedTuple):
+    """loss is what is learned from; the others are for people: of the subject's pictures, and of the class pictures."""
+
+    loss: Any
+    of_subject: Any
+    of_class: Any
+
+    def detached(self) -> "Errors":
+        return Errors(None, self.of_subject.item(), None if self.of_class is None else self.of_class.item())
+
+
+def batch_errors(run: Run, model: Model, batch: Batch, number: int) -> Errors:
+    """The errors of batch number so-and-so; its noise depends on seed and number alone."""
     with model.autocast():
         made = noised(batch.latents, model.diffusion, run.noise.noise_offset, run.training.seed, number)
         condition = batch.condition or model.encode_prompts(batch.prompts, run.data.clip_skip, run.data.prompt_syntax)
         predicted = model.predict(made.noisy, made.t, condition)
-    return loss(predicted, made.target, made.snr, batch.weights, model.diffusion.prediction, run.noise)
+    each = errors(predicted, made.target, made.snr, model.diffusion.prediction, run.noise)
+    split = batch.subjects
+    of_class = each[split:].detach().mean() if split < len(each) else None
+    return Errors((each * batch.weights).sum() / split, each[:split].detach().mean(), of_class)
 
 
 def preview(step: int, wishes: Wishes) -> Event:

@@ -14,6 +14,7 @@ from ..methods.base import NewWord
 from ..run import Run, words_of
 from ..settings import SettingError
 from ..workspace import Workspace
+from . import class_pictures
 from .files import RunFiles
 from .loop import Wishes, train
 
@@ -64,6 +65,11 @@ class Session:
         with ExitStack() as undo:
             model = undo.enter_context(self.host.borrow(self.checkpoint))
             checkpoint = self.hashed()
+            for made in class_pictures.prepared(self.run, checkpoint, self.host):
+                if isinstance(made, Prepared):
+                    yield made
+                else:
+                    items = [*items, *made]
             trainable = self.run.method.attach(model, self.run.training.seed, words)
             undo.callback(trainable.detach)
             batches = Batches(self.run, model, items, text_trained=any(p.startswith("te") for p in trainable.parts))

@@ -27,11 +27,15 @@ def panel(job: Job | None) -> str:
              svg([e.step for e in stepped], [e.loss for e in stepped], steps, [e.step for e in saved])]
     if stepped:
         parts.append(f'<div class="darkroom-figures">Step {done} of {steps} · loss {stepped[-1].loss:.4f} · '
-                     f'rate {stepped[-1].rate:.2e}{skipped(stepped)}</div>')
+                     f'{of_class(stepped[-1])}rate {stepped[-1].rate:.2e}{skipped(stepped)}</div>')
     parts += [f'<div class="darkroom-warning">{escape(e.message)}</div>' for e in job.history if isinstance(e, Warned)][-5:]
     parts += [f'<div class="darkroom-saved">Saved {escape(e.path.name)}</div>' for e in saved[-3:]]
     running = "" if job.ended else ' data-running="1"'
     return f'<div class="darkroom-live"{running} data-step="{done}">{"".join(parts)}</div>'
+
+
+def of_class(last: Stepped) -> str:
+    return "" if last.class_loss is None else f"class pictures {last.class_loss:.4f} · "
 
 
 def skipped(stepped: list[Stepped]) -> str:

@@ -8,7 +8,8 @@ from .. import methods
 from .form import Form, method_section
 from .parts import unsaved
 
-BASIC_SECTIONS = (("Training", "training"), ("Pictures", "data"), ("Saving", "saving"), ("Previews", "previews"))
+BASIC_SECTIONS = (("Training", "training"), ("Pictures", "data"), ("Class pictures", "prior"), ("Saving", "saving"),
+                  ("Previews", "previews"))
 OTHER_SECTIONS = (("Noise and loss", "noise"),)
 
 

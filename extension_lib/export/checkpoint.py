@@ -1,0 +1,125 @@
+"""Checkpoint files: the base's own file, streamed, with only what was trained replaced."""
+
+import json
+import shutil
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+from safetensors import safe_open
+from torch import Tensor
+
+from ..disk import replacing
+from ..host import PRESET_SUFFIX
+from ..methods.adapter import FormatError
+from . import metadata
+from .about import About
+
+NAMES = {"fp16": ("F16", torch.float16), "bf16": ("BF16", torch.bfloat16), "fp32": ("F32", torch.float32)}
+STALE = "model_ema."  # an average of what was trained before; beside new weights it would be wrong
+CHUNK = 2**22
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A tensor of the file to be written, and where its bytes come from."""
+
+    name: str
+    dtype: str
+    shape: list[int]
+    size: int
+    offset: int = 0  # in the source; ignored for what was trained
+
+
+def write(path: Path, trained: dict[str, Tensor], about: About) -> None:
+    """trained: tensors by the base's own names. Raises SaveError; FormatError for a base that cannot be streamed."""
+    source = about.checkpoint
+    if source.suffix != ".safetensors":
+        raise FormatError(f"{source.name} is not a .safetensors file. Convert it first; DreamBooth saves by copying it.")
+    if path.resolve() == source.resolve():
+        raise FormatError(f"{path.name} is the checkpoint that is trained on. Give the output another name.")
+    with open(source, "rb") as file:
+        length = struct.unpack("<Q", file.read(8))[0]
+        held = json.loads(file.read(length))
+        start = 8 + length
+        own = matched(trained, held, source.name)
+        entries = planned(held, own, about.run.saving.precision)
+        header = {**held.get("__metadata__", {}), **metadata.modelspec(about), "modelspec.title": path.stem}
+        header.pop("modelspec.hash_sha256", None)
+        with replacing(path) as part, open(part, "wb") as out:
+            out.write(head(entries, header))
+            for entry in entries:
+                if entry.name in own:
+                    out.write(raw(own[entry.name].detach().to("cpu", NAMES[about.run.saving.precision][1])))
+                else:
+                    file.seek(start + entry.offset)
+                    copy(file, out, entry.size)
+    companions(source, path)
+
+
+def matched(trained: dict[str, Tensor], held: dict, file: str) -> dict[str, Tensor]:
+    """The trained tensors by the names this file uses; old files leave text_model out."""
+    out = {}
+    for name, tensor in trained.items():
+        found = next((n for n in (name, name.replace(".text_model.", ".")) if n in held), None)
+        if found is None or held[found]["shape"] != list(tensor.shape):
+            raise FormatError(f"{file} has no place for {name} of {tuple(tensor.shape)}.")
+        out[found] = tensor
+    return out
+
+
+def planned(held: dict, own: dict[str, Tensor], precision: str) -> list[Entry]:
+    dtype, kind = NAMES[precision]
+    entries = []
+    for name, said in held.items():
+        if name == "__metadata__" or name.startswith(STALE):
+            continue
+        first, last = said["data_offsets"]
+        if name in own:
+            entries.append(Entry(name, dtype, said["shape"], own[name].numel() * kind.itemsize))
+        else:
+            entries.append(Entry(name, said["dtype"], said["shape"], last - first, first))
+    return entries
+
+
+def head(entries: list[Entry], header: dict[str, str]) -> bytes:
+    described: dict[str, object] = {"__metadata__": header}
+    place = 0
+    for entry in entries:
+        described[entry.name] = {"dtype": entry.dtype, "shape": entry.shape, "data_offsets": [place, place + entry.size]}
+        place += entry.size
+    text = json.dumps(described, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text
+
+
+def raw(tensor: Tensor) -> bytes:
+    return tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+
+
+def copy(file: BinaryIO, out: BinaryIO, size: int) -> None:
+    while size:
+        part = file.read(min(CHUNK, size))
+        out.write(part)
+        size -= len(part)
+
+
+def companions(source: Path, path: Path) -> None:
+    """What lies beside the base under its name belongs to the new one too: the WebUI's .yaml, diffusers' folder, our preset."""
+    yaml = source.with_suffix(".yaml")
+    if yaml.exists() and "{tokenizer}" not in yaml.read_text(encoding="utf-8"):
+        shutil.copyfile(yaml, path.with_suffix(".yaml"))
+    preset = source.with_name(source.stem + PRESET_SUFFIX)
+    if preset.exists():
+        shutil.copyfile(preset, path.with_name(path.stem + PRESET_SUFFIX))
+    if source.with_suffix("").is_dir():
+        shutil.copytree(source.with_suffix(""), path.with_suffix(""), dirs_exist_ok=True)
+
+
+def read(path: Path, names: list[str]) -> dict[str, Tensor]:
+    """Some of a file's tensors, fp32."""
+    with safe_open(path, "pt") as file:
+        held = set(file.keys())
+        return {name: file.get_tensor(name if name in held else name.replace(".text_model.", ".")).float() for name in names}

@@ -1,0 +1,114 @@
+"""DreamBooth: the whole UNet, and for a while the text encoder, learn the subject (Ruiz et al., 2023, arXiv:2208.12242)."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from ..model import Model, Weight
+from ..settings import SettingError, option
+from .base import Group, NewWord, Trainable
+from .targets import part_of
+
+
+@dataclass(frozen=True)
+class Dreambooth:
+    """Trains the checkpoint itself and saves a new one (2 GB for Stable Diffusion 1). The strongest way for a person or thing,
+    and the easiest to overdo: use class pictures, so that it does not forget what others of its kind look like."""
+
+    name: ClassVar[str] = "dreambooth"
+    title: ClassVar[str] = "DreamBooth"
+    order: ClassVar[int] = 12
+    product: ClassVar[str] = "checkpoint"
+    prefers: ClassVar[dict[str, dict[str, Any]]] = {
+        "training": {"schedule": "constant", "batch_size": 1}, "prior": {"preserve": True}}
+
+    unet_rate: float = option(2e-6, "Learning rate of the part that draws.", min=0.0, max=1.0, label="Learning rate, UNet",
+                              small=True)
+    text_rate: float = option(1e-6, "Learning rate of the text encoder; 0 leaves it as it is.", min=0.0, max=1.0,
+                              label="Learning rate, text encoder", small=True)
+    text_share: float = option(0.7, "Share of the steps in which the text encoder learns too. Less keeps more of what it knows.",
+                               min=0.0, max=1.0, label="Text encoder learns for")
+    ema: float = option(0.0, "Save a running average of the weights instead of the last ones; 0.99 to 0.9999 is usual, 0 is off. "
+                        "Needs the weights' memory once more.", min=0.0, max=0.99999, label="EMA decay", advanced=True)
+
+    def attach(self, model: Model, seed: int, words: tuple[NewWord, ...] = ()) -> Trainable:
+        rates = {"unet": self.unet_rate, "te": self.text_rate if self.text_share else 0.0}
+        weights = [w for w in model.weights() if rates[part_of(w.part)] > 0]
+        if not weights:
+            raise SettingError("Nothing is trained: all learning rates are 0. Set the UNet's or the text encoder's.")
+        return Whole(weights, rates, self.text_share, self.ema)
+
+
+class Whole:
+    """A trainable: the model's own parameters, or their fp32 masters where it is in half precision; given back bit for bit."""
+
+    def __init__(self, weights: list[Weight], rates: dict[str, float], text_share: float, ema: float):
+        self.weights, self.rates, self.text_share, self.decay = weights, rates, text_share, ema
+        self.parts = frozenset(w.part for w in weights)
+        self.backup = {w.name: w.parameter.detach().to("cpu", copy=True) for w in weights}
+        self.hooks: list[Any] = []
+        self.masters = {w.name: self.master(w.parameter) for w in weights}
+        self.average = {name: m.detach().clone() for name, m in self.masters.items()} if ema else {}
+
+    def master(self, parameter: nn.Parameter) -> nn.Parameter:
+        """The parameter itself when it is fp32; else a copy that receives its gradients."""
+        parameter.requires_grad_(True)
+        if parameter.dtype == torch.float32:
+            return parameter
+        master = nn.Parameter(parameter.detach().float())
+
+        def hand_over(half: Tensor) -> None:
+            grad, half.grad = half.grad, None
+            if grad is not None:
+                master.grad = grad.float() if master.grad is None else master.grad + grad.float()
+        self.hooks.append(parameter.register_post_accumulate_grad_hook(hand_over))
+        return master
+
+    def groups(self) -> list[Group]:
+        by_part: dict[str, list[nn.Parameter]] = {}
+        for w in self.weights:
+            by_part.setdefault(part_of(w.part), []).append(self.masters[w.name])
+        spans = {"unet": (0.0, 1.0), "te": (0.0, self.text_share)}
+        return [Group(part, self.rates[part], parameters, spans[part]) for part, parameters in by_part.items()]
+
+    @torch.no_grad()
+    def after_step(self) -> None:
+        for w in self.weights:
+            if w.parameter is not self.masters[w.name]:
+                w.parameter.copy_(self.masters[w.name])
+        for name, value in self.average.items():
+            value.lerp_(self.masters[name], 1 - self.decay)
+
+    def state_dict(self) -> dict[str, Tensor]:
+        averages = {f"average {name}": value for name, value in self.average.items()}
+        return {**self.masters, **averages}
+
+    @torch.no_grad()
+    def load_state_dict(self, state: dict[str, Tensor]) -> None:
+        for name, tensor in self.state_dict().items():
+            tensor.copy_(state[name])
+        self.after_loading()
+
+    @torch.no_grad()
+    def after_loading(self) -> None:
+        for w in self.weights:
+            if w.parameter is not self.masters[w.name]:
+                w.parameter.copy_(self.masters[w.name])
+
+    def saved(self) -> dict[str, Tensor]:
+        """By the names of the checkpoint's file."""
+        return {name: self.average.get(name, master).detach() for name, master in self.masters.items()}
+
+    def deltas(self) -> dict[str, Tensor]:
+        return {}
+
+    @torch.no_grad()
+    def detach(self) -> None:
+        for hook in self.hooks:
+            hook.remove()
+        for w in self.weights:
+            w.parameter.copy_(self.backup[w.name])
+            w.parameter.grad = None
+            w.parameter.requires_grad_(False)

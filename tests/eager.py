@@ -1,0 +1,19 @@
+"""Settings of every method with which a few steps show."""
+
+FAST = {"unet_rate": 1e-2, "text_rate": 1e-2}
+THIN = {"rank": 4, "alpha": 4, **FAST}
+# A name with a word behind it is the same method in another way.
+EAGER = {"lora": THIN, "lora, DoRA": {**THIN, "dora": True}, "lora, rs-LoRA and LoRA+": {**THIN, "rs_lora": True, "plus": 4},
+         "locon": {**THIN, "conv_rank": 2, "conv_alpha": 2}, "loha": THIN, "loha, DoRA": {**THIN, "dora": True},
+         "loha, with convolutions": {**THIN, "layers": "with convolutions"},
+         "lokr": {**THIN, "factor": 4, "layers": "with convolutions"}, "lokr, whole": {**THIN, "full_matrix": True},
+         "lokr, DoRA": {**THIN, "dora": True}, "ia3": FAST, "oft": {**FAST, "block_size": 8, "layers": "with convolutions"},
+         "boft": {**FAST, "block_size": 8, "layers": "with convolutions"}, "glora": THIN, "dylora": {**THIN, "block_size": 2},
+         "full": {**FAST, "layers": "everything"}, "norm": FAST,
+         "textual_inversion": {"rate": 0.05, "vectors": 3}, "hypernetwork": {"rate": 1e-2},
+         "hypernetwork, with everything": {"rate": 1e-2, "structure": "1, 1.5, 2, 1", "dropout": "0, 0.1, 0, 0",
+                                           "activation": "mish"},
+         "pivotal": {"word_rate": 0.05, "unet_rate": 1e-2, "rank": 4, "alpha": 4, "pivot": 0.25, "text_rate": 1e-2},
+         "dreambooth": {"unet_rate": 1e-4, "text_rate": 1e-4, "text_share": 1.0},
+         "dreambooth, EMA": {"unet_rate": 1e-3, "text_rate": 0, "ema": 0.5},
+         "pivotal, LoKr": {"adapter": "lokr", "word_rate": 0.05, "unet_rate": 1e-2, "rank": 4, "alpha": 4, "pivot": 0.25}}

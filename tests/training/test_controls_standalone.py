@@ -1,0 +1,174 @@
+"""Every control does something: changing it changes losses, tensors, pictures or files within three steps, or is refused."""
+
+import hashlib
+import json
+
+import pytest
+import torch
+from eager import EAGER
+from helpers import draw_pictures
+from PIL import Image
+from safetensors.torch import load_file
+
+from extension_lib import workspace
+from extension_lib.events import Previewed, Stepped
+from extension_lib.export import hypernetwork
+from extension_lib.host import chosen
+from extension_lib.hosts.standalone import Loaded, Standalone
+from extension_lib.run import all_sections, from_dict, merged
+from extension_lib.settings import options
+from extension_lib.training import job as jobs
+from extension_lib.training.begin import decided
+
+# What changes neither a picture nor a tensor nor a file, and where it is proven instead.
+ELSEWHERE = {
+    ("output", "again"): "test_job_standalone: each answer does what it says",
+    ("output", "existing"): "test_job_standalone: each answer does what it says",
+    ("training", "checkpointing"): "test_loop: checkpointing keeps fewer activations, and changes nothing else",
+}
+# Another value where doubling or the next choice would not do.
+VALUES = {
+    ("output", "name"): "other", ("base", "checkpoint"): "/nowhere.safetensors", ("concepts", "instance_prompt"): "a dog",
+    ("concepts", "word"): "dog", ("concepts", "class_prompt"): "a dog", ("concepts", "repeats"): 5, ("data", "resolution"): 128,
+    ("data", "caption_dropout"): 1.0, ("data", "clip_skip"): 2, ("training", "clip"): 1e-6, ("training", "steps"): 2,
+    ("training", "warmup"): 0.5, ("training", "weight_decay"): 0.9, ("saving", "save_every"): 2, ("previews", "preview_every"): 3,
+    ("previews", "prompts"): ["a dog"], ("previews", "sampler"): "DDIM", ("prior", "pictures"): 2, ("prior", "drawing_steps"): 3,
+    ("method", "skip_blocks"): "BASE, MID", ("method", "module_dropout"): 0.6, ("method", "rank_dropout"): 0.6,
+    ("method", "dropout"): 0.6,
+    ("method", "initial"): "dog", ("method", "sizes"): "96", ("method", "text_share"): 0.3, ("method", "ema"): 0.5,
+    ("method", "pivot"): 0.4, ("method", "vectors"): 2,
+}
+METHOD_VALUES = {("hypernetwork", "structure"): "1, 3, 1", ("hypernetwork", "dropout"): "0, 0.5, 0",
+                 ("hypernetwork", "initial"): "Normal", ("hypernetwork", "activation"): "tanh"}
+# What else must be set for a control to matter.
+SHUFFLED = {"data": {"shuffle_captions": True}}
+PRESERVED = {"prior": {"preserve": True, "pictures": 1, "drawing_steps": 2}}
+DRAWN = {"previews": {"preview_every": 3}}
+CONTEXT = {
+    ("concepts", "word"): {"concepts": {"instance_prompt": "a [name]"}}, ("concepts", "class_prompt"): PRESERVED,
+    ("concepts", "class_folder"): PRESERVED, ("data", "keep_first"): SHUFFLED,
+    ("saving", "keep_last"): {"saving": {"save_every": 1}}, ("prior", "weight"): PRESERVED, ("prior", "pictures"): PRESERVED,
+    ("prior", "drawing_steps"): PRESERVED, ("prior", "cfg"): PRESERVED,
+    ("previews", "prompts"): DRAWN, ("previews", "preview_steps"): DRAWN, ("previews", "cfg"): DRAWN,
+    ("previews", "preview_seed"): DRAWN, ("previews", "sampler"): DRAWN,
+}
+METHOD_CONTEXT = {
+    ("textual_inversion", "hold_norm"): {"method": {"rate": 0.5}}, ("pivotal", "hold_norm"): {"method": {"word_rate": 0.5}},
+    ("hypernetwork", "activate_output"): {"method": {"activation": "tanh", "initial": "Normal"}},
+    ("pivotal", "keep_learning"): {"method": {"pivot": 0.4}},
+}
+CASES = [(section, option) for section, cls in all_sections().items() for option in options(cls)
+         if (section, option.name) not in ELSEWHERE]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Three pictures, one of them wide, with captions of several parts and brackets."""
+    made = draw_pictures(tmp_path_factory.mktemp("pictures") / "subject", 2)
+    for n in range(2):
+        (made / f"{n}.txt").write_text("a zwx ghost, (blue), one, two, three, four", encoding="utf-8")
+    Image.new("RGB", (160, 64), (200, 30, 90)).save(made / "wide.png")
+    (made / "wide.txt").write_text("a zwx wall, [red], five, six", encoding="utf-8")
+    return made
+
+
+@pytest.fixture(scope="module")
+def host(tmp_path_factory, view):
+    from toyland.train_base import alphas_cumprod
+
+    made = Standalone(tmp_path_factory.mktemp("studio"))
+    bars = alphas_cumprod()
+    made.ready = Loaded(chosen(made, "toyland"), view, 1 - bars / torch.cat([torch.ones(1), bars[:-1]]))
+    return made
+
+
+def values_of(folder, method):
+    way = EAGER[method]
+    return {"output": {"name": "thing"}, "base": {"checkpoint": "toyland"}, "method": {"name": method, **way},
+            "concepts": [{"folder": str(folder), "word": "zwx", "class_prompt": "a ghost"}],
+            "data": {"resolution": 64}, "training": {"steps": 3, "batch_size": 1, "warmup": 0.0, "checkpointing": False},
+            "previews": {"preview_steps": 2, "prompts": ["a zwx ghost"]}, "saving": {"precision": "fp32"}}
+
+
+def with_concept(values, changes):
+    """merged(), where a change of concepts is one of the first concept."""
+    changes = dict(changes)
+    if "concepts" in changes:
+        changes["concepts"] = [{**values["concepts"][0], **changes["concepts"]}]
+    return merged(values, changes)
+
+
+def digest(path):
+    """Of the tensors; the header does not count."""
+    if path.suffix == ".safetensors":
+        tensors = load_file(path)
+    elif path.suffix == ".pt" and "hyper" in str(path):
+        tensors = hypernetwork.read(path).tensors()
+    else:
+        return hashlib.sha256(path.read_bytes()).hexdigest() if path.suffix == ".png" else ""
+    return hashlib.sha256(b"".join(k.encode() + t.float().numpy().tobytes() + str(t.dtype).encode()
+                                   for k, t in sorted(tensors.items()))).hexdigest()
+
+
+def outcome(host, values, tmp_path_factory):
+    """All that a run leaves: losses, previews, files; or why it was refused."""
+    root = tmp_path_factory.mktemp("out")
+    kept = host.folders
+    host.folders = type(kept)(*(root / n for n in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
+    try:
+        run = from_dict(values)
+        space = workspace.create(host.folders.workspaces, "thing", run)
+        run = decided(run, host, space)
+        job = jobs.start(run, host, space, chosen(host, run.base.checkpoint))
+        job.wait(120)
+        if job.ended.failed:
+            return {"refused": job.ended.why}
+        files = {str(p.relative_to(root)): digest(p) for p in sorted(root.rglob("*")) if p.is_file() and "runs" not in p.parts
+                 and p.suffix in (".safetensors", ".pt", ".png") and p.name != "state.safetensors"}
+        return {"losses": [(e.loss, e.class_loss) for e in job.history if isinstance(e, Stepped)], "files": files,
+                "previews": [[i.tobytes().hex() for i in e.images] for e in job.history if isinstance(e, Previewed)]}
+    except (ValueError, RuntimeError) as error:
+        return {"refused": str(error)}
+    finally:
+        host.folders = kept
+
+
+OUTCOMES: dict[str, dict] = {}
+
+
+def changed(option, section, method):
+    key = ("method" if section.startswith("method") else section, option.name)
+    if (method, option.name) in METHOD_VALUES and section.startswith("method"):
+        return METHOD_VALUES[method, option.name]
+    if key in VALUES:
+        return VALUES[key]
+    now = EAGER[method].get(option.name, option.default) if key[0] == "method" else option.default
+    if option.choices:
+        return next(c for c in option.choices if c != now)
+    if option.kind is bool:
+        return not now
+    double = now * 2 if now else 0.3
+    return type(now)(min(double, option.max) if option.max is not None else double) if now else (1 if option.kind is int else 0.3)
+
+
+@pytest.mark.parametrize("section, option", CASES, ids=[f"{s}.{o.name}" for s, o in CASES])
+def test_changing_it_changes_the_run(host, folder, tmp_path_factory, section, option):
+    method = section[8:-1] if section.startswith("method (") else "lora"
+    name = "method" if section.startswith("method (") else section
+    values = values_of(folder, method)
+    for context in (CONTEXT.get((section, option.name)), METHOD_CONTEXT.get((method, option.name)) if name == "method" else None):
+        values = with_concept(values, context) if context else values
+    value = changed(option, section, method)
+    if option.name in ("folder", "class_folder"):
+        value = str(draw_pictures(tmp_path_factory.mktemp("others") / "pictures", 3, "a dog"))
+    key = json.dumps(values, sort_keys=True, default=str)
+    if key not in OUTCOMES:
+        OUTCOMES[key] = outcome(host, values, tmp_path_factory)
+    before = OUTCOMES[key]
+    assert "refused" not in before, before
+    assert outcome(host, with_concept(values, {name: {option.name: value}}), tmp_path_factory) != before
+
+
+def test_the_list_of_what_is_proven_elsewhere_names_true_controls():
+    known = {(section, o.name) for section, cls in all_sections().items() for o in options(cls)}
+    assert set(ELSEWHERE) <= known
