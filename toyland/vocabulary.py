@@ -45,9 +45,9 @@ def joined(word: list[str], pair: tuple[str, str]) -> list[str]:
     return out
 
 
-def write(folder: Path) -> int:
-    """Writes the tokenizer's files; returns how many tokens there are."""
-    symbols, pairs = byte_symbols(), merges(words())
+def write(folder: Path, pairs: list[tuple[str, str]]) -> int:
+    """Writes a tokenizer's files in CLIP's form, given its merges; returns how many tokens there are."""
+    symbols = byte_symbols()
     tokens = [*symbols, *(s + "</w>" for s in symbols), *("".join(p) for p in pairs), START, END]
     assert len(set(tokens)) == len(tokens)
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,4 +66,4 @@ def write(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    print(write(Path(__file__).parent / "base" / "tokenizer"), "tokens")
+    print(write(Path(__file__).parent / "base" / "tokenizer", merges(words())), "tokens")

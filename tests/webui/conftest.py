@@ -58,6 +58,7 @@ def webui(tmp_path_factory):
     checkpoints.mkdir(parents=True)
     practice.install(checkpoints)
     server.install_extension(data)
+    server.install_helper(data)
     with server.running(Path(WEBUI_DIR), data, port=7869) as running:
         yield running
 

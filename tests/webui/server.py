@@ -35,11 +35,11 @@ class WebUI:
         with urllib.request.urlopen(request, timeout=timeout) as answer:
             return json.load(answer)
 
-    def txt2img(self, prompt: str, seed: int = 1, size: int = 64, **more) -> bytes:
+    def txt2img(self, prompt: str, seed: int = 1, size: int = 64, steps: int = 20, **more) -> bytes:
         """The PNG of a picture drawn over the API."""
         import base64
 
-        body = {"prompt": prompt, "seed": seed, "width": size, "height": size, "steps": 20, "cfg_scale": 4.0,
+        body = {"prompt": prompt, "seed": seed, "width": size, "height": size, "steps": steps, "cfg_scale": 4.0,
                 "sampler_name": "Euler", **more}
         return base64.b64decode(self.post("/sdapi/v1/txt2img", **body)["images"][0])
 
@@ -72,6 +72,13 @@ def install_extension(data: Path) -> None:
             shutil.copytree(source, target / name, ignore=shutil.ignore_patterns("__pycache__", "work"))
         elif source.exists():
             shutil.copy(source, target / name)
+
+
+def install_helper(data: Path) -> None:
+    """A second extension, through which the tests ask the WebUI's own classes."""
+    target = data / "extensions" / "for-tests" / "scripts"
+    target.mkdir(parents=True)
+    shutil.copy(ROOT / "tests" / "webui" / "golden_extension.py", target)
 
 
 @contextmanager

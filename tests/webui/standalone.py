@@ -24,13 +24,21 @@ def standalone(home, *arguments):
     return done.stdout
 
 
+def host_beside(webui, root):
+    """A standalone host that uses the WebUI's own files."""
+    from extension_lib.hosts.standalone import Standalone
+
+    host = Standalone(root)
+    own = {"lora": webui.loras, "embeddings": webui.data / "embeddings", "hypernetworks": webui.data / "models" / "hypernetworks"}
+    host.folders = host.folders.__class__(**{**vars(host.folders), **own})
+    return host
+
+
 def draw_alike(webui, prompts):
     """Standalone's pictures of these prompts with the WebUI's own LoRA files."""
     from extension_lib.host import Picture, chosen
-    from extension_lib.hosts.standalone import Standalone
 
-    host = Standalone(webui.data / "standalone")
-    host.folders = host.folders.__class__(**{**vars(host.folders), "lora": webui.loras})
+    host = host_beside(webui, webui.data / "standalone")
     host.load(chosen(host, "toyland"))
     pictures = [Picture(p, steps=20, cfg=4.0, width=64, height=64, seed=n) for n, p in enumerate(prompts)]
     return [np.asarray(image).astype(float) for image in host.draw(pictures)]

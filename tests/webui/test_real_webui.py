@@ -4,6 +4,7 @@ import io
 import json
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -121,6 +122,21 @@ def test_losses_and_weights_agree_with_standalone_s(page, webui, tmp_path, seen)
     assert figures["largest_relative_difference"] <= 1e-3
     assert figures["smallest_cosine"] >= 0.999
     assert figures["difference_from_untrained"] >= 0.05
+
+
+def test_the_webui_s_own_parameters_are_trained_on_in_little_memory(page, webui, seen):
+    create(page, "borrowed")
+    show_pictures(page, GHOST.folder)
+    Path(f"/proc/{webui.process.pid}/clear_refs").write_text("5", encoding="ascii")  # the peak is counted from here
+    idle, _ = webui.memory()
+    train(page)
+    page.wait_for_function("() => document.querySelector('#darkroom_live .darkroom-live')?.dataset.step > 5", timeout=120_000)
+    counts = webui.get("/darkroom-test/borrowed")
+    page.click("#darkroom_stop")
+    wait_for_end(page, 120)
+    _, peak = webui.memory()
+    seen({**counts, "idle_mib": idle // 2**20, "peak_above_idle_mib": (peak - idle) // 2**20})
+    assert counts["own"] > 200 and counts["others"] == 0
 
 
 def test_stop_saves_and_gives_the_model_back(page, webui, before, seen):

@@ -1,0 +1,1 @@
+"""Darkroom beside itself and others, on the same work."""

@@ -1,0 +1,121 @@
+"""How well each method learns toyland's subjects: `python -m benchmarks.quality [methods] [subjects]`, commas between names.
+
+Each cell is kept as it ends, under a hash of its settings and of the code it depends on, and skipped when it is there already.
+"""
+
+import hashlib
+import json
+import resource
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from extension_lib import methods
+from extension_lib.disk import write_text
+from extension_lib.events import Stepped
+from extension_lib.hosts.standalone import Standalone
+from extension_lib.run import Run, to_dict
+from toyland.judge import Judge
+from toyland.measure import pictures, prompts
+from toyland.subjects import SUBJECTS, Subject
+from toyland.trial import files_of, judged, run_for, tag, train
+
+ROOT = Path(__file__).resolve().parents[1]
+TABLE, PAGE, GRID = ROOT / "docs" / "quality.json", ROOT / "docs" / "quality.md", ROOT / "docs" / "quality"
+CODE = ("extension_lib/methods", "extension_lib/training", "extension_lib/diffusion", "extension_lib/data", "extension_lib/hosts")
+DATA = ("toyland/base.safetensors", "toyland/judge.safetensors", "toyland/judge.json", "toyland/subjects")
+SHOWN = 8  # pictures of a cell in the grid
+FIGURES = ("fidelity", "prompt_fidelity", "drift", "diversity", "memorisation")
+
+
+def hash_of_code() -> str:
+    digest = hashlib.sha256()
+    for name in (*CODE, *DATA):
+        path = ROOT / name
+        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+            if file.is_file() and "__pycache__" not in file.parts:
+                digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def key_of(run: Run, subject: Subject, code: str) -> str:
+    settings = to_dict(run)
+    settings["concepts"] = subject.name
+    return hashlib.sha256((json.dumps(settings, sort_keys=True, default=str) + code).encode()).hexdigest()[:16]
+
+
+def kept() -> dict[str, Any]:
+    return json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {"cells": {}}
+
+
+def cell(host: Standalone, judge: Judge, subject: Subject, run: Run) -> dict[str, Any]:
+    """Trains and judges; writes the cell's pictures into the grid's folder."""
+    job = train(host, run)
+    if job.ended is None or job.ended.failed:
+        raise RuntimeError(job.ended.why if job.ended else "The run did not end.")
+    figures = judged(host, judge, subject, run).as_dict()
+    shown = pictures(prompts(subject), tag(run))[:SHOWN]
+    if run.method.product != "checkpoint":
+        strip(host.draw(shown)).save(picture_of(run.method.name, subject))
+    return {"method": run.method.name, "subject": subject.name, **figures,
+            "steps": len([e for e in job.history if isinstance(e, Stepped)]),
+            "seconds": round(job.times[-1][0] - job.times[0][0], 1),
+            "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            "file_kib": sum(f.stat().st_size for f in files_of(job)) // 1024}
+
+
+def strip(images: list[Image.Image]) -> Image.Image:
+    sheet = Image.new("RGB", (sum(i.width for i in images), images[0].height))
+    for n, image in enumerate(images):
+        sheet.paste(image, (n * image.width, 0))
+    return sheet
+
+
+def picture_of(method: str, subject: Subject) -> Path:
+    GRID.mkdir(parents=True, exist_ok=True)
+    return GRID / f"{method}-{subject.name}.png"
+
+
+def page(cells: list[dict[str, Any]]) -> str:
+    """A row a method: means over its subjects."""
+    lines = ["# What each method learns in toyland", "",
+             "Means over the subjects, 64 pictures a figure, on prompts and settings that the training pictures do not show. "
+             "Fidelity: 0 is what the base draws for the class word, 1 the subject itself. Drift: the same for the class word "
+             "alone, after training. Made by `python -m benchmarks.quality`.", "",
+             "| method | subjects | fidelity | setting asked for | drift | diversity | near-copies | steps | seconds | file, KiB |",
+             "|---|---|---|---|---|---|---|---|---|---|"]
+    for name, method in methods.found().items():
+        own = [c for c in cells if c["method"] == name]
+        if own:
+            means = [sum(c[f]["value"] for c in own) / len(own) for f in FIGURES]
+            numbers = [sum(c[f] for c in own) / len(own) for f in ("steps", "seconds", "file_kib")]
+            lines.append(f"| {method.title} | {len(own)} | " + " | ".join(f"{m:.2f}" for m in means) + " | "
+                         + " | ".join(f"{n:.0f}" for n in numbers) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    wanted = arguments[0].split(",") if arguments and arguments[0] else list(methods.found())
+    subjects = [SUBJECTS[n] for n in (arguments[1].split(",") if len(arguments) > 1 else SUBJECTS)]
+    table, code, judge = kept(), hash_of_code(), Judge()
+    with tempfile.TemporaryDirectory() as folder:
+        host = Standalone(Path(folder))
+        for name in wanted:
+            for subject in subjects:
+                run = run_for(host, subject, name)
+                key = key_of(run, subject, code)
+                if table["cells"].get(f"{name} {subject.name}", {}).get("key") != key:
+                    made = cell(host, judge, subject, run)
+                    table["cells"][f"{name} {subject.name}"] = {"key": key, **made}
+                    write_text(TABLE, json.dumps(table, indent=1) + "\n")
+                    print(f"{name:18} {subject.name:6} fidelity {made['fidelity']['value']:.2f}  setting "
+                          f"{made['prompt_fidelity']['value']:.2f}  {made['seconds']:.0f} s", flush=True)
+    write_text(PAGE, page(list(table["cells"].values())))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

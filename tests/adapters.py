@@ -1,0 +1,40 @@
+"""A few layers' worth of every kind of adapter, from numbers that depend on their names alone."""
+
+from pathlib import Path
+
+import torch
+from eager import EAGER
+
+from extension_lib import methods
+from extension_lib.export.lora import saved_form
+from extension_lib.keyed import keyed
+from extension_lib.methods.adapter import flat
+
+FOLDER = Path(__file__).parent / "golden" / "adapters"
+KEYS = ("lora_unet_down_blocks_0_attentions_0_proj_in", "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k",
+        "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_ff_net_2", "lora_unet_down_blocks_0_resnets_0_conv1",
+        "lora_te_text_model_encoder_layers_0_self_attn_q_proj", "lora_te_text_model_encoder_layers_0_mlp_fc2",
+        "lora_unet_down_blocks_0_resnets_0_norm1")
+WAYS = [way for way in EAGER if hasattr(methods.found()[way.partition(",")[0]], "signature")]
+
+
+def file_of(way: str) -> Path:
+    return FOLDER / f"{way.replace(', ', '-').replace(' ', '-')}.safetensors"
+
+
+@torch.no_grad()
+def made(way, model):
+    """(the file's tensors, the deltas that were trained) of this way."""
+    kind = methods.found()[way.partition(",")[0]](**EAGER[way])
+    tensors, deltas = {}, {}
+    for layer in kind.chosen([layer for layer in model.layers() if layer.key in KEYS]):
+        module = kind.make(layer)
+        for name, parameter in module.named_parameters():
+            if name != "dora_scale":
+                parameter.copy_(0.1 * torch.randn(parameter.shape, generator=keyed(way, layer.key, name)))
+            else:
+                parameter.mul_(1.05)
+        saved = kind.saved(module)
+        tensors.update({f"{layer.key}.{name}": t for name, t in saved.items()})
+        deltas.update(flat(layer.key, kind.delta({n: t.float() for n, t in saved.items()}, layer.module.weight.float())))
+    return saved_form(tensors, torch.float32), deltas

@@ -1,0 +1,41 @@
+"""A second extension, for tests alone: tells what the WebUI's own network classes make of a LoRA file."""
+
+import sys
+from pathlib import Path
+
+import torch
+from modules import script_callbacks, sd_models
+
+
+def norms(path: str) -> dict[str, float]:
+    """By key, the norm of what the file adds to each layer's weight, by "KEY bias" to its bias."""
+    import network
+
+    networks = sys.modules["networks"]
+    net = networks.load_network(Path(path).stem, network.NetworkOnDisk(Path(path).stem, path))
+    out = {}
+    with torch.no_grad():
+        for module in net.modules.values():
+            weight, bias = module.calc_updown(module.sd_module.weight)
+            out[module.network_key] = weight.float().norm().item()
+            if bias is not None:
+                out[f"{module.network_key} bias"] = bias.float().norm().item()
+    assert sd_models.model_data.sd_model is not None
+    return out
+
+
+def borrowed() -> dict[str, int]:
+    """While something is trained: how many of the layers it sees are the WebUI's own parameters, and how many are not."""
+    jobs = sys.modules["extension_lib.training.job"].jobs
+    view = jobs[-1].host.lent
+    own = {id(p) for p in sd_models.model_data.sd_model.parameters()}
+    weights = [layer.module.weight for layer in view.layers()] if view else []
+    return {"own": sum(id(w) in own for w in weights), "others": sum(id(w) not in own for w in weights)}
+
+
+def routes(_, app):
+    app.add_api_route("/darkroom-test/borrowed", borrowed, methods=["GET"])
+    app.add_api_route("/darkroom-test/norms", lambda path: norms(path), methods=["GET"])
+
+
+script_callbacks.on_app_started(routes)

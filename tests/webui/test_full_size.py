@@ -1,0 +1,91 @@
+"""A checkpoint of Stable Diffusion 1.5's own size, with random weights, in a real WebUI. Set FULL_SIZE=1: it takes 12 GB of memory."""
+
+import gzip
+import json
+import os
+from pathlib import Path
+
+import pytest
+import torch
+from browser import choose_tab, fill, opened, wait_for_end
+from safetensors.torch import save_file
+from webui import server
+
+from extension_lib.hosts.standalone import SD1_CONFIG
+from toyland.subjects import SUBJECTS
+from toyland.vocabulary import write
+
+pytestmark = pytest.mark.skipif(not os.environ.get("FULL_SIZE"), reason="FULL_SIZE is not set: no room for a full-sized checkpoint")
+MERGES = 49152 - 256 - 2  # of CLIP's vocabulary
+SMALL = {"size": 256, "steps": 4}
+
+
+def clip_merges(webui: Path) -> list[tuple[str, str]]:
+    """CLIP's byte pairs, from the open_clip that the WebUI brings along."""
+    packed = next(webui.rglob("open_clip/bpe_simple_vocab_16e6.txt.gz"))
+    lines = gzip.decompress(packed.read_bytes()).decode("utf-8").split("\n")[1:MERGES + 1]
+    return [tuple(line.split()) for line in lines]
+
+
+def install_random_sd1(folder: Path, webui: Path) -> int:
+    """Writes the checkpoint, its .yaml and its tokenizer; returns how many bytes its weights are."""
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    from toyland.build import checkpoint
+
+    torch.manual_seed(0)
+    said = {part: json.loads((SD1_CONFIG / part / "config.json").read_text(encoding="utf-8"))
+            for part in ("unet", "vae", "text_encoder")}
+    parts = (UNet2DConditionModel.from_config(said["unet"]), AutoencoderKL.from_config(said["vae"]),
+             CLIPTextModel(CLIPTextConfig(**said["text_encoder"])))
+    tensors = {name: t.float().contiguous() for name, t in checkpoint(*(p.state_dict() for p in parts)).items()}
+    save_file(tensors, folder / "random-sd15.safetensors")
+    text = folder / "random-text"
+    write(text, clip_merges(webui))
+    (text / "config.json").write_text(json.dumps(said["text_encoder"]), encoding="utf-8")
+    yaml = (webui / "configs" / "v1-inference.yaml").read_text(encoding="utf-8")
+    embedder = "target: ldm.modules.encoders.modules.FrozenCLIPEmbedder"
+    yaml = yaml.replace(embedder, f"{embedder}\n      params:\n        version: {json.dumps(str(text))}")
+    (folder / "random-sd15.yaml").write_text(yaml, encoding="utf-8")
+    return sum(t.numel() * t.element_size() for t in tensors.values())
+
+
+def test_ten_steps_by_clicking_within_two_gigabytes_more(tmp_path, seen):
+    webui = Path(os.environ["WEBUI_DIR"])
+    data = tmp_path / "webui"
+    checkpoints = data / "models" / "Stable-diffusion"
+    checkpoints.mkdir(parents=True)
+    size = install_random_sd1(checkpoints, webui)
+    server.install_extension(data)
+    with server.running(webui, data, 7868) as running, opened(running.url) as page:
+        before = running.txt2img("a ghost", **SMALL)
+        Path(f"/proc/{running.process.pid}/clear_refs").write_text("5", encoding="ascii")  # the peak is counted from here
+        idle, _ = running.memory()
+        page.wait_for_selector("#txt2img_generate", timeout=60_000)
+        page.get_by_role("button", name="Darkroom", exact=True).first.click()
+        choose_tab(page, "Model")
+        fill(page, "darkroom_new_name", "ghost")
+        page.click("#darkroom_create")
+        page.wait_for_selector("#darkroom_create_answer >> text=Created ghost")
+        choose_tab(page, "Concepts")
+        fill(page, "darkroom_concepts_folder", SUBJECTS["ghost"].folder)
+        page.click("#darkroom_look")
+        page.wait_for_selector("#darkroom_found >> text=pictures")
+        choose_tab(page, "Train")
+        fill(page, "darkroom_training_steps", 10)
+        page.locator("#darkroom_advanced").click()
+        page.locator("#darkroom_previews_card input").uncheck()
+        page.get_by_text("Pictures", exact=True).first.click()
+        page.locator("#darkroom_data_resolution input[type=number]").first.fill("256")
+        page.keyboard.press("Tab")
+        page.wait_for_timeout(1000)
+        page.click("#darkroom_train")
+        said = wait_for_end(page, 1200)
+        _, peak = running.memory()
+        seen({"model_gib": round(size / 2**30, 2), "idle_gib": round(idle / 2**30, 2), "peak_gib": round(peak / 2**30, 2)})
+        assert "All 10 steps are done" in said and "does not load" not in said, said
+        assert peak <= max(idle, size) + 2 * 2**30
+        assert running.txt2img("a ghost", **SMALL) == before
+        assert running.txt2img("a ghost <lora:ghost:1>", **SMALL) != before
+        assert "didn't match keys" not in running.console() and page.problems == []

@@ -1,0 +1,100 @@
+"""Every method in a real WebUI, by clicking: trained, listed without restart, used from the prompt, the same as standalone."""
+
+import io
+import shutil
+
+import numpy as np
+import pytest
+from browser import choose_tab, fill, wait_for_end
+from PIL import Image
+from webui.standalone import host_beside
+
+from extension_lib import methods
+from extension_lib.host import Picture, chosen
+from toyland.subjects import SUBJECTS
+
+GHOST = SUBJECTS["ghost"]
+STEPS = 40
+PLACES = ("on the beach", "at night", "in the snow", "in the city", "on a snowy day", "under the night sky", "at the beach",
+          "on a city street")
+# How what was learned is called up; the rest is a tag.
+WORDED = {"textual_inversion": "a {name} ghost {place}", "pivotal": "a {name} ghost {place} <lora:{name}:1>",
+          "hypernetwork": "a zwx ghost {place} <hypernet:{name}:1>", "dreambooth": "a zwx ghost {place}"}
+TAGGED = "a zwx ghost {place} <lora:{name}:1>"
+
+
+def pixels(png):
+    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(float)
+
+
+@pytest.fixture(scope="module")
+def before(webui):
+    return webui.txt2img("a ghost on the beach")
+
+
+def trained_by_clicking(page, name, method, again=False):
+    if not again:
+        choose_tab(page, "Model")
+        fill(page, "darkroom_new_name", name)
+        page.click("#darkroom_create")
+        page.wait_for_selector(f"#darkroom_create_answer >> text=Created {name}")
+    choose_tab(page, "Concepts")
+    fill(page, "darkroom_concepts_folder", GHOST.folder)
+    learns_word = methods.found()[method].product in ("embedding", "pivotal")
+    fill(page, "darkroom_concepts_instance_prompt", "a [name] ghost" if learns_word else "[filewords]")
+    fill(page, "darkroom_concepts_class_prompt", "a ghost")
+    page.click("#darkroom_look")
+    page.wait_for_selector("#darkroom_found >> text=pictures")
+    choose_tab(page, "Train")
+    page.locator("#darkroom_method label", has_text=methods.found()[method].title).first.click()
+    page.wait_for_timeout(1500)
+    fill(page, "darkroom_training_steps", STEPS)
+    page.wait_for_timeout(500)
+    page.click("#darkroom_train")
+    return wait_for_end(page, 600)
+
+
+@pytest.mark.parametrize("method", list(methods.found()))
+def test_trained_listed_used_and_the_same_as_standalone(page, webui, before, seen, tmp_path, method):
+    name = f"m-{method.replace('_', '-')}"
+    said = trained_by_clicking(page, name, method)
+    assert f"All {STEPS} steps are done" in said and "does not load" not in said, said
+    assert webui.txt2img("a ghost on the beach") == before
+    prompts = [WORDED.get(method, TAGGED).format(name=name, place=place) for place in PLACES]
+    host = host_beside(webui, tmp_path)
+    override = {}
+    if method == "dreambooth":
+        titles = [m["title"] for m in webui.get("/sdapi/v1/sd-models")]
+        override = {"override_settings": {"sd_model_checkpoint": next(t for t in titles if name in t)}}
+        own = tmp_path / "checkpoints" / f"{name}.safetensors"
+        own.parent.mkdir()
+        shutil.copy(webui.data / "models" / "Stable-diffusion" / f"{name}.safetensors", own)
+        shutil.copytree(GHOST.folder.parents[1] / "base", own.with_suffix(""))
+        host.load(chosen(host, str(own)))
+    theirs = [pixels(webui.txt2img(p, seed=n, **override)) for n, p in enumerate(prompts)]
+    ours = host.draw([Picture(p, steps=20, cfg=4.0, width=64, height=64, seed=n) for n, p in enumerate(prompts)])
+    differences = [float(np.abs(a - np.asarray(b).astype(float)).mean()) for a, b in zip(theirs, ours)]
+    changed = float(np.abs(theirs[0] - pixels(webui.txt2img("a zwx ghost on the beach"))).mean())
+    seen({"mean_difference_of_255": round(max(differences), 3), "changed_by": round(changed, 2)})
+    assert max(differences) <= 2 and changed > 0
+    console = webui.console()
+    assert "Networks with errors" not in console and "didn't match keys" not in console and page.problems == []
+
+
+def test_overwriting_a_file_shows_the_new_one_at_the_same_weight(page, webui, seen):
+    prompt = "a zwx ghost on the beach <lora:m-lora:1>"
+    first = webui.txt2img(prompt)
+    choose_tab(page, "Model")
+    page.locator("#darkroom_workspace input").first.click()
+    page.get_by_role("option", name="m-lora", exact=True).or_(page.locator("li", has_text="m-lora")).first.click()
+    page.wait_for_timeout(1500)
+    choose_tab(page, "Train")
+    fill(page, "darkroom_training_seed", 7)
+    page.wait_for_timeout(500)
+    page.click("#darkroom_train")
+    page.locator("#darkroom_question label", has_text="Start over and write m-lora anew").click()
+    page.click("#darkroom_train")
+    page.wait_for_timeout(3000)
+    wait_for_end(page, 300)
+    assert webui.txt2img(prompt) != first
+    seen({})

@@ -1,0 +1,74 @@
+"""One method on one subject: trained with toyland's preset, then drawn and judged."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+from extension_lib import methods, workspace
+from extension_lib.events import Saved, Warned
+from extension_lib.host import chosen
+from extension_lib.hosts.standalone import Standalone
+from extension_lib.presets import defaults
+from extension_lib.run import Run
+from extension_lib.training import job as jobs
+from extension_lib.training.begin import decided
+
+from .judge import Judge
+from .measure import COUNT, Figures, measured
+from .subjects import Subject
+
+TAGS = {"lora": "<lora:{name}:{weight:g}>", "pivotal": "<lora:{name}:{weight:g}>", "hypernetwork": "<hypernet:{name}:{weight:g}>"}
+
+
+def name_of(method: str, subject: Subject) -> str:
+    """A method that learns a word learns the subject's own."""
+    return subject.word if methods.found()[method].product in ("embedding", "pivotal") else subject.name
+
+
+def run_for(host: Standalone, subject: Subject, method: str = "lora", **sections: Any) -> Run:
+    """The run of toyland's preset on a subject's pictures; sections change it."""
+    base = chosen(host, "toyland")
+    run = defaults(method, base.preset).with_values({
+        "output": {"name": name_of(method, subject), "again": "over", "existing": "overwrite"}, "base": {"checkpoint": base.title},
+        "concepts": [{"folder": str(subject.folder), "class_prompt": f"a {subject.kind}"}],
+        "previews": {"preview_every": 0}})
+    return run.with_values(sections)
+
+
+def train(host: Standalone, run: Run, say: Any = None) -> jobs.Job:
+    """Trains to the end; say is called with a line of progress now and then. Returns the ended job."""
+    root = host.folders.workspaces
+    known = run.output.name in workspace.names(root)
+    space = workspace.opened(root, run.output.name) if known else workspace.create(root, run.output.name, run)
+    job = jobs.start(decided(run, host, space), host, space, chosen(host, run.base.checkpoint))
+    told = 0.0
+    while not job.wait(timeout=1.0):
+        if say and job.step and time.monotonic() - told > 10:
+            told, left = time.monotonic(), job.seconds_left() or 0.0
+            say(f"  step {job.step} of {run.training.steps}, {left:.0f} s left")
+    for event in job.history:
+        if say and isinstance(event, Warned):
+            say(f"  {event.message}")
+    return job
+
+
+def files_of(job: jobs.Job) -> list[Path]:
+    return [event.path for event in job.history if isinstance(event, Saved)]
+
+
+def tag(run: Run, weight: float = 1.0) -> str:
+    """What to type beside the prompt."""
+    text = TAGS.get(run.method.product, "")
+    return text.format(name=run.output.name, weight=weight) if weight else ""
+
+
+def judged(host: Standalone, judge: Judge, subject: Subject, run: Run, weight: float = 1.0, count: int = COUNT) -> Figures:
+    """The figures of what a run left; a checkpoint is loaded for it, and the base again afterwards."""
+    own = run.method.product == "checkpoint"
+    if own:
+        host.load(chosen(host, run.output.name))
+    try:
+        return measured(host.draw, judge, subject, tag(run, weight), count)
+    finally:
+        if own:
+            host.load(chosen(host, "toyland"))
