@@ -1,8 +1,9 @@
-"""The WebUI's way in: the Darkroom tab. Glue only."""
+"""The WebUI's way in: the Darkroom tab and its axes in the X/Y/Z plot. Glue only."""
 
 import gradio as gr
 from modules import script_callbacks
 
+from extension_lib.hosts import a1111_axes
 from extension_lib.hosts.a1111 import A1111
 from extension_lib.ui.page import Page
 
@@ -13,4 +14,5 @@ def tabs() -> list[tuple[gr.Blocks, str, str]]:
     return [(blocks, "Darkroom", "darkroom")]
 
 
+script_callbacks.on_before_ui(a1111_axes.add)
 script_callbacks.on_ui_tabs(tabs)

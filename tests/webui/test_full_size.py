@@ -1,4 +1,4 @@
-"""A checkpoint of Stable Diffusion 1.5's own size, with random weights, in a real WebUI. Set FULL_SIZE=1: it takes 12 GB of memory."""
+"""A checkpoint of SD 1.5's own size, with random weights, in a real WebUI. Set FULL_SIZE=1: it takes 12 GB of memory."""
 
 import gzip
 import json
@@ -85,7 +85,7 @@ def test_ten_steps_by_clicking_within_two_gigabytes_more(tmp_path, seen):
         _, peak = running.memory()
         seen({"model_gib": round(size / 2**30, 2), "idle_gib": round(idle / 2**30, 2), "peak_gib": round(peak / 2**30, 2)})
         assert "All 10 steps are done" in said and "does not load" not in said, said
-        assert peak <= max(idle, size) + 2 * 2**30
+        assert peak <= max(idle, size) + 2 * 2**30 and peak - idle <= size / 2
         assert running.txt2img("a ghost", **SMALL) == before
         assert running.txt2img("a ghost <lora:ghost:1>", **SMALL) != before
         assert "didn't match keys" not in running.console() and page.problems == []
