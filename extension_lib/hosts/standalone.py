@@ -62,12 +62,13 @@ class Standalone:
 
     def load(self, checkpoint: Checkpoint) -> Loaded:
         """The checkpoint ready to use; stays loaded until another is asked for. Raises HostError."""
-        if self.ready is None or self.ready.checkpoint.path != checkpoint.path:
-            self.ready = None  # first give the memory back
-            pipeline = pipeline_of(checkpoint.path, self.dtype).to(self.device)
-            view = DiffusersView(pipeline, self.device, self.dtype)
-            self.ready = Loaded(checkpoint, view, pipeline.scheduler.betas.float().cpu())
-        return self.ready
+        with self.lock:
+            if self.ready is None or self.ready.checkpoint.path != checkpoint.path:
+                self.ready = None  # first give the memory back
+                pipeline = pipeline_of(checkpoint.path, self.dtype).to(self.device)
+                view = DiffusersView(pipeline, self.device, self.dtype)
+                self.ready = Loaded(checkpoint, view, pipeline.scheduler.betas.float().cpu())
+            return self.ready
 
     @contextmanager
     def borrow(self, checkpoint: Checkpoint) -> Iterator[Model]:
@@ -146,7 +147,9 @@ class Standalone:
             return LOADERS[kind](path, (self.lent or self.load(self.current_or_fail())).view)
 
     def forget(self, path: Path) -> None:
-        """Nothing is kept of files between two drawings."""
+        """Nothing is kept of files between two drawings but the checkpoint."""
+        if self.ready and self.ready is not self.lent and self.ready.checkpoint.path == path:
+            self.ready = None
 
     def show(self, event: Event) -> None:
         """There is no progress bar but the page's own."""

@@ -8,12 +8,13 @@ import gradio as gr
 from ..compare.grid import Plan, copies, drawn, weights
 from ..host import Host, HostError, Picture
 from .live import bar, message
-from .parts import refresh_button, unsaved
+from .parts import drawing_run, refresh_button, unsaved
 
 
 class CompareTab:
     def __init__(self, host: Host):
         self.host = host
+        suits = drawing_run(host)
         with gr.Row():
             with gr.Column(scale=3):
                 with gr.Row():
@@ -29,8 +30,10 @@ class CompareTab:
                 self.negative = gr.Textbox(label="Negative prompt", elem_id="darkroom_compare_negative")
                 with gr.Row():
                     self.steps = gr.Slider(1, 150, value=20, step=1, label="Sampling steps", elem_id="darkroom_compare_steps")
-                    self.cfg = gr.Slider(1, 30, value=7, step=0.5, label="CFG scale", elem_id="darkroom_compare_cfg")
-                    self.size = gr.Slider(64, 1024, value=512, step=64, label="Size", elem_id="darkroom_compare_size")
+                    self.cfg = gr.Slider(1, 30, value=suits.previews.cfg, step=0.5, label="CFG scale",
+                                         elem_id="darkroom_compare_cfg")
+                    self.size = gr.Slider(64, 1024, value=suits.data.resolution, step=64, label="Size",
+                                          elem_id="darkroom_compare_size")
                 self.go = gr.Button("Compare", variant="primary", elem_id="darkroom_compare")
             with gr.Column(scale=4):
                 self.progress = gr.HTML(elem_id="darkroom_compare_progress")

@@ -5,39 +5,64 @@ from typing import Any
 
 import gradio as gr
 
-from ..host import Host, HostError, Picture
+from ..host import HostError, Picture, chosen
+from ..hosts.standalone import Standalone
+from ..presets import defaults
+from ..settings import SettingError
 from .live import message
+from .parts import drawing_run, refresh_button
 
 
 class GenerateTab:
-    def __init__(self, host: Host, samplers: list[str]):
+    def __init__(self, host: Standalone, samplers: list[str]):
         self.host = host
+        suits = drawing_run(host)
+        size = suits.data.resolution
         with gr.Row():
             with gr.Column():
+                with gr.Row():
+                    self.checkpoint = gr.Dropdown(choices=self.titles(), value=next(iter(self.titles()), None), label="Checkpoint",
+                                                  elem_id="darkroom_generate_checkpoint")
+                    self.refresh = refresh_button("darkroom_generate_refresh")
                 self.prompt = gr.Textbox(label="Prompt", lines=2, elem_id="darkroom_prompt",
                                          info="Add <lora:name:1> to use a LoRA.")
                 self.negative = gr.Textbox(label="Negative prompt", elem_id="darkroom_negative")
                 with gr.Row():
                     self.sampler = gr.Dropdown(samplers, value=samplers[0], label="Sampler", elem_id="darkroom_sampler")
                     self.steps = gr.Slider(1, 150, value=20, step=1, label="Steps", elem_id="darkroom_steps")
-                    self.cfg = gr.Slider(1, 30, value=7, step=0.5, label="CFG scale", elem_id="darkroom_cfg")
+                    self.cfg = gr.Slider(1, 30, value=suits.previews.cfg, step=0.5, label="CFG scale", elem_id="darkroom_cfg")
                 with gr.Row():
-                    self.width = gr.Slider(64, 1024, value=64, step=64, label="Width", elem_id="darkroom_width")
-                    self.height = gr.Slider(64, 1024, value=64, step=64, label="Height", elem_id="darkroom_height")
+                    self.width = gr.Slider(64, 1024, value=size, step=64, label="Width", elem_id="darkroom_width")
+                    self.height = gr.Slider(64, 1024, value=size, step=64, label="Height", elem_id="darkroom_height")
                     self.seed = gr.Number(value=-1, precision=0, label="Seed", elem_id="darkroom_seed",
                                           info="-1: a new one each time")
                 self.go = gr.Button("Generate", variant="primary", elem_id="darkroom_generate")
             with gr.Column():
                 self.answer = gr.HTML()
                 self.image = gr.Image(label="Picture", type="pil", elem_id="darkroom_picture")
-        inputs = [self.prompt, self.negative, self.sampler, self.steps, self.cfg, self.width, self.height, self.seed]
+        self.refresh.click(lambda: gr.update(choices=self.titles()), None, [self.checkpoint], queue=False)
+        self.checkpoint.change(self.suited, [self.checkpoint], [self.width, self.height, self.cfg], queue=False)
+        inputs = [self.checkpoint, self.prompt, self.negative, self.sampler, self.steps, self.cfg, self.width, self.height,
+                  self.seed]
         self.go.click(self.drawn, inputs, [self.answer, self.image])
 
-    def drawn(self, prompt: str, negative: str, sampler: str, steps: float, cfg: float,
+    def titles(self) -> list[str]:
+        return [c.title for c in self.host.checkpoints()]
+
+    def suited(self, title: str) -> tuple[Any, Any, Any]:
+        """The size and CFG scale that suit a checkpoint."""
+        try:
+            run = defaults("lora", chosen(self.host, title).preset)
+        except (HostError, SettingError):
+            return gr.update(), gr.update(), gr.update()
+        return run.data.resolution, run.data.resolution, run.previews.cfg
+
+    def drawn(self, title: str, prompt: str, negative: str, sampler: str, steps: float, cfg: float,
               width: float, height: float, seed: float) -> tuple[str, Any]:
         seed = random.randrange(2**31) if seed is None or seed < 0 else int(seed)
         picture = Picture(prompt, negative, int(steps), cfg, int(width), int(height), seed, sampler)
         try:
+            self.host.load(chosen(self.host, title))
             return message(f"Seed {seed}", good=True), self.host.draw([picture])[0]
         except HostError as error:
             return message(str(error)), None

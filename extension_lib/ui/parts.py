@@ -4,6 +4,20 @@ from typing import Any
 
 import gradio as gr
 
+from ..host import Host
+from ..presets import defaults
+from ..run import Run
+from ..settings import SettingError
+
+
+def drawing_run(host: Host) -> Run:
+    """The run whose resolution and CFG scale suit the checkpoint that is loaded now."""
+    current = host.current()
+    try:
+        return defaults("lora", current.preset if current else None)
+    except SettingError:
+        return defaults("lora")
+
 
 def unsaved(component: Any) -> Any:
     """The component, kept out of the WebUI's ui-config.json, which would freeze today's values as defaults."""
