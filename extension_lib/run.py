@@ -54,6 +54,8 @@ class Data:
     buckets: bool = option(True, "Keep the shape of tall and wide pictures, in steps of 64 pixels; off: square only.")
     crop: str = option("center", "What is cut away where the shape does not fit: always the rim, or a random part each time.",
                        choices=("center", "random"), advanced=True)
+    masked: bool = option(False, "Learn only what the masks show: a file name-mask.png beside a picture, white where it counts, "
+                          "or the picture's own transparency. For two things that must not melt into each other.", label="Masks")
     flip: bool = option(False, "Also show every picture mirrored. Not for faces or anything with writing on it.",
                         label="Mirror")
     shuffle_captions: bool = option(False, "Shuffle the comma-separated parts of captions, so that their order is not learned. "

@@ -14,7 +14,7 @@ from .stage import WORK, Stage, cosine
 from .train_vae import to_tensor
 from .world import random_scene
 
-DRAWINGS, STEPS, BATCH = 30_000, 2_400, 128
+DRAWINGS, STEPS, BATCH = 30_000, 2_100, 128
 MIN_SNR = 5.0
 TIMESTEPS = 1000
 

@@ -15,6 +15,7 @@ from ..run import Run
 from .buckets import bucket_of, buckets, fitted
 from .captions import varied
 from .folder import Item
+from .masks import mask_of
 from .pictures import PictureError, load
 
 
@@ -30,6 +31,7 @@ class Batch:
     prompts: list[str]
     condition: Condition | None  # None: encode the prompts now, the text encoder is being trained
     weights: Tensor
+    masks: Tensor | None = None  # (b, 1, h, w), 1 where an error counts
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Batches:
         self.text_trained = text_trained
         self.sizes = buckets(run.data.resolution, run.data.buckets)
         self.latents: dict[tuple[int, bool], Tensor] = {}
+        self.masks: dict[tuple[int, bool], Tensor] = {}
         self.class_latents: dict[tuple[int, tuple[int, int]], Tensor] = {}  # class picture, size
         self.conditions: dict[str, Tensor] = {}
         self.plans: dict[int, list[list[Sample]]] = {}
@@ -82,6 +85,7 @@ class Batches:
                 if not self.latents_vary:
                     for mirrored in self.mirrors():
                         self.latents[len(kept), mirrored] = self.encode(image, item, mirrored).cpu()
+                        self.masks[len(kept), mirrored] = self.mask(item, mirrored)
                 kept.append(item)
             except PictureError as error:
                 yield Warned(f"Left out: {error}")
@@ -111,6 +115,18 @@ class Batches:
         """Scaled latents (4, h/8, w/8)."""
         crop = keyed_random("crop", self.run.training.seed, crop_key) if crop_key is not None else None
         return self.encoded(fitted(image, bucket_of(item.width, item.height, self.sizes), crop), mirrored)
+
+    def mask(self, item: Item, mirrored: bool, crop_key: object = None) -> Tensor:
+        """(1, h/8, w/8): how much of each place counts."""
+        size = bucket_of(item.width, item.height, self.sizes)
+        found = mask_of(item.path) if self.run.data.masked else None
+        if found is None:
+            return torch.ones(1, size[1] // 8, size[0] // 8)
+        crop = keyed_random("crop", self.run.training.seed, crop_key) if crop_key is not None else None
+        cut = fitted(found.resize((item.width, item.height)), size, crop)
+        small = cut.resize((size[0] // 8, size[1] // 8), Image.Resampling.BOX)
+        values = torch.from_numpy(np.array(small)).float()[None] / 255
+        return values.flip(2) if mirrored else values
 
     def encoded(self, image: Image.Image, mirrored: bool = False) -> Tensor:
         pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 127.5 - 1
@@ -150,16 +166,24 @@ class Batches:
                    for s in samples]
         device, subjects = self.model.device, len(samples)
         latents = [self.latents_of(s, epoch) for s in samples]
+        masks = [self.mask_at(s, epoch) for s in samples]
         if self.classes:
             rng = keyed_random("class", self.run.training.seed, number)
             chosen = [rng.randrange(len(self.classes)) for _ in samples]
             size = bucket_of(self.items[samples[0].item].width, self.items[samples[0].item].height, self.sizes)
             latents += [self.class_latents[n, size] for n in chosen]
+            masks += [torch.ones_like(masks[0])] * len(chosen)
             prompts += [self.classes[n].prompt for n in chosen]
         weights = torch.ones(len(latents), device=device)
         weights[subjects:] = self.run.prior.weight
         condition = None if self.text_trained else Condition(self.hidden_of(prompts).to(device))
-        return Batch(subjects, torch.stack(latents).to(device), prompts, condition, weights)
+        return Batch(subjects, torch.stack(latents).to(device), prompts, condition, weights,
+                     torch.stack(masks).to(device) if self.run.data.masked else None)
+
+    def mask_at(self, sample: Sample, epoch: int) -> Tensor:
+        if not self.latents_vary:
+            return self.masks[sample.item, sample.mirrored]
+        return self.mask(self.items[sample.item], sample.mirrored, (epoch, sample.item, sample.showing))
 
     def latents_of(self, sample: Sample, epoch: int) -> Tensor:
         if not self.latents_vary:

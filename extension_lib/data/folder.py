@@ -6,6 +6,7 @@ from pathlib import Path
 
 from ..run import Concept, Run
 from . import captions
+from .masks import is_mask
 from .pictures import EXTENSIONS, PictureError, size
 from .templates import TEMPLATES
 
@@ -54,6 +55,8 @@ def find(concept: Concept, word: str = "", template: str = "captions") -> Found:
     if not root.is_dir():
         raise FolderError(f"There is no folder {root}. Choose the folder that holds your pictures.")
     paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in EXTENSIONS and not hidden(p, root) and p.is_file())
+    stems = {p.stem for p in paths}
+    paths = [p for p in paths if not is_mask(p, stems)]
     items, problems = [], []
     for path in paths:
         try:

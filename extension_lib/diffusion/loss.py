@@ -23,7 +23,13 @@ def debiased(snr: Tensor, prediction: str, gamma: float) -> Tensor:
 WEIGHTINGS = {"none": plain, "min-snr": min_snr, "debiased": debiased}
 
 
-def errors(predicted: Tensor, target: Tensor, snr: Tensor, prediction: str, noise: Noise) -> Tensor:
-    """(b,) the error of each sample, weighted by its noise level. predicted and target (b, 4, h, w); snr (b,)."""
-    error = (predicted.float() - target.float()).square().mean(dim=(1, 2, 3))
+def errors(predicted: Tensor, target: Tensor, snr: Tensor, prediction: str, noise: Noise, masks: Tensor | None = None) -> Tensor:
+    """(b,) the error of each sample, weighted by its noise level. predicted and target (b, 4, h, w); snr (b,).
+
+    masks: (b, 1, h, w); the error is then the mean over what counts.
+    """
+    error = (predicted.float() - target.float()).square()
+    if masks is not None:
+        error = error * masks / masks.mean(dim=(1, 2, 3), keepdim=True).clamp(min=0.01)
+    error = error.mean(dim=(1, 2, 3))
     return error * WEIGHTINGS[noise.weighting](snr, prediction, noise.min_snr_gamma)

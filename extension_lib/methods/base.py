@@ -59,7 +59,7 @@ class Method(Protocol):
     name: ClassVar[str]
     title: ClassVar[str]
     order: ClassVar[int]  # place in lists
-    product: ClassVar[str]  # which writer in export/ makes its file
+    product: ClassVar[str]  # which files it leaves: a key of export/products.py
     prefers: ClassVar[dict[str, dict[str, Any]]]  # settings of other sections that suit this method better than their defaults
 
     def attach(self, model: Model, seed: int, words: tuple[NewWord, ...] = ()) -> Trainable:

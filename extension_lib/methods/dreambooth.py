@@ -21,6 +21,7 @@ class Dreambooth:
     title: ClassVar[str] = "DreamBooth"
     order: ClassVar[int] = 12
     product: ClassVar[str] = "checkpoint"
+    precisions: ClassVar[tuple[str, ...]] = ("fp16", "bf16", "fp32")
     prefers: ClassVar[dict[str, dict[str, Any]]] = {
         "training": {"schedule": "constant", "batch_size": 1}, "prior": {"preserve": True}}
 

@@ -134,7 +134,7 @@ def batch_errors(run: Run, model: Model, batch: Batch, number: int) -> Errors:
         made = noised(batch.latents, model.diffusion, run.noise.noise_offset, run.training.seed, number)
         condition = batch.condition or model.encode_prompts(batch.prompts, run.data.clip_skip, run.data.prompt_syntax)
         predicted = model.predict(made.noisy, made.t, condition)
-    each = errors(predicted, made.target, made.snr, model.diffusion.prediction, run.noise)
+    each = errors(predicted, made.target, made.snr, model.diffusion.prediction, run.noise, batch.masks)
     split = batch.subjects
     of_class = each[split:].detach().mean() if split < len(each) else None
     return Errors((each * batch.weights).sum() / split, each[:split].detach().mean(), of_class)

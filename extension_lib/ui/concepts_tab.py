@@ -29,7 +29,9 @@ class ConceptsTab:
                                           elem_id="darkroom_concept", info="One thing to learn. Most need only one.")
                     self.add = gr.Button("Add", elem_id="darkroom_concept_add", elem_classes=["darkroom-small"])
                     self.remove = gr.Button("Remove", elem_id="darkroom_concept_remove", elem_classes=["darkroom-small"])
-                self.fields = {o.name: component(o, elem_id("concepts", o.name)) for o in options(Concept)}
+                self.fields = {o.name: component(o, elem_id("concepts", o.name)) for o in options(Concept) if not o.advanced}
+                with gr.Accordion("More", open=False, elem_id="darkroom_concept_more"):
+                    self.fields.update({o.name: component(o, elem_id("concepts", o.name)) for o in options(Concept) if o.advanced})
                 self.look = gr.Button("Look at the pictures", variant="primary", elem_id="darkroom_look")
             with gr.Column():
                 self.found = gr.HTML(elem_id="darkroom_found")
@@ -50,7 +52,8 @@ class ConceptsTab:
         """Updates for the state, the chooser and the fields, showing concept n."""
         concepts = concepts or [{}]
         names = [f"Concept {i + 1}" for i in range(len(concepts))]
-        fields = [gr.update(value=shown(o, concepts[n].get(o.name, o.default))) for o in options(Concept)]
+        known = {o.name: o for o in options(Concept)}
+        fields = [gr.update(value=shown(known[f], concepts[n].get(f, known[f].default))) for f in self.fields]
         return [concepts, gr.update(choices=names, value=names[n]), *fields]
 
     def added(self, *parts: Any) -> list[Any]:

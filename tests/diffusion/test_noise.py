@@ -42,6 +42,14 @@ def test_min_snr_holds_the_weight_of_the_clean_picture_at_gamma(snr, prediction,
     assert WEIGHTINGS["min-snr"](torch.tensor([snr]), prediction, 5.0).item() == pytest.approx(expected, rel=1e-4)
 
 
+def test_under_a_mask_only_what_counts_is_an_error():
+    predicted, target, snr = torch.zeros(2, 4, 8, 8), torch.zeros(2, 4, 8, 8), torch.ones(2)
+    predicted[0, :, :4], predicted[1, :, 4:] = 1.0, 1.0
+    masks = torch.zeros(2, 1, 8, 8)
+    masks[:, :, :4] = 1.0
+    assert errors(predicted, target, snr, "eps", Noise(weighting="none"), masks).tolist() == pytest.approx([1.0, 0.0])
+
+
 def test_every_weighting_changes_the_loss():
     predicted, target, snr = torch.randn(8, 4, 8, 8), torch.randn(8, 4, 8, 8), torch.logspace(-2, 3, 8)
     values = {w: errors(predicted, target, snr, "eps", Noise(weighting=w)).sum().item() for w in WEIGHTINGS}

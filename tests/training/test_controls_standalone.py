@@ -68,6 +68,8 @@ def folder(tmp_path_factory):
     for n in range(2):
         (made / f"{n}.txt").write_text("a zwx ghost, (blue), one, two, three, four", encoding="utf-8")
     Image.new("RGB", (160, 64), (200, 30, 90)).save(made / "wide.png")
+    for stem in ("0", "1", "wide"):
+        Image.linear_gradient("L").save(made / f"{stem}-mask.png")
     (made / "wide.txt").write_text("a zwx wall, [red], five, six", encoding="utf-8")
     return made
 

@@ -1,0 +1,31 @@
+"""Masks: which parts of a picture count; a file name-mask.png beside it, white where it counts, or its own transparency."""
+
+from pathlib import Path
+
+from PIL import Image, ImageOps
+
+from .pictures import TURNED, PictureError
+
+SUFFIX = "-mask"
+
+
+def is_mask(path: Path, names: set[str]) -> bool:
+    """Whether this file is the mask of another picture in the folder. names: the stems of all of them."""
+    return path.stem.endswith(SUFFIX) and path.stem.removesuffix(SUFFIX) in names
+
+
+def mask_of(path: Path) -> Image.Image | None:
+    """The picture's mask as greyscale, or None when everything counts. Raises PictureError."""
+    beside = path.with_name(f"{path.stem}{SUFFIX}.png")
+    try:
+        with Image.open(beside if beside.exists() else path) as opened:
+            opened.seek(0)
+            image: Image.Image = ImageOps.exif_transpose(opened) if opened.format in TURNED else opened
+            if beside.exists():
+                return image.convert("L")
+            if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+                alpha = image.convert("RGBA").getchannel("A")
+                return None if alpha.getextrema() == (255, 255) else alpha
+    except (OSError, ValueError, SyntaxError) as error:
+        raise PictureError(f"The mask of {path.name} cannot be read: {error}.") from error
+    return None

@@ -1,0 +1,49 @@
+"""Masks: found beside a picture or in its transparency, cut as the picture is."""
+
+import numpy as np
+import pytest
+from helpers import small_run
+from PIL import Image
+
+from extension_lib.data.batches import Batches
+from extension_lib.data.folder import find_all
+from extension_lib.data.masks import mask_of
+
+
+@pytest.fixture
+def folder(tmp_path):
+    left = np.zeros((64, 64), np.uint8)
+    left[:, :32] = 255
+    Image.new("RGB", (64, 64), (200, 0, 0)).save(tmp_path / "a.png")
+    Image.fromarray(left).save(tmp_path / "a-mask.png")
+    see_through = Image.new("RGBA", (64, 64), (0, 200, 0, 255))
+    see_through.putalpha(Image.fromarray(left.T.copy()))
+    see_through.save(tmp_path / "b.png")
+    Image.new("RGB", (64, 64), (0, 0, 200)).save(tmp_path / "c.png")
+    return tmp_path
+
+
+def test_a_mask_is_no_picture_of_its_own(folder):
+    assert [i.path.name for i in find_all(small_run(folder))[0].items] == ["a.png", "b.png", "c.png"]
+
+
+def test_a_file_beside_counts_first_then_transparency(folder):
+    assert np.array(mask_of(folder / "a.png"))[0, 0] == 255 and np.array(mask_of(folder / "a.png"))[0, 63] == 0
+    assert np.array(mask_of(folder / "b.png"))[63, 0] == 0 and mask_of(folder / "c.png") is None
+
+
+def test_batches_bring_masks_of_the_latents_size_and_mirror_them_too(model, folder):
+    run = small_run(folder, data={"masked": True, "flip": True}, training={"batch_size": 1})
+    batches = Batches(run, model, list(find_all(run)[0].items), text_trained=True)
+    list(batches.prepare())
+    plain, mirrored = batches.masks[0, False], batches.masks[0, True]
+    assert plain.shape == (1, 8, 8) and plain[0, 0, 0] == 1 and plain[0, 0, 7] == 0
+    assert (plain.flip(2) == mirrored).all() and (batches.masks[2, False] == 1).all()
+    assert batches.at(0).masks.shape == (1, 1, 8, 8)
+
+
+def test_without_the_setting_there_are_none(model, folder):
+    run = small_run(folder)
+    batches = Batches(run, model, list(find_all(run)[0].items), text_trained=True)
+    list(batches.prepare())
+    assert batches.at(0).masks is None
