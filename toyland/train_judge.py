@@ -20,7 +20,7 @@ from .subjects import NEAR_MISSES, SUBJECTS, near_miss
 from .train_vae import loose_shapes, to_tensor
 from .world import random_scene
 
-DRAWN, THROUGH_VAE, STEPS, BATCH = 20_000, 7_000, 1_800, 96
+DRAWN, THROUGH_VAE, STEPS, BATCH = 20_000, 7_000, 1_400, 96
 IGNORED = -100
 
 

@@ -17,9 +17,10 @@ def norms(path: str) -> dict[str, float]:
     with torch.no_grad():
         for module in net.modules.values():
             weight, bias = module.calc_updown(module.sd_module.weight)
-            out[module.network_key] = weight.float().norm().item()
+            key = module.network_key.partition(".")[0]
+            out[key] = weight.float().norm().item()
             if bias is not None:
-                out[f"{module.network_key} bias"] = bias.float().norm().item()
+                out[f"{key} bias"] = bias.float().norm().item()
     assert sd_models.model_data.sd_model is not None
     return out
 
