@@ -43,12 +43,14 @@ def fill(page, elem_id: str, text: str) -> None:
 
 
 def choose_tab(page, name: str) -> None:
+    if not page.locator("#darkroom_tabs").first.is_visible():  # another tab of the WebUI is in front
+        page.get_by_role("button", name="Darkroom", exact=True).first.click()
     page.locator("#darkroom_tabs").get_by_role("tab", name=name).or_(
         page.locator("#darkroom_tabs > .tab-nav > button", has_text=name)).first.click()
 
 
 def live(page) -> str:
-    return page.locator("#darkroom_live").inner_text()
+    return page.locator("#darkroom_live").first.inner_text()
 
 
 def wait_for_end(page, seconds: float) -> str:

@@ -19,7 +19,7 @@ from .view import View
 
 BATCH = 8  # pictures drawn together
 SAMPLERS: dict[str, Any] = {
-    "Euler": (EulerDiscreteScheduler, {"timestep_spacing": "linspace", "interpolation_type": "log_linear"}),
+    "Euler": (EulerDiscreteScheduler, {"timestep_spacing": "linspace"}),
     "Euler a": (EulerAncestralDiscreteScheduler, {"timestep_spacing": "linspace"}),
     "DPM++ 2M": (DPMSolverMultistepScheduler, {"timestep_spacing": "linspace", "final_sigmas_type": "zero"}),
     "DPM++ 2M Karras": (DPMSolverMultistepScheduler, {"use_karras_sigmas": True, "final_sigmas_type": "zero"}),
