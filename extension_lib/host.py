@@ -1,5 +1,6 @@
 """What training needs of the program around it."""
 
+import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -71,12 +72,17 @@ class Notice:
 def chosen(host: "Host", text: str) -> Checkpoint:
     """The checkpoint of this title, or the file at this path. Raises HostError."""
     for checkpoint in host.checkpoints():
-        if text in (checkpoint.title, checkpoint.path.stem, str(checkpoint.path)):
+        if without_hash(text) in (without_hash(checkpoint.title), checkpoint.path.stem, checkpoint.path.name, str(checkpoint.path)):
             return checkpoint
     path = Path(text).expanduser()
     if path.is_file():
         return Checkpoint(path.stem, path)
     raise HostError(f"There is no checkpoint {text!r}. Choose one from the list, or give the path of a .safetensors file.")
+
+
+def without_hash(title: str) -> str:
+    """The WebUI's titles end in a short hash as soon as it is known: "model.safetensors [82a973c043]"."""
+    return re.sub(r" \[[0-9a-f]{8,12}\]$", "", title)
 
 
 class Host(Protocol):

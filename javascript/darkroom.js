@@ -12,10 +12,9 @@
         const panel = live(), button = root().querySelector("#darkroom_poll");
         if (!button || !panel) return;
         const waiting = Date.now() - asked < PATIENCE && panel.innerHTML === answered && asked;
-        const first = !panel.querySelector(".darkroom-live");
-        const running = panel.querySelector("[data-running]");
-        if (!first && !running && !seen(panel)) return;
-        if (waiting && running) return;
+        // A click before Gradio has mounted everything breaks the page; what can be seen has been mounted.
+        if (!seen(panel)) return;
+        if (waiting && panel.querySelector("[data-running]")) return;
         asked = Date.now();
         answered = panel.innerHTML;
         (button.matches("button") ? button : button.querySelector("button")).click();

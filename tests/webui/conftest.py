@@ -70,6 +70,7 @@ def page(webui):
 
     with opened(webui.url) as made:
         made.wait_for_selector("#txt2img_generate", timeout=60_000)
+        made.wait_for_timeout(2000)
         made.get_by_role("button", name="Darkroom", exact=True).first.click()
         made.wait_for_selector("#darkroom_tabs")
         yield made

@@ -75,14 +75,14 @@ def test_trained_by_clicking_and_listed_without_restart(page, webui, seen):
     shot(page, "training")
     said = wait_for_end(page, 900)
     shot(page, "trained")
-    assert "All 400 steps are done" in said
+    assert "All 700 steps are done" in said
     assert "does not load" not in said
     names = [entry["name"] for entry in webui.get("/sdapi/v1/loras")]
     assert "ghost" in names
     card = json.loads((webui.loras / "ghost.json").read_text(encoding="utf-8"))
     assert card["activation text"] or card["description"]
     assert (webui.loras / "ghost.png").exists()
-    seen({"steps": 400})
+    seen({"steps": 700})
 
 
 def test_a_fixed_seed_picture_is_the_same_after_training(webui, before, seen):
