@@ -12,9 +12,11 @@
         const panel = live(), button = root().querySelector("#darkroom_poll");
         if (!button || !panel) return;
         const waiting = Date.now() - asked < PATIENCE && panel.innerHTML === answered && asked;
-        // A click before Gradio has mounted everything breaks the page; what can be seen has been mounted.
-        if (!seen(panel)) return;
-        if (waiting && panel.querySelector("[data-running]")) return;
+        const running = panel.querySelector("[data-running]");
+        // In the WebUI's Gradio a click before everything is mounted breaks the page; what can be seen has been mounted.
+        const first = !panel.querySelector(".darkroom-live") && typeof gradioApp !== "function";
+        if (!first && !running && !seen(panel)) return;
+        if (waiting && running) return;
         asked = Date.now();
         answered = panel.innerHTML;
         (button.matches("button") ? button : button.querySelector("button")).click();

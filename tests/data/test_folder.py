@@ -64,13 +64,13 @@ def test_an_empty_caption_leaves_no_stray_comma():
 
 def test_shuffling_keeps_the_first_parts_and_loses_none():
     data = Data(shuffle_captions=True, keep_first=2)
-    texts = {varied("a, b, c, d, e", data, 0, n) for n in range(20)}
+    texts = {varied(("a, b, c, d, e",), data, 0, n) for n in range(20)}
     assert len(texts) > 3
     assert all(t.startswith("a, b, ") and sorted(t.split(", ")) == list("abcde") for t in texts)
 
 
 def test_dropout_leaves_out_about_its_share_and_the_same_ones_again():
     data = Data(caption_dropout=0.3)
-    dropped = [varied("x", data, 0, n) == "" for n in range(1000)]
+    dropped = [varied(("x",), data, 0, n) == "" for n in range(1000)]
     assert 0.25 < sum(dropped) / 1000 < 0.35
-    assert dropped == [varied("x", data, 0, n) == "" for n in range(1000)]
+    assert dropped == [varied(("x",), data, 0, n) == "" for n in range(1000)]

@@ -41,7 +41,7 @@ def answer(model, seed=0):
         return model.predict(noisy, t, Condition(model.encode_prompts(["a zwx ghost", "a dog"]).hidden))
 
 
-@pytest.fixture(params=WAYS)
+@pytest.fixture(params=[way for way in WAYS if "," not in way])
 def name(request):
     return request.param
 
@@ -127,7 +127,8 @@ def answer_with(model, deltas):
     return seen
 
 
-WITH_DELTA = [way for way in WAYS if not way.startswith(("textual_inversion", "hypernetwork", "pivotal", "dreambooth"))]
+NO_DELTA = ("textual_inversion", "hypernetwork", "pivotal", "dreambooth")
+WITH_DELTA = [way for way in WAYS if "," not in way and not way.startswith(NO_DELTA)]
 
 
 @pytest.mark.parametrize("way", WITH_DELTA)
@@ -147,6 +148,7 @@ def read_back(part, path, model):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "fp16"])
+@pytest.mark.parametrize("name", WAYS)
 def test_what_its_files_hold_is_what_was_trained(model, pictures, name, tmp_path, precision):
     run = run_of(pictures, name, saving={"precision": precision})
     if precision not in run.method.precisions:

@@ -24,8 +24,8 @@ class Painter:
         return [Image.new("RGB", (p.width, p.height), (p.seed % 256, 0, 0)) for p in pictures]
 
 
-def run_with(pictures, concept=None, **prior):
-    return small_run(pictures, concepts=[{"folder": str(pictures), "class_prompt": "a ghost", **(concept or {})}],
+def run_with(folder, concept=None, **prior):
+    return small_run(folder, concepts=[{"folder": str(folder), "class_prompt": "a ghost", **(concept or {})}],
                      prior={"preserve": True, "pictures": 6, **prior})
 
 

@@ -10,7 +10,7 @@ from helpers import draw_pictures
 from PIL import Image
 from safetensors.torch import load_file
 
-from extension_lib import workspace
+from extension_lib import methods, workspace
 from extension_lib.events import Previewed, Stepped
 from extension_lib.export import hypernetwork
 from extension_lib.host import chosen
@@ -33,7 +33,7 @@ VALUES = {
     ("data", "caption_dropout"): 1.0, ("data", "clip_skip"): 2, ("training", "clip"): 1e-6, ("training", "steps"): 2,
     ("training", "warmup"): 0.5, ("training", "weight_decay"): 0.9, ("saving", "save_every"): 2, ("previews", "preview_every"): 3,
     ("previews", "prompts"): ["a dog"], ("previews", "sampler"): "DDIM", ("prior", "pictures"): 2, ("prior", "drawing_steps"): 3,
-    ("method", "skip_blocks"): "BASE, MID", ("method", "module_dropout"): 0.6, ("method", "rank_dropout"): 0.6,
+    ("method", "skip_blocks"): "IN00-OUT10, BASE", ("method", "module_dropout"): 0.6, ("method", "rank_dropout"): 0.6,
     ("method", "dropout"): 0.6,
     ("method", "initial"): "dog", ("method", "sizes"): "96", ("method", "text_share"): 0.3, ("method", "ema"): 0.5,
     ("method", "pivot"): 0.4, ("method", "vectors"): 2,
@@ -46,7 +46,7 @@ PRESERVED = {"prior": {"preserve": True, "pictures": 1, "drawing_steps": 2}}
 DRAWN = {"previews": {"preview_every": 3}}
 CONTEXT = {
     ("concepts", "word"): {"concepts": {"instance_prompt": "a [name]"}}, ("concepts", "class_prompt"): PRESERVED,
-    ("concepts", "class_folder"): PRESERVED, ("data", "keep_first"): SHUFFLED,
+    ("concepts", "class_folder"): PRESERVED, ("data", "keep_first"): SHUFFLED, ("data", "buckets"): {"data": {"resolution": 128}},
     ("saving", "keep_last"): {"saving": {"save_every": 1}}, ("prior", "weight"): PRESERVED, ("prior", "pictures"): PRESERVED,
     ("prior", "drawing_steps"): PRESERVED, ("prior", "cfg"): PRESERVED,
     ("previews", "prompts"): DRAWN, ("previews", "preview_steps"): DRAWN, ("previews", "cfg"): DRAWN,
@@ -67,7 +67,7 @@ def folder(tmp_path_factory):
     made = draw_pictures(tmp_path_factory.mktemp("pictures") / "subject", 2)
     for n in range(2):
         (made / f"{n}.txt").write_text("a zwx ghost, (blue), one, two, three, four", encoding="utf-8")
-    Image.new("RGB", (160, 64), (200, 30, 90)).save(made / "wide.png")
+    Image.linear_gradient("L").rotate(90).resize((160, 64)).convert("RGB").save(made / "wide.png")
     for stem in ("0", "1", "wide"):
         Image.linear_gradient("L").save(made / f"{stem}-mask.png")
     (made / "wide.txt").write_text("a zwx wall, [red], five, six", encoding="utf-8")
@@ -85,7 +85,8 @@ def host(tmp_path_factory, view):
 
 
 def values_of(folder, method):
-    way = EAGER[method]
+    few = {"skip_blocks": "IN00-IN11, MID, OUT00-OUT10"} if hasattr(methods.found()[method], "signature") else {}
+    way = {**EAGER[method], **few}
     return {"output": {"name": "thing"}, "base": {"checkpoint": "toyland"}, "method": {"name": method, **way},
             "concepts": [{"folder": str(folder), "word": "zwx", "class_prompt": "a ghost"}],
             "data": {"resolution": 64}, "training": {"steps": 3, "batch_size": 1, "warmup": 0.0, "checkpointing": False},
