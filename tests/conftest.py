@@ -25,8 +25,8 @@ def pytest_ignore_collect(collection_path, config):
         return True
     if name.endswith("_ldm.py") and not HAS_LDM:
         return True
-    if name == "test_controls_standalone.py" and not os.environ.get("SLOW"):
-        return True  # ten minutes of short runs; SLOW=1 makes them
+    if name in ("test_controls_standalone.py", "test_page_standalone.py") and not os.environ.get("SLOW"):
+        return True  # minutes of short runs, and of clicking; SLOW=1 makes them
     return None
 
 

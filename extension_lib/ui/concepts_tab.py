@@ -29,9 +29,7 @@ class ConceptsTab:
                                           elem_id="darkroom_concept", info="One thing to learn. Most need only one.")
                     self.add = gr.Button("Add", elem_id="darkroom_concept_add", elem_classes=["darkroom-small"])
                     self.remove = gr.Button("Remove", elem_id="darkroom_concept_remove", elem_classes=["darkroom-small"])
-                self.fields = {o.name: component(o, elem_id("concepts", o.name)) for o in options(Concept) if not o.advanced}
-                with gr.Accordion("More", open=False, elem_id="darkroom_concept_more"):
-                    self.fields.update({o.name: component(o, elem_id("concepts", o.name)) for o in options(Concept) if o.advanced})
+                self.fields = {o.name: component(o, elem_id("concepts", o.name)) for o in options(Concept)}
                 self.look = gr.Button("Look at the pictures", variant="primary", elem_id="darkroom_look")
             with gr.Column():
                 self.found = gr.HTML(elem_id="darkroom_found")
