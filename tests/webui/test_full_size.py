@@ -11,10 +11,10 @@ from browser import choose_tab, fill, opened, wait_for_end
 from safetensors.torch import save_file
 from webui import server
 
-from extension_lib.hosts.standalone import SD1_CONFIG
 from toyland.subjects import SUBJECTS
 from toyland.vocabulary import write
 
+SD1_CONFIG = server.ROOT / "extension_lib" / "hosts" / "sd1"
 pytestmark = pytest.mark.skipif(not os.environ.get("FULL_SIZE"), reason="FULL_SIZE is not set: no room for a full-sized checkpoint")
 MERGES = 49152 - 256 - 2  # of CLIP's vocabulary
 SMALL = {"size": 256, "steps": 4}
