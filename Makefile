@@ -5,6 +5,9 @@ WEBUI_VENV = .venv-webui
 RUN = $(VENV)/bin/python
 RUN_WEBUI = $(WEBUI_VENV)/bin/python
 
+# Idle threads of OpenMP sleep; spinning, they take a browser or a second program fifteen times their share of two cores.
+export OMP_WAIT_POLICY ?= PASSIVE
+
 .PHONY: demo app test test-standalone test-webui-pins check clean
 
 demo: $(VENV)/.demo

@@ -19,6 +19,7 @@ from .settings import SettingError, options
 if TYPE_CHECKING:
     from .hosts.standalone import Standalone
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: spinning threads would starve the browser
 HOME = Path(os.environ.get("DARKROOM_HOME") or Path(__file__).resolve().parents[1] / "studio")
 WRONG = (SettingError, HostError, NameProblem, FolderError, workspace.WorkspaceError, PracticeError)
 

@@ -1,25 +1,29 @@
-// Follows the running job: presses the page's hidden "poll" button while the tab can be seen, so that a page that was
-// reloaded, or a second browser, shows the same job. Everything else is Gradio's.
+// Presses two hidden buttons of the page, because Gradio has no timer that all its versions share: "enter" once, which shows the
+// newest workspace, and "poll" while the Train tab can be seen, so that a reloaded page or a second browser follows the same job.
 (function () {
-    const EVERY = 1000, PATIENCE = 5000;
-    let asked = 0, answered = "";
+    const EVERY = 1000, IDLE = 3000, PATIENCE = 5000; // milliseconds
+    let entered = false, asked = 0, before = "";
 
-    const root = () => (typeof gradioApp === "function" ? gradioApp() : document);
-    const live = () => root().querySelector("#darkroom_live");
+    const find = (id) => (typeof gradioApp === "function" ? gradioApp() : document).querySelector(id);
     const seen = (element) => element && element.offsetParent !== null && document.visibilityState === "visible";
 
+    function press(id) {
+        const button = find(id);
+        if (button) (button.matches("button") ? button : button.querySelector("button")).click();
+        return Boolean(button);
+    }
+
     function follow() {
-        const panel = live(), button = root().querySelector("#darkroom_poll");
-        if (!button || !panel) return;
-        const waiting = Date.now() - asked < PATIENCE && panel.innerHTML === answered && asked;
-        const running = panel.querySelector("[data-running]");
         // In the WebUI's Gradio a click before everything is mounted breaks the page; what can be seen has been mounted.
-        const first = !panel.querySelector(".darkroom-live") && typeof gradioApp !== "function";
-        if (!first && !running && !seen(panel)) return;
-        if (waiting && running) return;
+        if (!entered && seen(find("#darkroom_tabs"))) entered = press("#darkroom_enter");
+        const panel = find("#darkroom_live");
+        if (!entered || !seen(panel)) return;
+        const running = panel.querySelector("[data-running]"), ago = Date.now() - asked;
+        const unanswered = panel.innerHTML === before;
+        if (asked && (running ? unanswered && ago < PATIENCE : ago < IDLE)) return;
         asked = Date.now();
-        answered = panel.innerHTML;
-        (button.matches("button") ? button : button.querySelector("button")).click();
+        before = panel.innerHTML;
+        press("#darkroom_poll");
     }
 
     setInterval(follow, EVERY);

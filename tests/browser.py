@@ -49,8 +49,40 @@ def choose_tab(page, name: str) -> None:
         page.locator("#darkroom_tabs > .tab-nav > button", has_text=name)).first.click()
 
 
+def entered(page) -> None:
+    """Waits until a page that was just opened shows the newest workspace, or says that there is none."""
+    page.wait_for_selector("#darkroom_about .darkroom-about", state="attached", timeout=60_000)
+
+
+def create(page, name: str) -> None:
+    choose_tab(page, "Model")
+    fill(page, "darkroom_new_name", name)
+    page.click("#darkroom_create")
+    page.wait_for_selector(f"#darkroom_create_answer >> text=Created {name}")
+
+
+def show_pictures(page, folder) -> None:
+    choose_tab(page, "Concepts")
+    fill(page, "darkroom_concepts_folder", folder)
+    page.click("#darkroom_look")
+    page.wait_for_selector("#darkroom_found >> text=pictures")
+
+
 def live(page) -> str:
     return page.locator("#darkroom_live").first.inner_text()
+
+
+def wait_for_step(page, step: int, seconds: float = 120) -> None:
+    page.wait_for_function(f"() => document.querySelector('#darkroom_live .darkroom-live')?.dataset.step > {step}",
+                           timeout=seconds * 1000)
+
+
+def begin(page, **settings) -> None:
+    """Presses Train, after typing these settings: begin(page, training_steps=5)."""
+    choose_tab(page, "Train")
+    for name, value in settings.items():
+        fill(page, f"darkroom_{name}", value)
+    page.click("#darkroom_train")
 
 
 def wait_for_end(page, seconds: float) -> str:

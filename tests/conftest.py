@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: its threads leave a busy machine to others
+
 ROOT = Path(__file__).resolve().parents[1]
 for folder in (ROOT, ROOT / "tests"):
     sys.path.insert(0, str(folder))
@@ -25,8 +27,6 @@ def pytest_ignore_collect(collection_path, config):
         return True
     if name.endswith("_ldm.py") and not HAS_LDM:
         return True
-    if name in ("test_controls_standalone.py", "test_page_standalone.py") and not os.environ.get("SLOW"):
-        return True  # minutes of short runs, and of clicking; SLOW=1 makes them
     return None
 
 

@@ -12,7 +12,7 @@ from ..model import Layer, Model
 from ..settings import option
 from . import targets
 from .base import Group, NewWord, Trainable
-from .layer import hang
+from .layer import hang, put_back
 
 BIAS = " bias"  # behind a layer's key: the delta of its bias
 
@@ -121,14 +121,8 @@ class Adapter:
     def state_dict(self) -> dict[str, Tensor]:
         return {f"{key}.{name}": parameter for key, module in self.modules.items() for name, parameter in module.named_parameters()}
 
-    @torch.no_grad()
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        own = self.state_dict()
-        for name, parameter in own.items():
-            if state[name].shape != parameter.shape:
-                raise RuntimeError(f"{name} is {tuple(state[name].shape)}, not {tuple(parameter.shape)}")
-        for name, parameter in own.items():
-            parameter.copy_(state[name])
+        put_back(self.state_dict(), state)
 
     @torch.no_grad()
     def saved(self) -> dict[str, Tensor]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from ..model import Model, Weight
 from ..settings import SettingError, option
 from .base import Group, NewWord, Trainable
+from .layer import put_back
 from .targets import part_of
 
 
@@ -76,9 +77,7 @@ class Whole:
 
     @torch.no_grad()
     def after_step(self) -> None:
-        for w in self.weights:
-            if w.parameter is not self.masters[w.name]:
-                w.parameter.copy_(self.masters[w.name])
+        self.show_masters()
         for name, value in self.average.items():
             value.lerp_(self.masters[name], 1 - self.decay)
 
@@ -86,14 +85,13 @@ class Whole:
         averages = {f"average {name}": value for name, value in self.average.items()}
         return {**self.masters, **averages}
 
-    @torch.no_grad()
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        for name, tensor in self.state_dict().items():
-            tensor.copy_(state[name])
-        self.after_loading()
+        put_back(self.state_dict(), state)
+        self.show_masters()
 
     @torch.no_grad()
-    def after_loading(self) -> None:
+    def show_masters(self) -> None:
+        """Brings parameters in half precision up to their masters."""
         for w in self.weights:
             if w.parameter is not self.masters[w.name]:
                 w.parameter.copy_(self.masters[w.name])

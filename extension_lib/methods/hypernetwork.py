@@ -4,14 +4,13 @@ import re
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 
 from ..keyed import seeded
 from ..model import Layer, Model
 from ..settings import SettingError, option
 from .base import Group, NewWord, Trainable
-from .layer import Dropout, hang_before
+from .layer import Dropout, hang_before, put_back
 
 KEYS_OR_VALUES = re.compile(r"lora_unet_\w+_attn[12]_to_([kv])$")
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -144,14 +143,8 @@ class Networks:
     def state_dict(self) -> dict[str, Tensor]:
         return {f"{size}.{which}.{name}": p for (size, which), net in self.networks.items() for name, p in net.named_parameters()}
 
-    @torch.no_grad()
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        own = self.state_dict()
-        for name, parameter in own.items():
-            if state[name].shape != parameter.shape:
-                raise RuntimeError(f"{name} is {tuple(state[name].shape)}, not {tuple(parameter.shape)}")
-        for name, parameter in own.items():
-            parameter.copy_(state[name])
+        put_back(self.state_dict(), state)
 
     def saved(self) -> dict[str, Tensor]:
         return {name: p.detach() for name, p in self.state_dict().items()}

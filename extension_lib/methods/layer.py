@@ -83,6 +83,16 @@ def decomposed(weight: Tensor, delta: Tensor, scale: Tensor) -> Tensor:
     return merged * (scale / column_norm(merged)) - weight
 
 
+@torch.no_grad()
+def put_back(own: dict[str, Tensor], state: dict[str, Tensor]) -> None:
+    """Copies a saved state into live tensors. Raises KeyError or RuntimeError when it does not fit, with nothing changed."""
+    for name, tensor in own.items():
+        if state[name].shape != tensor.shape:
+            raise RuntimeError(f"{name} is {tuple(state[name].shape)}, not {tuple(tensor.shape)}")
+    for name, tensor in own.items():
+        tensor.copy_(state[name])
+
+
 class Zeros(nn.Module):
     """Parameters that begin at zero, by name and shape: all that the plainest kinds need."""
 

@@ -10,6 +10,7 @@ from ..keyed import keyed
 from ..model import Model
 from ..settings import SettingError, option
 from .base import Group, NewWord, Trainable
+from .layer import put_back
 
 
 @dataclass(frozen=True)
@@ -61,12 +62,8 @@ class NewWords:
     def state_dict(self) -> dict[str, Tensor]:
         return dict(self.words)
 
-    @torch.no_grad()
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        for name, vectors in self.words.items():
-            if state[name].shape != vectors.shape:
-                raise RuntimeError(f"{name} has {len(state[name])} vectors, not {len(vectors)}")
-            vectors.copy_(state[name])
+        put_back(self.state_dict(), state)
 
     def saved(self) -> dict[str, Tensor]:
         return {name: vectors.detach() for name, vectors in self.words.items()}

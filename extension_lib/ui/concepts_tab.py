@@ -18,10 +18,10 @@ THUMBNAILS = 60  # a gallery of more is slow and nobody looks at it
 
 
 class ConceptsTab:
-    """One concept's fields at a time; the others wait in a state."""
+    """One concept's fields at a time; the others wait in a state, as does which one is shown."""
 
     def __init__(self) -> None:
-        self.all = gr.State([{}])
+        self.all, self.current = gr.State([{}]), gr.State(0)
         with gr.Row():
             with gr.Column():
                 with gr.Row():
@@ -38,37 +38,41 @@ class ConceptsTab:
 
     def parts(self) -> list[Any]:
         """Inputs that together say what all concepts are; read them with collected()."""
-        return [self.all, self.which, *self.fields.values()]
+        return [self.all, self.current, *self.fields.values()]
 
-    def collected(self, kept: list[dict], which: str, *values: Any) -> list[dict]:
+    def outputs(self) -> list[Any]:
+        """What shown() updates."""
+        return [self.all, self.current, self.which, *self.fields.values()]
+
+    def collected(self, kept: list[dict], current: int, *values: Any) -> list[dict]:
         """All concepts, with what is on the page put over the one it shows."""
         concepts = [dict(c) for c in kept] or [{}]
-        concepts[min(number(which), len(concepts) - 1)] = dict(zip(self.fields, values))
+        concepts[min(current, len(concepts) - 1)] = dict(zip(self.fields, values))
         return concepts
 
     def shown(self, concepts: list[dict], n: int) -> list[Any]:
-        """Updates for the state, the chooser and the fields, showing concept n."""
+        """Updates that show concept n."""
         concepts = concepts or [{}]
         names = [f"Concept {i + 1}" for i in range(len(concepts))]
         known = {o.name: o for o in options(Concept)}
         fields = [gr.update(value=shown(known[f], concepts[n].get(f, known[f].default))) for f in self.fields]
-        return [concepts, gr.update(choices=names, value=names[n]), *fields]
+        return [concepts, n, gr.update(choices=names, value=names[n]), *fields]
 
     def added(self, *parts: Any) -> list[Any]:
         concepts = self.collected(*parts)
         return self.shown([*concepts, {}], len(concepts))
 
     def removed(self, *parts: Any) -> list[Any]:
-        concepts, n = self.collected(*parts), number(parts[1])
+        concepts, n = self.collected(*parts), parts[1]
         left = concepts[:n] + concepts[n + 1:]
         return self.shown(left or [{}], max(0, n - 1))
 
-    def chosen(self, before: list[dict], which: str) -> list[Any]:
-        return self.shown(before, number(which))[2:]
+    def chosen(self, which: str, *parts: Any) -> list[Any]:
+        return self.shown(self.collected(*parts), number(which))
 
 
-def number(which: str | None) -> int:
-    return int((which or "Concept 1").split()[-1]) - 1
+def number(which: str) -> int:
+    return int(which.split()[-1]) - 1
 
 
 def looked_at(concepts: list[dict], run: Run) -> tuple[str, list[tuple[str, str]]]:

@@ -19,7 +19,7 @@ from . import live
 from .compare_tab import CompareTab
 from .concepts_tab import ConceptsTab, looked_at
 from .model_tab import ModelTab
-from .train_tab import TrainTab
+from .train_tab import TrainTab, help_of
 
 Wrong = (SettingError, NameProblem, HostError, FolderError, workspace.WorkspaceError, jobs.Busy, OSError)
 
@@ -30,6 +30,9 @@ class Page:
     def __init__(self, host: Host, extra: Callable[[], Any] | None = None):
         self.host = host
         self.draw_notice()
+        # javascript/darkroom.js presses these two.
+        self.entering = gr.Button("enter", elem_id="darkroom_enter", elem_classes=["darkroom-hidden"])
+        self.poll = gr.Button("poll", elem_id="darkroom_poll", elem_classes=["darkroom-hidden"])
         with gr.Tabs(elem_id="darkroom_tabs"):
             with gr.Tab("Model", elem_id="darkroom_tab_model"):
                 self.model = ModelTab(host)
@@ -41,8 +44,7 @@ class Page:
                 self.compare = CompareTab(host)
             if extra:
                 extra()
-        self.everything = [self.concepts.all, self.concepts.which, *self.concepts.fields.values(),
-                           *self.train.form.components.values(), self.train.method]
+        self.everything = {self.model.workspace, *self.concepts.parts(), self.train.method, *self.train.form.everything()}
         self.wire_model()
         self.wire_concepts()
         self.wire_train()
@@ -76,27 +78,32 @@ class Page:
     def shows(self, run: Run) -> dict[Any, Any]:
         """Updates that put a run on the page."""
         concepts = to_dict(run)["concepts"]
-        updates = dict(zip(self.concepts.parts(), self.concepts.shown(concepts, 0)))
-        updates.update(self.train.form.updates(run))
-        updates[self.train.method] = gr.update(value=run.method.name)
-        updates.update(zip(self.train.method_outputs(), self.train.method_shown(run.method.name)))
-        return updates
+        return {**dict(zip(self.concepts.outputs(), self.concepts.shown(concepts, 0))), **self.train.form.updates(run),
+                self.train.method: gr.update(value=run.method.name), self.train.method_help: help_of(run.method.name),
+                self.train.arithmetic: arithmetic(run)}
 
     # ---- Model
 
     def wire_model(self) -> None:
         model = self.model
-        shown = [*self.everything, *self.train.method_outputs(), model.about, model.workspace,
+        shown = [*self.everything, self.concepts.which, self.train.method_help, self.train.arithmetic, model.about,
                  self.concepts.found, self.concepts.gallery]
         model.create.click(self.create, [model.name, model.checkpoint], [model.answer, *shown], queue=False)
-        model.workspace.change(self.choose, [model.workspace], shown, queue=False)
+        self.entering.click(self.enter, None, shown, queue=False)
+        model.workspace.input(self.choose, [model.workspace], shown, queue=False)
+
+    def enter(self) -> dict[Any, Any]:
+        """A page that was just opened shows the newest workspace as it was left."""
+        return self.put_in_front(self.model.newest())
+
+    def put_in_front(self, name: str | None) -> dict[Any, Any]:
+        return {**self.choose(name), self.model.workspace: gr.update(choices=self.model.names(), value=name)}
 
     def create(self, name: str, checkpoint: str) -> dict[Any, Any]:
         made, answer = self.model.created(name, checkpoint)
         if made is None:
             return {self.model.answer: answer}
-        return {self.model.answer: answer, **self.choose(made),
-                self.model.workspace: gr.update(choices=self.model.names(), value=made)}
+        return {self.model.answer: answer, **self.put_in_front(made)}
 
     def choose(self, name: str | None) -> dict[Any, Any]:
         about = {self.model.about: self.model.described(name)}
@@ -109,18 +116,10 @@ class Page:
 
     def wire_concepts(self) -> None:
         tab = self.concepts
-        parts, fields = tab.parts(), [tab.all, tab.which, *tab.fields.values()]
-        tab.add.click(tab.added, parts, fields, queue=False)
-        tab.remove.click(tab.removed, parts, fields, queue=False)
-        everything: set[Any] = {*self.everything, self.model.workspace}
-        tab.look.click(self.look, everything, [tab.found, tab.gallery, self.train.arithmetic], queue=False)
-        # The concept that is being left must be kept before another is shown; the state knows which one that was.
-        tab.which.change(tab.chosen, [tab.all, tab.which], list(tab.fields.values()), queue=False)
-        for field in tab.fields.values():
-            field.change(self.keep_concept, parts, [tab.all], queue=False)
-
-    def keep_concept(self, *parts: Any) -> list[dict]:
-        return self.concepts.collected(*parts)
+        tab.add.click(tab.added, tab.parts(), tab.outputs(), queue=False)
+        tab.remove.click(tab.removed, tab.parts(), tab.outputs(), queue=False)
+        tab.which.input(tab.chosen, [tab.which, *tab.parts()], tab.outputs(), queue=False)
+        tab.look.click(self.look, self.everything, [tab.found, tab.gallery, self.train.arithmetic], queue=False)
 
     def look(self, data: dict) -> tuple[Any, Any, Any]:
         try:
@@ -136,34 +135,25 @@ class Page:
 
     def wire_train(self) -> None:
         tab = self.train
-        everything: set[Any] = {*self.everything, self.model.workspace, tab.question}
-        tab.method.change(self.change_method, {*self.everything, self.model.workspace},
-                          [*tab.method_outputs(), *tab.form.components.values()], queue=False)
-        tab.train.click(self.start, everything, [tab.question, tab.answer, tab.live], queue=False)
+        tab.method.input(self.change_method, self.everything, [tab.method_help, *tab.form.everything()], queue=False)
+        tab.train.click(self.start, {*self.everything, tab.question}, [tab.question, tab.answer, tab.live], queue=False)
         tab.stop.click(self.stop, None, [tab.answer], queue=False)
         tab.save_now.click(self.save_now, None, [tab.answer], queue=False)
-        tab.poll.click(self.follow, [tab.seen, self.model.workspace],
+        self.poll.click(self.follow, [tab.seen, self.model.workspace],
                        [tab.live, tab.previews, tab.seen, self.model.about], queue=False)
         for name in ("steps", "batch_size", "accumulation"):
-            tab.form.components["training", name].change(self.count, {*self.everything, self.model.workspace},
-                                                         [tab.arithmetic], queue=False)
+            tab.form.components["training", name].input(self.count, self.everything, [tab.arithmetic], queue=False)
 
     def change_method(self, data: dict) -> dict[Any, Any]:
         """Another method brings its own defaults; name and concepts stay."""
-        tab, name = self.train, data[self.train.method]
-        updates: dict[Any, Any] = dict(zip(tab.method_outputs(), tab.method_shown(name)))
+        name, run, preset = data[self.train.method], Run(), None
         try:
             run = self.space_of(data[self.model.workspace]).run()
-        except Wrong:
-            return updates
-        if run.method.name == name:
-            return updates
-        try:
             preset = chosen(self.host, run.base.checkpoint).preset
-        except HostError:
-            preset = None
-        own = defaults(name, preset).with_values({"output": {"name": run.output.name}})
-        return {**updates, **tab.form.updates(own)}
+        except Wrong:
+            pass  # without a workspace, or without its checkpoint, the method's own defaults are shown
+        own = run if run.method.name == name else defaults(name, preset).with_values({"output": {"name": run.output.name}})
+        return {self.train.method_help: help_of(name), **self.train.form.updates(own)}
 
     def count(self, data: dict) -> str:
         try:
@@ -228,6 +218,8 @@ def arithmetic(run: Run) -> str:
     try:
         shows = sum(i.repeats for found in find_all(run) for i in found.items)
     except FolderError:
+        return ""
+    if not shows:
         return ""
     size = run.training.batch_size * run.training.accumulation
     per_epoch = -(-shows // size)

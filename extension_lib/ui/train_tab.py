@@ -1,11 +1,11 @@
 """The Train tab: method, settings, start and stop, and what is going on."""
 
-from typing import Any
 
 import gradio as gr
 
 from .. import methods
-from .form import Form, method_section
+from ..run import Run
+from .form import Form
 from .parts import unsaved
 
 BASIC_SECTIONS = (("Training", "training"), ("Pictures", "data"), ("Class pictures", "prior"), ("Saving", "saving"),
@@ -18,30 +18,21 @@ class TrainTab:
 
     def __init__(self) -> None:
         self.form = Form()
-        found = methods.found()
         with gr.Row():
             with gr.Column(scale=3):
-                first = next(iter(found))
-                self.method = unsaved(gr.Radio(choices=[(m.title, name) for name, m in found.items()],
+                first = Run().method.name
+                self.method = unsaved(gr.Radio(choices=[(m.title, name) for name, m in methods.found().items()],
                                                value=first, label="Method", elem_id="darkroom_method"))
                 self.method_help = gr.Markdown(help_of(first))
                 self.form.draw("output", only=["name"])
-                self.groups: dict[str, gr.Group] = {}
-                for name in found:
-                    with gr.Group(visible=name == first) as group:
-                        self.form.draw(method_section(name), advanced=False)
-                    self.groups[name] = group
+                self.form.draw_methods(first, advanced=False)
                 for title, section in BASIC_SECTIONS:
                     with gr.Accordion(title, open=section == "training"):
                         self.form.draw(section, advanced=False)
                         if section == "training":
                             self.arithmetic = gr.HTML(elem_id="darkroom_arithmetic")
                 with gr.Accordion("Advanced", open=False, elem_id="darkroom_advanced"):
-                    self.advanced_groups: dict[str, gr.Group] = {}
-                    for name in found:
-                        with gr.Group(visible=name == first) as group:
-                            self.form.draw(method_section(name), advanced=True)
-                        self.advanced_groups[name] = group
+                    self.form.draw_methods(first, advanced=True)
                     for title, section in (*OTHER_SECTIONS, *BASIC_SECTIONS):
                         gr.Markdown(f"**{title}**")
                         self.form.draw(section)
@@ -56,16 +47,7 @@ class TrainTab:
                 self.answer = gr.HTML(elem_id="darkroom_answer")
                 self.live = gr.HTML(elem_id="darkroom_live")
                 self.previews = gr.Gallery(label="Previews", columns=4, height=420, elem_id="darkroom_previews")
-                self.poll = gr.Button("poll", elem_id="darkroom_poll", elem_classes=["darkroom-hidden"])
                 self.seen = gr.State("")
-
-    def method_shown(self, name: str) -> list[Any]:
-        """Updates for the help and the groups: only the chosen method's are shown."""
-        return [help_of(name), *(gr.update(visible=n == name) for n in self.groups),
-                *(gr.update(visible=n == name) for n in self.advanced_groups)]
-
-    def method_outputs(self) -> list[Any]:
-        return [self.method_help, *self.groups.values(), *self.advanced_groups.values()]
 
 
 def help_of(name: str) -> str:

@@ -5,8 +5,9 @@ import pytest
 
 from extension_lib import methods
 from extension_lib.host import Checkpoint, Folders
-from extension_lib.run import all_sections
+from extension_lib.run import all_sections, from_dict
 from extension_lib.settings import options
+from extension_lib.ui.form import limits
 from extension_lib.ui.page import Page
 
 
@@ -38,14 +39,30 @@ DRAWN_ELSEWHERE = {("output", "again"), ("output", "existing"),  # asked when th
 
 
 def test_every_setting_of_every_section_has_a_component(page):
-    drawn = set(page.train.form.components) | {("concepts", name) for name in page.concepts.fields}
+    form = page.train.form
+    drawn = {*form.components, *(("concepts", name) for name in page.concepts.fields),
+             *((f"method ({method})", name) for method, name in form.of_method)}
     known = {(section, o.name) for section, cls in all_sections().items() for o in options(cls)}
     assert known - DRAWN_ELSEWHERE == drawn
 
 
 def test_every_component_has_a_name_for_scripts_and_stays_out_of_the_webui_s_saved_values(page):
-    for key, made in page.train.form.components.items():
-        assert made.elem_id.startswith("darkroom_") and made.do_not_save_to_config, key
+    made = page.train.form.everything()
+    assert all(one.elem_id.startswith("darkroom_") and one.do_not_save_to_config for one in made)
+    assert len({one.elem_id for one in made}) == len(made)
+
+
+@pytest.mark.parametrize("name", methods.found())
+def test_choosing_a_method_shows_its_options_with_its_own_words_limits_and_values(page, name):
+    run = from_dict({"method": {"name": name}})
+    updates = page.train.form.updates(run)
+    own = {page.train.form.of_method[name, o.name]: o for o in options(run.method)}
+    for component in page.train.form.slots.values():
+        said, option = updates[component], own.get(component)
+        assert said["visible"] == (option is not None)
+        if option:
+            assert (said["label"], said["info"]) == (option.label, option.help)
+            assert {**said, "value": None}.items() >= limits(option).items()
 
 
 def test_every_method_can_be_chosen_and_says_what_it_is(page):

@@ -3,7 +3,7 @@
 import socket
 
 import pytest
-from browser import choose_tab, chromium, fill, live, opened, wait_for_end
+from browser import begin, choose_tab, chromium, create, entered, fill, live, opened, show_pictures, wait_for_end, wait_for_step
 from helpers import draw_pictures
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")]
@@ -35,7 +35,7 @@ def url(host):
 @pytest.fixture
 def page(url):
     with opened(url) as made:
-        made.wait_for_selector("#darkroom_tabs")
+        entered(made)
         yield made
         assert made.problems == []
 
@@ -45,31 +45,11 @@ def folder(tmp_path_factory):
     return draw_pictures(tmp_path_factory.mktemp("照片 of a ghost") / "ghost")
 
 
-def create(page, name):
-    choose_tab(page, "Model")
-    fill(page, "darkroom_new_name", name)
-    page.click("#darkroom_create")
-    page.wait_for_selector(f"#darkroom_create_answer >> text=Created {name}")
-
-
-def show_pictures(page, folder):
-    choose_tab(page, "Concepts")
-    fill(page, "darkroom_concepts_folder", folder)
-    page.click("#darkroom_look")
-    page.wait_for_selector("#darkroom_found >> text=5 pictures")
-
-
-def begin(page, steps):
-    choose_tab(page, "Train")
-    fill(page, "darkroom_training_steps", steps)
-    page.click("#darkroom_train")
-
-
 def test_from_pictures_to_a_file_and_a_picture(page, host, folder):
     create(page, "ghost")
     show_pictures(page, folder)
     assert "a zwx ghost" in page.inner_text("#darkroom_found")
-    begin(page, 4)
+    begin(page, training_steps=4)
     assert "All 4 steps are done" in wait_for_end(page, 120)
     assert (host.folders.lora / "ghost.safetensors").exists()
     assert page.locator("#darkroom_live .darkroom-curve").count() == 1
@@ -82,12 +62,12 @@ def test_from_pictures_to_a_file_and_a_picture(page, host, folder):
 def test_a_reloaded_page_follows_the_running_job_and_can_stop_it(page, url, host, folder):
     create(page, "long")
     show_pictures(page, folder)
-    begin(page, 3000)
-    page.wait_for_function("() => document.querySelector('#darkroom_live .darkroom-live')?.dataset.step > 2", timeout=60_000)
+    begin(page, training_steps=3000)
+    wait_for_step(page, 2)
     page.goto(url)
-    page.wait_for_selector("#darkroom_tabs")
+    entered(page)
     choose_tab(page, "Train")
-    page.wait_for_function("() => document.querySelector('#darkroom_live .darkroom-live')?.dataset.step > 4", timeout=60_000)
+    wait_for_step(page, 4)
     assert "left" in live(page)
     page.click("#darkroom_stop")
     assert "Stopped by you" in wait_for_end(page, 60) and (host.folders.lora / "long.safetensors").exists()
@@ -96,7 +76,7 @@ def test_a_reloaded_page_follows_the_running_job_and_can_stop_it(page, url, host
 def test_a_used_workspace_is_asked_about_and_the_answer_obeyed(page, host, folder):
     create(page, "twice")
     show_pictures(page, folder)
-    begin(page, 2)
+    begin(page, training_steps=2)
     wait_for_end(page, 60)
     page.click("#darkroom_train")
     page.wait_for_selector("#darkroom_question >> text=Continue after step 2")

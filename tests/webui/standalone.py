@@ -7,7 +7,7 @@ import sys
 import time
 
 import numpy as np
-from browser import choose_tab, fill, wait_for_end
+from browser import choose_tab, create, fill, show_pictures, wait_for_end
 from safetensors.torch import load_file
 from webui.server import ROOT
 
@@ -65,14 +65,8 @@ def losses_alike(page, webui, tmp_path):
 
 
 def losses_in_webui(page, webui, folder):
-    choose_tab(page, "Model")
-    fill(page, "darkroom_new_name", "parity")
-    page.click("#darkroom_create")
-    page.wait_for_selector("#darkroom_create_answer >> text=Created parity")
-    choose_tab(page, "Concepts")
-    fill(page, "darkroom_concepts_folder", folder)
-    page.click("#darkroom_look")
-    page.wait_for_selector("#darkroom_found >> text=pictures")
+    create(page, "parity")
+    show_pictures(page, folder)
     choose_tab(page, "Train")
     page.locator("#darkroom_advanced").click()
     for name, value in SETTINGS.items():
@@ -81,7 +75,7 @@ def losses_in_webui(page, webui, folder):
             page.locator("#darkroom_saving_precision input").click()
             page.locator("li", has_text=value).first.click()
         else:
-            fill(page, f"darkroom_{'method_lora' if section == 'method' else section}_{option}", value)
+            fill(page, f"darkroom_{section}_{option}", value)
     page.wait_for_timeout(1000)
     page.click("#darkroom_train")
     said = wait_for_end(page, 600)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from browser import choose_tab, fill, opened, wait_for_end
+from browser import choose_tab, create, fill, opened, show_pictures, wait_for_end
 from safetensors.torch import save_file
 from webui import server
 
@@ -64,14 +64,8 @@ def test_ten_steps_by_clicking_within_two_gigabytes_more(tmp_path, seen):
         idle, _ = running.memory()
         page.wait_for_selector("#txt2img_generate", timeout=60_000)
         page.get_by_role("button", name="Darkroom", exact=True).first.click()
-        choose_tab(page, "Model")
-        fill(page, "darkroom_new_name", "ghost")
-        page.click("#darkroom_create")
-        page.wait_for_selector("#darkroom_create_answer >> text=Created ghost")
-        choose_tab(page, "Concepts")
-        fill(page, "darkroom_concepts_folder", SUBJECTS["ghost"].folder)
-        page.click("#darkroom_look")
-        page.wait_for_selector("#darkroom_found >> text=pictures")
+        create(page, "ghost")
+        show_pictures(page, SUBJECTS["ghost"].folder)
         choose_tab(page, "Train")
         fill(page, "darkroom_training_steps", 10)
         page.locator("#darkroom_advanced").click()

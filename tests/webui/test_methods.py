@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from browser import choose_tab, fill, wait_for_end
+from browser import begin, choose_tab, create, fill, show_pictures, wait_for_end
 from PIL import Image
 from webui.standalone import host_beside
 
@@ -32,25 +32,17 @@ def before(webui):
     return webui.txt2img("a ghost on the beach")
 
 
-def trained_by_clicking(page, name, method, again=False):
-    if not again:
-        choose_tab(page, "Model")
-        fill(page, "darkroom_new_name", name)
-        page.click("#darkroom_create")
-        page.wait_for_selector(f"#darkroom_create_answer >> text=Created {name}")
+def trained_by_clicking(page, name, method):
+    create(page, name)
     choose_tab(page, "Concepts")
-    fill(page, "darkroom_concepts_folder", GHOST.folder)
     learns_word = methods.found()[method].product in ("embedding", "pivotal")
     fill(page, "darkroom_concepts_instance_prompt", "a [name] ghost" if learns_word else "[filewords]")
     fill(page, "darkroom_concepts_class_prompt", "a ghost")
-    page.click("#darkroom_look")
-    page.wait_for_selector("#darkroom_found >> text=pictures")
+    show_pictures(page, GHOST.folder)
     choose_tab(page, "Train")
     page.locator("#darkroom_method label", has_text=methods.found()[method].title).first.click()
     page.wait_for_timeout(1500)
-    fill(page, "darkroom_training_steps", STEPS)
-    page.wait_for_timeout(500)
-    page.click("#darkroom_train")
+    begin(page, training_steps=STEPS)
     return wait_for_end(page, 600)
 
 
@@ -88,10 +80,7 @@ def test_overwriting_a_file_shows_the_new_one_at_the_same_weight(page, webui, se
     page.locator("#darkroom_workspace input").first.click()
     page.get_by_role("option", name="m-lora", exact=True).or_(page.locator("li", has_text="m-lora")).first.click()
     page.wait_for_timeout(1500)
-    choose_tab(page, "Train")
-    fill(page, "darkroom_training_seed", 7)
-    page.wait_for_timeout(500)
-    page.click("#darkroom_train")
+    begin(page, training_seed=7)
     page.locator("#darkroom_question label", has_text="Start over and write m-lora anew").click()
     page.click("#darkroom_train")
     page.wait_for_timeout(3000)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import choose_tab, fill, wait_for_end
+from browser import begin, choose_tab, create, show_pictures, wait_for_end, wait_for_step
 from PIL import Image
 from webui.server import ROOT
 from webui.standalone import draw_alike, losses_alike
@@ -29,29 +29,6 @@ def pixels(png):
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(float)
 
 
-def create(page, name):
-    choose_tab(page, "Model")
-    fill(page, "darkroom_new_name", name)
-    page.click("#darkroom_create")
-    page.wait_for_selector(f"#darkroom_create_answer >> text=Created {name}")
-
-
-def show_pictures(page, folder):
-    choose_tab(page, "Concepts")
-    fill(page, "darkroom_concepts_folder", folder)
-    page.click("#darkroom_look")
-    page.wait_for_selector("#darkroom_found >> text=pictures")
-
-
-def set_value(page, elem_id, value):
-    fill(page, elem_id, value)
-
-
-def train(page):
-    choose_tab(page, "Train")
-    page.click("#darkroom_train")
-
-
 @pytest.fixture(scope="module")
 def before(webui):
     """A fixed-seed picture before anything was trained."""
@@ -69,7 +46,7 @@ def test_trained_by_clicking_and_listed_without_restart(page, webui, seen):
     create(page, "ghost")
     show_pictures(page, GHOST.folder)
     shot(page, "concepts")
-    train(page)
+    begin(page)
     page.wait_for_selector("#darkroom_live .darkroom-curve", timeout=120_000)
     time.sleep(20)
     shot(page, "training")
@@ -129,8 +106,8 @@ def test_the_webui_s_own_parameters_are_trained_on_in_little_memory(page, webui,
     show_pictures(page, GHOST.folder)
     Path(f"/proc/{webui.process.pid}/clear_refs").write_text("5", encoding="ascii")  # the peak is counted from here
     idle, _ = webui.memory()
-    train(page)
-    page.wait_for_function("() => document.querySelector('#darkroom_live .darkroom-live')?.dataset.step > 5", timeout=120_000)
+    begin(page)
+    wait_for_step(page, 5)
     counts = webui.get("/darkroom-test/borrowed")
     page.click("#darkroom_stop")
     wait_for_end(page, 120)
@@ -139,26 +116,16 @@ def test_the_webui_s_own_parameters_are_trained_on_in_little_memory(page, webui,
     assert counts["own"] > 200 and counts["others"] == 0
 
 
-def test_stop_saves_and_gives_the_model_back(page, webui, before, seen):
-    create(page, "stopped")
+@pytest.mark.parametrize("name, stop, said", [
+    ("stopped", lambda page, webui: page.click("#darkroom_stop"), "Stopped by you"),
+    ("interrupted", lambda page, webui: webui.post("/sdapi/v1/interrupt"), "Interrupt")])
+def test_stop_and_interrupt_save_and_give_the_model_back(page, webui, before, seen, name, stop, said):
+    create(page, name)
     show_pictures(page, GHOST.folder)
-    train(page)
-    page.wait_for_function("() => document.querySelector('#darkroom_live .darkroom-live')?.dataset.step > 5", timeout=120_000)
-    page.click("#darkroom_stop")
-    said = wait_for_end(page, 120)
-    assert "Stopped by you" in said and (webui.loras / "stopped.safetensors").exists()
-    assert webui.txt2img(PROMPT) == before
-    seen({})
-
-
-def test_the_webui_s_interrupt_stops_and_saves(page, webui, before, seen):
-    create(page, "interrupted")
-    show_pictures(page, GHOST.folder)
-    train(page)
-    page.wait_for_function("() => document.querySelector('#darkroom_live .darkroom-live')?.dataset.step > 5", timeout=120_000)
-    webui.post("/sdapi/v1/interrupt")
-    assert "Interrupt" in wait_for_end(page, 120)
-    assert (webui.loras / "interrupted.safetensors").exists()
+    begin(page)
+    wait_for_step(page, 5)
+    stop(page, webui)
+    assert said in wait_for_end(page, 120) and (webui.loras / f"{name}.safetensors").exists()
     assert webui.txt2img(PROMPT) == before
     seen({})
 
@@ -176,7 +143,7 @@ def test_an_exception_in_mid_training_gives_the_model_back(page, webui, before, 
     page.locator("#darkroom_data_crop input").click()
     page.get_by_role("option", name="random").or_(page.locator("li", has_text="random")).first.click()
     page.click("#darkroom_train")
-    page.wait_for_function("() => document.querySelector('#darkroom_live .darkroom-live')?.dataset.step > 3", timeout=120_000)
+    wait_for_step(page, 3)
     for picture in folder.glob("*.png"):
         picture.unlink()
     assert "Failed" in wait_for_end(page, 120)
@@ -187,10 +154,8 @@ def test_an_exception_in_mid_training_gives_the_model_back(page, webui, before, 
 def test_generating_and_changing_the_checkpoint_wait_for_the_run(page, webui, before, seen):
     create(page, "waiting")
     show_pictures(page, GHOST.folder)
-    choose_tab(page, "Train")
-    fill(page, "darkroom_training_steps", 60)
-    page.click("#darkroom_train")
-    page.wait_for_function("() => document.querySelector('#darkroom_live .darkroom-live')?.dataset.step > 2", timeout=120_000)
+    begin(page, training_steps=60)
+    wait_for_step(page, 2)
     drawn = {}
     generate = threading.Thread(target=lambda: drawn.update(picture=webui.txt2img(PROMPT), at=time.monotonic()))
     generate.start()
