@@ -5,6 +5,8 @@ WEBUI_VENV = .venv-webui
 RUN = $(VENV)/bin/python
 RUN_WEBUI = $(WEBUI_VENV)/bin/python
 
+WORKERS = -n 2 --dist loadfile
+
 # Idle threads of OpenMP sleep; spinning, they take a browser or a second program fifteen times their share of two cores.
 export OMP_WAIT_POLICY ?= PASSIVE
 
@@ -20,10 +22,10 @@ test: test-standalone test-webui-pins
 	@$(RUN) tests/webui/record.py || true
 
 test-standalone: $(VENV)/.test
-	$(RUN) -m pytest
+	$(RUN) -m pytest $(WORKERS)
 
 test-webui-pins: $(WEBUI_VENV)/.test
-	$(RUN_WEBUI) -m pytest -m "not browser"
+	$(RUN_WEBUI) -m pytest -m "not browser" $(WORKERS)
 
 check: $(VENV)/.check
 	$(RUN) -m ruff check .

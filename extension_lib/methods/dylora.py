@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import SettingError, option
 from .adapter import Delta
-from .layer import applied
+from .layer import applied, channels_dropped
 from .lora import Lora
 from .low_rank import LowRank
 from .targets import TARGETS
@@ -45,9 +45,8 @@ class Dylora(LowRank):
         if torch.is_grad_enabled():
             downs, ups = ([m.detach() for m in some[:-1]] + some[-1:] for some in (downs, ups))
         down, up = torch.cat(downs), torch.cat(ups, dim=1) * self.scale(self.rank, self.alpha)
-        if isinstance(layer, nn.Conv2d):
-            return F.conv2d(applied(layer, x, down.view(len(down), *layer.weight.shape[1:])), up[..., None, None])
-        return F.linear(F.linear(x, down), up)
+        inner = channels_dropped(layer, applied(layer, x, down.view(len(down), *layer.weight.shape[1:])), self.rank_dropout)
+        return F.conv2d(inner, up[..., None, None]) if isinstance(layer, nn.Conv2d) else F.linear(inner, up)
 
     def saved(self, module: Any) -> dict[str, Tensor]:
         down, up = torch.cat(list(module.down_list)), torch.cat(list(module.up_list), dim=1)

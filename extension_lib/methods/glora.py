@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import option
 from .adapter import Delta
+from .layer import channels_dropped
 from .low_rank import LowRank, with_columns
 from .targets import TARGETS
 
@@ -41,8 +42,8 @@ class Glora(LowRank):
         return self.with_norms(module, layer)
 
     def thin(self, module: Any, layer: Any, x: Tensor) -> Tensor:
-        turned = F.linear(F.linear(x, module.a2.weight), module.a1.weight)
-        own = F.linear(F.linear(x, module.b2.weight), module.b1.weight)
+        turned, own = (F.linear(channels_dropped(layer, F.linear(x, inner.weight), self.rank_dropout), outer.weight)
+                       for inner, outer in ((module.a2, module.a1), (module.b2, module.b1)))
         return (F.linear(turned, layer.weight.to(turned.dtype)) + own) * module.strength
 
     def saved(self, module: Any) -> dict[str, Tensor]:

@@ -57,11 +57,12 @@ def without_bias(layer: Any, y: Tensor) -> Tensor:
     return y if layer.bias is None else y - layer.bias.to(y.dtype)
 
 
-def rows_dropped(y: Tensor, share: float) -> Tensor:
-    """(..., channels): a share of the channels set to zero while training."""
+def channels_dropped(layer: Any, y: Tensor, share: float) -> Tensor:
+    """A share of the channels of what the layer takes or gives set to zero while training."""
     if not share or not torch.is_grad_enabled():
         return y
-    return y * (torch.rand(y.shape[-1], device=y.device) >= share).to(y.dtype)
+    own = channels_last(layer, y)
+    return channels_back(layer, own * (torch.rand(own.shape[-1], device=y.device) >= share).to(y.dtype))
 
 
 class Dropout(nn.Dropout):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import option
 from .adapter import Delta
-from .layer import applied, channels_back, channels_last, rows_dropped
+from .layer import applied, channels_dropped
 from .low_rank import LowRank, normed, with_columns
 
 
@@ -48,7 +48,7 @@ class Loha(LowRank):
             y = F.linear(F.linear(x, inner), outer * module.strength)
         else:
             y = applied(layer, x, ((a1 @ b1) * (a2 @ b2) * module.strength).view(layer.weight.shape))
-        return channels_back(layer, rows_dropped(channels_last(layer, y), self.rank_dropout))
+        return channels_dropped(layer, y, self.rank_dropout)
 
     def saved(self, module: Any) -> dict[str, Tensor]:
         """The scale goes into the first matrix: LyCORIS' own loader applies an alpha twice."""

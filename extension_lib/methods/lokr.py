@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import option
 from .adapter import Delta
-from .layer import applied, channels_back, channels_last, rows_dropped
+from .layer import applied, channels_dropped
 from .low_rank import LowRank, normed, with_columns
 
 
@@ -53,7 +53,7 @@ class Lokr(LowRank):
             rows = x.unflatten(-1, (small.shape[1], -1))
             rows = F.linear(rows, module.lokr_w2) if module.use_w2 else F.linear(F.linear(rows, module.lokr_w2_b), module.lokr_w2_a)
             y = (small.to(rows.dtype) @ rows).flatten(-2)
-        return channels_back(layer, rows_dropped(channels_last(layer, y), self.rank_dropout))
+        return channels_dropped(layer, y, self.rank_dropout)
 
     def convolved(self, module: Any, layer: nn.Conv2d, maps: Tensor) -> Tensor:
         """The large matrix as a convolution of (n, width, h, w)."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import option
 from .adapter import Delta, FormatError
-from .layer import Dropout, channels_back, channels_last, rows_dropped
+from .layer import Dropout, channels_dropped
 from .low_rank import LowRank, normed, with_columns
 from .targets import TARGETS
 
@@ -48,9 +48,7 @@ class Lora(LowRank):
 
     def thin(self, module: Any, layer: Any, x: Tensor) -> Tensor:
         """Through the thin matrices, never building the full one."""
-        inner = module.lora_down(x)
-        if self.rank_dropout:
-            inner = channels_back(layer, rows_dropped(channels_last(layer, inner), self.rank_dropout))
+        inner = channels_dropped(layer, module.lora_down(x), self.rank_dropout)
         return module.dropout(module.lora_up(inner) * module.strength)
 
     def saved(self, module: Any) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import option
 from .adapter import AdapterSettings, Delta
-from .layer import applied, column_norm, decomposed
+from .layer import applied, channels_dropped, column_norm, decomposed
 from .targets import TARGETS
 
 
@@ -46,7 +46,8 @@ class LowRank(AdapterSettings):
         if not self.dora:
             return self.thin(module, layer, x)
         weight = layer.weight.detach().float()
-        return applied(layer, x, self.delta(self.saved(module), weight).weight.to(x.dtype))
+        y = applied(layer, x, self.delta(self.saved(module), weight).weight.to(x.dtype))
+        return channels_dropped(layer, y, self.rank_dropout)
 
     def thin(self, module: Any, layer: Any, x: Tensor) -> Tensor:
         """What the output gains, in the way that is cheapest for this kind."""

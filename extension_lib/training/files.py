@@ -39,7 +39,6 @@ class RunFiles:
     checkpoint: Checkpoint
     model: Model
     batches: Batches
-    checkpoint_hash: str = ""
     started: float = 0.0
     before: int = 0
     picture: Callable[[], Any] = lambda: None  # the newest preview, for the card
@@ -128,7 +127,7 @@ class RunFiles:
         per_epoch = self.batches.per_epoch
         return About(
             run=replace(run, output=replace(run.output, name=stem)), family=self.model.family,
-            prediction=self.model.diffusion.prediction, checkpoint=self.checkpoint.path, checkpoint_hash=self.checkpoint_hash,
+            prediction=self.model.diffusion.prediction, checkpoint=self.checkpoint.path, checkpoint_hash=self.checkpoint.sha256,
             step=lifetime, epoch=lifetime * run.training.accumulation // per_epoch, pictures=len(items), per_epoch=per_epoch,
             folders=folders, tags={n: dict(c) for n, c in tags.items()}, buckets=dict(sizes),
             started=self.started, finished=time.time())

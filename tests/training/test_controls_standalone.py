@@ -46,7 +46,8 @@ PRESERVED = {"prior": {"preserve": True, "pictures": 1, "drawing_steps": 2}}
 DRAWN = {"previews": {"preview_every": 3}}
 CONTEXT = {
     ("concepts", "word"): {"concepts": {"instance_prompt": "a [name]"}}, ("concepts", "class_prompt"): PRESERVED,
-    ("concepts", "class_folder"): PRESERVED, ("data", "keep_first"): SHUFFLED, ("data", "buckets"): {"data": {"resolution": 128}},
+    ("concepts", "class_folder"): PRESERVED, ("prior", "preserve"): {"prior": {"pictures": 1, "drawing_steps": 2}},
+    ("data", "keep_first"): SHUFFLED, ("data", "buckets"): {"data": {"resolution": 128}},
     ("saving", "keep_last"): {"saving": {"save_every": 1}}, ("prior", "weight"): PRESERVED, ("prior", "pictures"): PRESERVED,
     ("prior", "drawing_steps"): PRESERVED, ("prior", "cfg"): PRESERVED,
     ("previews", "prompts"): DRAWN, ("previews", "preview_steps"): DRAWN, ("previews", "cfg"): DRAWN,

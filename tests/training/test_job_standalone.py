@@ -1,5 +1,6 @@
 """Jobs on a real host: followed by anyone, stopped by anyone, continued later, and never leaving a broken file."""
 
+import hashlib
 import json
 import resource
 import signal
@@ -7,7 +8,8 @@ import threading
 
 import pytest
 import torch
-from helpers import small_run
+from helpers import TOYLAND, small_run
+from safetensors import safe_open
 from safetensors.torch import load_file
 
 from extension_lib import workspace
@@ -55,6 +57,14 @@ def test_a_run_ends_with_a_file_a_card_and_a_log(host, pictures):
     log, = space.logs()
     assert [line["step"] for line in log.lines() if line["what"] == "step"] == [1, 2, 3, 4]
     assert (log.folder / "previews" / "000002-0.png").exists() and space.lifetime == 4
+
+
+def test_the_file_names_the_checkpoint_it_was_trained_on_by_its_hash(host, pictures):
+    finished(host, small_run(pictures, training={"steps": 1}))
+    with safe_open(host.folders.lora / "ghost.safetensors", "pt") as file:
+        said = file.metadata()
+    digest = hashlib.sha256((TOYLAND / "base.safetensors").read_bytes()).hexdigest()
+    assert (said["ss_sd_model_name"], said["ss_new_sd_model_hash"]) == ("base.safetensors", digest)
 
 
 def test_any_number_of_pages_can_follow_and_any_can_stop(host, pictures):
