@@ -1,6 +1,6 @@
 """Batches: which pictures a step sees, with latents and prompts encoded as seldom as possible."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,8 @@ class Batch:
     condition: Condition | None  # None: encode the prompts now, the text encoder is being trained
     weights: Tensor
     masks: Tensor | None = None  # (b, 1, h, w), 1 where an error counts
+    class_prompts: tuple[str, ...] = ()  # of the subjects' samples, where a penalty holds them
+    class_condition: Condition | None = None
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,7 @@ class Batches:
         return (False, True) if self.run.data.flip else (False,)
 
     def encode_all_prompts(self) -> None:
-        texts = {prompt for item in [*self.items, *self.classes] for prompt in item.prompts} | {""}
+        texts = {text for item in [*self.items, *self.classes] for text in (*item.prompts, item.class_prompt)} | {""}
         for text in sorted(texts):
             self.conditions[text] = self.encode_prompt(text).cpu()
 
@@ -176,9 +178,13 @@ class Batches:
             prompts += [self.classes[n].prompt for n in chosen]
         weights = torch.ones(len(latents), device=device)
         weights[subjects:] = self.run.prior.weight
-        condition = None if self.text_trained else Condition(self.hidden_of(prompts).to(device))
-        return Batch(subjects, torch.stack(latents).to(device), prompts, condition, weights,
-                     torch.stack(masks).to(device) if self.run.data.masked else None)
+        held = tuple(self.items[s.item].class_prompt for s in samples) if self.run.prior.penalty else ()
+        return Batch(subjects, torch.stack(latents).to(device), prompts, self.condition_of(prompts), weights,
+                     torch.stack(masks).to(device) if self.run.data.masked else None, held, self.condition_of(held))
+
+    def condition_of(self, prompts: Sequence[str]) -> Condition | None:
+        """None where the text encoder is being trained."""
+        return None if self.text_trained or not prompts else Condition(self.hidden_of(list(prompts)).to(self.model.device))
 
     def mask_at(self, sample: Sample, epoch: int) -> Tensor:
         if not self.latents_vary:

@@ -27,6 +27,7 @@ class Item:
     width: int
     height: int
     prior: bool = False  # a picture of the class, not of the subject
+    class_prompt: str = ""  # what others of its kind are called
 
     @property
     def prompt(self) -> str:
@@ -78,7 +79,7 @@ def item(path: Path, root: Path, concept: Concept, word: str = "", sentences: tu
     times, words = folder_repeats(path, root)
     own = captions.own_caption(path, words)
     prompts = tuple(captions.prompt(s, own, word) for s in sentences or (concept.instance_prompt,))
-    return Item(path, prompts, times * concept.repeats, width, height)
+    return Item(path, prompts, times * concept.repeats, width, height, class_prompt=concept.class_prompt)
 
 
 def folder_repeats(path: Path, root: Path) -> tuple[int, str]:

@@ -1,6 +1,7 @@
 """Adapters of any kind: a small module per layer, added to the output of the layer's own forward."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -94,6 +95,7 @@ class Adapter:
                              "Set the UNet's or the text encoder's rate.")
         self.kind, self.layers = kind, layers
         self.parts = frozenset(layer.part for layer in layers)
+        self.silent = False
         self.modules: dict[str, nn.Module] = {}
         for layer in layers:
             with seeded(seed, layer.key, devices=[]):
@@ -105,7 +107,7 @@ class Adapter:
         module, kind = self.modules[layer.key], self.kind
 
         def then(x: Tensor, y: Tensor) -> Tensor:
-            if kind.module_dropout and torch.is_grad_enabled() and torch.rand(()) < kind.module_dropout:
+            if self.silent or kind.module_dropout and torch.is_grad_enabled() and torch.rand(()) < kind.module_dropout:
                 return y
             return y + kind.added(module, layer.module, x, y)
         return then
@@ -139,6 +141,14 @@ class Adapter:
 
     def after_step(self) -> None:
         """Nothing has to follow a step."""
+
+    @contextmanager
+    def muted(self) -> Iterator[None]:
+        self.silent = True
+        try:
+            yield
+        finally:
+            self.silent = False
 
     def detach(self) -> None:
         for unhang in reversed(self.hung):

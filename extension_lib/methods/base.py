@@ -1,5 +1,6 @@
 """What a method promises: settings to choose, and something trainable hung on a model."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
@@ -48,6 +49,9 @@ class Trainable(Protocol):
 
     def after_step(self) -> None:
         """Called when the parameters have changed."""
+
+    def muted(self) -> AbstractContextManager[None]:
+        """Within, the model answers as if nothing hung on it. Raises SettingError where that cannot be."""
 
     def detach(self) -> None:
         """Takes everything off the model, which is then bit-identical to what it was."""

@@ -1,5 +1,6 @@
 """DreamBooth: the whole UNet, and for a while the text encoder, learn the subject (Ruiz et al., 2023, arXiv:2208.12242)."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -102,6 +103,10 @@ class Whole:
 
     def deltas(self) -> dict[str, Tensor]:
         return {}
+
+    def muted(self) -> AbstractContextManager[None]:
+        raise SettingError("prior.penalty is for methods that hang on the model, and DreamBooth changes the model itself. "
+                           "Set it to 0 and use class pictures.")
 
     @torch.no_grad()
     def detach(self) -> None:

@@ -1,6 +1,8 @@
 """HyperNetworks: small networks before the keys and values of attention, as the WebUI applies them (NovelAI, 2022)."""
 
 import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -124,7 +126,7 @@ class Networks:
 
     def __init__(self, model: Model, method: Hypernetwork, seed: int):
         self.rate, self.form, self.initial = method.rate, method.form(), method.initial
-        self.parts = frozenset({"unet"})
+        self.parts, self.silent = frozenset({"unet"}), False
         layers = attention_layers(model.layers())
         wanted = {int(n) for n in numbers(method.sizes, "method.sizes")} or {size for *_, size in layers}
         if missing := wanted - {size for *_, size in layers}:
@@ -135,7 +137,11 @@ class Networks:
             for which in PAIR:
                 with seeded("hypernetwork", seed, size, which, devices=[]):
                     self.networks[size, which] = begun(self.form.module(size), method.initial).to(model.device).train()
-        self.hung = [hang_before(layer.module, self.networks[size, which]) for layer, which, size in layers if size in wanted]
+        self.hung = [hang_before(layer.module, self.before(self.networks[size, which]))
+                     for layer, which, size in layers if size in wanted]
+
+    def before(self, network: Residual) -> Callable[[Tensor], Tensor]:
+        return lambda x: x if self.silent else network(x)
 
     def groups(self) -> list[Group]:
         return [Group("hypernetwork", self.rate, [p for n in self.networks.values() for p in n.parameters()])]
@@ -154,6 +160,14 @@ class Networks:
 
     def after_step(self) -> None:
         """Nothing has to follow a step."""
+
+    @contextmanager
+    def muted(self) -> Iterator[None]:
+        self.silent = True
+        try:
+            yield
+        finally:
+            self.silent = False
 
     def detach(self) -> None:
         for unhang in reversed(self.hung):

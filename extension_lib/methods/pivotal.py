@@ -1,5 +1,6 @@
 """Pivotal Tuning: a new word first, then an adapter around it (Roich et al., 2021, arXiv:2106.05744; cloneofsimo, 2022)."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -93,6 +94,10 @@ class WordAndAdapter:
 
     def after_step(self) -> None:
         self.words.after_step()
+
+    def muted(self) -> AbstractContextManager[None]:
+        """The word needs no muting: no class prompt holds it."""
+        return self.adapter.muted()
 
     def detach(self) -> None:
         self.adapter.detach()

@@ -4,10 +4,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+import torch
+from torch import Tensor
+
 from .. import memory
 from ..data.batches import Batch, Batches
 from ..diffusion.loss import errors
-from ..diffusion.noise import noised
+from ..diffusion.noise import Noised, noised
 from ..events import Began, Ended, Event, Previewed, Stepped, Warned
 from ..keyed import seeded
 from ..methods.base import Trainable
@@ -106,7 +109,7 @@ def take_step(run: Run, model: Model, trainable: Trainable, batches: Batches, op
     seen: list[Errors] = []
     with seeded("step", run.training.seed, lived):  # dropout, so that a resumed run repeats what an unbroken one does
         for number in range(lived * count, (lived + 1) * count):
-            found = batch_errors(run, model, batches.at(number), number)
+            found = batch_errors(run, model, trainable, batches.at(number), number)
             optimizer.backward(found.loss)
             seen.append(found.detached())
     changed = optimizer.step(step)
@@ -128,7 +131,7 @@ class Errors(NamedTuple):
         return Errors(None, self.of_subject.item(), None if self.of_class is None else self.of_class.item())
 
 
-def batch_errors(run: Run, model: Model, batch: Batch, number: int) -> Errors:
+def batch_errors(run: Run, model: Model, trainable: Trainable, batch: Batch, number: int) -> Errors:
     """The errors of batch number so-and-so; its noise depends on seed and number alone."""
     with model.autocast():
         made = noised(batch.latents, model.diffusion, run.noise.noise_offset, run.training.seed, number)
@@ -137,7 +140,25 @@ def batch_errors(run: Run, model: Model, batch: Batch, number: int) -> Errors:
     each = errors(predicted, made.target, made.snr, model.diffusion.prediction, run.noise, batch.masks)
     split = batch.subjects
     of_class = each[split:].detach().mean() if split < len(each) else None
-    return Errors((each * batch.weights).sum() / split, each[:split].detach().mean(), of_class)
+    loss = (each * batch.weights).sum() / split
+    if run.prior.penalty:
+        loss = loss + run.prior.penalty * class_change(run, model, trainable, batch, made).mean()
+    return Errors(loss, each[:split].detach().mean(), of_class)
+
+
+def class_change(run: Run, model: Model, trainable: Trainable, batch: Batch, made: Noised) -> Tensor:
+    """(b,) how far the answer to the class prompts has moved from the untrained model's, on the subjects' noisy latents."""
+    count = batch.subjects
+    noisy, t = made.noisy[:count], made.t[:count]
+
+    def answer() -> Tensor:
+        condition = batch.class_condition or model.encode_prompts(list(batch.class_prompts), run.data.clip_skip,
+                                                                  run.data.prompt_syntax)
+        return model.predict(noisy, t, condition)
+    with model.autocast(), torch.no_grad(), trainable.muted():
+        before = answer()
+    with model.autocast():  # anew: it would give back weights that were cast without gradient
+        return errors(answer(), before, made.snr[:count], model.diffusion.prediction, run.noise)
 
 
 def preview(step: int, wishes: Wishes) -> Event:

@@ -66,6 +66,19 @@ def test_detached_after_training_the_model_is_bit_identical(model, pictures, nam
     assert all("forward" not in m.__dict__ for m in model.unet.modules())
 
 
+def test_muted_it_answers_as_before_and_afterwards_as_trained(model, pictures, name):
+    before = answer(model)
+    _, trainable = trained(model, run_of(pictures, name, training={"steps": 1}))
+    after = answer(model)
+    try:
+        with trainable.muted():
+            assert torch.equal(answer(model), before) or name == "pivotal"  # its word is in the prompt here
+        assert torch.equal(answer(model), after)
+    except SettingError as refused:
+        assert name in ("textual_inversion", "dreambooth") and "prior.penalty" in str(refused)
+    trainable.detach()
+
+
 def test_what_it_learned_can_be_put_into_a_fresh_one(model, pictures, name):
     run = run_of(pictures, name)
     _, trainable = trained(model, run)

@@ -147,3 +147,21 @@ def test_checkpointing_keeps_fewer_activations(model, pictures):
         return total
 
     assert kept(True) < 0.5 * kept(False)
+
+
+def test_a_penalty_keeps_the_class_prompt_s_answer_nearer_to_what_it_was(model, pictures):
+    """On pictures and noise that no step saw."""
+    latents = torch.randn((4, 4, 8, 8), generator=torch.Generator().manual_seed(9))
+    t = torch.tensor([50, 300, 600, 900])
+
+    def answer():
+        with torch.no_grad():
+            return model.predict(latents, t, model.encode_prompts(["a ghost"] * 4))
+    before, moved = answer(), []
+    for penalty in (0.0, 10.0):
+        run = small_run(pictures, concepts=[{"folder": str(pictures), "class_prompt": "a ghost"}], prior={"penalty": penalty},
+                        training={"steps": 12}, method={"unet_rate": 1e-2, "text_rate": 1e-2})
+        _, trainable = trained(model, run)
+        moved.append((answer() - before).norm().item())
+        trainable.detach()
+    assert moved[1] < 0.7 * moved[0]
