@@ -68,6 +68,13 @@ def show_pictures(page, folder) -> None:
     page.wait_for_selector("#darkroom_found >> text=pictures")
 
 
+def unfold(page, title: str) -> None:
+    """Opens a folded part of the page."""
+    head = page.locator("#darkroom_tabs .label-wrap", has_text=title).first
+    if "open" not in (head.get_attribute("class") or "").split():
+        head.click()
+
+
 def live(page) -> str:
     return page.locator("#darkroom_live").first.inner_text()
 

@@ -7,12 +7,12 @@ import sys
 import time
 
 import numpy as np
-from browser import choose_tab, create, fill, show_pictures, wait_for_end
+from browser import choose_tab, create, fill, show_pictures, unfold, wait_for_end
 from safetensors.torch import load_file
 from webui.server import ROOT
 
 STEPS = 20
-SETTINGS = {"method.unet_rate": "5e-3", "method.text_rate": "2e-3", "training.steps": str(STEPS), "training.warmup": "0",
+SETTINGS = {"method.rank": "1", "method.alpha": "1", "method.unet_rate": "5e-3", "method.text_rate": "2e-3", "training.steps": str(STEPS), "training.warmup": "0",
             "data.clip_skip": "2", "saving.precision": "fp32", "previews.preview_every": "0"}
 LONG = "a zwx ghost_(pac-man) [in] a (room:1.3), " + ", ".join(["a small picture of a blue ghost"] * 25)
 
@@ -68,7 +68,8 @@ def losses_in_webui(page, webui, folder):
     create(page, "parity")
     show_pictures(page, folder)
     choose_tab(page, "Train")
-    page.locator("#darkroom_advanced").click()
+    for part in ("Saving", "Previews", "Advanced"):
+        unfold(page, part)
     for name, value in SETTINGS.items():
         section, option = name.split(".")
         if name == "saving.precision":

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from browser import choose_tab, create, fill, opened, show_pictures, wait_for_end
+from browser import choose_tab, create, entered, fill, opened, show_pictures, unfold, wait_for_end
 from safetensors.torch import save_file
 from webui import server
 
@@ -64,13 +64,14 @@ def test_ten_steps_by_clicking_within_two_gigabytes_more(tmp_path, seen):
         idle, _ = running.memory()
         page.wait_for_selector("#txt2img_generate", timeout=60_000)
         page.get_by_role("button", name="Darkroom", exact=True).first.click()
+        entered(page)
         create(page, "ghost")
         show_pictures(page, SUBJECTS["ghost"].folder)
         choose_tab(page, "Train")
         fill(page, "darkroom_training_steps", 10)
-        page.locator("#darkroom_advanced").click()
+        for part in ("Pictures", "Advanced"):
+            unfold(page, part)
         page.locator("#darkroom_previews_card input").uncheck()
-        page.get_by_text("Pictures", exact=True).first.click()
         page.locator("#darkroom_data_resolution input[type=number]").first.fill("256")
         page.keyboard.press("Tab")
         page.wait_for_timeout(1000)

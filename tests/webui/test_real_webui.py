@@ -8,14 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import begin, choose_tab, create, show_pictures, wait_for_end, wait_for_step
+from browser import begin, choose_tab, create, show_pictures, unfold, wait_for_end, wait_for_step
 from PIL import Image
 from webui.server import ROOT
 from webui.standalone import draw_alike, losses_alike
 
+from extension_lib import practice
+from extension_lib.presets import defaults
 from toyland.subjects import SUBJECTS
 
 GHOST = SUBJECTS["ghost"]
+STEPS = defaults("lora", practice.preset()).training.steps
 PROMPT = f"{GHOST.prompt} on the beach"
 DOCS = ROOT / "docs" / "screenshots"
 
@@ -52,14 +55,14 @@ def test_trained_by_clicking_and_listed_without_restart(page, webui, seen):
     shot(page, "training")
     said = wait_for_end(page, 900)
     shot(page, "trained")
-    assert "All 700 steps are done" in said
+    assert f"All {STEPS} steps are done" in said
     assert "does not load" not in said
     names = [entry["name"] for entry in webui.get("/sdapi/v1/loras")]
     assert "ghost" in names
     card = json.loads((webui.loras / "ghost.json").read_text(encoding="utf-8"))
     assert card["activation text"] or card["description"]
     assert (webui.loras / "ghost.png").exists()
-    seen({"steps": 700})
+    seen({"steps": STEPS})
 
 
 def test_a_fixed_seed_picture_is_the_same_after_training(webui, before, seen):
@@ -139,7 +142,7 @@ def test_an_exception_in_mid_training_gives_the_model_back(page, webui, before, 
     create(page, "broken")
     show_pictures(page, folder)
     choose_tab(page, "Train")
-    page.locator("#darkroom_advanced").click()
+    unfold(page, "Advanced")
     page.locator("#darkroom_data_crop input").click()
     page.get_by_role("option", name="random").or_(page.locator("li", has_text="random")).first.click()
     page.click("#darkroom_train")
