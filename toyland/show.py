@@ -26,7 +26,8 @@ def rows() -> list[list[Image.Image]]:
     captions = [text for text, _ in rng.sample(held_out_captions(rng), 2 * COLUMNS)]
     drawn = host.draw(pictures([(text, "") for text in captions], seed=60_000))
     scenes = [draw(random_scene(rng), rng) for _ in range(COLUMNS)]
-    subjects = [Image.open(path).convert("RGB") for s in SUBJECTS.values() for path in sorted(s.folder.glob("*.png"))[:COLUMNS // 3]]
+    paths = [path for subject in SUBJECTS.values() for path in sorted(subject.folder.glob("*.png"))[:COLUMNS // len(SUBJECTS)]]
+    subjects = [Image.open(path).convert("RGB") for path in paths]
     return [scenes, drawn[:COLUMNS], drawn[COLUMNS:], subjects]
 
 

@@ -85,7 +85,7 @@ def install_helper(data: Path) -> None:
 def running(folder: Path, data: Path, port: int, *flags: str):
     """Starts the WebUI on this data folder and waits until it answers; ends it afterwards."""
     log = data / "console.log"
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1"}
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1", "HOME": str(data)}  # what "~" in a path means there
     command = [str(python_of(folder)), "launch.py", *FLAGS, "--data-dir", str(data), "--port", str(port), *flags]
     with open(log, "a", encoding="utf-8") as out:
         process = subprocess.Popen(command, cwd=folder, env=env, stdout=out, stderr=subprocess.STDOUT)

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 import threading
 import time
 from pathlib import Path
@@ -46,8 +47,10 @@ def test_the_tab_opens_without_a_complaint(page, webui, before, seen):
 
 
 def test_trained_by_clicking_and_listed_without_restart(page, webui, seen):
+    shutil.copytree(GHOST.folder, webui.data / "pictures" / "ghost")
     create(page, "ghost")
-    show_pictures(page, GHOST.folder)
+    show_pictures(page, "~/pictures/ghost")
+    page.wait_for_timeout(2500)
     shot(page, "concepts")
     begin(page)
     page.wait_for_selector("#darkroom_live .darkroom-curve", timeout=120_000)
@@ -135,8 +138,6 @@ def test_stop_and_interrupt_save_and_give_the_model_back(page, webui, before, se
 
 def test_an_exception_in_mid_training_gives_the_model_back(page, webui, before, tmp_path, seen):
     """Random crops read their pictures in every step; one that vanishes is an error in the middle of a run."""
-    import shutil
-
     folder = tmp_path / "pictures"
     shutil.copytree(GHOST.folder, folder)
     create(page, "broken")
