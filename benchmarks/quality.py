@@ -3,11 +3,10 @@
 Each cell is kept as it ends, under a hash of its settings and of the code it depends on, and skipped when it is there already.
 """
 
-import hashlib
-import json
 import resource
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,46 +16,25 @@ from extension_lib import methods
 from extension_lib.disk import write_text
 from extension_lib.events import Stepped
 from extension_lib.hosts.standalone import Standalone
-from extension_lib.run import Run, to_dict
+from extension_lib.run import Run
 from toyland.judge import Judge
-from toyland.measure import pictures, prompts
+from toyland.measure import COUNT, pictures, prompts
 from toyland.subjects import SUBJECTS, Subject
 from toyland.trial import files_of, judged, run_for, tag, train
 
-ROOT = Path(__file__).resolve().parents[1]
-TABLE, PAGE, GRID = ROOT / "docs" / "quality.json", ROOT / "docs" / "quality.md", ROOT / "docs" / "quality"
-CODE = ("extension_lib/methods", "extension_lib/training", "extension_lib/diffusion", "extension_lib/data", "extension_lib/hosts")
-DATA = ("toyland/base.safetensors", "toyland/judge.safetensors", "toyland/judge.json", "toyland/subjects")
+from .cells import DOCS, Table
+
+PAGE, GRID = DOCS / "quality.md", DOCS / "quality"
 SHOWN = 8  # pictures of a cell in the grid
 FIGURES = ("fidelity", "prompt_fidelity", "drift", "diversity", "memorisation")
 
 
-def hash_of_code() -> str:
-    digest = hashlib.sha256()
-    for name in (*CODE, *DATA):
-        path = ROOT / name
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file() and "__pycache__" not in file.parts:
-                digest.update(file.read_bytes())
-    return digest.hexdigest()
-
-
-def key_of(run: Run, subject: Subject, code: str) -> str:
-    settings = to_dict(run)
-    settings["concepts"] = subject.name
-    return hashlib.sha256((json.dumps(settings, sort_keys=True, default=str) + code).encode()).hexdigest()[:16]
-
-
-def kept() -> dict[str, Any]:
-    return json.loads(TABLE.read_text(encoding="utf-8")) if TABLE.exists() else {"cells": {}}
-
-
-def cell(host: Standalone, judge: Judge, subject: Subject, run: Run) -> dict[str, Any]:
+def cell(host: Standalone, judge: Judge, subject: Subject, run: Run, count: int = COUNT) -> dict[str, Any]:
     """Trains and judges; writes the cell's pictures into the grid's folder."""
     job = train(host, run)
     if job.ended is None or job.ended.failed:
         raise RuntimeError(job.ended.why if job.ended else "The run did not end.")
-    figures = judged(host, judge, subject, run).as_dict()
+    figures = judged(host, judge, subject, run, count=count).as_dict()
     shown = pictures(prompts(subject), tag(run))[:SHOWN]
     if run.method.product != "checkpoint":
         strip(host.draw(shown)).save(picture_of(run.method.name, subject))
@@ -100,20 +78,16 @@ def page(cells: list[dict[str, Any]]) -> str:
 def main(arguments: list[str]) -> int:
     wanted = arguments[0].split(",") if arguments and arguments[0] else list(methods.found())
     subjects = [SUBJECTS[n] for n in (arguments[1].split(",") if len(arguments) > 1 else SUBJECTS)]
-    table, code, judge = kept(), hash_of_code(), Judge()
+    table, judge = Table(DOCS / "quality.json"), Judge()
     with tempfile.TemporaryDirectory() as folder:
         host = Standalone(Path(folder))
         for name in wanted:
             for subject in subjects:
                 run = run_for(host, subject, name)
-                key = key_of(run, subject, code)
-                if table["cells"].get(f"{name} {subject.name}", {}).get("key") != key:
-                    made = cell(host, judge, subject, run)
-                    table["cells"][f"{name} {subject.name}"] = {"key": key, **made}
-                    write_text(TABLE, json.dumps(table, indent=1) + "\n")
-                    print(f"{name:18} {subject.name:6} fidelity {made['fidelity']['value']:.2f}  setting "
-                          f"{made['prompt_fidelity']['value']:.2f}  {made['seconds']:.0f} s", flush=True)
-    write_text(PAGE, page(list(table["cells"].values())))
+                made = table.cell(f"{name} {subject.name}", run, partial(cell, host, judge, subject, run))
+                print(f"{name:18} {subject.name:6} fidelity {made['fidelity']['value']:.2f}  setting "
+                      f"{made['prompt_fidelity']['value']:.2f}  {made['seconds']:.0f} s", flush=True)
+    write_text(PAGE, page(list(table.cells.values())))
     return 0
 
 

@@ -1,5 +1,6 @@
 """The subjects to be learned: what they are, their training pictures, and what comes near without being them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -63,16 +64,20 @@ def near_miss(subject: Subject, how: str, rng: Random) -> Scene:
     return Scene((figure,), rng.choice(list(SETTINGS)))
 
 
+def training_scenes(subject: Subject) -> Iterator[tuple[Scene, Random, tuple[float, float]]]:
+    """What draw() takes to make each training picture: two in each of the settings, a little larger than most."""
+    rng = Random(f"training {subject.name}")
+    for n in range(PICTURES):
+        yield Scene((subject.figure,), subject.seen[n % len(subject.seen)]), rng, (0.45, 0.70)
+
+
 def write_training_pictures() -> None:
-    """Six pictures of every subject with captions, two in each of its settings, drawn a little larger than most."""
+    """The training pictures of every subject, with captions."""
     for subject in SUBJECTS.values():
         subject.folder.mkdir(parents=True, exist_ok=True)
-        rng = Random(f"training {subject.name}")
-        for n in range(PICTURES):
-            setting = subject.seen[n % len(subject.seen)]
-            picture = draw(Scene((subject.figure,), setting), rng, height=(0.45, 0.70))
-            picture.save(subject.folder / f"{n + 1}.png", optimize=True)
-            text = f"{subject.prompt} {PHRASES[setting][n // len(subject.seen)]}\n"
+        for n, (scene, rng, height) in enumerate(training_scenes(subject)):
+            draw(scene, rng, height).save(subject.folder / f"{n + 1}.png", optimize=True)
+            text = f"{subject.prompt} {PHRASES[scene.setting][n // len(subject.seen)]}\n"
             (subject.folder / f"{n + 1}.txt").write_text(text, encoding="utf-8", newline="\n")
 
 

@@ -1,0 +1,205 @@
+"""What keeps several concepts, and their class words, apart: `python -m benchmarks.several [prior | together] [methods]`.
+
+prior: one subject over three seeds, with and without what holds the class word. together: two subjects in one run, by remedy.
+Cells are kept as they end, like those of benchmarks.quality.
+"""
+
+import shutil
+import sys
+import tempfile
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import torch
+from PIL import Image
+
+from extension_lib.disk import write_text
+from extension_lib.host import chosen
+from extension_lib.hosts.standalone import Standalone
+from extension_lib.run import Run
+from toyland.captions import PHRASES
+from toyland.judge import Judge
+from toyland.measure import COUNT, fidelity, mean, pictures, prompt_fidelity, prompts
+from toyland.scene import draw_with_mask
+from toyland.settings import SETTINGS
+from toyland.subjects import SUBJECTS, Subject, training_scenes
+from toyland.trial import run_for, tag, train
+
+from .cells import DOCS, Table
+
+METHODS = ("dreambooth", "lora")
+SEEDS = (0, 1, 2)
+PAIR = ("ghost", "cat")
+NEIGHBOUR = "dog"  # a kind that is not trained
+SHOWS = 0.5  # the judge's probability from which a picture shows a subject
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """Something said to keep concepts apart. captions: the pictures' own, else the same words for all of a concept's pictures."""
+
+    settings: dict[str, Any]
+    captions: bool = True
+
+
+NOTHING = Remedy({}, captions=False)
+CAPTIONS = Remedy({})
+CLASS_PICTURES = Remedy({"prior": {"preserve": True}})
+PENALTY = Remedy({"prior": {"penalty": 1.0}})
+MASKS = Remedy({"data": {"masked": True}})
+REMEDIES = {
+    "dreambooth": {"nothing": NOTHING, "captions": CAPTIONS, "captions, class pictures": CLASS_PICTURES,
+                   "captions, masks": MASKS},
+    "lora": {"nothing": NOTHING, "captions": CAPTIONS, "captions, class pictures": CLASS_PICTURES,
+             "captions, penalty": PENALTY, "captions, masks": MASKS},
+}
+
+
+def folder_with_masks(subject: Subject, into: Path) -> Path:
+    """The subject's training pictures with captions, each with a mask that is white where the subject stands."""
+    into.mkdir(parents=True)
+    for path in sorted(subject.folder.iterdir()):
+        shutil.copyfile(path, into / path.name)
+    for n, (scene, rng, height) in enumerate(training_scenes(subject)):
+        draw_with_mask(scene, rng, height)[1].save(into / f"{n + 1}-mask.png")
+    return into
+
+
+def concept(subject: Subject, root: Path, captions: bool) -> dict[str, Any]:
+    folder = root / subject.name
+    return {"folder": str(folder if folder.exists() else folder_with_masks(subject, folder)),
+            "instance_prompt": "[filewords]" if captions else subject.prompt, "class_prompt": f"a {subject.kind}"}
+
+
+def run_of(host: Standalone, subjects: list[Subject], method: str, remedy: Remedy, root: Path, seed: int = 0) -> Run:
+    run = run_for(host, subjects[0], method, **remedy.settings)
+    return run.with_values({"output": {"name": "several"}, "training": {"seed": seed}, "previews": {"card": False},
+                            "concepts": [concept(subject, root, remedy.captions) for subject in subjects]})
+
+
+def trained(host: Standalone, run: Run) -> float:
+    """Seconds of training; a checkpoint is left loaded."""
+    host.load(chosen(host, "toyland"))
+    job = train(host, run)
+    if job.ended is None or job.ended.failed:
+        raise RuntimeError(job.ended.why if job.ended else "The run did not end.")
+    if run.method.product == "checkpoint":
+        host.load(chosen(host, run.output.name))
+    return round(job.times[-1][0] - job.times[0][0], 1)
+
+
+def of_one(host: Standalone, judge: Judge, run: Run, subject: Subject) -> dict[str, Any]:
+    """The figures of one subject."""
+    pairs = prompts(subject)
+    own = host.draw(pictures(pairs, tag(run)))
+    bare = host.draw(pictures(prompts(subject, word=False), tag(run), seed=5000))
+    read = judge.read(own)
+    others = [read.subject(name) > SHOWS for name in SUBJECTS if name != subject.name]
+    found = {"fidelity": fidelity(judge, subject, own), "prompt_fidelity": prompt_fidelity(judge, pairs, own),
+             "drift": fidelity(judge, subject, bare), "another subject": mean(torch.stack(others).any(0))}
+    return {name: {"value": round(f.value, 4), "error": round(f.error, 4)} for name, f in found.items()}
+
+
+def side_by_side(left: str, right: str) -> list[tuple[str, str]]:
+    """Prompts of two things in every setting."""
+    every = [(f"{left} {join} {right} {phrase}", setting) for setting in SETTINGS for phrase in PHRASES[setting]
+             for join in ("next to", "and", "beside")]
+    return Random("side by side").sample(every * 2, COUNT)
+
+
+def share_of_both(judge: Judge, images: list[Image.Image], kinds: set[str], subjects: list[Subject]) -> dict[str, float]:
+    """How many pictures show both kinds, how many every subject, and how many any subject."""
+    read = judge.read(images)
+    shown = torch.stack([read.subject(s.name) > SHOWS for s in subjects])
+    return {"both kinds": sum(k == kinds for k in read.two_kinds()) / len(images),
+            "every subject": shown.all(0).float().mean().item(), "any subject": shown.any(0).float().mean().item()}
+
+
+def together(host: Standalone, judge: Judge, run: Run, subjects: list[Subject]) -> dict[str, Any]:
+    """Two subjects in one run: each alone, both in one picture, and each one's kind next to another kind."""
+    seconds = trained(host, run)
+    first, second = subjects
+    asked = {"subjects": (side_by_side(first.prompt, second.prompt), {first.kind, second.kind}),
+             "class words": (side_by_side(f"a {first.kind}", f"a {NEIGHBOUR}"), {first.kind, NEIGHBOUR})}
+    return {"seconds": seconds, **{s.name: of_one(host, judge, run, s) for s in subjects},
+            **{name: share_of_both(judge, host.draw(pictures(pairs, tag(run), seed=9000)), kinds, subjects)
+               for name, (pairs, kinds) in asked.items()}}
+
+
+def alone(host: Standalone, judge: Judge, run: Run, subject: Subject) -> dict[str, Any]:
+    return {"seconds": trained(host, run), **of_one(host, judge, run, subject)}
+
+
+def measure_prior(host: Standalone, judge: Judge, table: Table, wanted: list[str], root: Path) -> None:
+    subject = SUBJECTS["ghost"]
+    for method in wanted:
+        for name, remedy in REMEDIES[method].items():
+            if name in ("captions", "captions, class pictures", "captions, penalty"):
+                for seed in SEEDS:
+                    run = run_of(host, [subject], method, remedy, root, seed)
+                    made = table.cell(f"prior | {method} | {name} | {seed}", run, partial(alone, host, judge, run, subject))
+                    print(f"{method:11} {name:26} seed {seed}  fidelity {made['fidelity']['value']:.2f}  "
+                          f"drift {made['drift']['value']:.2f}", flush=True)
+
+
+def measure_together(host: Standalone, judge: Judge, table: Table, wanted: list[str], root: Path) -> None:
+    subjects = [SUBJECTS[name] for name in PAIR]
+    for method in wanted:
+        for name, remedy in REMEDIES[method].items():
+            run = run_of(host, subjects, method, remedy, root)
+            run = run.with_values({"training": {"steps": round(run.training.steps * 1.5)}})  # twice the pictures
+            made = table.cell(f"together | {method} | {name}", run, partial(together, host, judge, run, subjects))
+            said = "  ".join(f"{s.name} {made[s.name]['fidelity']['value']:.2f}" for s in subjects)
+            print(f"{method:11} {name:26} {said}  both {made['subjects']['every subject']:.2f}  class words "
+                  f"{made['class words']['both kinds']:.2f}", flush=True)
+
+
+MEASURES = {"prior": measure_prior, "together": measure_together}
+
+
+def page(cells: dict[str, Any]) -> str:
+    lines = ["# What keeps concepts apart", "", "In toyland, 64 pictures a figure. Made by `python -m benchmarks.several`.", "",
+             "## One subject, over three seeds", "",
+             "Drift: how much the class word alone (\"a ghost\") has become the subject.", "",
+             "| method | with | fidelity | drift | seconds |", "|---|---|---|---|---|"]
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for name, cell in cells.items():
+        kind, *rest = name.split(" | ")
+        if kind == "prior":
+            groups.setdefault((rest[0], rest[1]), []).append(cell)
+    for (method, remedy), own in groups.items():
+        means = [" / ".join(f"{c[figure]['value']:.2f}" for c in own) for figure in ("fidelity", "drift")]
+        lines.append(f"| {method} | {remedy} | {means[0]} | {means[1]} | {own[0]['seconds']:.0f} |")
+    lines += ["", f"## {PAIR[0].title()} and {PAIR[1]} in one run", "",
+              "Mixed up: pictures of one that show the other. Both: prompts that ask for both, and pictures that show both. "
+              f"Class words: \"a {PAIR[0]} next to a {NEIGHBOUR}\", pictures that show those two kinds, and (in brackets) those "
+              "that show a trained subject, which nobody asked for.", "",
+              "| method | with | fidelity | drift | mixed up | both | class words | seconds |", "|---|---|---|---|---|---|---|---|"]
+    for name, cell in cells.items():
+        kind, method, *rest = name.split(" | ")
+        if kind == "together":
+            by_subject = [" / ".join(f"{cell[s][figure]['value']:.2f}" for s in PAIR)
+                          for figure in ("fidelity", "drift", "another subject")]
+            words = cell["class words"]
+            lines.append(f"| {method} | {rest[0]} | {' | '.join(by_subject)} | {cell['subjects']['every subject']:.2f} | "
+                         f"{words['both kinds']:.2f} ({words['any subject']:.2f}) | {cell['seconds']:.0f} |")
+    return "\n".join(lines) + "\n"
+
+
+def main(arguments: list[str]) -> int:
+    wanted = [arguments[0]] if arguments else list(MEASURES)
+    named = arguments[1].split(",") if len(arguments) > 1 else list(METHODS)
+    table, judge = Table(DOCS / "several.json"), Judge()
+    with tempfile.TemporaryDirectory() as folder:
+        host = Standalone(Path(folder))
+        for name in wanted:
+            MEASURES[name](host, judge, table, named, Path(folder) / "pictures")
+    write_text(DOCS / "several.md", page(table.cells))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
