@@ -29,11 +29,10 @@ class Batch:
     subjects: int
     latents: Tensor
     prompts: list[str]
-    condition: Condition | None  # None: encode the prompts now, the text encoder is being trained
+    condition: Condition | None  # of prompts and class prompts; None: encode them now, the text encoder is being trained
     weights: Tensor
     masks: Tensor | None = None  # (b, 1, h, w), 1 where an error counts
     class_prompts: tuple[str, ...] = ()  # of the subjects' samples, where a penalty holds them
-    class_condition: Condition | None = None
 
 
 @dataclass(frozen=True)
@@ -179,8 +178,8 @@ class Batches:
         weights = torch.ones(len(latents), device=device)
         weights[subjects:] = self.run.prior.weight
         held = tuple(self.items[s.item].class_prompt for s in samples) if self.run.prior.penalty else ()
-        return Batch(subjects, torch.stack(latents).to(device), prompts, self.condition_of(prompts), weights,
-                     torch.stack(masks).to(device) if self.run.data.masked else None, held, self.condition_of(held))
+        return Batch(subjects, torch.stack(latents).to(device), prompts, self.condition_of([*prompts, *held]), weights,
+                     torch.stack(masks).to(device) if self.run.data.masked else None, held)
 
     def condition_of(self, prompts: Sequence[str]) -> Condition | None:
         """None where the text encoder is being trained."""

@@ -2,21 +2,17 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
-
-import torch
-from torch import Tensor
+from typing import Any, Protocol
 
 from .. import memory
-from ..data.batches import Batch, Batches
-from ..diffusion.loss import errors
-from ..diffusion.noise import Noised, noised
+from ..data.batches import Batches
 from ..events import Began, Ended, Event, Previewed, Stepped, Warned
 from ..keyed import seeded
 from ..methods.base import Trainable
 from ..model import Model
 from ..run import Run
 from .checkpointing import recomputed
+from .errors import Errors, batch_errors
 from .optimizer import Optimizer
 
 GIVE_UP_AFTER = 20  # steps in a row whose gradient was not finite
@@ -118,47 +114,6 @@ def take_step(run: Run, model: Model, trainable: Trainable, batches: Batches, op
     of_class = [e.of_class for e in seen if e.of_class is not None]
     return Stepped(step + 1, sum(e.of_subject for e in seen) / count, optimizer.rate, skipped=not changed,
                    class_loss=sum(of_class) / len(of_class) if of_class else None)
-
-
-class Errors(NamedTuple):
-    """loss is what is learned from; the others are for people: of the subject's pictures, and of the class pictures."""
-
-    loss: Any
-    of_subject: Any
-    of_class: Any
-
-    def detached(self) -> "Errors":
-        return Errors(None, self.of_subject.item(), None if self.of_class is None else self.of_class.item())
-
-
-def batch_errors(run: Run, model: Model, trainable: Trainable, batch: Batch, number: int) -> Errors:
-    """The errors of batch number so-and-so; its noise depends on seed and number alone."""
-    with model.autocast():
-        made = noised(batch.latents, model.diffusion, run.noise.noise_offset, run.training.seed, number)
-        condition = batch.condition or model.encode_prompts(batch.prompts, run.data.clip_skip, run.data.prompt_syntax)
-        predicted = model.predict(made.noisy, made.t, condition)
-    each = errors(predicted, made.target, made.snr, model.diffusion.prediction, run.noise, batch.masks)
-    split = batch.subjects
-    of_class = each[split:].detach().mean() if split < len(each) else None
-    loss = (each * batch.weights).sum() / split
-    if run.prior.penalty:
-        loss = loss + run.prior.penalty * class_change(run, model, trainable, batch, made).mean()
-    return Errors(loss, each[:split].detach().mean(), of_class)
-
-
-def class_change(run: Run, model: Model, trainable: Trainable, batch: Batch, made: Noised) -> Tensor:
-    """(b,) how far the answer to the class prompts has moved from the untrained model's, on the subjects' noisy latents."""
-    count = batch.subjects
-    noisy, t = made.noisy[:count], made.t[:count]
-
-    def answer() -> Tensor:
-        condition = batch.class_condition or model.encode_prompts(list(batch.class_prompts), run.data.clip_skip,
-                                                                  run.data.prompt_syntax)
-        return model.predict(noisy, t, condition)
-    with model.autocast(), torch.no_grad(), trainable.muted():
-        before = answer()
-    with model.autocast():  # anew: it would give back weights that were cast without gradient
-        return errors(answer(), before, made.snr[:count], model.diffusion.prediction, run.noise)
 
 
 def preview(step: int, wishes: Wishes) -> Event:
