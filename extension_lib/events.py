@@ -15,7 +15,7 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Began:
-    """The first step is next. start: steps already done; steps: the step at which the run ends."""
+    """The first step is next, also after a pause. start: steps already done; steps: the step at which the run ends."""
 
     start: int
     steps: int
@@ -30,6 +30,17 @@ class Stepped:
     rate: float
     skipped: bool = False  # the gradient overflowed; nothing was changed
     class_loss: float | None = None  # of the class pictures alone, where there are some; loss is then the subject's
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The loss on fixed pictures, noise and timesteps: what steps and runs can be compared by."""
+
+    step: int
+    loss: float
+    norm: float  # of all that is trained, together
+    held_out: bool  # whether the pictures are kept out of training; else they are some of those trained on
+    on: str = ""  # the same for the same pictures in the same size: only then do runs compare
 
 
 @dataclass(frozen=True)
@@ -50,12 +61,33 @@ class Warned:
 
 
 @dataclass(frozen=True)
+class Alarmed:
+    """A sign that the run goes wrong. kind is a key of training/alarms.py; message says what is seen, remedy what to do."""
+
+    step: int
+    kind: str
+    message: str
+    remedy: str
+
+
+@dataclass(frozen=True)
+class Paused:
+    """The host has its model back until someone continues the run."""
+
+    step: int
+
+
+@dataclass(frozen=True)
 class Ended:
-    """The run is over; why is a sentence. failed: not by its own end and not by the user's wish."""
+    """The run is over; why is a sentence. failed: not by its own end and not by the user's wish.
+
+    discarded: what was learned since the last save was dropped, as the user wished.
+    """
 
     step: int
     why: str
     failed: bool = False
+    discarded: bool = False
 
 
-Event = Prepared | Began | Stepped | Previewed | Saved | Warned | Ended
+Event = Prepared | Began | Stepped | Measured | Previewed | Saved | Warned | Alarmed | Paused | Ended

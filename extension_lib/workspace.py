@@ -83,6 +83,11 @@ class Log:
         path = self.folder / "events.jsonl"
         return [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
 
+    @property
+    def table(self) -> Path:
+        """The run's numbers for a spreadsheet, a row per step and per measurement."""
+        return self.folder / "log.csv"
+
     def preview(self, step: int, number: int) -> Path:
         path = self.folder / "previews" / f"{step:06d}-{number}.png"
         path.parent.mkdir(exist_ok=True)

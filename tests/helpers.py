@@ -7,6 +7,7 @@ from random import Random
 
 import torch
 
+from extension_lib.events import Paused
 from extension_lib.run import Run, from_dict, merged, words_of
 from toyland.scene import Figure, Scene, draw
 from toyland.settings import SETTINGS
@@ -44,7 +45,7 @@ def small_run(folder: Path, **sections) -> Run:
     """A short LoRA run on these pictures; sections change it: training={"steps": 3}."""
     values = {"output": {"name": "ghost"}, "base": {"checkpoint": "toyland"}, "concepts": [{"folder": str(folder)}],
               "method": {"rank": 4, "alpha": 4, "unet_rate": 2e-3, "text_rate": 5e-4}, "data": {"resolution": 64},
-              "training": {"steps": 4, "batch_size": 2}, "previews": {"card": False}}
+              "training": {"steps": 4, "batch_size": 2, "measure_every": 1000}, "previews": {"card": False}}
     return from_dict(merged(values, sections))
 
 
@@ -52,7 +53,7 @@ class NoFiles:
     """Results that go nowhere, for tests of the loop alone."""
 
     def __init__(self):
-        self.saved = []
+        self.saved, self.discarded = [], False
 
     def resume(self, trainable, optimizer):
         from extension_lib.training.loop import Start
@@ -62,6 +63,12 @@ class NoFiles:
     def save(self, step, trainable, optimizer, final):
         self.saved.append((step, final))
         yield from ()
+
+    def pause(self, step, trainable, optimizer):
+        return Paused(step)
+
+    def discard(self):
+        self.discarded = True
 
 
 def trained(model, run, wishes=None):

@@ -15,6 +15,7 @@ from ..run import Run
 from .buckets import bucket_of, buckets, fitted
 from .captions import varied
 from .folder import Item
+from .held_out import PICTURES, Still, name_of, shuffled, split
 from .masks import mask_of
 from .pictures import PictureError, load
 
@@ -49,7 +50,9 @@ class Batches:
 
     def __init__(self, run: Run, model: Model, items: list[Item], text_trained: bool):
         self.run, self.model = run, model
-        self.items, self.classes = [i for i in items if not i.prior], [i for i in items if i.prior]
+        self.items, self.held_out = split([i for i in items if not i.prior], run.data.held_out)
+        self.classes = [i for i in items if i.prior]
+        self.measured: list[Still] = []
         self.text_trained = text_trained
         self.sizes = buckets(run.data.resolution, run.data.buckets)
         self.latents: dict[tuple[int, bool], Tensor] = {}
@@ -71,6 +74,7 @@ class Batches:
         yield from self.read_pictures()
         if not self.items:
             raise PictureError("None of the pictures could be read.")
+        yield from self.read_measured()
         if not self.latents_vary:
             self.model.park("vae")
         if not self.text_trained and not self.prompts_vary:
@@ -98,12 +102,23 @@ class Batches:
             for size in sizes:
                 self.class_latents[n, size] = self.encoded(fitted(image, size)).cpu()
 
+    def read_measured(self) -> Iterator[Warned]:
+        """Those held out, or without any some of those trained on."""
+        known = {item.path: n for n, item in enumerate(self.items)}
+        for item in shuffled(self.held_out or self.items)[:PICTURES]:
+            try:
+                latents = self.latents.get((known.get(item.path, -1), False))
+                latents = self.encode(load(item.path), item, mirrored=False).cpu() if latents is None else latents
+                self.measured.append(Still(name_of(item), item.prompt, latents, self.mask(item, mirrored=False)))
+            except PictureError as error:
+                yield Warned(f"Left out: {error}")
+
     def mirrors(self) -> tuple[bool, ...]:
         return (False, True) if self.run.data.flip else (False,)
 
     def encode_all_prompts(self) -> None:
-        texts = {text for item in [*self.items, *self.classes] for text in (*item.prompts, item.class_prompt)} | {""}
-        for text in sorted(texts):
+        everyone = [*self.items, *self.held_out, *self.classes]
+        for text in sorted({text for item in everyone for text in (*item.prompts, item.class_prompt)} | {""}):
             self.conditions[text] = self.encode_prompt(text).cpu()
 
     def encode_prompt(self, text: str) -> Tensor:

@@ -29,6 +29,11 @@ def noised(latents: Tensor, diffusion: Diffusion, offset: float, *key: object) -
     noise = torch.randn(latents.shape, generator=rng)
     if offset:
         noise = noise + offset * torch.randn((*latents.shape[:2], 1, 1), generator=rng)
+    return mixed(latents, noise, t, diffusion)
+
+
+def mixed(latents: Tensor, noise: Tensor, t: Tensor, diffusion: Diffusion) -> Noised:
+    """Latents with this noise at these timesteps; noise and t (b,) may lie on the CPU."""
     alpha_bar = diffusion.alphas_cumprod[t].to(latents.device)
     noise = noise.to(latents.device)
     signal, spread = alpha_bar.sqrt().view(-1, 1, 1, 1), (1 - alpha_bar).sqrt().view(-1, 1, 1, 1)

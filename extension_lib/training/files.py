@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from ..data.batches import Batches
 from ..data.buckets import bucket_of
 from ..data.folder import folder_repeats
 from ..disk import SaveError
-from ..events import Event, Saved, Warned
+from ..events import Event, Paused, Saved, Warned
 from ..export import card, check
 from ..export.about import About
 from ..export.products import Part, parts_of
@@ -24,6 +24,7 @@ from ..model import Model
 from ..run import Run
 from ..workspace import Workspace
 from . import state
+from .earlier import Kept, drop, put_back, set_aside
 from .loop import Start
 from .naming import copies, copy_name
 from .optimizer import Optimizer
@@ -39,13 +40,20 @@ class RunFiles:
     checkpoint: Checkpoint
     model: Model
     batches: Batches
-    started: float = 0.0
+    kept: Kept = field(default_factory=Kept)
     before: int = 0
     picture: Callable[[], Any] = lambda: None  # the newest preview, for the card
 
     def resume(self, trainable: Trainable, optimizer: Optimizer) -> Start:
         """Goes on from the workspace's state when there is one. Raises StateError when it does not fit this run."""
-        self.started = time.time()
+        start = self.stand(trainable, optimizer)
+        if self.kept.first is None:
+            self.kept.started, self.kept.first = time.time(), start.step
+            drop(self.workspace)
+        return replace(start, first=self.kept.first)
+
+    def stand(self, trainable: Trainable, optimizer: Optimizer) -> Start:
+        """Where the state stands, after putting it back."""
         if not self.workspace.state.exists():
             return Start(0, 0)
         saved = state.read(self.workspace.state)
@@ -67,9 +75,10 @@ class RunFiles:
         """Writes state and files; a full disk is a warning, and the run goes on. What was saved earlier stays whole."""
         lifetime = self.before + step
         try:
-            state.write(self.workspace.state, {"method": self.run.method.name, "step": step, "lifetime": lifetime,
-                                               "trained": trainable.state_dict(), "optimizer": optimizer.state_dict()})
+            state.write(self.workspace.state, self.tree(step, trainable, optimizer))
             self.workspace.remember(lifetime=lifetime, checkpoint=self.checkpoint.title)
+            self.kept.earlier = None
+            drop(self.workspace)
             for part in parts_of(self.run):
                 yield from self.save_part(part, trainable, lifetime, final)
         except (SaveError, FormatError) as error:
@@ -77,6 +86,26 @@ class RunFiles:
             return
         self.host.refresh()
         self.tidy()
+
+    def tree(self, step: int, trainable: Trainable, optimizer: Optimizer) -> dict[str, Any]:
+        return {"method": self.run.method.name, "step": step, "lifetime": self.before + step,
+                "trained": trainable.state_dict(), "optimizer": optimizer.state_dict()}
+
+    def pause(self, step: int, trainable: Trainable, optimizer: Optimizer) -> Paused | Warned:
+        """Writes the state alone. What it replaces is kept until something is saved."""
+        tree = self.tree(step, trainable, optimizer)
+        try:
+            if self.kept.earlier is None:
+                self.kept.earlier = set_aside(self.workspace, tree)
+            else:
+                state.write(self.workspace.state, tree)
+            self.workspace.remember(lifetime=self.before + step, checkpoint=self.checkpoint.title)
+        except SaveError as error:
+            return Warned(f"The run goes on, because it could not be paused: {error}")
+        return Paused(step)
+
+    def discard(self) -> None:
+        put_back(self.workspace, self.kept)
 
     def save_part(self, part: Part, trainable: Trainable, lifetime: int, final: bool) -> Iterator[Event]:
         """The files of one kind, each proven by the host's own loader. Raises SaveError."""
@@ -130,5 +159,5 @@ class RunFiles:
             prediction=self.model.diffusion.prediction, checkpoint=self.checkpoint.path, checkpoint_hash=self.checkpoint.sha256,
             step=lifetime, epoch=lifetime * run.training.accumulation // per_epoch, pictures=len(items), per_epoch=per_epoch,
             folders=folders, tags={n: dict(c) for n, c in tags.items()}, buckets=dict(sizes),
-            started=self.started, finished=time.time())
+            started=self.kept.started, finished=time.time())
 

@@ -5,11 +5,12 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from ..events import Began, Ended, Event, Prepared, Previewed, Saved, Stepped, Warned
+from ..events import Began, Ended, Event, Paused, Stepped
 from ..host import Checkpoint, Host
 from ..run import Run
-from ..workspace import Log, Workspace
+from ..workspace import Workspace
 from .loop import Wishes
+from .record import recording
 from .session import Session
 
 log = logging.getLogger("darkroom")
@@ -32,7 +33,9 @@ class Job:
     history: list[Event] = field(default_factory=list)
     created: float = field(default_factory=time.time)
     stop_why: str = ""
+    discard_why: str = ""
     save_now: bool = False
+    pause_wish: bool = False
     changed: threading.Condition = field(default_factory=threading.Condition)
     times: list[tuple[float, int]] = field(default_factory=list)  # when each step ended
 
@@ -42,8 +45,13 @@ class Job:
         return last if isinstance(last, Ended) else None
 
     @property
+    def paused(self) -> bool:
+        """Whether the host has its model back until someone continues the run."""
+        return bool(self.history) and isinstance(self.history[-1], Paused)
+
+    @property
     def step(self) -> int:
-        return next((e.step for e in reversed(self.history) if isinstance(e, (Stepped, Ended))), 0)
+        return next((e.step for e in reversed(self.history) if isinstance(e, (Stepped, Paused, Ended))), 0)
 
     @property
     def began(self) -> Began | None:
@@ -58,7 +66,25 @@ class Job:
         return pace * (self.run.training.steps - recent[-1][1])
 
     def stop(self, why: str = "Stopped by you.") -> None:
-        self.stop_why = self.stop_why or why
+        """Ends after this step, also out of a pause; what was learned is saved."""
+        with self.changed:
+            self.stop_why = self.stop_why or why
+            self.changed.notify_all()
+
+    def discard(self, why: str = "Stopped by you. What was learned since the last save is discarded.") -> None:
+        """Ends after this step, also out of a pause; all is as the last save, or the start, left it."""
+        with self.changed:
+            self.discard_why = self.discard_why or why
+            self.changed.notify_all()
+
+    def pause(self) -> None:
+        """Gives the host its model back after this step, until go_on()."""
+        self.pause_wish = True
+
+    def go_on(self) -> None:
+        with self.changed:
+            self.pause_wish = False
+            self.changed.notify_all()
 
     def ask_to_save(self) -> None:
         self.save_now = True
@@ -74,14 +100,22 @@ class Job:
             self.history.append(event)
             if isinstance(event, Stepped):
                 self.times.append((time.monotonic(), event.step))
+            elif isinstance(event, Began):
+                self.times.clear()  # a pause is no part of the pace
             self.changed.notify_all()
         self.host.show(event)
 
     def wishes(self) -> Wishes:
-        return Wishes(stopping=self.stopping, saving=self.take_save_wish)
+        return Wishes(stopping=self.stopping, discarding=lambda: self.discard_why, pausing=lambda: self.pause_wish,
+                      no_pause=self.go_on, pause_over=self.wait_for_go_on, saving=self.take_save_wish)
 
     def stopping(self) -> str:
         return self.stop_why or ("Stopped by the WebUI's Interrupt." if self.host.stopping() else "")
+
+    def wait_for_go_on(self) -> None:
+        with self.changed:
+            self.changed.wait_for(lambda: not self.pause_wish or self.stop_why or self.discard_why)
+            self.pause_wish = False
 
     def take_save_wish(self) -> bool:
         wish, self.save_now = self.save_now, False
@@ -89,35 +123,16 @@ class Job:
 
     def work(self) -> None:
         """Runs to the end, whatever happens. One of the two places that catch everything."""
-        record = self.workspace.new_log()
-        record.settings(self.run)
-        try:
-            for event in Session(self.run, self.host, self.workspace, self.checkpoint, self.wishes()).events():
-                write(record, event)
-                self.tell(event)
-        except Exception as error:
-            log.exception("The run %s failed", self.run.output.name)
-            ended = Ended(self.step, str(error) or type(error).__name__, failed=True)
-            write(record, ended)
-            self.tell(ended)
-
-
-def write(record: Log, event: Event) -> None:
-    """One line of the run's log; previews become pictures beside it."""
-    if isinstance(event, Stepped):
-        record.line("step", step=event.step, loss=event.loss, rate=event.rate, skipped=event.skipped,
-                    **({} if event.class_loss is None else {"class_loss": event.class_loss}))
-    elif isinstance(event, Previewed):
-        for number, image in enumerate(event.images):
-            image.save(record.preview(event.step, number))
-    elif isinstance(event, Saved):
-        record.line("saved", step=event.step, path=str(event.path))
-    elif isinstance(event, Warned):
-        record.line("warning", message=event.message)
-    elif isinstance(event, Ended):
-        record.line("ended", step=event.step, why=event.why, failed=event.failed)
-    elif not isinstance(event, Prepared):
-        record.line("began", start=event.start, steps=event.steps)
+        with recording(self.workspace.new_log(), self.run) as record:
+            try:
+                for event in Session(self.run, self.host, self.workspace, self.checkpoint, self.wishes()).events():
+                    record.write(event)
+                    self.tell(event)
+            except Exception as error:
+                log.exception("The run %s failed", self.run.output.name)
+                ended = Ended(self.step, str(error) or type(error).__name__, failed=True)
+                record.write(ended)
+                self.tell(ended)
 
 
 def running() -> Job | None:

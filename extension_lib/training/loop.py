@@ -6,13 +6,14 @@ from typing import Any, Protocol
 
 from .. import memory
 from ..data.batches import Batches
-from ..events import Began, Ended, Event, Previewed, Stepped, Warned
+from ..events import Began, Ended, Event, Paused, Previewed, Stepped, Warned
 from ..keyed import seeded
 from ..methods.base import Trainable
 from ..model import Model
 from ..run import Run
 from .checkpointing import recomputed
 from .errors import Errors, batch_errors
+from .held_out import Measuring
 from .optimizer import Optimizer
 
 GIVE_UP_AFTER = 20  # steps in a row whose gradient was not finite
@@ -27,13 +28,23 @@ class Files(Protocol):
     def save(self, step: int, trainable: Trainable, optimizer: Optimizer, final: bool) -> Iterator[Event]:
         """Writes what was learned so far; yields Saved, and Warned where something deserves a word."""
 
+    def pause(self, step: int, trainable: Trainable, optimizer: Optimizer) -> Paused | Warned:
+        """Writes what resume() needs to go on at this very step; Warned when that cannot be."""
+
+    def discard(self) -> None:
+        """Forgets what only a pause has written: all is as the last save, or the start, left it."""
+
 
 @dataclass(frozen=True)
 class Start:
-    """Where a run begins: steps already done of its schedule, and the steps of earlier schedules in its workspace."""
+    """Where a run begins: steps already done of its schedule, and the steps of earlier schedules in its workspace.
+
+    first: the step at which it began before it was paused; the same as step when it was not.
+    """
 
     step: int = 0
     before: int = 0
+    first: int = 0
 
 
 @dataclass(frozen=True)
@@ -41,6 +52,10 @@ class Wishes:
     """What those who watch ask of the loop; it looks each step."""
 
     stopping: Callable[[], str] = lambda: ""  # why to stop, or ""
+    discarding: Callable[[], str] = lambda: ""  # why to stop without saving, or ""
+    pausing: Callable[[], bool] = lambda: False  # whether to give the model back for a while
+    no_pause: Callable[[], None] = lambda: None  # told when that cannot be
+    pause_over: Callable[[], None] = lambda: None  # waits until the run is continued or stopped
     saving: Callable[[], bool] = lambda: False  # whether to save now
     preview: Callable[[int], list[Any]] = lambda step: []  # draws the previews of a step
 
@@ -50,14 +65,24 @@ def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files:
     """Trains to the run's last step, or until asked to stop; then saves and ends.
 
     When memory runs out or gradients stay infinite it ends too, saving what was learned up to the last whole step.
+    Asked to pause, it ends with Paused; called again with the same files, it goes on where it was.
     Closing the generator early saves nothing and leaves the model as it was.
     """
     with recomputed(model, run.training.checkpointing):
         optimizer = Optimizer(trainable.groups(), run.training, scaled=is_half(model))
         start = files.resume(trainable, optimizer)
+        measuring = Measuring(run, model, batches)
         step = start.step
         yield Began(step, run.training.steps, len(batches.items), batches.per_epoch)
+        if step == start.first:
+            yield from measuring.at(step, optimizer)
         while not (ended := reason_to_end(run, step, optimizer, wishes)):
+            if wishes.pausing():
+                told = files.pause(step, trainable, optimizer)
+                yield told
+                if isinstance(told, Paused):
+                    return
+                wishes.no_pause()
             try:
                 stepped = take_step(run, model, trainable, batches, optimizer, step, start.before)
             except (RuntimeError, MemoryError) as error:
@@ -68,13 +93,19 @@ def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files:
                 break
             step = stepped.step
             yield stepped
-            if step < run.training.steps and (due(step, run.saving.save_every) or wishes.saving()):
+            saving = step < run.training.steps and (due(step, run.saving.save_every) or wishes.saving())
+            if saving or due(step, measuring.every):
+                yield from measuring.at(step, optimizer)
+            if saving:
                 yield from files.save(step, trainable, optimizer, final=False)
             if due(step, run.previews.preview_every):
                 yield preview(step, wishes)
         optimizer.clear()
         memory.free_cache()
-        if step > start.step:
+        if ended.discarded:
+            files.discard()
+        elif step > start.first:
+            yield from () if ended.failed else measuring.at(step, optimizer)
             yield from files.save(step, trainable, optimizer, final=True)
         yield ended
 
@@ -89,6 +120,8 @@ def is_half(model: Model) -> bool:
 
 
 def reason_to_end(run: Run, step: int, optimizer: Optimizer, wishes: Wishes) -> Ended | None:
+    if why := wishes.discarding():
+        return Ended(step, why, discarded=True)
     if step >= run.training.steps:
         return Ended(step, f"All {run.training.steps} steps are done.")
     if optimizer.skipped_in_a_row >= GIVE_UP_AFTER:

@@ -1,20 +1,23 @@
 """One run from settings to file: borrow the model, hang the method on it, train, prove what was saved."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from .. import memory
 from ..data.batches import Batches
 from ..data.folder import Item, find_all
-from ..events import Ended, Event, Prepared, Previewed, Warned
+from ..events import Ended, Event, Paused, Prepared, Previewed, Warned
 from ..host import Checkpoint, Host, Picture
 from ..methods.base import NewWord
 from ..run import Run, words_of
 from ..settings import SettingError
 from ..workspace import Workspace
 from . import class_pictures
+from .alarms import watched
+from .earlier import Kept, put_back
 from .files import RunFiles
 from .loop import Wishes, train
 
@@ -39,19 +42,35 @@ class Session:
     checkpoint: Checkpoint
     wishes: Wishes = Wishes()
     newest: list[Any] = field(default_factory=list)  # images of the last preview
+    kept: Kept = field(default_factory=Kept)
 
     def events(self) -> Iterator[Event]:
         """Raises HostError, FolderError, PictureError or StateError before the first step when the run cannot be."""
         items, problems = self.pictures()
         yield from (Warned(f"Left out: {problem}") for problem in problems)
-        ended = None
+        yield from watched(self.run, self.until_ended(items))
+
+    def until_ended(self, items: list[Item]) -> Iterator[Event]:
+        """Borrows the model anew after every pause."""
+        while isinstance(last := (yield from self.until_given_back(items)), Paused):
+            self.wishes.pause_over()
+            if why := self.wishes.discarding():
+                put_back(self.workspace, self.kept)
+                yield Ended(last.step, why, discarded=True)
+                return
+
+    def until_given_back(self, items: list[Item]) -> Generator[Event, None, Ended | Paused]:
+        """What happens until the host has its model back; how that came is told then, and returned."""
+        last: Ended | Paused | None = None
         for event in self.borrowed(items):
-            if isinstance(event, Ended):
-                ended = event  # told when the host has its model back
+            if isinstance(event, (Ended, Paused)):
+                last = event
             else:
                 yield event
-        if ended:
-            yield ended
+        memory.free_cache()
+        assert last, "train() says how it ends"
+        yield last
+        return last
 
     def pictures(self) -> tuple[list[Item], list[str]]:
         found = find_all(self.run)
@@ -74,7 +93,8 @@ class Session:
             undo.callback(trainable.detach)
             batches = Batches(self.run, model, items, text_trained=any(p.startswith("te") for p in trainable.parts))
             yield from batches.prepare()
-            files = RunFiles(self.run, self.host, self.workspace, checkpoint, model, batches, picture=self.card_picture)
+            files = RunFiles(self.run, self.host, self.workspace, checkpoint, model, batches, self.kept,
+                             picture=self.card_picture)
             for event in train(self.run, model, trainable, batches, files, replace(self.wishes, preview=self.preview)):
                 if isinstance(event, Previewed):
                     self.newest = event.images

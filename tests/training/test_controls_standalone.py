@@ -11,7 +11,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from extension_lib import methods, workspace
-from extension_lib.events import Previewed, Stepped
+from extension_lib.events import Measured, Previewed, Stepped
 from extension_lib.export import hypernetwork
 from extension_lib.host import chosen
 from extension_lib.hosts.standalone import Loaded, Standalone
@@ -31,7 +31,7 @@ VALUES = {
     ("output", "name"): "other", ("base", "checkpoint"): "/nowhere.safetensors", ("concepts", "instance_prompt"): "a dog",
     ("concepts", "word"): "dog", ("concepts", "class_prompt"): "a dog", ("concepts", "repeats"): 5, ("data", "resolution"): 128,
     ("data", "caption_dropout"): 1.0, ("data", "clip_skip"): 2, ("training", "clip"): 1e-6, ("training", "steps"): 2,
-    ("training", "warmup"): 0.5, ("training", "weight_decay"): 0.9, ("saving", "save_every"): 2, ("previews", "preview_every"): 3,
+    ("training", "warmup"): 0.5, ("training", "measure_every"): 1, ("training", "weight_decay"): 0.9, ("saving", "save_every"): 2, ("previews", "preview_every"): 3,
     ("previews", "prompts"): ["a dog"], ("previews", "sampler"): "DDIM", ("prior", "pictures"): 2, ("prior", "drawing_steps"): 3,
     ("method", "skip_blocks"): "IN00-OUT10, BASE", ("method", "module_dropout"): 0.6, ("method", "rank_dropout"): 0.6,
     ("method", "dropout"): 0.6,
@@ -90,7 +90,8 @@ def values_of(folder, method):
     way = {**EAGER[method], **few}
     return {"output": {"name": "thing"}, "base": {"checkpoint": "toyland"}, "method": {"name": method, **way},
             "concepts": [{"folder": str(folder), "word": "zwx", "class_prompt": "a ghost"}],
-            "data": {"resolution": 64}, "training": {"steps": 3, "batch_size": 1, "warmup": 0.0, "checkpointing": False},
+            "data": {"resolution": 64}, "training": {"steps": 3, "batch_size": 1, "warmup": 0.0, "checkpointing": False,
+                                                  "measure_every": 1000},
             "previews": {"preview_steps": 2, "prompts": ["a zwx ghost"]}, "saving": {"precision": "fp32"}}
 
 
@@ -130,6 +131,7 @@ def outcome(host, values, tmp_path_factory):
         files = {str(p.relative_to(root)): digest(p) for p in sorted(root.rglob("*")) if p.is_file() and "runs" not in p.parts
                  and p.suffix in (".safetensors", ".pt", ".png") and p.name != "state.safetensors"}
         return {"losses": [(e.loss, e.class_loss) for e in job.history if isinstance(e, Stepped)], "files": files,
+                "measured": [e.loss for e in job.history if isinstance(e, Measured)],
                 "previews": [[i.tobytes().hex() for i in e.images] for e in job.history if isinstance(e, Previewed)]}
     except (ValueError, RuntimeError) as error:
         return {"refused": str(error)}

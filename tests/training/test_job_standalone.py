@@ -15,21 +15,8 @@ from safetensors.torch import load_file
 from extension_lib import workspace
 from extension_lib.events import Ended, Previewed, Saved, Stepped, Warned
 from extension_lib.host import Picture, chosen
-from extension_lib.hosts.standalone import Standalone
 from extension_lib.training import job as jobs
 from extension_lib.training.begin import Undecided, decided
-
-
-@pytest.fixture
-def host(tmp_path, view):
-    """The standalone host with toyland's base, loaded once for all tests."""
-    from extension_lib.hosts.standalone import Loaded
-    from toyland.train_base import alphas_cumprod
-
-    made = Standalone(tmp_path / "工作 室")
-    betas = 1 - alphas_cumprod() / torch.cat([torch.ones(1), alphas_cumprod()[:-1]])
-    made.ready = Loaded(chosen(made, "toyland"), view, betas)
-    return made
 
 
 def start(host, run, name="ghost"):

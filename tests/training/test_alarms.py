@@ -1,0 +1,109 @@
+"""Alarms: each is raised by what it is about, once, and a healthy run raises none."""
+
+import math
+from pathlib import Path
+
+import pytest
+from helpers import small_run, trained
+
+from extension_lib.events import Alarmed, Began, Measured, Saved, Stepped
+from extension_lib.training.alarms import watched
+
+
+def alarms(run, events):
+    return [e for e in watched(run, iter(events)) if isinstance(e, Alarmed)]
+
+
+def course(losses, norms=None, held_out=True, every=25, start=0):
+    """What a run tells that measures these losses."""
+    norms = norms or [1.0] * len(losses)
+    yield Began(start, every * len(losses), 5, 3)
+    for n, (loss, norm) in enumerate(zip(losses, norms)):
+        yield Stepped(start + every * n, 0.2, 1e-4)
+        yield Measured(start + every * n, loss, norm, held_out)
+
+
+@pytest.fixture
+def run(pictures):
+    return small_run(pictures, training={"steps": 300})
+
+
+def kinds(run, *arguments, **options):
+    return [a.kind for a in alarms(run, course(*arguments, **options))]
+
+
+def test_a_healthy_course_raises_none(run):
+    assert kinds(run, [0.30, 0.27, 0.25, 0.251, 0.249, 0.25, 0.248], [1, 2, 3, 4, 5, 6, 7]) == []
+
+
+def test_a_loss_on_held_out_pictures_that_rises_names_the_copy_to_use(run):
+    events = [e for m in course([0.3, 0.2, 0.21, 0.22, 0.23]) for e in
+              ([m, Saved(m.step, Path(f"ghost-{m.step:06d}.safetensors"))] if isinstance(m, Measured) else [m])]
+    alarm, = alarms(run, events)
+    assert (alarm.kind, alarm.step) == ("overfitting", 100)
+    assert "step 25" in alarm.message and "ghost-000025" in alarm.remedy
+
+
+def test_a_loss_that_rises_on_pictures_trained_on_is_not_called_copying(run):
+    assert kinds(run, [0.3, 0.2, 0.21, 0.22, 0.23], held_out=False) == []
+
+
+def test_no_effect_is_told_after_a_hundred_steps_and_not_of_a_run_that_goes_on(run):
+    assert kinds(run, [0.3, 0.30001, 0.3, 0.29999]) == []
+    assert kinds(run, [0.3, 0.30001, 0.3, 0.29999, 0.3]) == ["no effect"]
+    assert kinds(run, [0.3] * 6, start=50) == []
+
+
+def test_what_grows_beyond_measure_is_told_once(run):
+    assert kinds(run, [0.3] * 4, [1, 40, 60, 90]) == ["exploding"]
+    assert kinds(run, [0.3, 0.3, 0.5, 0.9], held_out=False) == ["exploding"]
+    assert kinds(run, [0.3, 0.3, math.nan]) == ["exploding"]
+
+
+def test_steps_that_overflow_are_told_when_they_do_not_settle(run):
+    few = [Stepped(n, 0.2, 1e-4, skipped=n % 8 != 0) for n in range(1, 40)]
+    assert alarms(run, few) == []
+    assert [a.step for a in alarms(run, [Stepped(n, 0.2, 1e-4, skipped=True) for n in range(1, 20)])] == [8]
+
+
+def told(model, run):
+    events, trainable = trained(model, run)
+    trainable.detach()
+    return alarms(run, events)
+
+
+def long_run(pictures, **sections):
+    return small_run(pictures, **{"method": {"text_rate": 0}, **sections,
+                                  "training": {"steps": 100, "batch_size": 1, "checkpointing": False, "measure_every": 25,
+                                               **sections.get("training", {})}})
+
+
+def test_a_run_of_usual_rates_raises_none(model, pictures):
+    assert told(model, long_run(pictures, data={"held_out": 0.4})) == []
+
+
+def test_a_rate_that_is_far_too_low_is_told(model, pictures):
+    alarm, = told(model, long_run(pictures, method={"unet_rate": 1e-9, "text_rate": 0}))
+    assert alarm.kind == "no effect" and "ten times the learning rate" in alarm.remedy
+
+
+def test_a_rate_that_is_far_too_high_is_told(model, pictures):
+    found = told(model, long_run(pictures, method={"unet_rate": 1.0, "text_rate": 0},
+                                 training={"steps": 8, "measure_every": 4, "warmup": 0}))
+    assert "exploding" in [a.kind for a in found]
+
+
+def test_a_loss_that_is_no_number_is_told_at_once(model, pictures, monkeypatch):
+    predict = model.predict
+    monkeypatch.setattr(model, "predict", lambda *a: predict(*a) * math.nan)
+    found = told(model, small_run(pictures, training={"steps": 3}))
+    assert [(a.kind, a.step) for a in found] == [("not finite", 1)] and "--no-half" in found[0].remedy
+
+
+def test_copying_is_told(model, tmp_path):
+    """Two pictures learned by heart with a high rate; the others show other places."""
+    from helpers import draw_pictures
+
+    run = long_run(draw_pictures(tmp_path / "few", 4), data={"held_out": 0.5},
+                   training={"schedule": "constant", "measure_every": 10}, method={"unet_rate": 1e-2, "text_rate": 0, "rank": 16})
+    assert "overfitting" in [a.kind for a in told(model, run)]
