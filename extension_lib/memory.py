@@ -20,14 +20,20 @@ def free_cache() -> None:
 
 
 def used(device: torch.device) -> str:
-    """"11.2 of 12.0 GiB used", for people."""
-    if device.type == "cuda":
+    """"11.2 of 12.0 GiB of the card are used", for people."""
+    whose = "the card" if device.type == "cuda" else "memory"
+    return f"{in_use(device)} of {whose} are used"
+
+
+def in_use(device: torch.device | None = None) -> str:
+    """"11.2 of 12.0 GiB": of this device, or of the one that most likely is trained on."""
+    if device.type == "cuda" if device else torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info(device)
-        return f"{(total - free) / GIB:.1f} of {total / GIB:.1f} GiB of the card are used"
+        return f"{(total - free) / GIB:.1f} of {total / GIB:.1f} GiB"
     import psutil
 
     memory = psutil.virtual_memory()
-    return f"{(memory.total - memory.available) / GIB:.1f} of {memory.total / GIB:.1f} GiB of memory are used"
+    return f"{(memory.total - memory.available) / GIB:.1f} of {memory.total / GIB:.1f} GiB"
 
 
 def remedy(run: Run) -> str:

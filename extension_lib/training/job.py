@@ -57,13 +57,17 @@ class Job:
     def began(self) -> Began | None:
         return next((e for e in self.history if isinstance(e, Began)), None)
 
+    def seconds_per_step(self) -> float | None:
+        """The pace of the last steps, with all that was done between them; None before there is one."""
+        recent = self.times[-50:]
+        if len(recent) < 2:
+            return None
+        return (recent[-1][0] - recent[0][0]) / max(1, recent[-1][1] - recent[0][1])
+
     def seconds_left(self) -> float | None:
         """From the pace of the last steps; None before there is one."""
-        recent = self.times[-50:]
-        if len(recent) < 2 or self.ended:
-            return None
-        pace = (recent[-1][0] - recent[0][0]) / max(1, recent[-1][1] - recent[0][1])
-        return pace * (self.run.training.steps - recent[-1][1])
+        pace = self.seconds_per_step()
+        return None if pace is None or self.ended else pace * (self.run.training.steps - self.times[-1][1])
 
     def stop(self, why: str = "Stopped by you.") -> None:
         """Ends after this step, also out of a pause; what was learned is saved."""

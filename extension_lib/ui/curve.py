@@ -1,9 +1,22 @@
-"""A loss curve as inline SVG: what was measured lightly, its moving average boldly."""
+"""Curves by step as inline SVG."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
 
-WIDTH, HEIGHT, LEFT, BOTTOM, TOP = 640, 220, 46, 24, 10
+WIDTH, LEFT, RIGHT, BOTTOM, TOP = 640, 52, 8, 24, 10
 POINTS = 400  # more would not be seen
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Line:
+    """Points (x, value) drawn one way: look is a class of style.css, dots marks every point and says its value."""
+
+    look: str
+    points: Sequence[Point]
+    dots: bool = False
+    spiky: bool = False  # its highest values may leave the picture, so that the others can be seen
 
 
 def smoothed(values: Sequence[float], share: float = 0.05) -> list[float]:
@@ -17,32 +30,74 @@ def smoothed(values: Sequence[float], share: float = 0.05) -> list[float]:
     return out
 
 
-def thinned(points: list[tuple[float, float]]) -> list[tuple[float, float]]:
+def raw_and_smooth(look: str, points: Sequence[Point]) -> list[Line]:
+    """What was measured lightly, its moving average boldly."""
+    bold = smoothed([value for _, value in points])
+    return [Line(f"raw {look}", points, spiky=True), Line(look, [(x, value) for (x, _), value in zip(points, bold)])]
+
+
+def thinned(points: Sequence[Point]) -> list[Point]:
     stride = max(1, len(points) // POINTS)
-    return points[::stride] + points[-1:]
+    return [*points[::stride], *points[-1:]]
 
 
-def svg(steps: Sequence[int], losses: Sequence[float], last: int, marks: Sequence[int] = ()) -> str:
-    """The curve over steps 0 to last; marks are steps at which something was saved."""
-    if not steps:
+def finite(lines: Sequence[Line]) -> list[Line]:
+    """Without what cannot be drawn; lines of nothing are left out."""
+    kept = [Line(line.look, [p for p in line.points if abs(p[1]) < float("inf")], line.dots, line.spiky) for line in lines]
+    return [line for line in kept if line.points]
+
+
+def limits(lines: Sequence[Line]) -> Point:
+    """The lowest and highest value that the picture shows."""
+    low, high = [], []
+    for line in lines:
+        values = sorted(value for _, value in line.points)
+        low.append(values[0])
+        high.append(values[min(len(values) - 1, int(0.98 * len(values)))] if line.spiky else values[-1])
+    return min(low), max(high)
+
+
+def svg(lines: Sequence[Line], last: float, label: str, marks: Sequence[float] = (), height: int = 220, unit: str = "{:.3f}",
+        ticks: Sequence[float] | None = None) -> str:
+    """The lines over x from 0 to last; marks are x at which something was saved. Empty without a point.
+
+    label: what screen readers say; unit: how a value is written beside the grid.
+    """
+    lines = finite(lines)
+    if not lines:
         return ""
-    bold = smoothed(losses)
-    low, high = min(bold + list(losses)), max(bold + sorted(losses)[:max(1, int(0.98 * len(losses)))])
-    span = (high - low) or 1.0
+    low, high = limits(lines)
+    span, floor = (high - low) or 1.0, height - BOTTOM
 
-    def x(step: float) -> float:
-        return LEFT + (WIDTH - LEFT - 8) * step / max(1, last)
+    def x(value: float) -> float:
+        return LEFT + (WIDTH - LEFT - RIGHT) * value / (last or 1)
 
-    def y(loss: float) -> float:
-        return TOP + (HEIGHT - TOP - BOTTOM) * (1 - (min(loss, high) - low) / span)
+    def y(value: float) -> float:
+        return TOP + (floor - TOP) * (1 - (min(value, high) - low) / span)
 
-    def line(values: Sequence[float]) -> str:
-        return " ".join(f"{a:.1f},{b:.1f}" for a, b in thinned([(x(s), y(v)) for s, v in zip(steps, values)]))
+    values = (low, low + span / 2, high) if height > 100 else (low, high)
+    grid = "".join(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(v):.1f}" y2="{y(v):.1f}" class="grid"/>'
+                   f'<text x="{LEFT - 6}" y="{y(v) + 4:.1f}" text-anchor="end">{unit.format(v)}</text>' for v in values)
+    below = "".join(f'<text x="{x(s):.1f}" y="{height - 6}" text-anchor="{side}">{s:g}</text>'
+                    for s, side in zip(ticks or (0, round(last / 2, 1), round(last, 1)), ("start", "middle", "end")))
+    saved = "".join(f'<line x1="{x(s):.1f}" x2="{x(s):.1f}" y1="{TOP}" y2="{floor}" class="mark"/>' for s in marks)
+    drawn = "".join(polyline(line, [(x(a), y(b)) for a, b in thinned(line.points)]) + dots(line, x, y) for line in lines)
+    return (f'<svg class="darkroom-curve" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}">'
+            f"{grid}{saved}{below}{drawn}</svg>")
 
-    grid = "".join(f'<line x1="{LEFT}" x2="{WIDTH - 8}" y1="{y(v):.1f}" y2="{y(v):.1f}" class="grid"/>'
-                   f'<text x="{LEFT - 6}" y="{y(v) + 4:.1f}" text-anchor="end">{v:.3f}</text>' for v in (low, low + span / 2, high))
-    ticks = "".join(f'<text x="{x(s):.1f}" y="{HEIGHT - 6}" text-anchor="middle">{s}</text>' for s in (0, last // 2, last))
-    saved = "".join(f'<line x1="{x(s):.1f}" x2="{x(s):.1f}" y1="{TOP}" y2="{HEIGHT - BOTTOM}" class="mark"/>' for s in marks)
-    return (f'<svg class="darkroom-curve" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-            f'aria-label="Loss by step, now {bold[-1]:.4f}">{grid}{saved}{ticks}<polyline points="{line(losses)}" class="raw"/>'
-            f'<polyline points="{line(bold)}" class="smooth"/></svg>')
+
+def polyline(line: Line, points: Sequence[Point]) -> str:
+    return f'<polyline points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in points)}" class="line {line.look}"/>'
+
+
+def dots(line: Line, x: object, y: object) -> str:
+    if not line.dots or not callable(x) or not callable(y):
+        return ""
+    return "".join(f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="3" class="dot {line.look}"><title>{a:g}: {b:.4f}</title></circle>'
+                   for a, b in thinned(line.points))
+
+
+def legend(names: Sequence[tuple[str, str]]) -> str:
+    """(look, name) of each line that needs one."""
+    return '<div class="darkroom-legend">' + "".join(
+        f'<span><i class="swatch {look}"></i>{escape(name)}</span>' for look, name in names) + "</div>"

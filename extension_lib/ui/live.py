@@ -1,10 +1,15 @@
-"""A job as a page shows it: what it does, how long it will take, its loss."""
+"""A job as a page shows it: what it does, how long it will take, its curves, its alarms and the copies it saved."""
 
+from collections.abc import Sequence
 from html import escape
+from typing import TypeVar
 
-from ..events import Prepared, Saved, Stepped, Warned
+from ..events import Alarmed, Event, Measured, Prepared, Saved, Stepped, Warned
 from ..training.job import Job
-from .curve import svg
+from .curve import Line, legend, raw_and_smooth, svg
+
+E = TypeVar("E", bound=Event)
+COPIES = 8  # as many of the saved copies are listed, the newest first
 
 
 def duration(seconds: float) -> str:
@@ -14,50 +19,153 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{int(hours)} h {minutes % 60} min"
 
 
+def of_kind(job: Job, kind: type[E]) -> list[E]:
+    return [event for event in list(job.history) if isinstance(event, kind)]
+
+
 def panel(job: Job | None) -> str:
     """The live panel's HTML."""
     if job is None:
         return '<div class="darkroom-live">Nothing has been trained yet. Choose pictures, then press Train.</div>'
-    stepped = [e for e in job.history if isinstance(e, Stepped)]
-    steps = job.run.training.steps
+    stepped, measured = of_kind(job, Stepped), of_kind(job, Measured)
     done = stepped[-1].step if stepped else 0
-    saved = [e for e in job.history if isinstance(e, Saved)]
-    parts = [f'<div class="darkroom-head"><b>{escape(job.run.output.name)}</b> <span>{escape(headline(job, done))}</span></div>',
-             bar(share(job, done)),
-             svg([e.step for e in stepped], [e.loss for e in stepped], steps, [e.step for e in saved])]
-    if stepped:
-        parts.append(f'<div class="darkroom-figures">Step {done} of {steps} · loss {stepped[-1].loss:.4f} · '
-                     f'{of_class(stepped[-1])}rate {stepped[-1].rate:.2e}{skipped(stepped)}</div>')
-    parts += [f'<div class="darkroom-warning">{escape(e.message)}</div>' for e in job.history if isinstance(e, Warned)][-5:]
-    parts += [f'<div class="darkroom-saved">Saved {escape(e.path.name)}</div>' for e in saved[-3:]]
+    parts = [head(job, done), bar(share(job, done)), figures(job, stepped, measured),
+             *(alarm(event) for event in of_kind(job, Alarmed)), losses(job, stepped, measured), rates(job, stepped),
+             *(f'<div class="darkroom-warning">{escape(e.message)}</div>' for e in of_kind(job, Warned)[-5:]), copies(job)]
     running = "" if job.ended else ' data-running="1"'
     return f'<div class="darkroom-live"{running} data-step="{done}">{"".join(parts)}</div>'
 
 
-def of_class(last: Stepped) -> str:
-    return "" if last.class_loss is None else f"class pictures {last.class_loss:.4f} · "
+def head(job: Job, done: int) -> str:
+    badge = f'<span class="darkroom-badge {state(job)}">{state(job)}</span>'
+    return (f'<div class="darkroom-head"><b>{escape(job.run.output.name)}</b> {badge} '
+            f"<span>{escape(headline(job, done))}</span></div>")
 
 
-def skipped(stepped: list[Stepped]) -> str:
-    count = sum(e.skipped for e in stepped)
-    return f" · {count} steps skipped (gradient overflow)" if count else ""
+def state(job: Job) -> str:
+    if job.ended:
+        return "failed" if job.ended.failed else "discarded" if job.ended.discarded else "done"
+    if job.stop_why or job.discard_why:
+        return "stopping"
+    return "paused" if job.paused else "running"
 
 
 def headline(job: Job, done: int) -> str:
     if job.ended:
         return ("Failed: " if job.ended.failed else "") + job.ended.why
+    if job.discard_why:
+        return "Stopping after this step. What was learned since the last save is discarded."
     if job.stop_why:
         return "Stopping after this step, then saving"
-    if not done:
-        return next((e.what for e in reversed(job.history) if isinstance(e, Prepared)), "Starting")
+    if job.paused:
+        return f"Paused after step {done}. The model is free for txt2img; press Continue to go on."
+    if job.pause_wish:
+        return "Pausing after this step"
     left = job.seconds_left()
-    return f"Training, {duration(left)} left" if left is not None else "Training"
+    if left is not None:
+        return f"Training, {duration(left)} left"
+    return next((e.what for e in reversed(job.history) if isinstance(e, Prepared)), "Starting") if not done else "Training"
 
 
 def share(job: Job, done: int) -> float:
-    if job.ended and not job.ended.failed:
+    if job.ended and not job.ended.failed and not job.ended.discarded:
         return 1.0
     return done / job.run.training.steps
+
+
+def figures(job: Job, stepped: Sequence[Stepped], measured: Sequence[Measured]) -> str:
+    """The numbers of now, each under its name."""
+    if not stepped:
+        return ""
+    last = stepped[-1]
+    told = [("step", f"{last.step} of {job.run.training.steps}"), ("loss", f"{last.loss:.4f}"),
+            ("class pictures", "" if last.class_loss is None else f"{last.class_loss:.4f}"),
+            (fixed_name(measured), f"{measured[-1].loss:.4f}" if measured else ""), ("rate", f"{last.rate:.2e}"),
+            ("pace", "" if job.ended or job.paused else pace(job)), ("memory", "" if job.ended else in_use()),
+            ("skipped", str(sum(e.skipped for e in stepped) or ""))]
+    return '<dl class="darkroom-figures">' + "".join(
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in told if value) + "</dl>"
+
+
+def fixed_name(measured: Sequence[Measured]) -> str:
+    return "held out" if measured and measured[-1].held_out else "fixed noise"
+
+
+def pace(job: Job) -> str:
+    per_step = job.seconds_per_step()
+    if not per_step:
+        return ""
+    return f"{per_step:.1f} s a step" if per_step >= 1 else f"{1 / per_step:.1f} steps/s"
+
+
+def in_use() -> str:
+    from .. import memory
+
+    return memory.in_use()
+
+
+def alarm(event: Alarmed) -> str:
+    return (f'<div class="darkroom-alarm"><b>Step {event.step}.</b> {escape(event.message)} '
+            f"<span>{escape(event.remedy)}</span></div>")
+
+
+def losses(job: Job, stepped: Sequence[Stepped], measured: Sequence[Measured]) -> str:
+    """The loss of pictures, class pictures and fixed noise, with marks where copies were saved."""
+    of_class = [(e.step, e.class_loss) for e in stepped if e.class_loss is not None]
+    lines = [*raw_and_smooth("class", of_class), *raw_and_smooth("instance", [(e.step, e.loss) for e in stepped]),
+             Line("fixed", [(e.step, e.loss) for e in measured], dots=True)]
+    names = [("instance", "pictures"), *([("class", "class pictures")] if of_class else []),
+             *([("fixed", f"{fixed_name(measured)}, the same each time")] if measured else [])]
+    if not stepped:
+        return ""
+    drawn = svg(lines, job.run.training.steps, f"Loss by step, now {stepped[-1].loss:.4f}", [step for step, _ in saved_at(job)])
+    return legend(names) + drawn
+
+
+def rates(job: Job, stepped: Sequence[Stepped]) -> str:
+    if not stepped:
+        return ""
+    return legend([("rate", "learning rate")]) + svg(
+        [Line("rate", [(e.step, e.rate) for e in stepped])], job.run.training.steps, f"Learning rate, now {stepped[-1].rate:.2e}",
+        height=80, unit="{:.0e}")
+
+
+def saved_at(job: Job) -> list[tuple[int, Saved]]:
+    """Each copy with its step of this run; a copy's own number counts the workspace's lifetime."""
+    out, step = [], 0
+    for event in list(job.history):
+        if isinstance(event, Stepped):
+            step = event.step
+        elif isinstance(event, Saved):
+            out.append((step, event))
+    return out
+
+
+def copies(job: Job) -> str:
+    """The saved copies that are still there, the newest first, with the best one's badge."""
+    from ..training.held_out import best
+
+    saved = [(step, event) for step, event in saved_at(job) if event.path.exists()]
+    if not saved:
+        return ""
+    found, at = best(list(job.history)), {e.step: e for e in of_kind(job, Measured)}
+    names = [event.saved.path for event in [found] if event]
+    column = "<th>loss, held out</th>" if any(e.held_out for e in at.values()) else "<th>loss, fixed noise</th>"
+    rows = "".join(
+        f'<tr class="{"best" if event.path in names else ""}"><td>{step}</td><td>{escape(event.path.name)}'
+        f'{BEST if event.path in names else ""}</td><td>{f"{at[step].loss:.4f}" if step in at else ""}</td></tr>'
+        for step, event in reversed(saved[-COPIES:]))
+    return (f'<table class="darkroom-copies"><caption>Saved copies{why_no_best(at, len(saved)) if not found else ""}</caption>'
+            f"<tr><th>step</th><th>file</th>{column if at else '<th></th>'}</tr>{rows}</table>")
+
+
+BEST = ' <span class="darkroom-badge best" title="The lowest loss on the pictures held out">best</span>'
+
+
+def why_no_best(at: dict[int, Measured], count: int) -> str:
+    if count < 2 or any(e.held_out for e in at.values()):
+        return ""
+    return '. <span>To see which is best, hold some pictures out (Pictures, "Pictures held out").</span>'
 
 
 def bar(share: float) -> str:

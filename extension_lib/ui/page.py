@@ -8,7 +8,6 @@ import gradio as gr
 from .. import installation, workspace
 from ..data.folder import FolderError, find_all
 from ..disk import NameProblem
-from ..events import Previewed
 from ..host import Host, HostError, chosen
 from ..presets import defaults
 from ..run import Run, from_dict, to_dict
@@ -19,13 +18,14 @@ from . import live
 from .compare_tab import CompareTab
 from .concepts_tab import ConceptsTab, looked_at
 from .model_tab import ModelTab
+from .runs_tab import RunsTab
 from .train_tab import TrainTab, help_of
 
 Wrong = (SettingError, NameProblem, HostError, FolderError, workspace.WorkspaceError, jobs.Busy, OSError)
 
 
 class Page:
-    """The tabs Model, Concepts, Train and Compare of one host; extra adds the host's own after them."""
+    """The tabs Model, Concepts, Train, Compare and Runs of one host; extra adds the host's own after them."""
 
     def __init__(self, host: Host, extra: Callable[[], Any] | None = None):
         self.host = host
@@ -42,6 +42,9 @@ class Page:
                 self.train = TrainTab()
             with gr.Tab("Compare", elem_id="darkroom_tab_compare"):
                 self.compare = CompareTab(host)
+            with gr.Tab("Runs", elem_id="darkroom_tab_runs") as runs_tab:
+                self.runs = RunsTab(host)
+            runs_tab.select(self.runs.refreshed, self.runs.inputs, [self.runs.runs, self.runs.plot], queue=False)
             if extra:
                 extra()
         self.everything = {self.model.workspace, *self.concepts.parts(), self.train.method, *self.train.form.everything()}
@@ -137,10 +140,7 @@ class Page:
         tab = self.train
         tab.method.input(self.change_method, self.everything, [tab.method_help, *tab.form.everything()], queue=False)
         tab.train.click(self.start, {*self.everything, tab.question}, [tab.question, tab.answer, tab.live], queue=False)
-        tab.stop.click(self.stop, None, [tab.answer], queue=False)
-        tab.save_now.click(self.save_now, None, [tab.answer], queue=False)
-        self.poll.click(self.follow, [tab.seen, self.model.workspace],
-                       [tab.live, tab.previews, tab.seen, self.model.about], queue=False)
+        self.poll.click(self.follow, [tab.seen, self.model.workspace], [*tab.shown_of_job(), self.model.about], queue=False)
         for name in ("steps", "batch_size", "accumulation"):
             tab.form.components["training", name].input(self.count, self.everything, [tab.arithmetic], queue=False)
 
@@ -180,31 +180,12 @@ class Page:
             return quiet, live.message(str(error)), gr.update()
         return quiet, "", live.panel(job)
 
-    def stop(self) -> str:
-        job = jobs.running()
-        if job is None:
-            return live.message("Nothing is being trained.")
-        job.stop()
-        return live.message("Stopping after this step. What was learned is saved.", good=True)
-
-    def save_now(self) -> str:
-        job = jobs.running()
-        if job is None:
-            return live.message("Nothing is being trained.")
-        job.ask_to_save()
-        return live.message("Saving after this step.", good=True)
-
-    def follow(self, seen: str, name: str | None) -> tuple[Any, Any, str, Any]:
+    def follow(self, seen: str, name: str | None) -> dict[Any, Any]:
         """What the page's timer shows: the newest job, on any number of pages."""
-        job = jobs.jobs[-1] if jobs.jobs else None
-        if job is None:
-            return live.panel(None), gr.update(), "", gr.update()
-        previews = [event for event in job.history if isinstance(event, Previewed)]
-        state = f"{id(job)} {len(previews)} {bool(job.ended)}"
-        if state == seen:
-            return live.panel(job), gr.update(), seen, gr.update()
-        pictures = [(image, f"step {event.step}") for event in previews[-12:] for image in event.images]
-        return live.panel(job), pictures, state, self.model.described(name)
+        updates = self.train.followed(jobs.jobs[-1] if jobs.jobs else None, seen)
+        if self.train.seen in updates:
+            updates[self.model.about] = self.model.described(name)
+        return updates
 
 
 def with_choice(run: Run, choice: Choice | None) -> Run:

@@ -1,11 +1,17 @@
 """The Train tab: method, settings, start and stop, and what is going on."""
 
+from typing import Any
 
 import gradio as gr
 
 from .. import methods
+from ..events import Previewed, Saved
 from ..run import Run
+from ..training import job as jobs
+from ..training.job import Job
+from .film import film
 from .form import Form
+from .live import message, of_kind, panel
 from .parts import unsaved
 
 BASIC_SECTIONS = (("Training", "training"), ("Pictures", "data"), ("Class pictures", "prior"), ("Saving", "saving"),
@@ -37,17 +43,90 @@ class TrainTab:
                         gr.Markdown(f"**{title}**")
                         self.form.draw(section)
             with gr.Column(scale=4):
-                with gr.Row():
-                    self.train = gr.Button("Train", variant="primary", elem_id="darkroom_train")
-                    self.save_now = gr.Button("Save now", elem_id="darkroom_save_now")
-                    self.stop = gr.Button("Stop and save", variant="stop", elem_id="darkroom_stop")
+                self.train = gr.Button("Train", variant="primary", elem_id="darkroom_train")
+                with gr.Row(elem_id="darkroom_while_running"):
+                    self.pause = gr.Button(PAUSE, min_width=80, interactive=False, elem_id="darkroom_pause")
+                    self.save_now = gr.Button("Save now", min_width=80, interactive=False, elem_id="darkroom_save_now")
+                    self.stop = gr.Button("Stop and save", variant="stop", min_width=80, interactive=False, elem_id="darkroom_stop")
+                    self.discard = gr.Button(DISCARD, min_width=80, interactive=False, elem_id="darkroom_discard")
                 self.question = unsaved(gr.Radio(
                     choices=[], visible=False, elem_id="darkroom_question",
                     label="This was trained before, or the name is taken. What shall be done? Choose, then press Train again."))
                 self.answer = gr.HTML(elem_id="darkroom_answer")
                 self.live = gr.HTML(elem_id="darkroom_live")
-                self.previews = gr.Gallery(label="Previews", columns=4, height=420, elem_id="darkroom_previews")
+                self.previews = gr.HTML(elem_id="darkroom_previews")
                 self.seen = gr.State("")
+        self.wire()
+
+    def wire(self) -> None:
+        self.pause.click(pause_or_go_on, None, [self.answer], queue=False)
+        self.save_now.click(save_now, None, [self.answer], queue=False)
+        self.stop.click(stop, None, [self.answer], queue=False)
+        self.discard.click(discard, [self.discard], [self.answer, self.discard], queue=False)
+
+    def shown_of_job(self) -> list[Any]:
+        """What followed() may change."""
+        return [self.live, self.previews, self.seen, self.pause, self.save_now, self.stop, self.discard]
+
+    def followed(self, job: Job | None, seen: str) -> dict[Any, Any]:
+        """Updates that show a job; buttons and previews only when what they depend on has changed since it was seen."""
+        changes = seen_of(job)
+        if changes == seen:
+            return {self.live: panel(job)}
+        running = bool(job and not job.ended)
+        return {self.live: panel(job), self.seen: changes, self.previews: film(job),
+                self.pause: gr.update(value=CONTINUE if job and job.paused else PAUSE, interactive=running),
+                self.discard: gr.update(value=DISCARD, interactive=running),
+                **{button: gr.update(interactive=running) for button in (self.save_now, self.stop)}}
+
+
+PAUSE, CONTINUE, DISCARD, REALLY = "Pause", "Continue", "Stop and discard", "Really discard?"
+NOTHING = "Nothing is being trained."
+
+
+def seen_of(job: Job | None) -> str:
+    """What of a job buttons and previews depend on."""
+    if job is None:
+        return "none"
+    return f"{id(job)} {len(of_kind(job, Previewed))} {len(of_kind(job, Saved))} {job.paused} {bool(job.ended)}"
+
+
+def pause_or_go_on() -> str:
+    job = jobs.running()
+    if job is None:
+        return message(NOTHING)
+    if job.paused:
+        job.go_on()
+        return message("Going on as soon as the model is free.", good=True)
+    job.pause()
+    return message("Pausing after this step. The model is then free for txt2img.", good=True)
+
+
+def save_now() -> str:
+    job = jobs.running()
+    if job is None:
+        return message(NOTHING)
+    job.ask_to_save()
+    return message("Saving after the next step.", good=True)
+
+
+def stop() -> str:
+    job = jobs.running()
+    if job is None:
+        return message(NOTHING)
+    job.stop()
+    return message("Stopping after this step. What was learned is saved.", good=True)
+
+
+def discard(said: str) -> tuple[str, Any]:
+    """Asks once more before it is done. said: what the button says now."""
+    job = jobs.running()
+    if job is None:
+        return message(NOTHING), gr.update(value=DISCARD)
+    if said != REALLY:
+        return message("What was learned since the last save will be lost. Press again to discard it."), gr.update(value=REALLY)
+    job.discard()
+    return message("Stopping after this step. What was saved before stays as it is.", good=True), gr.update(value=DISCARD)
 
 
 def help_of(name: str) -> str:

@@ -1,0 +1,54 @@
+"""Previews as a film: a row per prompt, a column per step."""
+
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+from ..events import Previewed
+from ..training.job import Job
+
+COLUMNS, SIDE = 10, 320  # at most so many steps, spread over the run; pixels of a picture's longer side
+
+
+def film(job: Job | None) -> str:
+    """The film's HTML; empty before the first preview. A click on a picture enlarges it."""
+    drawn = [event for event in job.history if isinstance(event, Previewed) and event.images] if job else []
+    if not job or not drawn:
+        return ""
+    shown = spread(drawn)
+    head = "".join(f'<th scope="col">{event.step}</th>' for event in shown)
+    rows = "".join(row(prompt, n, shown) for n, prompt in enumerate(prompts(job, len(drawn[-1].images))))
+    return ('<div class="darkroom-film" tabindex="0" role="region" aria-label="Previews by step">'
+            f'<table><tr><th scope="col">step</th>{head}</tr>{rows}</table></div>')
+
+
+def prompts(job: Job, count: int) -> list[str]:
+    """Of each row; without any the first picture's prompt is drawn."""
+    return [*job.run.previews.prompts, *[""] * count][:count]
+
+
+def row(prompt: str, number: int, shown: Sequence[Previewed]) -> str:
+    cells = "".join(f"<td>{picture(e.images[number], f'{prompt} at step {e.step}') if number < len(e.images) else ''}</td>"
+                    for e in shown)
+    return f'<tr><th scope="row">{escape(prompt or "first picture")}</th>{cells}</tr>'
+
+
+def picture(image: Any, said: str) -> str:
+    said = escape(said.strip(), quote=True)
+    return f'<img src="{data_uri(image)}" alt="{said}" title="{said}" tabindex="0">'
+
+
+def data_uri(image: Any) -> str:
+    small, data = image.convert("RGB"), io.BytesIO()
+    small.thumbnail((SIDE, SIDE))
+    small.save(data, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode("ascii")
+
+
+def spread(events: Sequence[Previewed]) -> list[Previewed]:
+    """All, or as many as fit, evenly from the first to the last."""
+    if len(events) <= COLUMNS:
+        return list(events)
+    return [events[round(n * (len(events) - 1) / (COLUMNS - 1))] for n in range(COLUMNS)]

@@ -1,0 +1,98 @@
+"""The Runs tab: the losses of several runs, of several workspaces, in one picture."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import gradio as gr
+
+from ..host import Host
+from ..training.past import Past, listed, readable
+from .curve import Line, legend, smoothed, svg
+from .live import duration, message
+from .parts import refresh_button, unsaved
+
+FIXED, STEPS = "on fixed noise", "of the steps, smoothed"
+BY_STEP, BY_TIME = "steps", "minutes"
+COLOURS, AT_FIRST = 8, 3  # of style.css; runs that are shown when none was chosen
+
+
+class RunsTab:
+    def __init__(self, host: Host):
+        self.host = host
+        with gr.Row():
+            self.runs = gr.Dropdown(choices=self.names(), value=[], multiselect=True, label="Runs", elem_id="darkroom_runs",
+                                    info="Workspace and number of the run. The newest stand first.")
+            self.refresh = refresh_button("darkroom_refresh_runs")
+        with gr.Row():
+            self.loss = gr.Radio(choices=[FIXED, STEPS], value=FIXED, label="Loss", elem_id="darkroom_runs_loss",
+                                 info="On fixed noise, runs on the same pictures compare; the loss of the steps is mostly chance.")
+            self.along = gr.Radio(choices=[BY_STEP, BY_TIME], value=BY_STEP, label="Along", elem_id="darkroom_runs_along")
+        self.plot = gr.HTML(elem_id="darkroom_runs_plot")
+        self.inputs = [self.runs, self.loss, self.along]
+        for made in self.inputs:
+            unsaved(made)
+            made.input(self.drawn, self.inputs, [self.plot], queue=False)
+        self.refresh.click(self.refreshed, self.inputs, [self.runs, self.plot], queue=False)
+
+    def names(self) -> list[str]:
+        return list(listed(self.host.folders.workspaces))
+
+    def refreshed(self, chosen: list[str] | None, loss: str, along: str) -> tuple[Any, str]:
+        """The list as it is now. Where nothing is chosen, the newest runs are."""
+        names = self.names()
+        kept = [name for name in chosen or [] if name in names] or names[:AT_FIRST]
+        return gr.update(choices=names, value=kept), self.drawn(kept, loss, along)
+
+    def drawn(self, chosen: list[str] | None, loss: str, along: str) -> str:
+        runs, problems = readable(self.host.folders.workspaces, chosen or [])
+        return "".join(message(problem) for problem in problems) + side_by_side(runs, loss, along)
+
+
+def side_by_side(runs: Sequence[Past], loss: str, along: str) -> str:
+    """The picture and the table under it."""
+    if not runs:
+        return '<div class="darkroom-figures">Choose one run or several. Each run of the Train tab is listed here.</div>'
+    lines = [line(run, n, loss, along) for n, run in enumerate(runs)]
+    last = max((x for made in lines for x, _ in made.points), default=1)
+    drawn = svg(lines, last, f"Loss {loss} of {len(runs)} runs by {along}", height=320)
+    names = legend([(look(n), run.name) for n, run in enumerate(runs)])
+    return f'<div class="darkroom-live">{warning(runs, loss)}{names}{drawn}{table(runs)}</div>'
+
+
+def look(number: int) -> str:
+    return f"run{number % COLOURS}"
+
+
+def line(run: Past, number: int, loss: str, along: str) -> Line:
+    found = run.measured if loss == FIXED else run.stepped
+    values = [value for *_, value in found] if loss == FIXED else smoothed([value for *_, value in found])
+    xs = [step if along == BY_STEP else minutes for step, minutes, _ in found]
+    return Line(look(number), list(zip(xs, values)), dots=loss == FIXED)
+
+
+def warning(runs: Sequence[Past], loss: str) -> str:
+    if loss == FIXED and (silent := [run.name for run in runs if not run.measured]):
+        return message(f"{', '.join(silent)}: not measured on fixed noise (Advanced, 'Measure every N steps').")
+    if loss == FIXED and len({(run.measured_on, run.held_out) for run in runs}) > 1:
+        return message("These runs were measured on different pictures or sizes, so only the shapes of their curves compare. Train "
+                       "them on the same folder with the same 'Pictures held out' to compare heights.")
+    return ""
+
+
+HEADS = ("run", "method", "steps", "time", "lowest loss", "at step", "last loss", "measured on", "how it ended")
+
+
+def table(runs: Sequence[Past]) -> str:
+    heads = "".join(f'<th scope="col">{name}</th>' for name in HEADS)
+    rows = "".join(f'<tr><th scope="row"><i class="swatch {look(n)}"></i>{escape(run.name)}</th>'
+                   + "".join(f"<td>{escape(cell)}</td>" for cell in cells(run)) + "</tr>" for n, run in enumerate(runs))
+    return f'<table class="darkroom-copies"><tr>{heads}</tr>{rows}</table>'
+
+
+def cells(run: Past) -> list[str]:
+    lowest = run.lowest
+    on = ("pictures held out" if run.held_out else "pictures trained on") if run.measured else ""
+    return [run.run.method.title, str(run.stepped[-1][0]) if run.stepped else "0", duration(60 * run.minutes),
+            f"{lowest[2]:.4f}" if lowest else "", str(lowest[0]) if lowest else "",
+            f"{run.measured[-1][2]:.4f}" if run.measured else "", on, run.ended or "not ended"]
