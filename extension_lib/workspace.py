@@ -81,7 +81,8 @@ class Log:
 
     def lines(self) -> list[dict[str, Any]]:
         path = self.folder / "events.jsonl"
-        return [json.loads(text) for text in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        return [json.loads(line) for line in text.split("\n")[:-1]]  # the last may be half written
 
     @property
     def table(self) -> Path:

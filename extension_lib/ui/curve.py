@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from html import escape
 
 WIDTH, LEFT, RIGHT, BOTTOM, TOP = 640, 52, 8, 24, 10
+SPIKES = 0.1  # share of the highest values of a spiky line that may leave the picture
 POINTS = 400  # more would not be seen
 Point = tuple[float, float]
 
@@ -53,12 +54,12 @@ def limits(lines: Sequence[Line]) -> Point:
     for line in lines:
         values = sorted(value for _, value in line.points)
         low.append(values[0])
-        high.append(values[min(len(values) - 1, int(0.98 * len(values)))] if line.spiky else values[-1])
+        high.append(values[int((1 - SPIKES) * (len(values) - 1))] if line.spiky else values[-1])
     return min(low), max(high)
 
 
-def svg(lines: Sequence[Line], last: float, label: str, marks: Sequence[float] = (), height: int = 220, unit: str = "{:.3f}",
-        ticks: Sequence[float] | None = None) -> str:
+def svg(lines: Sequence[Line], last: float, label: str, marks: Sequence[float] = (), width: int = WIDTH, height: int = 220,
+        unit: str = "{:.3f}") -> str:
     """The lines over x from 0 to last; marks are x at which something was saved. Empty without a point.
 
     label: what screen readers say; unit: how a value is written beside the grid.
@@ -70,19 +71,19 @@ def svg(lines: Sequence[Line], last: float, label: str, marks: Sequence[float] =
     span, floor = (high - low) or 1.0, height - BOTTOM
 
     def x(value: float) -> float:
-        return LEFT + (WIDTH - LEFT - RIGHT) * value / (last or 1)
+        return LEFT + (width - LEFT - RIGHT) * value / (last or 1)
 
     def y(value: float) -> float:
         return TOP + (floor - TOP) * (1 - (min(value, high) - low) / span)
 
     values = (low, low + span / 2, high) if height > 100 else (low, high)
-    grid = "".join(f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y(v):.1f}" y2="{y(v):.1f}" class="grid"/>'
+    grid = "".join(f'<line x1="{LEFT}" x2="{width - RIGHT}" y1="{y(v):.1f}" y2="{y(v):.1f}" class="grid"/>'
                    f'<text x="{LEFT - 6}" y="{y(v) + 4:.1f}" text-anchor="end">{unit.format(v)}</text>' for v in values)
     below = "".join(f'<text x="{x(s):.1f}" y="{height - 6}" text-anchor="{side}">{s:g}</text>'
-                    for s, side in zip(ticks or (0, round(last / 2, 1), round(last, 1)), ("start", "middle", "end")))
+                    for s, side in zip((0, round(last / 2, 1), round(last, 1)), ("start", "middle", "end")))
     saved = "".join(f'<line x1="{x(s):.1f}" x2="{x(s):.1f}" y1="{TOP}" y2="{floor}" class="mark"/>' for s in marks)
     drawn = "".join(polyline(line, [(x(a), y(b)) for a, b in thinned(line.points)]) + dots(line, x, y) for line in lines)
-    return (f'<svg class="darkroom-curve" viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(label)}">'
+    return (f'<svg class="darkroom-curve" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}">'
             f"{grid}{saved}{below}{drawn}</svg>")
 
 

@@ -111,15 +111,26 @@ def alarm(event: Alarmed) -> str:
 
 def losses(job: Job, stepped: Sequence[Stepped], measured: Sequence[Measured]) -> str:
     """The loss of pictures, class pictures and fixed noise, with marks where copies were saved."""
-    of_class = [(e.step, e.class_loss) for e in stepped if e.class_loss is not None]
-    lines = [*raw_and_smooth("class", of_class), *raw_and_smooth("instance", [(e.step, e.loss) for e in stepped]),
-             Line("fixed", [(e.step, e.loss) for e in measured], dots=True)]
-    names = [("instance", "pictures"), *([("class", "class pictures")] if of_class else []),
-             *([("fixed", f"{fixed_name(measured)}, the same each time")] if measured else [])]
     if not stepped:
         return ""
-    drawn = svg(lines, job.run.training.steps, f"Loss by step, now {stepped[-1].loss:.4f}", [step for step, _ in saved_at(job)])
-    return legend(names) + drawn
+    of_class = [(e.step, e.class_loss) for e in stepped if e.class_loss is not None]
+    fixed = Line("fixed", [(e.step, e.loss) for e in measured], dots=True)
+    lines = [*raw_and_smooth("class", of_class), *raw_and_smooth("instance", [(e.step, e.loss) for e in stepped]), fixed]
+    names = [("instance", "pictures"), *([("class", "class pictures")] if of_class else []),
+             *([("fixed", fixed_name(measured))] if measured else [])]
+    marks = [step for step, _ in saved_at(job)]
+    return (legend(names) + svg(lines, job.run.training.steps, f"Loss by step, now {stepped[-1].loss:.4f}", marks)
+            + alone(fixed, job, measured, marks))
+
+
+def alone(fixed: Line, job: Job, measured: Sequence[Measured], marks: Sequence[int]) -> str:
+    """The loss on fixed noise on a scale of its own: it moves by little, and every move counts."""
+    if len(measured) < 2:
+        return ""
+    what = "pictures held out" if measured[-1].held_out else "pictures trained on"
+    return (legend([("fixed", f"{what}, with the same noise each time")])
+            + svg([fixed], job.run.training.steps, f"Loss on {what}, now {measured[-1].loss:.4f}", marks, height=110,
+                  unit="{:.4f}"))
 
 
 def rates(job: Job, stepped: Sequence[Stepped]) -> str:

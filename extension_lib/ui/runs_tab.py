@@ -29,7 +29,7 @@ class RunsTab:
                                  info="On fixed noise, runs on the same pictures compare; the loss of the steps is mostly chance.")
             self.along = gr.Radio(choices=[BY_STEP, BY_TIME], value=BY_STEP, label="Along", elem_id="darkroom_runs_along")
         self.plot = gr.HTML(elem_id="darkroom_runs_plot")
-        self.inputs = [self.runs, self.loss, self.along]
+        self.inputs: list[Any] = [self.runs, self.loss, self.along]
         for made in self.inputs:
             unsaved(made)
             made.input(self.drawn, self.inputs, [self.plot], queue=False)
@@ -55,7 +55,7 @@ def side_by_side(runs: Sequence[Past], loss: str, along: str) -> str:
         return '<div class="darkroom-figures">Choose one run or several. Each run of the Train tab is listed here.</div>'
     lines = [line(run, n, loss, along) for n, run in enumerate(runs)]
     last = max((x for made in lines for x, _ in made.points), default=1)
-    drawn = svg(lines, last, f"Loss {loss} of {len(runs)} runs by {along}", height=320)
+    drawn = svg(lines, last, f"Loss {loss} of {len(runs)} runs by {along}", width=1200, height=380)
     names = legend([(look(n), run.name) for n, run in enumerate(runs)])
     return f'<div class="darkroom-live">{warning(runs, loss)}{names}{drawn}{table(runs)}</div>'
 

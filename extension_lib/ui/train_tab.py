@@ -45,10 +45,11 @@ class TrainTab:
             with gr.Column(scale=4):
                 self.train = gr.Button("Train", variant="primary", elem_id="darkroom_train")
                 with gr.Row(elem_id="darkroom_while_running"):
-                    self.pause = gr.Button(PAUSE, min_width=80, interactive=False, elem_id="darkroom_pause")
-                    self.save_now = gr.Button("Save now", min_width=80, interactive=False, elem_id="darkroom_save_now")
-                    self.stop = gr.Button("Stop and save", variant="stop", min_width=80, interactive=False, elem_id="darkroom_stop")
-                    self.discard = gr.Button(DISCARD, min_width=80, interactive=False, elem_id="darkroom_discard")
+                    self.pause = gr.Button(PAUSE, size="sm", min_width=80, interactive=False, elem_id="darkroom_pause")
+                    self.save_now = gr.Button("Save now", size="sm", min_width=80, interactive=False, elem_id="darkroom_save_now")
+                    self.stop = gr.Button("Stop and save", variant="stop", size="sm", min_width=80, interactive=False,
+                                          elem_id="darkroom_stop")
+                    self.discard = gr.Button(DISCARD, size="sm", min_width=80, interactive=False, elem_id="darkroom_discard")
                 self.question = unsaved(gr.Radio(
                     choices=[], visible=False, elem_id="darkroom_question",
                     label="This was trained before, or the name is taken. What shall be done? Choose, then press Train again."))
@@ -66,7 +67,7 @@ class TrainTab:
 
     def shown_of_job(self) -> list[Any]:
         """What followed() may change."""
-        return [self.live, self.previews, self.seen, self.pause, self.save_now, self.stop, self.discard]
+        return [self.live, self.previews, self.answer, self.seen, self.pause, self.save_now, self.stop, self.discard]
 
     def followed(self, job: Job | None, seen: str) -> dict[Any, Any]:
         """Updates that show a job; buttons and previews only when what they depend on has changed since it was seen."""
@@ -75,6 +76,7 @@ class TrainTab:
             return {self.live: panel(job)}
         running = bool(job and not job.ended)
         return {self.live: panel(job), self.seen: changes, self.previews: film(job),
+                **({self.answer: ""} if seen else {}),
                 self.pause: gr.update(value=CONTINUE if job and job.paused else PAUSE, interactive=running),
                 self.discard: gr.update(value=DISCARD, interactive=running),
                 **{button: gr.update(interactive=running) for button in (self.save_now, self.stop)}}
