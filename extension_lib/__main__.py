@@ -136,7 +136,7 @@ def open_or_create(here: "Standalone", run: Run) -> workspace.Workspace:
 
 def follow(job: Any) -> None:
     """Prints what happens until the job has ended."""
-    from .events import Ended, Saved, Warned
+    from .events import Alarmed, Ended, Saved, Warned
     from .ui.live import duration
 
     told = 0
@@ -146,6 +146,8 @@ def follow(job: Any) -> None:
         for event in news:
             if isinstance(event, Warned):
                 print(event.message, flush=True)
+            elif isinstance(event, Alarmed):
+                print(f"Step {event.step}: {event.message} {event.remedy}", flush=True)
             elif isinstance(event, Saved):
                 print(f"Saved {event.path}", flush=True)
             elif isinstance(event, Ended):

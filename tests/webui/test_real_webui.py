@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from browser import begin, choose_tab, create, show_pictures, unfold, wait_for_end, wait_for_step
 from PIL import Image
+from safetensors.numpy import load_file
 from webui.server import ROOT
 from webui.standalone import draw_alike, losses_alike
 
@@ -134,6 +135,26 @@ def test_stop_and_interrupt_save_and_give_the_model_back(page, webui, before, se
     assert said in wait_for_end(page, 120) and (webui.loras / f"{name}.safetensors").exists()
     assert webui.txt2img(PROMPT) == before
     seen({})
+
+
+def test_a_pause_frees_the_model_and_changes_no_bit_of_the_file(page, webui, before, seen):
+    for name in ("whole", "parts"):
+        create(page, name)
+        show_pictures(page, GHOST.folder)
+        begin(page, training_steps=30)
+        if name == "parts":
+            wait_for_step(page, 2)
+            page.click("#darkroom_pause")
+            page.wait_for_selector("#darkroom_live .darkroom-badge.paused", timeout=60_000)
+            step = int(page.get_attribute("#darkroom_live .darkroom-live", "data-step"))
+            shot(page, "paused")
+            assert 2 < step < 30 and webui.txt2img(PROMPT) == before
+            page.click("#darkroom_pause >> text=Continue")
+        assert "All 30 steps are done" in wait_for_end(page, 300)
+    one, two = (load_file(webui.loras / f"{name}.safetensors") for name in ("whole", "parts"))
+    assert one.keys() == two.keys() and all(np.array_equal(one[key], two[key]) for key in one)
+    assert webui.txt2img(PROMPT) == before
+    seen({"paused_after_step": step})
 
 
 def test_an_exception_in_mid_training_gives_the_model_back(page, webui, before, tmp_path, seen):
