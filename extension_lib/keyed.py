@@ -3,8 +3,10 @@
 import hashlib
 import random
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-import torch
+if TYPE_CHECKING:
+    from torch import Generator
 
 
 def seed_of(*key: object) -> int:
@@ -12,8 +14,10 @@ def seed_of(*key: object) -> int:
     return int.from_bytes(hashlib.sha256(repr(key).encode("utf-8")).digest()[:8], "big") >> 1
 
 
-def keyed(*key: object) -> torch.Generator:
+def keyed(*key: object) -> "Generator":
     """A CPU generator for this key; CPU, so that every device draws the same numbers."""
+    import torch  # the page uses the rest of this file before torch is needed
+
     return torch.Generator().manual_seed(seed_of(*key))
 
 
@@ -27,6 +31,8 @@ def seeded(*key: object, devices: list | None = None):
 
     devices: the accelerators whose generators are kept too; None for all.
     """
+    import torch
+
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed_of(*key))
         yield

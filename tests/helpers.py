@@ -12,7 +12,8 @@ from extension_lib.run import Run, from_dict, merged, words_of
 from toyland.scene import Figure, Scene, draw
 from toyland.settings import SETTINGS
 
-TOYLAND = Path(__file__).resolve().parents[1] / "toyland"
+ROOT = Path(__file__).resolve().parents[1]
+TOYLAND = ROOT / "toyland"
 BASE = TOYLAND / "base.safetensors"
 
 

@@ -29,6 +29,12 @@ def bucket_of(width: int, height: int, sizes: tuple[tuple[int, int], ...]) -> tu
     return min(sizes, key=lambda size: (round(abs(math.log(size[0] / size[1]) - shape), 6), -size[0] * size[1]))
 
 
+def share_kept(width: int, height: int, size: tuple[int, int]) -> float:
+    """How much of a picture is left after it was cut to the size's shape, from 0 to 1."""
+    shape, cut = width / height, size[0] / size[1]
+    return min(shape, cut) / max(shape, cut)
+
+
 def fitted(image: Image.Image, size: tuple[int, int], crop: Random | None = None) -> Image.Image:
     """The picture scaled to cover the size and cut to it: in the middle, or where crop says."""
     scale = max(size[0] / image.width, size[1] / image.height)

@@ -9,11 +9,17 @@ from ..run import Data
 FILEWORDS, NAME = "[filewords]", "[name]"
 
 
+def written_caption(picture: Path) -> str | None:
+    """The text beside a picture; None without such a file."""
+    text = picture.with_suffix(".txt")
+    return text.read_text(encoding="utf-8-sig", errors="replace").strip() if text.exists() else None
+
+
 def own_caption(picture: Path, fallback: str = "") -> str:
     """The text beside a picture; without one the fallback, or the file's name made readable."""
-    text = picture.with_suffix(".txt")
-    if text.exists():
-        return text.read_text(encoding="utf-8-sig", errors="replace").strip()
+    text = written_caption(picture)
+    if text is not None:
+        return text
     return fallback or re.sub(r"[-_\d\s]+", " ", picture.stem).strip()
 
 

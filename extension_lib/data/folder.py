@@ -55,11 +55,8 @@ def find(concept: Concept, word: str = "", template: str = "captions") -> Found:
     root = Path(concept.folder).expanduser()
     if not root.is_dir():
         raise FolderError(f"There is no folder {root}. Choose the folder that holds your pictures.")
-    paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in EXTENSIONS and not hidden(p, root) and p.is_file())
-    stems = {p.stem for p in paths}
-    paths = [p for p in paths if not is_mask(p, stems)]
     items, problems = [], []
-    for path in paths:
+    for path in pictures_in(root):
         try:
             items.append(item(path, root, concept, word, TEMPLATES[template]))
         except PictureError as error:
@@ -68,6 +65,13 @@ def find(concept: Concept, word: str = "", template: str = "captions") -> Found:
         raise FolderError(f"The folder {root} holds no readable picture" + (f": {problems[0]}" if problems else ".")
                           + f" Put pictures there ({', '.join(sorted(e[1:] for e in EXTENSIONS))}).")
     return Found(tuple(items), tuple(problems))
+
+
+def pictures_in(root: Path) -> list[Path]:
+    """Every file in the folder and the folders in it that should be a picture to learn from, by name."""
+    paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in EXTENSIONS and not hidden(p, root) and p.is_file())
+    stems = {p.stem for p in paths}
+    return [p for p in paths if not is_mask(p, stems)]
 
 
 def hidden(path: Path, root: Path) -> bool:

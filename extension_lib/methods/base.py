@@ -9,6 +9,8 @@ from ..model import Model
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+LEARN_WORDS = ("embedding", "pivotal")  # products of methods that learn new words
+
 
 @dataclass(frozen=True)
 class Group:

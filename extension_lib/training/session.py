@@ -11,7 +11,7 @@ from ..data.batches import Batches
 from ..data.folder import Item, find_all
 from ..events import Ended, Event, Paused, Prepared, Previewed, Warned
 from ..host import Checkpoint, Host, Picture
-from ..methods.base import NewWord
+from ..methods.base import LEARN_WORDS, NewWord
 from ..run import Run, words_of
 from ..settings import SettingError
 from ..workspace import Workspace
@@ -20,8 +20,6 @@ from .alarms import watched
 from .earlier import Kept, put_back
 from .files import RunFiles
 from .loop import Wishes, train
-
-LEARN_WORDS = ("embedding", "pivotal")  # products of methods that learn new words
 
 
 def require_seen(words: tuple[NewWord, ...], items: list[Item]) -> None:

@@ -1,0 +1,83 @@
+"""What a run will train, reckoned before it begins: pictures, repeats, sizes, steps per epoch, prompts."""
+
+from collections import Counter
+from dataclasses import dataclass
+from math import ceil
+
+from ..run import Run
+from .buckets import bucket_of, buckets
+from .captions import varied
+from .folder import Found, Item, find_all
+
+SAMPLES = 4  # prompts shown of each concept
+
+
+@dataclass(frozen=True)
+class Part:
+    """One concept's share: its pictures, how often they are shown in an epoch, in which sizes, and some of their prompts."""
+
+    items: tuple[Item, ...]
+    sizes: tuple[tuple[tuple[int, int], int], ...]  # size and pictures, most pictures first
+    prompts: tuple[tuple[Item, str], ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def showings(self) -> int:
+        return sum(item.repeats for item in self.items)
+
+    @property
+    def repeats(self) -> tuple[int, ...]:
+        return tuple(sorted({item.repeats for item in self.items}))
+
+
+@dataclass(frozen=True)
+class Overview:
+    """All of a run's concepts, and what one epoch is."""
+
+    parts: tuple[Part, ...]
+    batches: int  # in an epoch; a batch holds pictures of one size
+    per_epoch: float  # steps
+    steps: int
+    at_once: int  # pictures a step looks at, at most
+
+    @property
+    def pictures(self) -> int:
+        return sum(len(part.items) for part in self.parts)
+
+    @property
+    def showings(self) -> int:
+        return sum(part.showings for part in self.parts)
+
+    @property
+    def epochs(self) -> float:
+        return self.steps / self.per_epoch
+
+    @property
+    def seen(self) -> int:
+        """How often each picture is seen, on average over all showings."""
+        return round(self.epochs * self.showings / self.pictures)
+
+
+def overview(run: Run) -> Overview:
+    """Raises FolderError."""
+    found, sizes = find_all(run), buckets(run.data.resolution, run.data.buckets)
+    shown: Counter[tuple[int, int]] = Counter()
+    for item in (item for one in found for item in one.items):
+        shown[bucket_of(item.width, item.height, sizes)] += item.repeats
+    batches = sum(ceil(n / run.training.batch_size) for n in shown.values())
+    first = [sum(len(one.items) for one in found[:n]) for n in range(len(found))]  # number of each concept's first picture
+    parts = tuple(part(one, start, run) for one, start in zip(found, first))
+    return Overview(parts, batches, batches / run.training.accumulation, run.training.steps,
+                    run.training.batch_size * run.training.accumulation)
+
+
+def part(found: Found, first: int, run: Run) -> Part:
+    sizes = buckets(run.data.resolution, run.data.buckets)
+    counts = Counter(bucket_of(item.width, item.height, sizes) for item in found.items)
+    return Part(found.items, tuple(counts.most_common()), tuple(sampled(found.items, first, run)), found.problems)
+
+
+def sampled(items: tuple[Item, ...], first: int, run: Run) -> list[tuple[Item, str]]:
+    """Pictures spread over the folder, with the prompt that each will have when it is first shown."""
+    chosen = range(0, len(items), max(1, ceil(len(items) / SAMPLES)))
+    return [(items[n], varied(items[n].prompts, run.data, run.training.seed, 0, first + n, 0)) for n in chosen]

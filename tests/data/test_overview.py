@@ -1,0 +1,52 @@
+"""What the check before the start says is what the run does."""
+
+from collections import Counter
+
+import pytest
+from helpers import draw_pictures, small_run
+from PIL import Image
+
+from extension_lib.data.batches import Batches
+from extension_lib.data.folder import find_all
+from extension_lib.data.overview import overview
+
+
+@pytest.fixture
+def run(tmp_path):
+    draw_pictures(tmp_path / "3_wide", 3)
+    draw_pictures(tmp_path / "square", 4)
+    for path in (tmp_path / "3_wide").glob("*.png"):
+        Image.open(path).resize((256, 128)).save(path)
+    return small_run(tmp_path, data={"resolution": 128, "shuffle_captions": True}, training={"steps": 30, "batch_size": 4})
+
+
+def planned(run):
+    """The batches that training plans, without a model."""
+    return Batches(run, None, [item for found in find_all(run) for item in found.items], text_trained=False)
+
+
+def test_pictures_showings_sizes_and_steps_are_those_of_the_run(run):
+    said, batches = overview(run), planned(run)
+    part, = said.parts
+    assert (said.pictures, said.showings, part.repeats) == (7, 13, (1, 3))
+    assert said.batches == batches.per_epoch == 4 and said.per_epoch == 4
+    assert dict(part.sizes) == Counter({(128, 128): 4, (192, 64): 3}) or sum(n for _, n in part.sizes) == 7
+
+
+def test_accumulation_makes_fewer_steps_of_the_same_batches(run):
+    said = overview(run.with_values({"training": {"accumulation": 4}}))
+    assert (said.batches, said.per_epoch, said.epochs) == (4, 1.0, 30.0)
+
+
+def test_the_prompts_shown_are_those_of_the_first_epoch(run):
+    said, batches = overview(run), planned(run)
+    items = batches.items
+    from extension_lib.data.captions import varied
+    for item, prompt in said.parts[0].prompts:
+        assert prompt == varied(item.prompts, run.data, run.training.seed, 0, items.index(item), 0)
+
+
+def test_every_concept_has_its_own_line(run, tmp_path):
+    folder = draw_pictures(tmp_path / "second", 2)
+    both = run.with_values({"concepts": [{"folder": run.concepts[0].folder + "/square"}, {"folder": str(folder), "repeats": 5}]})
+    assert [(len(p.items), p.showings) for p in overview(both).parts] == [(4, 4), (2, 10)]
