@@ -29,10 +29,17 @@ def bucket_of(width: int, height: int, sizes: tuple[tuple[int, int], ...]) -> tu
     return min(sizes, key=lambda size: (round(abs(math.log(size[0] / size[1]) - shape), 6), -size[0] * size[1]))
 
 
+def kept_part(width: int, height: int, size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of what is left, in the picture's pixels, after its middle was cut to the size's shape."""
+    scale = max(size[0] / width, size[1] / height)
+    wide, high = size[0] / scale, size[1] / scale
+    return (width - wide) / 2, (height - high) / 2, (width + wide) / 2, (height + high) / 2
+
+
 def share_kept(width: int, height: int, size: tuple[int, int]) -> float:
     """How much of a picture is left after it was cut to the size's shape, from 0 to 1."""
-    shape, cut = width / height, size[0] / size[1]
-    return min(shape, cut) / max(shape, cut)
+    left, top, right, bottom = kept_part(width, height, size)
+    return (right - left) * (bottom - top) / (width * height)
 
 
 def fitted(image: Image.Image, size: tuple[int, int], crop: Random | None = None) -> Image.Image:

@@ -2,7 +2,9 @@
 
 import re
 from pathlib import Path
+from random import Random
 
+from ..disk import write_text
 from ..keyed import keyed_random
 from ..run import Data
 
@@ -13,6 +15,14 @@ def written_caption(picture: Path) -> str | None:
     """The text beside a picture; None without such a file."""
     text = picture.with_suffix(".txt")
     return text.read_text(encoding="utf-8-sig", errors="replace").strip() if text.exists() else None
+
+
+def write_caption(picture: Path, text: str | None) -> None:
+    """Writes the text beside a picture, whole or not at all; None takes the file away. Raises SaveError."""
+    if text is None:
+        picture.with_suffix(".txt").unlink(missing_ok=True)
+    else:
+        write_text(picture.with_suffix(".txt"), " ".join(text.split()) + "\n")
 
 
 def own_caption(picture: Path, fallback: str = "") -> str:
@@ -37,7 +47,15 @@ def varied(texts: tuple[str, ...], data: Data, *key: object) -> str:
         return ""
     if not data.shuffle_captions:
         return text
-    parts = [part.strip() for part in text.split(",")]
-    head, tail = parts[:data.keep_first], parts[data.keep_first:]
+    return shuffled(text, data.keep_first, rng)
+
+
+def parts(text: str) -> list[str]:
+    """The comma-separated parts of a caption: its tags."""
+    return [part.strip() for part in text.split(",")]
+
+
+def shuffled(text: str, keep_first: int, rng: Random) -> str:
+    head, tail = parts(text)[:keep_first], parts(text)[keep_first:]
     rng.shuffle(tail)
     return ", ".join(head + tail)

@@ -26,6 +26,7 @@ ENLARGED = 1.4  # times; a picture that has to be enlarged further is too small
 SPREAD = 2.7  # pixels; edges in sharp photographs spread over 1 to 2.1, under a Gaussian blur of 1.5 pixels over 2.8 and more
 LONGEST, KEPT = 3.0, 0.6  # longest side against the shorter one; least share of the picture that cropping may leave
 APART = 24  # of 143 signs; copies of photographs differ in up to 12, drawings of one thing in one place in 40 and more
+SERIOUS = ("unreadable", "tiny", "missing-caption", "trigger-absent", "trigger-known")  # said again when training starts
 FEW = 3  # pictures from which on one can stand out
 
 
@@ -36,6 +37,7 @@ class Problem:
     kind: str  # a key of KINDS
     path: Path | None
     text: str
+    beside: Path | None = None  # the other picture, where there are two
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,8 @@ def duplicates(seen: Sequence[Seen], flip: bool) -> Iterator[Problem]:
         for other in seen[:n]:
             straight, mirrored = apart(one.hash, other.hash), apart(one.mirrored_hash, other.hash)
             if min(straight, mirrored) <= APART:
-                yield Problem("duplicate", one.item.path, said_twice(one.item, other.item, mirrored < straight, flip))
+                yield Problem("duplicate", one.item.path, said_twice(one.item, other.item, mirrored < straight, flip),
+                              other.item.path)
                 break
 
 
@@ -169,7 +172,8 @@ def same_captions(told: list[Item], own: dict[Path, str]) -> Iterator[Problem]:
         other = first.setdefault(own[item.path], item)
         if other is not item:
             yield Problem("same-caption", item.path, f"{item.path.name} has the same caption as {other.path.name}, "
-                                                     f"'{own[item.path]}', though most have their own; say what is different.")
+                                                     f"'{own[item.path]}', though most have their own; say what is different.",
+                          other.path)
 
 
 def without_trigger(items: list[Item], word: str | None) -> Iterator[Problem]:

@@ -80,10 +80,14 @@ def hidden(path: Path, root: Path) -> bool:
 
 def item(path: Path, root: Path, concept: Concept, word: str = "", sentences: tuple[str, ...] = ()) -> Item:
     width, height = size(path)
-    times, words = folder_repeats(path, root)
-    own = captions.own_caption(path, words)
+    times, own = folder_repeats(path, root)[0], caption_of(path, root)
     prompts = tuple(captions.prompt(s, own, word) for s in sentences or (concept.instance_prompt,))
     return Item(path, prompts, times * concept.repeats, width, height, class_prompt=concept.class_prompt)
+
+
+def caption_of(path: Path, root: Path) -> str:
+    """What [filewords] stands for: the text beside the picture, or what its folder or its own name says."""
+    return captions.own_caption(path, folder_repeats(path, root)[1])
 
 
 def folder_repeats(path: Path, root: Path) -> tuple[int, str]:

@@ -9,6 +9,7 @@ Tokens = Callable[[str], Sequence[int]]  # a word's tokens in the base's tokeniz
 MOST = 2 / 3  # of the prompts must hold a word before it can be the one that stands for the thing
 WORD = re.compile(r"[\w'-]+")
 CONSONANT = "[bcdfghjklmnpqrstvwxz]"
+RARE = 40_000  # in CLIP's vocabulary, which begins with the most frequent words, single tokens from here on are as good as none
 ODD = re.compile(rf"{CONSONANT}+|.*([a-z]\d|q(?!u)|{CONSONANT}{{2}}[jqvx]|j{CONSONANT}).*")  # sks, m4rta, qimo, ohwx, ajra
 
 
@@ -36,12 +37,16 @@ def shared_words(prompts: Sequence[str], class_prompt: str = "") -> Counter[str]
 
 def known(word: str, tokens: Tokens | None) -> bool:
     """Whether the base knows the word well: common words are one token. Without a tokenizer a short list of nouns has to do."""
-    return len(tokens(word)) == 1 if tokens else word in ORDINARY
+    return common(tokens(word)) if tokens else word in ORDINARY
 
 
 def rare(word: str, tokens: Tokens | None) -> bool:
     """Whether the word is a rare one. Without a tokenizer only those count that are spelled as no English word is."""
-    return len(tokens(word)) > 1 if tokens else bool(ODD.fullmatch(word))
+    return not common(tokens(word)) if tokens else bool(ODD.fullmatch(word))
+
+
+def common(tokens: Sequence[int]) -> bool:
+    return len(tokens) == 1 and tokens[0] < RARE
 
 
 def trigger(shared: Mapping[str, int], names: Iterable[str], tokens: Tokens | None) -> str | None:

@@ -1,0 +1,82 @@
+"""Changing all captions of a folder at once: what each would become, and how to go back."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from ..run import Concept
+from .captions import parts, shuffled, write_caption, written_caption
+from .folder import caption_of, pictures_in
+
+
+@dataclass(frozen=True)
+class Edit:
+    """What is done to every caption: text put in another's place, then put before and after."""
+
+    find: str = ""
+    replace: str = ""
+    before: str = ""
+    after: str = ""
+
+
+@dataclass(frozen=True)
+class Change:
+    """One picture's caption: the file's text before (None: there was no file), what it said, and what it will say."""
+
+    path: Path
+    file: str | None
+    said: str
+    says: str
+
+
+def captions_in(concept: Concept) -> dict[Path, str]:
+    """The caption of every picture of a concept."""
+    root = Path(concept.folder).expanduser()
+    return {path: caption_of(path, root) for path in pictures_in(root)}
+
+
+def changes(concept: Concept, edit: Edit) -> list[Change]:
+    """What an edit would change, by name; captions that stay as they are do not count."""
+    found = [Change(path, written_caption(path), said, edited(said, edit)) for path, said in captions_in(concept).items()]
+    return [change for change in found if change.said != change.says]
+
+
+def edited(text: str, edit: Edit) -> str:
+    """The text after an edit. What is there already at its start or end is not put there again."""
+    if edit.find and edit.find in text:
+        text = without_gaps(text.replace(edit.find, edit.replace))
+    if edit.before and not text.startswith(edit.before.strip()):
+        text = f"{edit.before.strip()} {text}"
+    if edit.after and not text.endswith(edit.after.strip()):
+        text = f"{text}{'' if edit.after.lstrip().startswith((',', '.')) else ' '}{edit.after.strip()}"
+    return text.strip()
+
+
+def without_gaps(text: str) -> str:
+    """No empty tags where something was taken out."""
+    return re.sub(r"\s*,(\s*,)+\s*", ", ", re.sub(r" {2,}", " ", text)).strip(" ,")
+
+
+def apply(wanted: Iterable[Change]) -> None:
+    """Raises SaveError."""
+    for change in wanted:
+        write_caption(change.path, change.says)
+
+
+def undo(made: Iterable[Change]) -> None:
+    """Every file as it was; one that was not there is taken away again. Raises SaveError."""
+    for change in made:
+        write_caption(change.path, change.file)
+
+
+def tags(texts: Iterable[str]) -> Counter[str]:
+    """How many captions hold each comma-separated part."""
+    return Counter(tag for text in texts for tag in dict.fromkeys(parts(text)) if tag)
+
+
+def shuffles(text: str, keep_first: int, count: int = 3) -> list[str]:
+    """A caption as shuffling may show it."""
+    return [shuffled(text, keep_first, Random(n)) for n in range(count)]

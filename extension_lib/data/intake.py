@@ -1,0 +1,68 @@
+"""Pictures that were dropped on the page, copied into a folder of the workspace together with their captions and masks."""
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..disk import replacing
+from .masks import SUFFIX
+from .pictures import EXTENSIONS
+
+FOLDER = "pictures"
+CAPTION = ".txt"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What was copied, and the names of files that are no pictures and no captions."""
+
+    pictures: tuple[Path, ...]
+    captions: int
+    refused: tuple[str, ...]
+
+
+def folder_for(workspace: Path, current: str) -> Path:
+    """Where a concept's dropped pictures go: its folder, if that belongs to the workspace, else a new one there."""
+    here = Path(current).expanduser() if current else None
+    if here and here.parent == workspace and here.name.startswith(FOLDER):
+        return here
+    number = 1
+    while (workspace / named(number)).exists():
+        number += 1
+    return workspace / named(number)
+
+
+def named(number: int) -> str:
+    return FOLDER if number == 1 else f"{FOLDER}-{number}"
+
+
+def take_in(files: Sequence[Path], folder: Path) -> Taken:
+    """Copies the files; one whose name is taken by another gets a number, and so do its caption and mask. Raises SaveError."""
+    wanted = [path for path in files if path.suffix.lower() in EXTENSIONS | {CAPTION}]
+    groups: dict[str, list[Path]] = {}
+    for path in wanted:
+        groups.setdefault(path.stem.removesuffix(SUFFIX), []).append(path)
+    pictures, captions = [], 0
+    for stem, group in groups.items():
+        free = free_stem(stem, group, folder)
+        for path in group:
+            target = folder / (free + path.name.removeprefix(stem))
+            with replacing(target) as part:
+                shutil.copyfile(path, part)
+            captions += path.suffix.lower() == CAPTION
+            pictures += [target] if path.suffix.lower() != CAPTION and not path.stem.endswith(SUFFIX) else []
+    return Taken(tuple(pictures), captions, tuple(path.name for path in files if path not in wanted))
+
+
+def free_stem(stem: str, group: list[Path], folder: Path) -> str:
+    """The stem, or with a number where pictures of that name lie there that are not these ones. Captions alone replace captions."""
+    pictures = [path for path in group if path.suffix.lower() != CAPTION]
+    free, number = stem, 2
+    while any(is_other(path, folder / (free + path.name.removeprefix(stem))) for path in pictures):
+        free, number = f"{stem}-{number}", number + 1
+    return free
+
+
+def is_other(path: Path, target: Path) -> bool:
+    return target.exists() and target.read_bytes() != path.read_bytes()

@@ -1,0 +1,67 @@
+"""Captions changed by hand and by the tools: files are whole, nothing else is touched, and there is a way back."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from extension_lib.data.caption_tools import Edit, apply, changes, edited, shuffles, tags, undo
+from extension_lib.data.captions import write_caption, written_caption
+from extension_lib.run import Concept
+
+
+@pytest.fixture
+def concept(tmp_path):
+    folder = tmp_path / "照片 of" / "10_zwx ghost"
+    folder.mkdir(parents=True)
+    for name, text in (("a", "1girl, snow, smile"), ("b", "1girl, beach"), ("c", None)):
+        Image.new("RGB", (64, 64)).save(folder / f"{name}.png")
+        if text is not None:
+            (folder / f"{name}.txt").write_text(text, encoding="utf-8")
+    return Concept(str(folder.parent))
+
+
+def files(concept):
+    return {p.name: p.read_text(encoding="utf-8") for p in sorted(Path(concept.folder).rglob("*.txt"))}
+
+
+def test_a_caption_is_written_beside_its_picture_and_read_back(tmp_path):
+    picture = tmp_path / "图 1.png"
+    write_caption(picture, "  一个幽灵,\n in the snow ")
+    assert written_caption(picture) == "一个幽灵, in the snow"
+    assert [p.name for p in tmp_path.iterdir()] == ["图 1.txt"]
+
+
+@pytest.mark.parametrize("edit, after", [
+    (Edit(find="snow", replace="ice"), "1girl, ice, smile"),
+    (Edit(find="snow"), "1girl, smile"),
+    (Edit(find="1girl"), "snow, smile"),
+    (Edit(before="zwx,"), "zwx, 1girl, snow, smile"),
+    (Edit(before="1girl,"), "1girl, snow, smile"),
+    (Edit(after=", by zwx"), "1girl, snow, smile, by zwx"),
+    (Edit(after="on film"), "1girl, snow, smile on film"),
+    (Edit(find="1girl", replace="woman", before="a"), "a woman, snow, smile"),
+])
+def test_an_edit_changes_a_caption_as_it_says(edit, after):
+    assert edited("1girl, snow, smile", edit) == after
+
+
+def test_only_captions_that_change_are_written_and_undo_brings_everything_back(concept):
+    before = files(concept)
+    made = changes(concept, Edit(find="snow", replace="ice"))
+    assert [(c.path.name, c.says) for c in made] == [("a.png", "1girl, ice, smile")]
+    assert files(concept) == before, "nothing is written until it is applied"
+    made = changes(concept, Edit(before="a photo of"))
+    apply(made)
+    assert files(concept)["c.txt"].strip() == "a photo of zwx ghost", "without a file the folder's name is the caption"
+    undo(made)
+    assert {name: text.strip() for name, text in files(concept).items()} == before
+
+
+def test_tags_are_counted_once_in_a_caption():
+    assert tags(["a, b, a", "b", ""]) == {"a": 1, "b": 2}
+
+
+def test_shuffles_keep_the_first_tags():
+    shown = shuffles("zwx, a, b, c", 1)
+    assert len(set(shown)) > 1 and all(s.startswith("zwx, ") and sorted(s.split(", ")) == ["a", "b", "c", "zwx"] for s in shown)
