@@ -1,7 +1,7 @@
 """What training needs of the program around it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +11,7 @@ from .events import Event
 from .model import Model
 
 if TYPE_CHECKING:
+    from PIL.Image import Image
     from torch import Tensor
 
 PRESET_SUFFIX = ".darkroom.toml"  # settings that belong to a checkpoint lie beside it under its stem
@@ -94,6 +95,15 @@ class Host(Protocol):
 
     def current(self) -> Checkpoint | None:
         """The checkpoint that is loaded now, if any."""
+
+    def tokens(self) -> Callable[[str], Sequence[int]] | None:
+        """What gives a word's tokens in the loaded checkpoint; None when none is loaded. Loads nothing."""
+
+    def describers(self) -> tuple[str, ...]:
+        """The names of the host's own ways to put a picture into words; none where it has none."""
+
+    def describe(self, how: str, images: Iterable["Image"]) -> Iterator[str]:
+        """A caption of each PIL image by one of these, until the host's Interrupt. Raises HostError."""
 
     def borrow(self, checkpoint: Checkpoint) -> AbstractContextManager[Model]:
         """The checkpoint's model, for us alone; on leaving, the host is as it was, and that is checked.

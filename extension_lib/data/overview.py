@@ -7,7 +7,7 @@ from math import ceil
 from ..run import Run
 from .buckets import bucket_of, buckets
 from .captions import varied
-from .folder import Found, Item, find_all
+from .folder import FolderError, Found, Item, find_all
 
 SAMPLES = 4  # prompts shown of each concept
 
@@ -59,7 +59,9 @@ class Overview:
 
 
 def overview(run: Run) -> Overview:
-    """Raises FolderError."""
+    """Raises FolderError, also when there is no concept yet."""
+    if not run.concepts:
+        raise FolderError("There are no pictures yet. Choose the folder that holds them in the Concepts tab.")
     found, sizes = find_all(run), buckets(run.data.resolution, run.data.buckets)
     shown: Counter[tuple[int, int]] = Counter()
     for item in (item for one in found for item in one.items):

@@ -2,7 +2,7 @@
 
 import sys
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -32,6 +32,7 @@ from ..host import Checkpoint, Folders, HostError, Picture
 from ..methods.adapter import Delta, flat
 from ..methods.hypernetwork import PAIR
 from ..model import Condition, Model
+from . import a1111_describe
 from .detect import require_sd1
 from .ldm_view import LdmView
 from .lent import frozen
@@ -111,6 +112,21 @@ class A1111:
         model = sd_models.model_data.sd_model
         info = model.sd_checkpoint_info if model else sd_models.checkpoint_aliases.get(shared.opts.sd_model_checkpoint)
         return as_checkpoint(info) if info else next(iter(self.checkpoints()), None)
+
+    def tokens(self) -> Callable[[str], Sequence[int]] | None:
+        model = sd_models.model_data.sd_model
+        tokenize = getattr(getattr(model, "cond_stage_model", None), "tokenize", None)
+        return (lambda word: tokenize([word])[0]) if tokenize else None
+
+    def describers(self) -> tuple[str, ...]:
+        return a1111_describe.names()
+
+    def describe(self, how: str, images: Iterable[Any]) -> Iterator[str]:
+        with queued("Darkroom captions"):
+            for text in a1111_describe.described(how, images):
+                yield text
+                if self.stopping():
+                    return
 
     @contextmanager
     def borrow(self, checkpoint: Checkpoint) -> Iterator[Model]:

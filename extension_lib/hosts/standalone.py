@@ -1,7 +1,7 @@
 """Darkroom without a WebUI: the model is loaded and drawn with by diffusers."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -59,6 +59,15 @@ class Standalone:
         if self.ready:
             return self.ready.checkpoint
         return next(iter(self.checkpoints()), None)
+
+    def tokens(self) -> Callable[[str], Sequence[int]] | None:
+        return self.ready.view.tokens if self.ready else None
+
+    def describers(self) -> tuple[str, ...]:
+        return ()
+
+    def describe(self, how: str, images: Iterable[Image.Image]) -> Iterator[str]:
+        raise HostError("Describing pictures needs the WebUI's interrogators.")
 
     def load(self, checkpoint: Checkpoint) -> Loaded:
         """The checkpoint ready to use; stays loaded until another is asked for. Raises HostError."""

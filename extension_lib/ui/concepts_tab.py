@@ -1,26 +1,26 @@
 """The Concepts tab: which pictures, and what they are called."""
 
-from collections import Counter
-from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from ..data.buckets import bucket_of, buckets
-from ..data.folder import FolderError, Found, find
-from ..run import Concept, Run
-from ..settings import SettingError, build, options
+from ..data import intake
+from ..host import Host
+from ..run import Concept
+from ..settings import options
+from .caption_tools_panel import CaptionTools
+from .check_panel import counted
 from .form import component, elem_id, shown
 from .live import message
 from .parts import unsaved
-
-THUMBNAILS = 60  # a gallery of more is slow and nobody looks at it
+from .pictures_panel import PicturesPanel
 
 
 class ConceptsTab:
     """One concept's fields at a time; the others wait in a state, as does which one is shown."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: Host) -> None:
         self.all, self.current = gr.State([{}]), gr.State(0)
         with gr.Row():
             with gr.Column():
@@ -29,11 +29,15 @@ class ConceptsTab:
                                           elem_id="darkroom_concept", info="One thing to learn. Most need only one.")
                     self.add = gr.Button("Add", elem_id="darkroom_concept_add", elem_classes=["darkroom-small"])
                     self.remove = gr.Button("Remove", elem_id="darkroom_concept_remove", elem_classes=["darkroom-small"])
+                self.drop = unsaved(gr.File(label="Drop pictures here; they are copied into the workspace", file_count="multiple",
+                                            elem_id="darkroom_drop", height=110))
+                self.dropped = gr.HTML(elem_id="darkroom_dropped")
                 self.fields = {o.name: component(o, elem_id("concepts", o.name)) for o in options(Concept)}
-                self.look = gr.Button("Look at the pictures", variant="primary", elem_id="darkroom_look")
+                self.look = gr.Button("Check before start", variant="primary", elem_id="darkroom_look")
             with gr.Column():
                 self.found = gr.HTML(elem_id="darkroom_found")
-                self.gallery = gr.Gallery(label="Pictures", columns=6, height=420, elem_id="darkroom_gallery")
+                self.pictures = PicturesPanel()
+                self.tools = CaptionTools(host)
         unsaved(self.which)
 
     def parts(self) -> list[Any]:
@@ -67,6 +71,16 @@ class ConceptsTab:
         left = concepts[:n] + concepts[n + 1:]
         return self.shown(left or [{}], max(0, n - 1))
 
+    def taken_in(self, files: list[Any], workspace: Path, *parts: Any) -> list[Any]:
+        """Copies dropped files into the workspace and shows the concept with that folder. Raises SaveError."""
+        concepts, n = self.collected(*parts), parts[1]
+        before = concepts[n].get("folder") or ""
+        folder = intake.folder_for(workspace, before)
+        taken = intake.take_in([Path(getattr(file, "name", file)) for file in files], folder)
+        if taken.pictures or taken.captions:
+            concepts[n]["folder"] = str(folder)
+        return [said_of(taken, folder, before), gr.update(value=None), *self.shown(concepts, n)]
+
     def chosen(self, which: str, *parts: Any) -> list[Any]:
         return self.shown(self.collected(*parts), number(which))
 
@@ -75,28 +89,11 @@ def number(which: str) -> int:
     return int(which.split()[-1]) - 1
 
 
-def looked_at(concepts: list[dict], run: Run) -> tuple[str, list[tuple[str, str]]]:
-    """What was found as HTML, and (path, prompt) of pictures for the gallery."""
-    parts, pictures = [], []
-    for n, values in enumerate(concepts):
-        try:
-            concept = build(Concept, values, f"concept {n + 1}")
-            found = find(concept, concept.word or run.output.name, run.data.template)
-        except (FolderError, SettingError) as error:
-            parts.append(message(str(error)))
-            continue
-        parts.append(summary(found, run))
-        pictures += [(str(i.path), i.prompt) for i in found.items]
-    return "".join(parts), pictures[:THUMBNAILS]
-
-
-def summary(found: Found, run: Run) -> str:
-    sizes = buckets(run.data.resolution, run.data.buckets)
-    counts = Counter(bucket_of(i.width, i.height, sizes) for i in found.items)
-    shapes = ", ".join(f"{n} × {w}×{h}" for (w, h), n in counts.most_common())
-    shows = sum(i.repeats for i in found.items)
-    prompts = "".join(f"<li>{escape(p) or '<i>empty</i>'}</li>" for p in list(dict.fromkeys(i.prompt for i in found.items))[:5])
-    lines = "".join(f'<div class="darkroom-warning">{escape(p)}</div>' for p in found.problems)
-    return (f'<div class="darkroom-found"><b>{len(found.items)} pictures</b>, {shows} showings in an epoch, '
-            f"in the sizes {shapes}.{lines}<p>They will be called:</p><ul>{prompts}</ul></div>")
-
+def said_of(taken: intake.Taken, folder: Path, before: str) -> str:
+    """What became of dropped files."""
+    lines = [f"Copied {counted(len(taken.pictures), 'picture')} and {counted(taken.captions, 'caption')} to {folder}."]
+    if before and before != str(folder):
+        lines.append(f"This concept now uses that folder; before it was {before}.")
+    if taken.refused:
+        lines.append(f"Left out, as no pictures: {', '.join(taken.refused)}.")
+    return message(" ".join(lines), good=bool(taken.pictures or taken.captions))

@@ -6,22 +6,25 @@ from typing import Any
 import gradio as gr
 
 from .. import installation, workspace
-from ..data.folder import FolderError, find_all
+from ..data.doctor import examined
+from ..data.folder import FolderError
+from ..data.overview import overview
+from ..data.pictures import PictureError
 from ..disk import NameProblem
 from ..host import Host, HostError, chosen
 from ..presets import defaults
-from ..run import Run, from_dict, to_dict
+from ..run import Concept, Run, from_dict, to_dict
 from ..settings import SettingError
 from ..training import job as jobs
 from ..training.begin import Choice, Undecided, choices, decided
-from . import live
+from . import check_panel, live
 from .compare_tab import CompareTab
-from .concepts_tab import ConceptsTab, looked_at
+from .concepts_tab import ConceptsTab
 from .model_tab import ModelTab
 from .runs_tab import RunsTab
 from .train_tab import TrainTab, help_of
 
-Wrong = (SettingError, NameProblem, HostError, FolderError, workspace.WorkspaceError, jobs.Busy, OSError)
+Wrong = (SettingError, NameProblem, HostError, FolderError, PictureError, workspace.WorkspaceError, jobs.Busy, OSError)
 
 
 class Page:
@@ -37,7 +40,7 @@ class Page:
             with gr.Tab("Model", elem_id="darkroom_tab_model"):
                 self.model = ModelTab(host)
             with gr.Tab("Concepts", elem_id="darkroom_tab_concepts"):
-                self.concepts = ConceptsTab()
+                self.concepts = ConceptsTab(host)
             with gr.Tab("Train", elem_id="darkroom_tab_train"):
                 self.train = TrainTab()
             with gr.Tab("Compare", elem_id="darkroom_tab_compare"):
@@ -90,7 +93,7 @@ class Page:
     def wire_model(self) -> None:
         model = self.model
         shown = [*self.everything, self.concepts.which, self.train.method_help, self.train.arithmetic, model.about,
-                 self.concepts.found, self.concepts.gallery]
+                 self.concepts.found, *self.concepts.pictures.outputs()]
         model.create.click(self.create, [model.name, model.checkpoint], [model.answer, *shown], queue=False)
         self.entering.click(self.enter, None, shown, queue=False)
         model.workspace.input(self.choose, [model.workspace], shown, queue=False)
@@ -111,7 +114,9 @@ class Page:
     def choose(self, name: str | None) -> dict[Any, Any]:
         about = {self.model.about: self.model.described(name)}
         try:
-            return {**about, **self.shows(self.space_of(name).run()), self.concepts.found: "", self.concepts.gallery: []}
+            pictures = self.concepts.pictures
+            return {**about, **self.shows(self.space_of(name).run()), self.concepts.found: "",
+                    **dict(zip(pictures.outputs(), pictures.none()))}
         except Wrong:
             return about
 
@@ -122,17 +127,38 @@ class Page:
         tab.add.click(tab.added, tab.parts(), tab.outputs(), queue=False)
         tab.remove.click(tab.removed, tab.parts(), tab.outputs(), queue=False)
         tab.which.input(tab.chosen, [tab.which, *tab.parts()], tab.outputs(), queue=False)
-        tab.look.click(self.look, self.everything, [tab.found, tab.gallery, self.train.arithmetic], queue=False)
+        tab.look.click(self.look, self.everything, [tab.found, self.train.arithmetic, *tab.pictures.outputs()], queue=False)
+        tab.drop.upload(self.take_in, {*self.everything, tab.drop}, [tab.dropped, tab.drop, *tab.outputs()], queue=False)
+        tab.pictures.wire(self.everything, self.settled, Wrong)
+        tab.tools.wire(self.everything, self.settled, self.shown_concept, Wrong, tab.pictures)
 
-    def look(self, data: dict) -> tuple[Any, Any, Any]:
+    def settled(self, data: dict) -> Run:
+        """What the page says, kept in its workspace. Raises Wrong."""
+        space = self.space_of(data[self.model.workspace])
+        run = self.run_of(data, space.run().base.checkpoint)
+        space.keep(run)
+        return run
+
+    def shown_concept(self, data: dict, run: Run) -> Concept:
+        return run.concepts[data[self.concepts.current]]
+
+    def look(self, data: dict) -> list[Any]:
+        """The check before the start."""
+        pictures = self.concepts.pictures
         try:
-            space = self.space_of(data[self.model.workspace])
-            run = self.run_of(data, space.run().base.checkpoint)
-            space.keep(run)
-            found, pictures = looked_at(to_dict(run)["concepts"], run)
-            return found, pictures, arithmetic(run)
+            run = self.settled(data)
+            found = check_panel.panel(overview(run), examined(run, self.host.tokens()))
+            return [found, arithmetic(run), *pictures.all(run)]
         except Wrong as error:
-            return live.message(str(error)), [], ""
+            return [live.message(str(error)), "", *pictures.none()]
+
+    def take_in(self, data: dict) -> list[Any]:
+        tab = self.concepts
+        try:
+            folder = self.space_of(data[self.model.workspace]).folder
+            return tab.taken_in(data[tab.drop], folder, *(data[part] for part in tab.parts()))
+        except Wrong as error:
+            return [live.message(str(error)), *[gr.update() for _ in (tab.drop, *tab.outputs())]]
 
     # ---- Train
 
@@ -178,7 +204,14 @@ class Page:
             return gr.update(choices=texts, value=texts[0], visible=True), "", gr.update()
         except Wrong as error:
             return quiet, live.message(str(error)), gr.update()
-        return quiet, "", live.panel(job)
+        return quiet, self.worries(run), live.panel(job)
+
+    def worries(self, run: Run) -> str:
+        """The serious findings of a run that has begun."""
+        try:
+            return check_panel.at_start(examined(run, self.host.tokens()))
+        except Wrong as error:
+            return live.message(str(error))
 
     def follow(self, seen: str, name: str | None) -> dict[Any, Any]:
         """What the page's timer shows: the newest job, on any number of pages."""
@@ -195,15 +228,7 @@ def with_choice(run: Run, choice: Choice | None) -> Run:
 
 
 def arithmetic(run: Run) -> str:
-    """Pictures, batches and steps in one line, so that nobody has to reckon."""
     try:
-        shows = sum(i.repeats for found in find_all(run) for i in found.items)
+        return check_panel.total(overview(run))
     except FolderError:
         return ""
-    if not shows:
-        return ""
-    size = run.training.batch_size * run.training.accumulation
-    per_epoch = -(-shows // size)
-    return (f'<div class="darkroom-figures">{shows} showings / {size} at once = {per_epoch} steps per epoch; '
-            f"{run.training.steps} steps = {run.training.steps / per_epoch:.1f} epochs, "
-            f"each picture is seen about {run.training.steps * size // shows} times</div>")

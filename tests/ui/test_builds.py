@@ -25,6 +25,15 @@ class Shown:
     def current(self):
         return self.checkpoints()[0]
 
+    def tokens(self):
+        return None
+
+    def describers(self):
+        return "DeepBooru", "CLIP"
+
+    def describe(self, how, images):
+        return (f"{how} {image.width}" for image in images)
+
 
 @pytest.fixture
 def page(tmp_path):

@@ -1,0 +1,147 @@
+"""Tools for all captions of the concept shown: find and replace, text before and after, tags, the host's describers."""
+
+from collections.abc import Callable, Iterator
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ..data import caption_tools
+from ..data.caption_tools import Change, Edit
+from ..data.captions import write_caption, written_caption
+from ..data.folder import FolderError, pictures_in
+from ..data.pictures import load
+from ..host import Host
+from ..run import Concept, Run
+from ..training import job as jobs
+from .check_panel import counted
+from .live import message
+from .parts import unsaved
+from .pictures_panel import Settled
+
+SHOWN, TAGS = 8, 60  # changes and tags that are listed
+EMPTY, ALL = "Pictures without a caption", "All pictures, replacing their captions"
+
+
+class CaptionTools:
+    """Nothing is written before Apply; the last change can be undone."""
+
+    def __init__(self, host: Host) -> None:
+        self.host, self.undoable = host, gr.State([])
+        with gr.Accordion("Caption tools: for all pictures of this concept", open=False, elem_id="darkroom_caption_tools"):
+            with gr.Row():
+                self.find = field("Find", "find", "Exactly as written.")
+                self.replace = field("Replace by", "replace", "Empty: taken out.")
+            with gr.Row():
+                self.before = field("Put before", "before", "Such as 'zwx ghost,'.")
+                self.after = field("Put after", "after", "Such as ', night'.")
+            with gr.Row():
+                self.preview = gr.Button("Preview", elem_id="darkroom_tools_preview")
+                self.apply = gr.Button("Apply", elem_id="darkroom_tools_apply")
+                self.undo = gr.Button("Undo", elem_id="darkroom_tools_undo")
+                self.count = gr.Button("Count tags", elem_id="darkroom_tools_tags")
+            names = host.describers()
+            with gr.Row(visible=bool(names)):
+                self.how = unsaved(gr.Dropdown(choices=list(names), value=next(iter(names), None), label="Describe by",
+                                               elem_id="darkroom_describe_how", info="The WebUI's own interrogators."))
+                self.which = unsaved(gr.Dropdown(choices=[EMPTY, ALL], value=EMPTY, label="Which",
+                                                 elem_id="darkroom_describe_which"))
+                self.describe = gr.Button("Describe", elem_id="darkroom_describe")
+            self.answer = gr.HTML(elem_id="darkroom_tools_answer")
+
+    def wire(self, everything: set[Any], settled: Settled, current: Callable[[dict, Run], Concept],
+             wrong: tuple[type[Exception], ...], pictures: Any) -> None:
+        """current: the concept that the page shows; pictures: the panel whose gallery follows."""
+        self.settled, self.current, self.wrong, self.pictures = settled, current, wrong, pictures
+        known = {*everything, self.find, self.replace, self.before, self.after}
+        after = [self.answer, self.undoable, *pictures.outputs()]
+        self.preview.click(self.previewed, known, [self.answer], queue=False)
+        self.apply.click(self.applied, known, after, queue=False)
+        self.undo.click(self.undone, {*everything, self.undoable}, after, queue=False)
+        self.count.click(self.counted, everything, [self.answer], queue=False)
+        self.describe.click(self.described, {*everything, self.how, self.which}, after)
+
+    def edit(self, data: dict) -> Edit:
+        return Edit(*(data[one] or "" for one in (self.find, self.replace, self.before, self.after)))
+
+    def changes(self, data: dict) -> list[Change]:
+        return caption_tools.changes(self.current(data, self.settled(data)), self.edit(data))
+
+    def previewed(self, data: dict) -> str:
+        try:
+            return listed(self.changes(data), "would change")
+        except self.wrong as error:
+            return message(str(error))
+
+    def applied(self, data: dict) -> list[Any]:
+        try:
+            made = self.changes(data)
+            caption_tools.apply(made)
+            return [listed(made, "changed"), made, *self.pictures.all(self.settled(data))]
+        except self.wrong as error:
+            return self.refused(error)
+
+    def undone(self, data: dict) -> list[Any]:
+        made = data[self.undoable]
+        try:
+            caption_tools.undo(made)
+            said = f"{counted(len(made), 'caption')} as before." if made else "There is nothing to undo."
+            return [message(said, good=bool(made)), [], *self.pictures.all(self.settled(data))]
+        except self.wrong as error:
+            return self.refused(error)
+
+    def refused(self, error: Exception) -> list[Any]:
+        return [message(str(error)), gr.update(), *[gr.update() for _ in self.pictures.outputs()]]
+
+    def counted(self, data: dict) -> str:
+        """Every tag with its number, and how shuffling may show a caption."""
+        try:
+            run = self.settled(data)
+            texts = list(caption_tools.captions_in(self.current(data, run)).values())
+        except self.wrong as error:
+            return message(str(error))
+        found = caption_tools.tags(texts)
+        chips = "".join(f'<span class="darkroom-tag">{escape(tag)} <b>{n}</b></span>' for tag, n in found.most_common(TAGS))
+        longest = max(texts, key=lambda text: text.count(","), default="")
+        shuffles = "".join(f"<li>{escape(text)}</li>" for text in caption_tools.shuffles(longest, run.data.keep_first))
+        note = "as training will show it" if run.data.shuffle_captions else "as it would be shown if Shuffle captions were on"
+        return (f'<div class="darkroom-tags">{chips}</div><div class="darkroom-faint">Shuffled, {note} '
+                f"(the first {run.data.keep_first} stay):</div><ul>{shuffles}</ul>")
+
+    # ---- the host's interrogators
+
+    def described(self, data: dict) -> Iterator[list[Any]]:
+        """Writes a caption beside each picture as it is made, so that interrupting loses none."""
+        made: list[Change] = []
+        quiet = [gr.update() for _ in self.pictures.outputs()]
+        try:
+            if jobs.running():
+                raise FolderError("Something is being trained. Describe pictures when it is done.")
+            run = self.settled(data)
+            root = Path(self.current(data, run).folder).expanduser()
+            chosen = [p for p in pictures_in(root) if data[self.which] == ALL or not written_caption(p)]
+            for path, text in zip(chosen, self.host.describe(data[self.how], (load(p) for p in chosen))):
+                before = written_caption(path)
+                write_caption(path, text)
+                made.append(Change(path, before, before or "", text))
+                yield [message(f"{len(made)} of {len(chosen)} described.", good=True), made, *quiet]
+            yield [listed(made, "described"), made, *self.pictures.all(run)]
+        except self.wrong as error:
+            yield [message(str(error)), made, *quiet]
+
+
+def field(label: str, name: str, info: str) -> Any:
+    return unsaved(gr.Textbox(label=label, info=info, max_lines=1, elem_id=f"darkroom_tools_{name}"))
+
+
+def listed(made: list[Change], what: str) -> str:
+    """Some of the changes, before and after."""
+    if not made:
+        return message("No caption fits; nothing to change.")
+    shown = ((change.path.name, change.said, change.says) for change in made[:SHOWN])
+    rows = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in texts)}</tr>" for texts in shown)
+    more = f'<div class="darkroom-faint">and {len(made) - SHOWN} more</div>' if len(made) > SHOWN else ""
+    return (f'<div class="darkroom-figures">{counted(len(made), "caption")} {what}.</div><div class="darkroom-wide">'
+            f'<table class="darkroom-check-table"><thead><tr><th>Picture</th><th>Before</th><th>After</th></tr></thead>'
+            f"<tbody>{rows}</tbody></table></div>{more}")

@@ -1,0 +1,153 @@
+"""The gallery of a run's pictures, and the chosen picture: how it is cut, its mask, and its caption, edited in place."""
+
+from collections.abc import Callable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from ..data.captions import FILEWORDS, write_caption, written_caption
+from ..data.folder import Item, find_all
+from ..data.framing import framed
+from ..data.pictures import PictureError
+from ..run import Run
+from .check_panel import data_address
+from .live import message
+from .parts import unsaved
+
+THUMBNAILS = 60  # on a page of the gallery; one of more is slow
+Settled = Callable[[dict], Run]  # the page's values as a run, kept in the workspace; raises what a person did wrong
+
+
+class PicturesPanel:
+    """Which picture is chosen is a path in a state; what is shown is read anew from the folder every time."""
+
+    def __init__(self) -> None:
+        self.paths, self.chosen = gr.State([]), gr.State("")
+        self.gallery = gr.Gallery(label="Pictures (click one to see its crop and its caption)", columns=6, height=300,
+                                  allow_preview=False, elem_id="darkroom_gallery")
+        self.page = unsaved(gr.Slider(1, 2, value=1, step=1, label="Page of pictures", visible=False,
+                                      elem_id="darkroom_gallery_page"))
+        with gr.Row():
+            self.picture = gr.HTML(elem_id="darkroom_framed")
+            with gr.Column():
+                self.caption = unsaved(gr.Textbox(label="Caption of the chosen picture", lines=3, interactive=False,
+                                                  elem_id="darkroom_caption", info="Choose a picture above first."))
+                with gr.Row():
+                    self.save = gr.Button("Save caption", elem_id="darkroom_caption_save", elem_classes=["darkroom-small"])
+                    self.save_next = gr.Button("Save and next", elem_id="darkroom_caption_next", elem_classes=["darkroom-small"])
+                self.answer = gr.HTML(elem_id="darkroom_caption_answer")
+
+    def outputs(self) -> list[Any]:
+        """What all() updates."""
+        return [self.gallery, self.page, self.paths, *self.of_chosen()]
+
+    def of_chosen(self) -> list[Any]:
+        """What one() updates."""
+        return [self.chosen, self.picture, self.caption, self.answer]
+
+    def wire(self, everything: set[Any], settled: Settled, wrong: tuple[type[Exception], ...]) -> None:
+        """everything: the inputs that settled() reads; wrong: what it raises."""
+        self.settled, self.wrong = settled, wrong
+        self.gallery.select(self.choose, {*everything, self.paths}, self.of_chosen(), queue=False)
+        self.page.input(self.turn, {*everything, self.page}, self.outputs(), queue=False)
+        known = {*everything, self.paths, self.chosen, self.caption, self.page}
+        self.save.click(self.saved, known, [self.gallery, *self.of_chosen()], queue=False)
+        self.save_next.click(self.saved_next, known, [self.gallery, *self.of_chosen()], queue=False)
+
+    # ---- all pictures
+
+    def all(self, run: Run, page: int = 1) -> list[Any]:
+        """Updates that show a page of the run's pictures, with none chosen."""
+        items = items_of(run)
+        pages = max(1, -(-len(items) // THUMBNAILS))
+        shown = items[THUMBNAILS * (page - 1):THUMBNAILS * page]
+        slider = gr.update(maximum=max(2, pages), value=page, visible=pages > 1)
+        return [thumbnails(shown), slider, [str(item.path) for item in shown], *self.nothing()]
+
+    def none(self) -> list[Any]:
+        return [[], gr.update(visible=False), [], *self.nothing()]
+
+    def nothing(self) -> list[Any]:
+        return ["", "", gr.update(value="", interactive=False, info="Choose a picture above first."), ""]
+
+    def turn(self, data: dict) -> list[Any]:
+        try:
+            return self.all(self.settled(data), int(data[self.page]))
+        except self.wrong as error:
+            return [*self.none()[:-1], message(str(error))]
+
+    # ---- the chosen one
+
+    def choose(self, data: dict, event: gr.SelectData) -> list[Any]:
+        paths = data[self.paths]
+        number = event.index if isinstance(event.index, int) else 0
+        if number >= len(paths):
+            return self.nothing()
+        try:
+            return self.one(self.settled(data), paths[number])
+        except self.wrong as error:
+            return [*self.nothing()[:-1], message(str(error))]
+
+    def one(self, run: Run, path: str, answer: str = "") -> list[Any]:
+        """Updates that show this picture."""
+        item = next((item for item in items_of(run) if str(item.path) == path), None)
+        if item is None:
+            return [*self.nothing()[:-1], message(f"{Path(path).name} is no longer there. Press Check before start.")]
+        return [path, figure(item, run), self.box(item), answer]
+
+    def box(self, item: Item) -> Any:
+        """The caption's text, and where it is kept."""
+        written = written_caption(item.path)
+        info = f"In {item.path.stem}.txt." if written is not None else f"Not written yet; saving makes {item.path.stem}.txt."
+        return gr.update(value=written or "", interactive=True, info=info)
+
+    def saved(self, data: dict) -> list[Any]:
+        return self.write(data, data[self.chosen])
+
+    def saved_next(self, data: dict) -> list[Any]:
+        paths, chosen = data[self.paths], data[self.chosen]
+        following = paths[(paths.index(chosen) + 1) % len(paths)] if chosen in paths else chosen
+        return self.write(data, following)
+
+    def write(self, data: dict, shown_next: str) -> list[Any]:
+        """Writes the chosen picture's caption, then shows this one."""
+        chosen = data[self.chosen]
+        if not chosen:
+            return [gr.update(), *self.nothing()[:-1], message("Choose a picture first.")]
+        try:
+            write_caption(Path(chosen), data[self.caption])
+            run = self.settled(data)
+            known = set(data[self.paths])
+            shown = [item for item in items_of(run) if str(item.path) in known]
+            answer = message(f"Saved {Path(chosen).stem}.txt.", good=True)
+            return [thumbnails(shown), *self.one(run, shown_next, answer)]
+        except self.wrong as error:
+            return [gr.update(), gr.update(), gr.update(), gr.update(), message(str(error))]
+
+
+def items_of(run: Run) -> list[Item]:
+    """Raises FolderError."""
+    return [item for found in find_all(run) for item in found.items]
+
+
+def thumbnails(items: list[Item]) -> list[tuple[str, str]]:
+    return [(str(item.path), item.prompt) for item in items]
+
+
+def figure(item: Item, run: Run) -> str:
+    """The picture as it will be learned, with what that means in words."""
+    try:
+        image, size, masked = framed(item.path, run)
+    except PictureError as error:
+        return message(str(error))
+    cut = ", cut at random" if run.data.crop == "random" else ""
+    notes = [f"{item.width}×{item.height}, learned in {size[0]}×{size[1]}{cut}"]
+    if masked:
+        notes.append("tinted: left out by its mask" if run.data.masked else "it has a mask, but Masks is off in the Train tab")
+    called = f"<div>Called: <q>{escape(item.prompt)}</q></div>"
+    if FILEWORDS not in run.concepts[0].instance_prompt and len(run.concepts) == 1 and run.concepts[0].instance_prompt:
+        called += f'<div class="darkroom-warning">The instance prompt lacks {FILEWORDS}, so captions are not used.</div>'
+    return (f'<figure class="darkroom-framed"><img src="{data_address(image)}" alt="{escape(item.path.name)}">'
+            f"<figcaption><b>{escape(item.path.name)}</b> {escape('; '.join(notes))}{called}</figcaption></figure>")
