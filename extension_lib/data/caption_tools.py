@@ -49,7 +49,7 @@ def edited(text: str, edit: Edit) -> str:
     if edit.find and edit.find in text:
         text = without_gaps(text.replace(edit.find, edit.replace))
     if edit.before and not text.startswith(edit.before.strip()):
-        text = f"{edit.before.strip()} {text}"
+        text = f"{edit.before.strip()} {text}".rstrip(" ,")
     if edit.after and not text.endswith(edit.after.strip()):
         text = f"{text}{'' if edit.after.lstrip().startswith((',', '.')) else ' '}{edit.after.strip()}"
     return text.strip()

@@ -158,7 +158,8 @@ def without_caption(missing: list[Item], told: list[Item]) -> Iterator[Problem]:
                                                f"others' too, or take {FILEWORDS} out of the instance prompt.")
         return
     for item in missing:
-        yield Problem("missing-caption", item.path, f"{item.path.name} has no caption and would be called '{item.prompt}'; "
+        called = f"be called '{item.prompt}'" if item.prompt else "be learned without any words"
+        yield Problem("missing-caption", item.path, f"{item.path.name} has no caption and would {called}; "
                                                     f"write one into {item.path.stem}.txt.")
 
 

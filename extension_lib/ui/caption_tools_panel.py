@@ -29,7 +29,8 @@ class CaptionTools:
 
     def __init__(self, host: Host) -> None:
         self.host, self.undoable = host, gr.State([])
-        with gr.Accordion("Caption tools: for all pictures of this concept", open=False, elem_id="darkroom_caption_tools"):
+        with gr.Accordion("Caption tools", open=False, elem_id="darkroom_caption_tools"):
+            gr.Markdown("For every picture of the concept above. Nothing is written before you press Apply or Describe.")
             with gr.Row():
                 self.find = field("Find", "find", "Exactly as written.")
                 self.replace = field("Replace by", "replace", "Empty: taken out.")
@@ -42,7 +43,7 @@ class CaptionTools:
                 self.undo = gr.Button("Undo", elem_id="darkroom_tools_undo")
                 self.count = gr.Button("Count tags", elem_id="darkroom_tools_tags")
             names = host.describers()
-            with gr.Row(visible=bool(names)):
+            with gr.Row(visible=bool(names)) as self.describing:
                 self.how = unsaved(gr.Dropdown(choices=list(names), value=next(iter(names), None), label="Describe by",
                                                elem_id="darkroom_describe_how", info="The WebUI's own interrogators."))
                 self.which = unsaved(gr.Dropdown(choices=[EMPTY, ALL], value=EMPTY, label="Which",
@@ -142,6 +143,6 @@ def listed(made: list[Change], what: str) -> str:
     shown = ((change.path.name, change.said, change.says) for change in made[:SHOWN])
     rows = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in texts)}</tr>" for texts in shown)
     more = f'<div class="darkroom-faint">and {len(made) - SHOWN} more</div>' if len(made) > SHOWN else ""
+    head = "<thead><tr><th>Picture</th><th>Before</th><th>After</th></tr></thead>"
     return (f'<div class="darkroom-figures">{counted(len(made), "caption")} {what}.</div><div class="darkroom-wide">'
-            f'<table class="darkroom-check-table"><thead><tr><th>Picture</th><th>Before</th><th>After</th></tr></thead>'
-            f"<tbody>{rows}</tbody></table></div>{more}")
+            f'<table class="darkroom-check-table darkroom-check-changes">{head}<tbody>{rows}</tbody></table></div>{more}')

@@ -26,16 +26,16 @@ def panel(overview: Overview, problems: Sequence[Problem]) -> str:
 
 def table(overview: Overview) -> str:
     rows = "".join(row(n + 1, part) for n, part in enumerate(overview.parts))
-    head = "".join(f"<th>{title}</th>" for title in ("Concept", "Pictures", "Repeats", "Shown per epoch", "Learned in the sizes",
-                                                     "Final prompts"))
+    head = "".join(f"<th>{title}</th>" for title in ("Concept", "Pictures", "Repeats", "Shown per epoch", "Learned in the sizes"))
     return (f'<div class="darkroom-wide"><table class="darkroom-check-table"><thead><tr>{head}</tr></thead>'
             f"<tbody>{rows}</tbody></table></div>")
 
 
 def row(number: int, part: Part) -> str:
     repeats = ", ".join(f"×{n}" for n in part.repeats)
-    cells = (str(number), str(len(part.items)), repeats, str(part.showings), sizes(part), prompts(part))
-    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+    cells = (str(number), str(len(part.items)), repeats, str(part.showings), sizes(part))
+    numbers = "".join(f"<td>{cell}</td>" for cell in cells)
+    return f'<tr class="numbers">{numbers}</tr><tr><td></td><td colspan="{len(cells) - 1}">{prompts(part)}</td></tr>'
 
 
 def sizes(part: Part) -> str:
@@ -50,9 +50,11 @@ def shape(width: int, height: int) -> str:
 
 
 def prompts(part: Part) -> str:
+    """Some pictures with the prompt under which each is learned."""
     more = len(part.items) - len(part.prompts)
-    lines = "".join(f'<li title="{escape(item.path.name)}">{escape(text) or "<i>empty</i>"}</li>' for item, text in part.prompts)
-    return f"<ul>{lines}</ul>" + (f'<span class="darkroom-faint">and {more} more</span>' if more > 0 else "")
+    lines = "".join(f'<div class="darkroom-line">{small_picture(item.path)}<q>{escape(text) or "<i>empty</i>"}</q></div>'
+                    for item, text in part.prompts)
+    return lines + (f'<span class="darkroom-faint">and {more} more</span>' if more > 0 else "")
 
 
 def total(overview: Overview) -> str:

@@ -27,17 +27,18 @@ class ConceptsTab:
                 with gr.Row():
                     self.which = gr.Radio(choices=["Concept 1"], value="Concept 1", label="Concept", scale=4,
                                           elem_id="darkroom_concept", info="One thing to learn. Most need only one.")
-                    self.add = gr.Button("Add", elem_id="darkroom_concept_add", elem_classes=["darkroom-small"])
-                    self.remove = gr.Button("Remove", elem_id="darkroom_concept_remove", elem_classes=["darkroom-small"])
+                    self.add = gr.Button("Add", elem_id="darkroom_concept_add", elem_classes=["darkroom-small"], size="sm")
+                    self.remove = gr.Button("Remove", elem_id="darkroom_concept_remove",
+                                            elem_classes=["darkroom-small"], size="sm")
                 self.drop = unsaved(gr.File(label="Drop pictures here; they are copied into the workspace", file_count="multiple",
-                                            elem_id="darkroom_drop", height=110))
+                                            elem_id="darkroom_drop", height=140))
                 self.dropped = gr.HTML(elem_id="darkroom_dropped")
                 self.fields = {o.name: component(o, elem_id("concepts", o.name)) for o in options(Concept)}
                 self.look = gr.Button("Check before start", variant="primary", elem_id="darkroom_look")
             with gr.Column():
                 self.found = gr.HTML(elem_id="darkroom_found")
-                self.pictures = PicturesPanel()
-                self.tools = CaptionTools(host)
+        self.pictures = PicturesPanel()
+        self.tools = CaptionTools(host)
         unsaved(self.which)
 
     def parts(self) -> list[Any]:

@@ -25,18 +25,20 @@ class PicturesPanel:
 
     def __init__(self) -> None:
         self.paths, self.chosen = gr.State([]), gr.State("")
-        self.gallery = gr.Gallery(label="Pictures (click one to see its crop and its caption)", columns=6, height=300,
-                                  allow_preview=False, elem_id="darkroom_gallery")
-        self.page = unsaved(gr.Slider(1, 2, value=1, step=1, label="Page of pictures", visible=False,
-                                      elem_id="darkroom_gallery_page"))
         with gr.Row():
-            self.picture = gr.HTML(elem_id="darkroom_framed")
-            with gr.Column():
-                self.caption = unsaved(gr.Textbox(label="Caption of the chosen picture", lines=3, interactive=False,
-                                                  elem_id="darkroom_caption", info="Choose a picture above first."))
+            with gr.Column(scale=4):
+                self.gallery = gr.Gallery(label="Pictures: choose one to see its crop and its caption", columns=4, height=420,
+                                          allow_preview=False, elem_id="darkroom_gallery")
+                self.page = unsaved(gr.Slider(1, 2, value=1, step=1, label="Page of pictures", visible=False,
+                                              elem_id="darkroom_gallery_page"))
+            with gr.Column(scale=3):
+                self.picture = gr.HTML(elem_id="darkroom_framed")
+            with gr.Column(scale=3):
+                self.caption = unsaved(gr.Textbox(label="Caption of the chosen picture", lines=4, interactive=False,
+                                                  elem_id="darkroom_caption", info="Choose a picture first."))
                 with gr.Row():
-                    self.save = gr.Button("Save caption", elem_id="darkroom_caption_save", elem_classes=["darkroom-small"])
-                    self.save_next = gr.Button("Save and next", elem_id="darkroom_caption_next", elem_classes=["darkroom-small"])
+                    self.save = gr.Button("Save caption", elem_id="darkroom_caption_save", size="sm")
+                    self.save_next = gr.Button("Save and next", elem_id="darkroom_caption_next", size="sm")
                 self.answer = gr.HTML(elem_id="darkroom_caption_answer")
 
     def outputs(self) -> list[Any]:
@@ -70,7 +72,7 @@ class PicturesPanel:
         return [[], gr.update(visible=False), [], *self.nothing()]
 
     def nothing(self) -> list[Any]:
-        return ["", "", gr.update(value="", interactive=False, info="Choose a picture above first."), ""]
+        return ["", "", gr.update(value="", interactive=False, info="Choose a picture first."), ""]
 
     def turn(self, data: dict) -> list[Any]:
         try:

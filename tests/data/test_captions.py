@@ -39,6 +39,7 @@ def test_a_caption_is_written_beside_its_picture_and_read_back(tmp_path):
     (Edit(before="zwx,"), "zwx, 1girl, snow, smile"),
     (Edit(before="1girl,"), "1girl, snow, smile"),
     (Edit(after=", by zwx"), "1girl, snow, smile, by zwx"),
+    (Edit(find="1girl, snow, smile", before="zwx,"), "zwx"),
     (Edit(after="on film"), "1girl, snow, smile on film"),
     (Edit(find="1girl", replace="woman", before="a"), "a woman, snow, smile"),
 ])

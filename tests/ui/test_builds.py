@@ -2,37 +2,13 @@
 
 import gradio as gr
 import pytest
+from shown import Shown
 
 from extension_lib import methods
-from extension_lib.host import Checkpoint, Folders
 from extension_lib.run import all_sections, from_dict
 from extension_lib.settings import options
 from extension_lib.ui.form import limits
 from extension_lib.ui.page import Page
-
-
-class Shown:
-    """As much of a host as a page asks for before anyone clicks."""
-
-    name = "shown"
-
-    def __init__(self, root):
-        self.folders = Folders(*(root / name for name in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
-
-    def checkpoints(self):
-        return [Checkpoint("toyland", self.folders.checkpoints / "toyland.safetensors")]
-
-    def current(self):
-        return self.checkpoints()[0]
-
-    def tokens(self):
-        return None
-
-    def describers(self):
-        return "DeepBooru", "CLIP"
-
-    def describe(self, how, images):
-        return (f"{how} {image.width}" for image in images)
 
 
 @pytest.fixture

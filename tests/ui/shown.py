@@ -1,0 +1,25 @@
+"""As much of a host as a page asks for, without a model; it describes pictures by their size."""
+
+from extension_lib.host import Checkpoint, Folders
+
+
+class Shown:
+    name = "shown"
+
+    def __init__(self, root):
+        self.folders = Folders(*(root / name for name in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
+
+    def checkpoints(self):
+        return [Checkpoint("toyland", self.folders.checkpoints / "toyland.safetensors")]
+
+    def current(self):
+        return self.checkpoints()[0]
+
+    def tokens(self):
+        return None
+
+    def describers(self):
+        return "DeepBooru", "CLIP"
+
+    def describe(self, how, images):
+        return (f"{how} sees {image.width} pixels" for image in images)

@@ -1,0 +1,165 @@
+"""What the Concepts tab's controls do, without a browser, in this environment's Gradio."""
+
+from pathlib import Path
+from random import Random
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+from PIL import Image
+from planted import planted
+from shown import Shown
+
+from extension_lib.data.captions import written_caption
+from extension_lib.data.doctor import examined
+from extension_lib.data.folder import find_all
+from extension_lib.ui import check_panel, pictures_panel
+from extension_lib.ui.page import Page
+
+
+@pytest.fixture
+def page(tmp_path):
+    with gr.Blocks():
+        made = Page(Shown(tmp_path))
+    made.create("ghost", "toyland")
+    return made
+
+
+@pytest.fixture
+def folder(tmp_path):
+    planted(tmp_path / "照片 <b>", Random(7), 0, kinds=("unreadable", "duplicate", "missing-caption", "trigger-absent"))
+    return tmp_path / "照片 <b>"
+
+
+def said(page, folder="", **more):
+    """What a browser would send: every component's value."""
+    tab = page.concepts
+    tools, pictures = tab.tools, tab.pictures
+    parts = {*page.everything, tools.find, tools.replace, tools.before, tools.after, tools.undoable, tools.how, tools.which,
+             pictures.paths, pictures.chosen, pictures.caption, pictures.page, tab.drop}
+    data = {part: part.value for part in parts}
+    data.update({page.model.workspace: "ghost", tab.all: [{}], tab.current: 0, tab.fields["folder"]: str(folder),
+                 page.train.form.components["data", "resolution"]: 256})
+    return {**data, **more.pop("also", {})}
+
+
+def paths(folder):
+    return sorted(str(p) for p in folder.iterdir() if p.suffix in (".png", ".jpg", ".webp"))
+
+
+def test_the_check_shows_the_table_and_every_finding_beside_its_picture(page, folder):
+    found, line, gallery, *_ = page.look(said(page, folder))
+    run = page.space_of("ghost").run()
+    problems = examined(run)
+    assert found.count('class="darkroom-finding"') == len({p.kind for p in problems}) == 4
+    assert found.count("<img") >= len([p for p in problems if p.kind != "unreadable"])
+    assert "steps per epoch" in line and line in found and [p for p, _ in gallery] == [str(i.path) for i in find_all(run)[0].items]
+    assert "照片 <b>" not in found
+
+
+def test_a_clean_folder_says_so(page, tmp_path):
+    planted(tmp_path / "clean", Random(3), 0)
+    found, *_ = page.look(said(page, tmp_path / "clean"))
+    assert "No problems found" in found and "darkroom-finding" not in found
+
+
+def test_a_folder_that_is_not_there_is_named(page, tmp_path):
+    found, line, gallery, *_ = page.look(said(page, tmp_path / "nowhere"))
+    assert "There is no folder" in found and line == "" and gallery == []
+
+
+def test_a_chosen_picture_is_shown_with_its_caption_and_saved_beside_it(page, folder):
+    panel = page.concepts.pictures
+    shown = paths(folder)
+    chosen, picture, box, answer = panel.choose(said(page, folder, also={panel.paths: shown}), SimpleNamespace(index=1))
+    assert chosen == shown[1] and "<img" in picture and box["value"] == (written_caption(Path(chosen)) or "")
+    data = said(page, folder, also={panel.paths: shown, panel.chosen: chosen, panel.caption: "新的 caption, zwx"})
+    gallery, after, *_ = panel.saved_next(data)
+    assert written_caption(Path(chosen)) == "新的 caption, zwx" and after == shown[2]
+    assert "新的 caption, zwx" in dict(gallery)[chosen]
+    assert panel.saved(data)[1] == chosen
+
+
+def test_saving_without_a_choice_says_so_and_writes_nothing(page, folder):
+    before = sorted(p.name for p in folder.iterdir())
+    assert "Choose a picture" in page.concepts.pictures.saved(said(page, folder))[-1]
+    assert sorted(p.name for p in folder.iterdir()) == before
+
+
+def test_a_picture_that_is_gone_is_named(page, folder):
+    panel = page.concepts.pictures
+    gone = paths(folder)[1]
+    Path(gone).unlink()
+    assert Path(gone).name in panel.choose(said(page, folder, also={panel.paths: [gone]}), SimpleNamespace(index=0))[-1]
+
+
+def test_many_pictures_come_in_pages(page, tmp_path, monkeypatch):
+    monkeypatch.setattr(pictures_panel, "THUMBNAILS", 3)
+    for n in range(7):
+        Image.new("RGB", (64, 64), (n, 0, 0)).save(tmp_path / f"{n}.png")
+    panel = page.concepts.pictures
+    gallery, slider, *_ = panel.turn(said(page, tmp_path, also={panel.page: 3}))
+    assert [Path(p).name for p, _ in gallery] == ["6.png"] and slider["maximum"] == 3 and slider["visible"]
+
+
+TOOLS = {"find": ("ohwx", True), "replace": ("zzz", False), "before": ("start", True), "after": (", end", True)}
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_every_tool_changes_captions_and_undo_brings_them_back(page, tmp_path, name):
+    folder = tmp_path / "p"
+    folder.mkdir()
+    Image.new("RGB", (64, 64)).save(folder / "a.png")
+    (folder / "a.txt").write_text("ohwx, snow", encoding="utf-8")
+    tools = page.concepts.tools
+    value, alone = TOOLS[name]
+    also = {getattr(tools, name): value, **({} if alone else {tools.find: "snow"})}
+    assert "1 caption would change" in tools.previewed(said(page, folder, also=also))
+    assert written_caption(folder / "a.png") == "ohwx, snow"
+    made = tools.applied(said(page, folder, also=also))[1]
+    assert written_caption(folder / "a.png") == {"find": "snow", "replace": "ohwx, zzz", "before": "start ohwx, snow",
+                                                 "after": "ohwx, snow, end"}[name]
+    tools.undone(said(page, folder, also={tools.undoable: made}))
+    assert written_caption(folder / "a.png") == "ohwx, snow"
+
+
+def test_tags_are_counted_and_shuffling_is_shown(page, folder):
+    assert "darkroom-tag" in page.concepts.tools.counted(said(page, folder))
+
+
+@pytest.mark.parametrize("which, written", [("Pictures without a caption", 1), ("All pictures, replacing their captions", 2)])
+def test_the_host_s_describer_writes_captions(page, tmp_path, which, written):
+    folder = tmp_path / "p"
+    folder.mkdir()
+    for name in "ab":
+        Image.new("RGB", (64, 64)).save(folder / f"{name}.png")
+    (folder / "a.txt").write_text("mine", encoding="utf-8")
+    tools = page.concepts.tools
+    *_, last = tools.described(said(page, folder, also={tools.how: "CLIP", tools.which: which}))
+    assert len(last[1]) == written and written_caption(folder / "b.png") == "CLIP sees 64 pixels"
+    assert (written_caption(folder / "a.png") == "mine") == (written == 1)
+
+
+def test_without_describers_their_controls_are_hidden(tmp_path):
+    host = Shown(tmp_path)
+    host.describers = lambda: ()
+    with gr.Blocks():
+        page = Page(host)
+    assert page.concepts.tools.describing.visible is False
+
+
+def test_dropped_pictures_are_copied_and_the_concept_uses_them(page, folder, tmp_path):
+    tab = page.concepts
+    dropped = [SimpleNamespace(name=p) for p in paths(folder)[:2]]
+    answer, _, concepts, *_ = page.take_in(said(page, folder, also={tab.drop: dropped}))
+    space = page.space_of("ghost").folder
+    assert concepts[0]["folder"] == str(space / "pictures") and len(list((space / "pictures").iterdir())) == 2
+    assert "Copied 2 pictures" in answer and str(folder.name.split("<")[0]) in answer
+
+
+def test_starting_repeats_only_what_is_serious(folder, page):
+    page.look(said(page, folder))
+    run = page.space_of("ghost").run()
+    told = page.worries(run)
+    assert told.count("darkroom-warning") == 3 and "mirrored" not in told and "shows the same" not in told
+    assert check_panel.at_start(()) == ""
