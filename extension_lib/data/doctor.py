@@ -77,7 +77,7 @@ def of_concept(run: Run, concept: Concept, found: Found, tokens: Tokens | None =
 
 def look(path: Path, items: dict[Path, Item], run: Run) -> Seen | Problem:
     try:
-        image = load(path)
+        image = load(path, 2 * run.data.resolution)
         if run.data.masked:
             mask_of(path)
     except PictureError as error:

@@ -15,14 +15,17 @@ class PictureError(ValueError):
     """A picture that cannot be read; the message names it."""
 
 
-def load(path: Path) -> Image.Image:
+def load(path: Path, enough: int | None = None) -> Image.Image:
     """The picture in RGB, turned upright; transparent parts on white, of an animation the first frame.
 
+    enough: pixels that each side needs at least; a large JPEG is then read smaller than it is, in a fifth of the time.
     Raises PictureError.
     """
     try:
         with Image.open(path) as image:
             image.seek(0)
+            if enough:
+                image.draft(None, (enough, enough))
             return rgb(ImageOps.exif_transpose(image) if image.format in TURNED else image)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise PictureError(f"{path.name} cannot be read as a picture: {error}.") from error

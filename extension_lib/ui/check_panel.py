@@ -96,7 +96,7 @@ def finding(problem: Problem) -> str:
 
 def small_picture(path: Path) -> str:
     try:
-        image = load(path)
+        image = load(path, 2 * THUMBNAIL)
     except PictureError:
         return f'<span class="darkroom-thumb darkroom-broken" title="{escape(path.name)}">?</span>'
     image.thumbnail((2 * THUMBNAIL, 2 * THUMBNAIL))

@@ -49,3 +49,10 @@ def test_a_broken_picture_is_named(tmp_path):
     (tmp_path / "broken.png").write_bytes(b"\x89PNG not really")
     with pytest.raises(PictureError, match="broken.png"):
         load(tmp_path / "broken.png")
+
+
+def test_a_large_photograph_is_read_smaller_where_that_is_enough(tmp_path):
+    Image.new("RGB", (1600, 1200), (200, 100, 50)).save(tmp_path / "a.jpg")
+    small = load(tmp_path / "a.jpg", 300)
+    assert small.size == (400, 300) and load(tmp_path / "a.jpg").size == (1600, 1200)
+    assert load(tmp_path / "a.jpg", 2000).size == (1600, 1200)
