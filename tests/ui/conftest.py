@@ -1,16 +1,8 @@
 """What tests of pages in a browser share."""
 
-import socket
-
 import pytest
-from browser import entered, opened
+from browser import entered, free_port, opened
 from helpers import draw_pictures
-
-
-def free_port():
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return free.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
