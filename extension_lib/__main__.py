@@ -1,4 +1,4 @@
-"""The way in without a WebUI: app, train, draw, compare, settings, practice."""
+"""The way in without a WebUI: app, train, check, draw, compare, settings, practice."""
 
 import argparse
 import logging
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns the exit status. Wrong input is one sentence on stderr and status 2."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options_, rest = parser().parse_known_args(arguments)
-    if rest and options_.function is not train:
+    if rest and options_.function not in (train, check):
         print(f"Unknown arguments: {' '.join(rest)}", file=sys.stderr)
         return 2
     try:
@@ -50,7 +50,8 @@ def parser() -> argparse.ArgumentParser:
     served = command(app)
     served.add_argument("--port", type=int, default=7861)
     served.add_argument("--listen", action="store_true", help="let other machines in your network use it too")
-    command(train).add_argument("run", type=Path, help="a TOML file; --section.setting VALUE changes what it says")
+    for function in (train, check):
+        command(function).add_argument("run", type=Path, help="a TOML file; --section.setting VALUE changes what it says")
     for function in (draw, compare):
         made = command(function)
         made.add_argument("prompt", help="with <lora:name:weight> if you like")
@@ -97,6 +98,22 @@ def train(given: argparse.Namespace, rest: list[str]) -> int:
         job.stop("Stopped by Ctrl-C.")
         follow(job)
     return 1 if job.ended and job.ended.failed else 0
+
+
+def check(given: argparse.Namespace, rest: list[str]) -> int:
+    """Say what a TOML file would train, and what is wrong with its pictures; the status is 1 where something is."""
+    from .data.doctor import examined
+    from .data.overview import overview
+
+    run = read_run(given.run, changes(rest), host())
+    said = overview(run)
+    print(f"{said.pictures} pictures, {said.showings} showings and {said.per_epoch:g} steps in an epoch, {said.epochs:.1f} epochs")
+    for part in said.parts:
+        print("  " + ", ".join(f"{n} in {width}x{height}" for (width, height), n in part.sizes))
+        print(*(f"  {item.path.name}: {prompt}" for item, prompt in part.prompts), sep="\n")
+    problems = examined(run)
+    print(*(problem.text for problem in problems), sep="\n")
+    return 1 if problems else 0
 
 
 def read_run(path: Path, changed: dict[str, Any], here: "Standalone") -> Run:

@@ -76,3 +76,13 @@ def test_the_practice_model_is_installed_into_a_webui(tmp_path, capsys):
     assert cli.main(["practice", str(folder)]) == 0
     assert {p.name for p in folder.iterdir()} == {"toyland.safetensors", "toyland.yaml", "toyland.darkroom.toml", "toyland-text"}
     assert json.dumps(str(folder / "toyland-text")) in (folder / "toyland.yaml").read_text(encoding="utf-8")
+
+
+def test_check_says_what_would_be_trained_and_what_is_wrong(home, capsys):
+    at_64 = ["--data.resolution", "64"]
+    assert cli.main(["check", str(home / "run.toml"), *at_64]) == 0
+    said = capsys.readouterr().out
+    assert "5 pictures, 5 showings and 3 steps in an epoch" in said and "0.png: a zwx ghost" in said
+    (home / "pictures" / "bad.png").write_bytes(b"no picture")
+    assert cli.main(["check", str(home / "run.toml"), *at_64]) == 1
+    assert "bad.png cannot be read" in capsys.readouterr().out

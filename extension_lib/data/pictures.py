@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jfif", ".avif"}
 BEHIND = (255, 255, 255)  # what shows through transparent parts
@@ -28,7 +28,12 @@ def load(path: Path, enough: int | None = None) -> Image.Image:
                 image.draft(None, (enough, enough))
             return rgb(ImageOps.exif_transpose(image) if image.format in TURNED else image)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PictureError(f"{path.name} cannot be read as a picture: {error}.") from error
+        raise unreadable(path, error) from error
+
+
+def unreadable(path: Path, error: Exception) -> PictureError:
+    reason = "it is none, or of an unknown kind" if isinstance(error, UnidentifiedImageError) else str(error)
+    return PictureError(f"{path.name} cannot be read as a picture: {reason}.")
 
 
 def rgb(image: Image.Image) -> Image.Image:
@@ -55,4 +60,4 @@ def size(path: Path) -> tuple[int, int]:
             sideways = image.format in TURNED and image.getexif().get(ORIENTATION) in SIDEWAYS
             return (image.height, image.width) if sideways else (image.width, image.height)
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise PictureError(f"{path.name} cannot be read as a picture: {error}.") from error
+        raise unreadable(path, error) from error

@@ -25,8 +25,10 @@ def described(how: str, images: Iterable[Any]) -> Iterator[str]:
 def by_deepbooru(images: Iterable[Any]) -> Iterator[str]:
     try:
         deepbooru.model.start()
-    except (OSError, IndexError, RuntimeError) as error:  # no network, no file, a file that is none
-        raise HostError(f"DeepBooru could not be loaded ({error}). Its weights belong into models/torch_deepdanbooru.") from error
+    except (OSError, IndexError, RuntimeError) as error:  # IndexError: there is no file, and none could be fetched
+        deepbooru.model.model = None  # else the WebUI takes the empty model for a loaded one from now on
+        raise HostError("DeepBooru's weights could not be fetched or read. Go online once, or put model-resnet_custom_v3.pt into "
+                        "models/torch_deepdanbooru.") from error
     try:
         for image in images:
             yield deepbooru.model.tag_multi(image, force_disable_ranks=True)

@@ -123,9 +123,10 @@ class CaptionTools:
             root = Path(self.current(data, run).folder).expanduser()
             chosen = [p for p in pictures_in(root) if data[self.which] == ALL or not written_caption(p)]
             for path, text in zip(chosen, self.host.describe(data[self.how], (load(p) for p in chosen))):
-                before = written_caption(path)
-                write_caption(path, text)
-                made.append(Change(path, before, before or "", text))
+                if text:  # a describer may find nothing to say
+                    before = written_caption(path)
+                    write_caption(path, text)
+                    made.append(Change(path, before, before or "", text))
                 yield [message(f"{len(made)} of {len(chosen)} described.", good=True), made, *quiet]
             yield [listed(made, "described"), made, *self.pictures.all(run)]
         except self.wrong as error:

@@ -61,8 +61,9 @@ def total(overview: Overview) -> str:
     """Pictures, batches and steps in one line, so that nobody has to reckon."""
     batches = counted(overview.batches, "batch", "batches")
     showings = f"{counted(overview.showings, 'showing')} in {batches}, {overview.at_once} at once"
+    steps = f"{overview.per_epoch:g} step{'' if overview.per_epoch == 1 else 's'}"
     epochs = f"{overview.steps} steps = {overview.epochs:.1f} epochs, each picture is seen about {overview.seen} times"
-    return f'<div class="darkroom-figures">{showings} = {overview.per_epoch:g} steps per epoch; {epochs}</div>'
+    return f'<div class="darkroom-figures">{showings} = {steps} per epoch; {epochs}</div>'
 
 
 def counted(n: int, one: str, many: str = "") -> str:

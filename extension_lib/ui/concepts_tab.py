@@ -97,4 +97,6 @@ def said_of(taken: intake.Taken, folder: Path, before: str) -> str:
         lines.append(f"This concept now uses that folder; before it was {before}.")
     if taken.refused:
         lines.append(f"Left out, as no pictures: {', '.join(taken.refused)}.")
+    if taken.pictures:
+        lines.append("Now press Check before start.")
     return message(" ".join(lines), good=bool(taken.pictures or taken.captions))

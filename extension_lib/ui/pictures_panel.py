@@ -27,7 +27,7 @@ class PicturesPanel:
         self.paths, self.chosen = gr.State([]), gr.State("")
         with gr.Row():
             with gr.Column(scale=4):
-                self.gallery = gr.Gallery(label="Pictures: choose one to see its crop and its caption", columns=4, height=420,
+                self.gallery = gr.Gallery(label="Pictures: choose one to see its crop and its caption", columns=4, height=360,
                                           allow_preview=False, elem_id="darkroom_gallery")
                 self.page = unsaved(gr.Slider(1, 2, value=1, step=1, label="Page of pictures", visible=False,
                                               elem_id="darkroom_gallery_page"))

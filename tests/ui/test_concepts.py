@@ -53,7 +53,7 @@ def test_the_check_shows_the_table_and_every_finding_beside_its_picture(page, fo
     problems = examined(run)
     assert found.count('class="darkroom-finding"') == len({p.kind for p in problems}) == 4
     assert found.count("<img") >= len([p for p in problems if p.kind != "unreadable"])
-    assert "steps per epoch" in line and line in found and [p for p, _ in gallery] == [str(i.path) for i in find_all(run)[0].items]
+    assert "per epoch" in line and line in found and [p for p, _ in gallery] == [str(i.path) for i in find_all(run)[0].items]
     assert "照片 <b>" not in found
 
 
