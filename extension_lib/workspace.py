@@ -1,7 +1,6 @@
 """A workspace: a folder of plain files that holds a model's settings, runs, samples and training state."""
 
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,10 +12,13 @@ from .disk import file_name, write_text
 from .run import Run, from_dict, to_dict
 
 ABOUT, SETTINGS, STATE, RUNS = "workspace.toml", "run.toml", "state.safetensors", "runs"
+TRASH, PRESETS = "trash", "presets"
+NOW = "%Y-%m-%d %H:%M"
+BESIDE = (TRASH, PRESETS, "exports", "class pictures")  # what else lies where workspaces lie
 
 
 class WorkspaceError(ValueError):
-    """A workspace that is not there, is there already, or cannot be read."""
+    """A workspace that is not there, is there already, or cannot be read or moved."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,11 @@ class Workspace:
     @property
     def about(self) -> dict[str, Any]:
         return toml.read(self.folder / ABOUT)
+
+    @property
+    def purpose(self) -> str:
+        """What it was created for: a key of purposes.PURPOSES, or "" where nobody said."""
+        return str(self.about.get("purpose", ""))
 
     @property
     def lifetime(self) -> int:
@@ -95,17 +102,25 @@ class Log:
         return path
 
 
-def create(root: Path, name: str, run: Run) -> Workspace:
+def create(root: Path, name: str, run: Run, purpose: str = "") -> Workspace:
     """A new workspace with these settings. Raises WorkspaceError when the name is taken, NameProblem when it is no name."""
-    folder = root / file_name(name, "workspace's name")
-    if folder.exists():
-        raise WorkspaceError(f"There is a workspace {name} already. Choose it from the list, or another name.")
+    folder = free(root, name)
     folder.mkdir(parents=True)
     write_text(folder / ABOUT, "")
     workspace = Workspace(folder)
-    workspace.remember(created=time.strftime("%Y-%m-%d %H:%M"), lifetime=0)
+    workspace.remember(created=time.strftime(NOW), lifetime=0, **({"purpose": purpose} if purpose else {}))
     workspace.keep(run)
     return workspace
+
+
+def free(root: Path, name: str) -> Path:
+    """The folder of a workspace to be. Raises WorkspaceError when the name is taken, NameProblem when it is no name."""
+    name = file_name(name, "workspace's name")
+    if name.lower() in BESIDE:
+        raise WorkspaceError(f"The name {name} is kept for a folder of Darkroom's own. Choose another.")
+    if (root / name).exists():
+        raise WorkspaceError(f"There is a workspace {name} already. Choose it from the list, or another name.")
+    return root / name
 
 
 def opened(root: Path, name: str) -> Workspace:
@@ -120,10 +135,6 @@ def listed(root: Path) -> list[Workspace]:
     """The newest first."""
     found = [Workspace(p.parent) for p in root.glob(f"*/{SETTINGS}")] if root.exists() else []
     return sorted(found, key=lambda w: (w.folder / SETTINGS).stat().st_mtime, reverse=True)
-
-
-def remove(workspace: Workspace) -> None:
-    shutil.rmtree(workspace.folder)
 
 
 def names(root: Path) -> Iterator[str]:

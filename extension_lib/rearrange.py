@@ -1,0 +1,67 @@
+"""Workspaces are renamed, duplicated and moved to the trash. Nothing may be running in them."""
+
+import shutil
+import time
+from itertools import count
+from pathlib import Path
+
+from .disk import replacing
+from .run import Run
+from .workspace import ABOUT, NOW, STATE, TRASH, Workspace, WorkspaceError, free
+
+
+def rename(workspace: Workspace, name: str) -> Workspace:
+    """The workspace under another name, and its results too where they are named after it.
+
+    Raises WorkspaceError when the name is taken or the folder is held open, NameProblem when it is no name, SettingError when its
+    settings cannot be read.
+    """
+    target, run = free(workspace.folder.parent, name), workspace.run()
+    renamed = Workspace(moved(workspace.folder, target))
+    renamed.keep(named_after(run, workspace.name, renamed.name))
+    return renamed
+
+
+def duplicate(workspace: Workspace, name: str) -> Workspace:
+    """A second workspace that goes on from the same settings and training state; the record of runs stays with the first.
+
+    Raises as rename does, and SaveError when the disk is full.
+    """
+    target, run = free(workspace.folder.parent, name), workspace.run()
+    target.mkdir()
+    twin = Workspace(target)
+    try:
+        for part in (ABOUT, STATE):
+            copied(workspace.folder / part, target / part)
+        twin.remember(created=time.strftime(NOW))
+        twin.keep(named_after(run, workspace.name, twin.name))  # last: a folder is a workspace once it has settings
+    except OSError:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+    return twin
+
+
+def copied(source: Path, target: Path) -> None:
+    if source.exists():
+        with replacing(target) as part:
+            shutil.copyfile(source, part)
+
+
+def named_after(run: Run, old: str, new: str) -> Run:
+    return run.with_values({"output": {"name": new}}) if run.output.name == old else run
+
+
+def discard(workspace: Workspace) -> Path:
+    """Moves the workspace to the trash beside it, where nothing is overwritten; returns where it lies. Raises WorkspaceError."""
+    trash = workspace.folder.parent / TRASH
+    trash.mkdir(exist_ok=True)
+    places = (trash / (workspace.name if n == 1 else f"{workspace.name}-{n}") for n in count(1))
+    return moved(workspace.folder, next(place for place in places if not place.exists()))
+
+
+def moved(folder: Path, target: Path) -> Path:
+    try:
+        return folder.rename(target)
+    except OSError as error:
+        raise WorkspaceError(f"Could not move {folder} to {target}: {error.strerror or error}. Close what has a file of it open, "
+                             "then try again.") from error
