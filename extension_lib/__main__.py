@@ -1,4 +1,4 @@
-"""The way in without a WebUI: app, train, check, draw, compare, settings, practice."""
+"""The way in without a WebUI: app, train, check, draw, compare, import, settings, practice."""
 
 import argparse
 import logging
@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import toml, workspace
+from . import imports, toml, workspace
 from .data.folder import FolderError
 from .disk import NameProblem
 from .host import HostError, Picture, chosen
@@ -43,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
 
     def command(function: Any) -> argparse.ArgumentParser:
-        made = commands.add_parser(function.__name__, help=function.__doc__, description=function.__doc__)
+        made = commands.add_parser(function.__name__.strip("_"), help=function.__doc__, description=function.__doc__)
         made.set_defaults(function=function)
         return made
 
@@ -65,6 +65,7 @@ def parser() -> argparse.ArgumentParser:
         if function is compare:
             made.add_argument("--lora", required=True, help="its name; all its copies by step are compared")
             made.add_argument("--weights", default="0, 0.25, 0.5, 0.75, 1")
+    command(import_).add_argument("file", type=Path, help="kohya's dataset TOML, kohya_ss' JSON or a db_config.json")
     command(settings)
     command(practice).add_argument("folder", type=Path, help="the WebUI's models/Stable-diffusion")
     return whole
@@ -206,6 +207,15 @@ def compare(given: argparse.Namespace, rest: list[str]) -> int:
 
 def picture(given: argparse.Namespace) -> Picture:
     return Picture(given.prompt, given.negative, given.steps, given.cfg, given.width, given.height, given.seed, given.sampler)
+
+
+def import_(given: argparse.Namespace, rest: list[str]) -> int:
+    """Print another trainer's settings as a run's TOML, and on stderr what could not be honoured."""
+    imported = imports.read(given.file)
+    print(toml.dumped(imported.values))
+    for line in imported.lost:
+        print(line, file=sys.stderr)
+    return 0
 
 
 def settings(given: argparse.Namespace, rest: list[str]) -> int:

@@ -1,0 +1,55 @@
+"""Settings of other trainers, read as a run's, with a line for each that could not be honoured."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from .. import toml
+from ..run import from_dict
+from ..settings import SettingError
+from . import dreambooth_extension, kohya_dataset, kohya_gui
+from .reading import Imported
+
+
+def own(source: Mapping[str, Any], path: Path) -> Imported:
+    """A run of Darkroom's own, as its page and its workspaces write it."""
+    run = from_dict(source)
+    return Imported(dict(source), run.output.name or path.stem, ())
+
+
+FORMATS: dict[str, tuple[str, Callable[[Mapping[str, Any], Path], Imported]]] = {  # by what each alone has
+    "datasets": ("kohya's dataset file", kohya_dataset.translated),
+    "concepts_list": ("sd_dreambooth_extension's db_config.json", dreambooth_extension.translated),
+    "train_batch_size": ("kohya_ss' settings", kohya_gui.translated),
+    "output": ("Darkroom's own", own),
+}
+
+
+def read(path: Path) -> Imported:
+    """What a file of settings says. Raises SettingError when it cannot be read or is of no known kind."""
+    path = path.expanduser()
+    source = toml.read(path) if path.suffix.lower() == ".toml" else read_json(path)
+    for key, (kind, translated) in FORMATS.items():
+        if isinstance(source, Mapping) and key in source:
+            return understood(source, path, kind, translated)
+    kinds = ", ".join(kind for kind, _ in FORMATS.values())
+    raise SettingError(f"{path} is none of these: {kinds}. Folders named 10_something need no import: choose them in Concepts.")
+
+
+def understood(source: Mapping[str, Any], path: Path, kind: str, translated: Callable[..., Imported]) -> Imported:
+    try:
+        return translated(source, path)
+    except SettingError:
+        raise
+    except (AttributeError, KeyError, TypeError, ValueError) as error:  # a file may hold anything
+        raise SettingError(f"{path} looks like {kind}, but is not put together like it: {error}.") from error
+
+
+def read_json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        raise SettingError(f"There is no file {path}.") from None
+    except (OSError, ValueError) as error:
+        raise SettingError(f"{path} is not a readable file of settings: {error}.") from None
