@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
         if function is compare:
             made.add_argument("--lora", required=True, help="its name; all its copies by step are compared")
             made.add_argument("--weights", default="0, 0.25, 0.5, 0.75, 1")
-    command(import_).add_argument("file", type=Path, help="kohya's dataset TOML, kohya_ss' JSON or a db_config.json")
+    command(import_).add_argument("file", type=Path, help="kohya's dataset TOML, kohya_ss' JSON, a db_config.json, or a folder")
     command(settings)
     command(practice).add_argument("folder", type=Path, help="the WebUI's models/Stable-diffusion")
     return whole

@@ -25,6 +25,42 @@ def said(imported, *words):
     return any(all(word in line for word in words) for line in imported.lost)
 
 
+# ---- kohya's folders
+
+@pytest.mark.parametrize("inner", ["img/10_zwx ghost", "10_zwx ghost", "."])
+def test_kohya_s_folders_are_a_concept_counted_and_called_by_their_names(tmp_path, inner):
+    root = tmp_path / "3_幽灵" if inner == "." else tmp_path / "幽灵"
+    draw_pictures(root / inner, 2)
+    for caption in (root / inner).glob("*.txt"):
+        caption.unlink()
+    imported = imports.read(root)
+    run = from_dict(imported.values)
+    (found,) = find_all(run)
+    assert [(i.repeats, i.prompt) for i in found.items] == [(3, "幽灵") if inner == "." else (10, "zwx ghost")] * 2
+    assert (imported.lost, run.prior.preserve) == ((), False) and imported.name in ("幽灵", "zwx ghost")
+
+
+def test_kohya_s_regularisation_pictures_are_class_pictures(tmp_path):
+    draw_pictures(tmp_path / "ghost" / "img" / "10_zwx ghost", 1)
+    draw_pictures(tmp_path / "ghost" / "reg" / "1_ghost", 1)
+    draw_pictures(tmp_path / "ghost" / "reg" / "2_cat", 1)
+    imported = imports.read(tmp_path / "ghost")
+    run = from_dict(imported.values)
+    assert (run.concepts[0].class_folder, run.concepts[0].class_prompt) == (str(tmp_path / "ghost" / "reg"), "ghost")
+    assert run.prior.preserve and said(imported, "2_cat", "one name")
+
+
+def test_a_folder_of_another_trainer_is_read_by_the_settings_in_it(tmp_path):
+    draw_pictures(tmp_path / "pictures", 2)
+    (tmp_path / "db_config.json").write_text(json.dumps(model(tmp_path / "pictures")), encoding="utf-8")
+    assert imports.read(tmp_path).name == "my ghost"
+
+
+def test_a_folder_that_is_none_of_these_is_named(tmp_path):
+    with pytest.raises(SettingError, match="has no folders named 10_something"):
+        imports.read(tmp_path)
+
+
 # ---- kohya's dataset file
 
 DATASET = """
@@ -106,8 +142,8 @@ def test_a_toml_file_that_is_none_is_named(tmp_path, text, words):
 # ---- kohya_ss
 
 GUI = {
-    "LoRA_type": "LyCORIS/LoHa", "LyCORIS_preset": "attn-mlp", "network_dim": 8, "network_alpha": "4", "conv_dim": 1, "conv_alpha": 1,
-    "unet_lr": "0.0002", "text_encoder_lr": 0, "learning_rate": "0.0001", "optimizer": "AdamW8bit",
+    "LoRA_type": "LyCORIS/LoHa", "LyCORIS_preset": "attn-mlp", "network_dim": 8, "network_alpha": "4", "conv_dim": 1,
+    "conv_alpha": 1, "unet_lr": "0.0002", "text_encoder_lr": 0, "learning_rate": "0.0001", "optimizer": "AdamW8bit",
     "optimizer_args": "weight_decay=0.05", "train_batch_size": 2, "gradient_accumulation_steps": 1.0,
     "gradient_checkpointing": True, "epoch": 3, "max_train_steps": "", "max_train_epochs": "", "lr_scheduler": "cosine",
     "lr_warmup": "10", "max_resolution": "512,512", "enable_bucket": True, "shuffle_caption": True, "keep_tokens": "1",
@@ -173,12 +209,14 @@ def test_a_value_out_of_reach_is_named_and_ours_is_kept(tmp_path):
 
 def test_dreambooth_and_textual_inversion_are_known_by_their_keys(tmp_path):
     plain = {k: v for k, v in GUI.items() if k != "LoRA_type"}
-    _, model = read(tmp_path, "a.json", {**plain, "learning_rate": 5e-6, "learning_rate_te": 1e-6, "stop_text_encoder_training": 60})
+    rates = {"learning_rate": 5e-6, "learning_rate_te": 1e-6, "stop_text_encoder_training": 60}
+    _, model = read(tmp_path, "a.json", {**plain, **rates})
     assert (model.method.name, model.method.unet_rate, model.method.text_rate) == ("dreambooth", 5e-6, 1e-6)
     assert model.method.text_share == 0.6
     words = {"token_string": "zwx", "init_word": "ghost", "num_vectors_per_token": 6, "template": "style template"}
     _, word = read(tmp_path, "b.json", {**plain, **words, "learning_rate": 0.005})
-    assert (word.method.name, word.method.vectors, word.method.initial, word.method.rate) == ("textual_inversion", 6, "ghost", 0.005)
+    assert word.method.name == "textual_inversion"
+    assert (word.method.vectors, word.method.initial, word.method.rate) == (6, "ghost", 0.005)
     assert (word.concepts[0].word, word.data.template) == ("zwx", "style")
 
 
@@ -193,13 +231,14 @@ def test_pictures_described_in_a_file_of_their_own_come_from_there(pictures):
 # ---- sd_dreambooth_extension
 
 MODEL = {
-    "model_name": "my ghost", "src": "/models/base.safetensors", "use_lora": False, "learning_rate": 2e-6, "txt_learning_rate": 1e-6,
-    "stop_text_encoder": 0.7, "lr_scheduler": "constant_with_warmup", "lr_warmup_steps": 40, "num_train_epochs": 100,
-    "train_batch_size": 2, "gradient_accumulation_steps": 1, "gradient_checkpointing": True, "resolution": 512, "hflip": True,
-    "shuffle_tags": False, "clip_skip": 2, "offset_noise": 0.1, "prior_loss_weight": 0.75, "save_embedding_every": 25,
-    "save_preview_every": 5, "optimizer": "8bit AdamW", "weight_decay": 0.02, "half_model": True, "use_ema": False, "use_concepts": False,
-    "mixed_precision": "fp16", "attention": "xformers", "min_snr_gamma": 5.0, "noise_scheduler": "DDPM", "lora_weight": 0.8,
-    "lora_unet_rank": 4, "lora_txt_rank": 4, "lora_learning_rate": 1e-4, "lora_txt_learning_rate": 5e-5, "v2": False,
+    "model_name": "my ghost", "src": "/models/base.safetensors", "use_lora": False, "learning_rate": 2e-6,
+    "txt_learning_rate": 1e-6, "stop_text_encoder": 0.7, "lr_scheduler": "constant_with_warmup", "lr_warmup_steps": 40,
+    "num_train_epochs": 100, "train_batch_size": 2, "gradient_accumulation_steps": 1, "gradient_checkpointing": True,
+    "resolution": 512, "hflip": True, "shuffle_tags": False, "clip_skip": 2, "offset_noise": 0.1, "prior_loss_weight": 0.75,
+    "save_embedding_every": 25, "save_preview_every": 5, "optimizer": "8bit AdamW", "weight_decay": 0.02, "half_model":
+    True, "use_ema": False, "use_concepts": False, "mixed_precision": "fp16", "attention": "xformers", "min_snr_gamma": 5.0,
+    "noise_scheduler": "DDPM", "lora_weight": 0.8, "lora_unet_rank": 4, "lora_txt_rank": 4, "lora_learning_rate": 1e-4,
+    "lora_txt_learning_rate": 5e-5, "v2": False,
     "concepts_list": [{
         "instance_data_dir": "", "instance_prompt": "a zwx ghost", "class_prompt": "a ghost", "class_data_dir": "",
         "instance_token": "", "class_token": "", "num_class_images_per": 3, "class_guidance_scale": 7.5, "class_infer_steps": 40,
@@ -263,7 +302,8 @@ def test_a_run_of_our_own_is_read_back_whole(tmp_path):
     assert (again, imported.name, imported.lost) == (run, "ghost", ())
 
 
-@pytest.mark.parametrize("text, words", [("[1, 2]", "is none of these"), ("{", "not a readable file"), ('{"train_batch_size": {}}', "")])
+@pytest.mark.parametrize("text, words", [("[1, 2]", "is none of these"), ("{", "not a readable file"),
+                                         ('{"train_batch_size": {}}', "")])
 def test_a_json_file_that_is_none_never_breaks_the_import(tmp_path, text, words):
     try:
         read(tmp_path, "odd.json", text)

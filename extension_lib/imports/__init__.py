@@ -8,7 +8,7 @@ from typing import Any
 from .. import toml
 from ..run import from_dict
 from ..settings import SettingError
-from . import dreambooth_extension, kohya_dataset, kohya_gui
+from . import dreambooth_extension, kohya_dataset, kohya_folders, kohya_gui
 from .reading import Imported
 
 
@@ -26,15 +26,21 @@ FORMATS: dict[str, tuple[str, Callable[[Mapping[str, Any], Path], Imported]]] = 
 }
 
 
+OF_FOLDER = ("db_config.json", "run.toml")  # the settings that a folder of a trainer's holds
+
+
 def read(path: Path) -> Imported:
-    """What a file of settings says. Raises SettingError when it cannot be read or is of no known kind."""
+    """What a file of settings, or a folder, says. Raises SettingError when it cannot be read or is of no known kind."""
     path = path.expanduser()
+    if path.is_dir():
+        inside = next((path / name for name in OF_FOLDER if (path / name).exists()), None)
+        return read(inside) if inside else kohya_folders.translated(path)
     source = toml.read(path) if path.suffix.lower() == ".toml" else read_json(path)
     for key, (kind, translated) in FORMATS.items():
         if isinstance(source, Mapping) and key in source:
             return understood(source, path, kind, translated)
     kinds = ", ".join(kind for kind, _ in FORMATS.values())
-    raise SettingError(f"{path} is none of these: {kinds}. Folders named 10_something need no import: choose them in Concepts.")
+    raise SettingError(f"{path} is none of these: {kinds}.")
 
 
 def understood(source: Mapping[str, Any], path: Path, kind: str, translated: Callable[..., Imported]) -> Imported:
