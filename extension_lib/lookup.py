@@ -1,5 +1,6 @@
-"""Settings of a run found again: by words of their name and help, or because they are not what they began as."""
+"""Settings of a run that are not what they began as, and the way back."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,13 +19,12 @@ class Setting:
     start: Any
 
     @property
-    def changed(self) -> bool:
-        return self.value != self.start and not personal(self.section, self.option.name)
+    def key(self) -> tuple[str, str]:
+        return self.section, self.option.name
 
-    def about(self, words: str) -> bool:
-        """Whether all these words are in its name, section, label or help."""
-        text = f"{self.section} {self.option.name} {self.option.label} {self.option.help}".lower()
-        return all(word in text for word in words.lower().split())
+    @property
+    def changed(self) -> bool:
+        return self.value != self.start and not personal(*self.key)
 
 
 def settings(run: Run, start: Run) -> list[Setting]:
@@ -35,16 +35,15 @@ def settings(run: Run, start: Run) -> list[Setting]:
             for section, now, before in pairs for o in options(now)]
 
 
-def found(run: Run, start: Run, words: str) -> list[Setting]:
-    """What the words are about; without words, what is not as it began."""
-    everything = settings(run, start)
-    return [s for s in everything if s.about(words)] if words.strip() else [s for s in everything if s.changed]
+def changed(run: Run, start: Run) -> list[Setting]:
+    return [setting for setting in settings(run, start) if setting.changed]
 
 
-def back(run: Run, start: Run, words: str) -> Run:
-    """The run with those of the found settings that were changed as they began."""
+def back(run: Run, start: Run, keys: Iterable[tuple[str, str]] | None = None) -> Run:
+    """The run with these of its changed settings, or with all, as they began."""
+    wanted = None if keys is None else set(keys)
     changes: dict[str, dict[str, Any]] = {}
-    for setting in found(run, start, words):
-        if setting.changed:
+    for setting in changed(run, start):
+        if wanted is None or setting.key in wanted:
             changes.setdefault(setting.section, {})[setting.option.name] = setting.start
     return run.with_values(changes)

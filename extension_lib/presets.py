@@ -6,9 +6,11 @@ from typing import Any
 
 from . import methods, toml
 from .disk import file_name
+from .host import Host, HostError, chosen
 from .purposes import CARDS, PURPOSES, of, over, touched
 from .run import Run, from_dict, merged, to_dict
 from .settings import SettingError
+from .workspace import Workspace
 
 # What belongs to one workspace alone: no preset holds it, and the way back to the defaults leaves it.
 PERSONAL = {"output", "base", "concepts"}, {("previews", "prompts")}
@@ -24,6 +26,20 @@ def defaults(method: str, preset: Path | None = None, purpose: str = "", card: s
     values = over(values, of(PURPOSES, purpose), method)
     values = over(values, toml.read(preset) if preset else {}, method, preset)
     return from_dict(over(values, of(CARDS, card), method))
+
+
+def beginning(space: Workspace, host: Host, method: str = "") -> Run:
+    """What a run of this workspace began as, or would have with another method. Raises SettingError."""
+    run = space.run()
+    return defaults(method or run.method.name, of_checkpoint(host, run.base.checkpoint), space.purpose)
+
+
+def of_checkpoint(host: Host, title: str) -> Path | None:
+    """The preset that belongs to a checkpoint; none where the host does not have it."""
+    try:
+        return chosen(host, title).preset
+    except HostError:
+        return None
 
 
 def personal(section: str, name: str) -> bool:

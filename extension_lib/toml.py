@@ -11,17 +11,25 @@ from .settings import SettingError
 
 def read(path: Path) -> dict[str, Any]:
     """The file's values. Raises SettingError for a file that is missing or not TOML."""
+    try:
+        return parsed(path.read_text(encoding="utf-8"), path)
+    except FileNotFoundError:
+        raise SettingError(f"There is no file {path}.") from None
+    except UnicodeDecodeError as error:
+        raise SettingError(f"{path} is not a readable TOML file: {error}.") from None
+
+
+def parsed(text: str, source: Any = "This") -> dict[str, Any]:
+    """The values that a text says; source is what messages call it. Raises SettingError."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
 
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise SettingError(f"There is no file {path}.") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SettingError(f"{path} is not a readable TOML file: {error}.") from None
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingError(f"{source} is not a readable TOML file: {error}.") from None
 
 
 def write(path: Path, values: Mapping[str, Any]) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from extension_lib import lookup, methods, presets, toml
+from extension_lib import lookup, methods, presets, toml, workspace
 from extension_lib.disk import NameProblem
 from extension_lib.practice import TOYLAND
 from extension_lib.purposes import CARDS, PURPOSES, touched
@@ -50,8 +50,8 @@ def test_the_last_choice_alone_counts_and_leaves_the_rest(method, table, choose)
     for other in others:
         assert choose(choose(run, other), last) == straight
     keys = touched(table, method)
-    assert lookup.back(straight, run, "") == run and (straight.training.seed, straight.output.name) == (9, "a")
-    assert {(s.section, s.option.name) for s in lookup.found(straight, run, "")} <= set(keys)
+    assert lookup.back(straight, run) == run and (straight.training.seed, straight.output.name) == (9, "a")
+    assert {s.key for s in lookup.changed(straight, run)} <= set(keys)
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -116,22 +116,33 @@ def test_a_preset_s_name_must_be_a_file_s(tmp_path):
         presets.save(tmp_path, "../up", from_dict({}))
 
 
-# ---- settings found again
+# ---- settings that were changed
 
-def test_settings_are_found_by_words_of_their_name_and_help():
-    start = presets.defaults("lora")
-    names = {s.option.name for s in lookup.found(start, start, "mirror")}
-    assert names == {"flip"}
-    assert "rank" in {s.option.name for s in lookup.found(start, start, "Directions overfits")}
-    assert lookup.found(start, start, "no such words anywhere") == []
-
-
-def test_without_words_what_was_changed_is_found_and_goes_back():
+def test_what_was_changed_is_known_and_goes_back_one_by_one_or_all_at_once():
     start = presets.defaults("lora")
     run = start.with_values({"method": {"rank": 5}, "data": {"flip": True}, "output": {"name": "ghost"},
                              "previews": {"prompts": ["a"]}})
-    assert {s.option.name for s in lookup.found(run, start, "")} == {"rank", "flip"}
-    mirrored = lookup.back(run, start, "rank")
-    assert (mirrored.method.rank, mirrored.data.flip) == (start.method.rank, True)
-    all_back = lookup.back(run, start, "")
+    assert [s.key for s in lookup.changed(run, start)] == [("method", "rank"), ("data", "flip")]
+    one_back = lookup.back(run, start, [("method", "rank")])
+    assert (one_back.method.rank, one_back.data.flip) == (start.method.rank, True)
+    all_back = lookup.back(run, start)
     assert (all_back.output.name, all_back.previews.prompts, all_back.data.flip) == ("ghost", ("a",), False)
+
+
+def test_another_method_s_settings_began_as_that_method_s():
+    run = from_dict({"method": {"name": "loha", "rank": 3}})
+    assert [s.key for s in lookup.changed(run, presets.defaults("lora")) if s.section == "method"] == [("method", "rank")]
+
+
+class Nobody:
+    """A host without a checkpoint."""
+
+    def checkpoints(self):
+        return []
+
+
+def test_a_workspace_begins_as_its_purpose_and_its_checkpoint_say(tmp_path):
+    run = from_dict({"base": {"checkpoint": "gone"}})
+    space = workspace.create(tmp_path, "ghost", run, "style")
+    assert presets.beginning(space, Nobody()) == presets.defaults("lora", None, "style")
+    assert presets.beginning(space, Nobody(), "loha") == presets.defaults("loha", None, "style")
