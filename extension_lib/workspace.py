@@ -1,6 +1,7 @@
 """A workspace: a folder of plain files that holds a model's settings, runs, samples and training state."""
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from .disk import file_name, write_text
 from .run import Run, from_dict, to_dict
 
 ABOUT, SETTINGS, STATE, RUNS = "workspace.toml", "run.toml", "state.safetensors", "runs"
+EVENTS, LAST = "events.jsonl", 8192  # bytes
 TRASH, PRESETS = "trash", "presets"
 NOW = "%Y-%m-%d %H:%M"
 BESIDE = (TRASH, PRESETS, "exports", "class pictures")  # what else lies where workspaces lie
@@ -83,11 +85,11 @@ class Log:
         toml.write(self.folder / SETTINGS, to_dict(run))
 
     def line(self, what: str, **values: Any) -> None:
-        with open(self.folder / "events.jsonl", "a", encoding="utf-8") as file:
+        with open(self.folder / EVENTS, "a", encoding="utf-8") as file:
             file.write(json.dumps({"what": what, "time": round(time.time(), 2), **values}, ensure_ascii=False) + "\n")
 
     def lines(self) -> list[dict[str, Any]]:
-        path = self.folder / "events.jsonl"
+        path = self.folder / EVENTS
         text = path.read_text(encoding="utf-8") if path.exists() else ""
         return [json.loads(line) for line in text.split("\n")[:-1]]  # the last may be half written
 
@@ -95,6 +97,17 @@ class Log:
     def table(self) -> Path:
         """The run's numbers for a spreadsheet, a row per step and per measurement."""
         return self.folder / "log.csv"
+
+    def last_lines(self) -> list[dict[str, Any]]:
+        """The newest lines, quick to read however long the run was."""
+        path = self.folder / EVENTS
+        if not path.exists():
+            return []
+        with open(path, "rb") as file:
+            start = max(0, file.seek(0, os.SEEK_END) - LAST)
+            file.seek(start)
+            texts = file.read().decode("utf-8", errors="replace").splitlines()
+        return [json.loads(text) for text in texts[1 if start else 0:] if text.endswith("}")]
 
     def preview(self, step: int, number: int) -> Path:
         path = self.folder / "previews" / f"{step:06d}-{number}.png"

@@ -36,4 +36,5 @@ def style() -> str:
 
 
 def script() -> str:
-    return f"<script>{(PROJECT / 'javascript' / 'darkroom.js').read_text(encoding='utf-8')}</script>"
+    """All of javascript/, which the WebUI loads by itself."""
+    return "".join(f"<script>{path.read_text(encoding='utf-8')}</script>" for path in sorted((PROJECT / "javascript").glob("*.js")))

@@ -1,17 +1,24 @@
-"""The Model tab: create a workspace from a checkpoint, or choose one."""
+"""The Model tab: create a workspace from a checkpoint, choose one, and put the others in order."""
 
+from collections.abc import Callable
 from html import escape
 from typing import Any
 
 import gradio as gr
 
-from .. import practice, presets, workspace
+from .. import methods, practice, presets, rearrange, workspace
 from ..disk import NameProblem
-from ..host import Host, HostError, chosen
+from ..host import Host, HostError, chosen, without_hash
+from ..purposes import PURPOSES
 from ..run import Run
 from ..settings import SettingError
+from ..training import job as jobs
+from .cards import cards, last_run
+from .import_panel import ImportPanel
 from .live import message
-from .parts import refresh_button, unsaved
+from .parts import refresh_button, small_button, unsaved
+
+Wrong = (NameProblem, workspace.WorkspaceError, HostError, SettingError, jobs.Busy, OSError)
 
 
 class ModelTab:
@@ -20,30 +27,55 @@ class ModelTab:
     def __init__(self, host: Host):
         self.host = host
         with gr.Row():
-            with gr.Column():
-                gr.Markdown("### Your models")
-                with gr.Row():
-                    self.workspace = gr.Dropdown(choices=self.names(), value=self.newest(), label="Workspace",
-                                                 elem_id="darkroom_workspace", info="Everything about one model in training.")
-                    self.refresh_workspaces = refresh_button("darkroom_refresh_workspaces")
-                self.about = gr.HTML(elem_id="darkroom_about")
-            with gr.Column():
-                gr.Markdown("### Create a model")
-                self.name = gr.Textbox(label="Name", elem_id="darkroom_new_name", max_lines=1,
-                                       info="Also the name you will type in the prompt: <lora:name:1>.")
-                with gr.Row():
-                    self.checkpoint = gr.Dropdown(choices=self.titles(), value=self.current(), label="Checkpoint to train on",
-                                                  elem_id="darkroom_new_checkpoint", info="It is not changed.")
-                    self.refresh_checkpoints = refresh_button("darkroom_refresh_checkpoints")
-                self.create = gr.Button("Create", variant="primary", elem_id="darkroom_create")
-                self.practice = gr.Button("Install the practice model", elem_id="darkroom_practice",
-                                          visible=not practice.is_installed(host.folders.checkpoints) and host.name != "standalone")
-                self.answer = gr.HTML(elem_id="darkroom_create_answer")
-        for made in (self.workspace, self.name, self.checkpoint):
+            with gr.Column(scale=3):
+                self.draw_own()
+            with gr.Column(scale=2):
+                self.draw_new()
+                self.importing = ImportPanel(host)
+        for made in (self.workspace, self.picked, self.new_name, self.base, self.name, self.checkpoint, self.purpose, self.method):
             unsaved(made)
         self.refresh_workspaces.click(lambda: gr.update(choices=self.names()), None, [self.workspace], queue=False)
         self.practice.click(self.installed, None, [self.answer, self.checkpoint], queue=False)
-        self.refresh_checkpoints.click(lambda: gr.update(choices=self.titles()), None, [self.checkpoint], queue=False)
+        self.refresh_checkpoints.click(self.refreshed, None, [self.checkpoint, self.base], queue=False)
+
+    def draw_own(self) -> None:
+        gr.Markdown("### Your models")
+        with gr.Row():
+            self.workspace = gr.Dropdown(choices=self.names(), value=self.newest(), label="Workspace",
+                                         elem_id="darkroom_workspace", info="Everything about one model in training.")
+            self.refresh_workspaces = refresh_button("darkroom_refresh_workspaces")
+        self.about = gr.HTML(elem_id="darkroom_about")
+        # javascript/workspaces.js writes the name of the card that was pressed here, and presses the button.
+        self.picked = gr.Textbox(label="Picked", elem_id="darkroom_picked", elem_classes=["darkroom-hidden"])
+        self.pick = gr.Button("pick", elem_id="darkroom_pick", elem_classes=["darkroom-hidden"])
+        with gr.Accordion("Rename, duplicate, delete", open=False, elem_id="darkroom_manage"):
+            with gr.Row():
+                self.new_name = gr.Textbox(label="New name", elem_id="darkroom_rename_to", max_lines=1,
+                                           info="For the chosen workspace, or for its duplicate.")
+                self.rename = small_button("Rename", "darkroom_rename")
+                self.duplicate = small_button("Duplicate", "darkroom_duplicate")
+                self.discard = small_button("Delete", "darkroom_discard")
+            self.base = gr.Dropdown(choices=self.titles(), label="Train on another checkpoint", elem_id="darkroom_base_checkpoint",
+                                    info="For a workspace that came from another machine, or to move on to a newer checkpoint.")
+            self.order = gr.HTML(elem_id="darkroom_manage_answer")
+
+    def draw_new(self) -> None:
+        gr.Markdown("### Create a model")
+        self.name = gr.Textbox(label="Name", elem_id="darkroom_new_name", max_lines=1,
+                               info="Also the name you will type in the prompt: <lora:name:1>.")
+        with gr.Row():
+            self.checkpoint = gr.Dropdown(choices=self.titles(), value=self.current(), label="Checkpoint to train on",
+                                          elem_id="darkroom_new_checkpoint", info="It is not changed.")
+            self.refresh_checkpoints = refresh_button("darkroom_refresh_checkpoints")
+        self.purpose = gr.Radio(choices=[(choice.title, name) for name, choice in PURPOSES.items()], value=next(iter(PURPOSES)),
+                                label="What it is for", elem_id="darkroom_new_purpose", info=purposes_help())
+        self.method = gr.Radio(choices=[(m.title, name) for name, m in methods.found().items()], value=Run().method.name,
+                               label="Method", elem_id="darkroom_new_method", info="LoRA suits most. It can be changed later.")
+        self.create = gr.Button("Create", variant="primary", elem_id="darkroom_create")
+        self.practice = gr.Button("Install the practice model", elem_id="darkroom_practice",
+                                  visible=not practice.is_installed(self.host.folders.checkpoints)
+                                  and self.host.name != "standalone")
+        self.answer = gr.HTML(elem_id="darkroom_create_answer")
 
     def names(self) -> list[str]:
         return list(workspace.names(self.host.folders.workspaces))
@@ -53,6 +85,9 @@ class ModelTab:
 
     def titles(self) -> list[str]:
         return [c.title for c in self.host.checkpoints()]
+
+    def refreshed(self) -> tuple[Any, Any]:
+        return gr.update(choices=self.titles()), gr.update(choices=self.titles())
 
     def current(self) -> str | None:
         current = self.host.current()
@@ -69,22 +104,75 @@ class ModelTab:
         return (message("The practice model is among the checkpoints: a tiny world to try everything in.", good=True),
                 gr.update(choices=self.titles(), value=title))
 
-    def created(self, name: str, checkpoint: str) -> tuple[str | None, str]:
+    def created(self, name: str, checkpoint: str, purpose: str, method: str) -> tuple[str | None, str]:
         """Makes the workspace; its name, or None, and the line to show."""
         try:
             base = chosen(self.host, checkpoint or "")
-            start = presets.defaults("lora", base.preset)
+            start = presets.defaults(method, base.preset, purpose)
             run = start.with_values({"output": {"name": name}, "base": {"checkpoint": base.title}})
-            made = workspace.create(self.host.folders.workspaces, name, run)
-        except (NameProblem, workspace.WorkspaceError, HostError, SettingError, OSError) as error:
+            made = workspace.create(self.host.folders.workspaces, name, run, purpose)
+        except Wrong as error:
             return None, message(str(error))
         note = f" Its settings come from {base.preset.name}, made for this checkpoint." if base.preset else ""
         return made.name, message(f"Created {made.name}. Now show Darkroom your pictures in the Concepts tab.{note}", good=True)
 
-    def described(self, name: str | None) -> str:
-        """What is known of a workspace, as HTML."""
+    # ---- order among workspaces: each gives the name to show now, or None where nothing happened, and the line to show
+
+    def renamed(self, name: str | None, new: str) -> tuple[str | None, str]:
+        return self.ordered(name, lambda space: rearrange.rename(space, new).name, f"Renamed {name} to {{}}.")
+
+    def duplicated(self, name: str | None, new: str) -> tuple[str | None, str]:
+        return self.ordered(name, lambda space: rearrange.duplicate(space, new).name, f"{{}} goes on from where {name} is.")
+
+    def discarded(self, name: str | None) -> tuple[str | None, str]:
+        return self.ordered(name, lambda space: str(rearrange.discard(space)),
+                            f"Deleted {name}. It lies in {{}}; move the folder back to have it again.")
+
+    def rebased(self, name: str | None, checkpoint: str) -> tuple[str | None, str]:
+        def keep(space: workspace.Workspace) -> str:
+            base = chosen(self.host, checkpoint or "")
+            space.keep(space.run().with_values({"base": {"checkpoint": base.title}}))
+            return base.title
+
+        return self.ordered(name, keep, f"{name} is trained on {{}} from now on.")
+
+    def ordered(self, name: str | None, change: Callable[[workspace.Workspace], str], said: str) -> tuple[str | None, str]:
+        try:
+            result = change(self.idle(name))
+        except Wrong as error:
+            return None, message(str(error))
+        left = self.names()
+        shown = next((one for one in (result, name) if one in left), None) or self.newest()
+        return shown or "", message(said.format(result), good=True)
+
+    def idle(self, name: str | None) -> workspace.Workspace:
+        """The workspace, when nothing is being trained in it. Raises WorkspaceError, Busy."""
         if not name:
-            return '<div class="darkroom-about">Create your first model on the right.</div>'
+            raise workspace.WorkspaceError("There is no workspace yet. Create one first.")
+        space, running = workspace.opened(self.host.folders.workspaces, name), jobs.running()
+        if running and running.workspace.folder == space.folder:
+            raise jobs.Busy(f"{name} is being trained. Wait for it, or stop it first.")
+        return space
+
+    # ---- what is shown of them
+
+    def shows(self, name: str | None) -> dict[Any, Any]:
+        """Updates of this tab's components for the chosen workspace."""
+        try:
+            base = workspace.opened(self.host.folders.workspaces, name or "").run().base.checkpoint
+        except Wrong:
+            base = ""
+        known = next((title for title in self.titles() if without_hash(title) == without_hash(base)), None)
+        return {self.about: self.described(name), self.base: gr.update(value=known)}
+
+    def described(self, name: str | None) -> str:
+        """The cards of all workspaces and what is known of the chosen one, as HTML."""
+        spaces = workspace.listed(self.host.folders.workspaces)
+        if not name or not spaces:
+            return '<div class="darkroom-about">Create your first model: give it a name, then press Create.</div>'
+        return cards(spaces, name) + self.table(name)
+
+    def table(self, name: str) -> str:
         try:
             space = workspace.opened(self.host.folders.workspaces, name)
             run = space.run()
@@ -92,24 +180,14 @@ class ModelTab:
             return message(str(error))
         rows = {"Base": run.base.checkpoint, "Method": run.method.title, "Steps trained": str(space.lifetime),
                 "Last run": last_run(space), "Folder": str(space.folder)}
-        preset = self.preset_of(run)
+        if space.purpose in PURPOSES:
+            rows["For"] = PURPOSES[space.purpose].title
+        preset = presets.of_checkpoint(self.host, run.base.checkpoint)
         if preset:
-            rows["Preset"] = preset
+            rows["Preset"] = preset.name
         cells = "".join(f"<tr><th>{k}</th><td>{escape(v)}</td></tr>" for k, v in rows.items())
         return f'<table class="darkroom-about">{cells}</table>'
 
-    def preset_of(self, run: Run) -> str:
-        try:
-            preset = chosen(self.host, run.base.checkpoint).preset
-        except HostError:
-            return ""
-        return preset.name if preset else ""
 
-
-def last_run(space: workspace.Workspace) -> str:
-    logs = space.logs()
-    lines: list[dict[str, Any]] = logs[-1].lines() if logs else []
-    ended = next((line for line in reversed(lines) if line["what"] == "ended"), None)
-    if ended:
-        return str(ended["why"])
-    return "running or broken off" if logs else "never"
+def purposes_help() -> str:
+    return " ".join(f"{choice.title}: {choice.help}" for choice in PURPOSES.values())

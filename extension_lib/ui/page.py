@@ -23,6 +23,7 @@ from .concepts_tab import ConceptsTab
 from .model_tab import ModelTab
 from .runs_tab import RunsTab
 from .train_tab import TrainTab, help_of
+from .workspace_events import WorkspaceEvents
 
 Wrong = (SettingError, NameProblem, HostError, FolderError, PictureError, workspace.WorkspaceError, jobs.Busy, OSError)
 
@@ -92,11 +93,13 @@ class Page:
 
     def wire_model(self) -> None:
         model = self.model
-        shown = [*self.everything, self.concepts.which, self.train.method_help, self.train.arithmetic, model.about,
+        shown = [*self.everything, self.concepts.which, self.train.method_help, self.train.arithmetic, model.about, model.base,
                  self.concepts.found, *self.concepts.pictures.outputs()]
-        model.create.click(self.create, [model.name, model.checkpoint], [model.answer, *shown], queue=False)
+        model.create.click(self.create, [model.name, model.checkpoint, model.purpose, model.method], [model.answer, *shown],
+                           queue=False)
         self.entering.click(self.enter, None, shown, queue=False)
         model.workspace.input(self.choose, [model.workspace], shown, queue=False)
+        WorkspaceEvents(self, shown)
 
     def enter(self) -> dict[Any, Any]:
         """A page that was just opened shows the newest workspace as it was left."""
@@ -105,14 +108,14 @@ class Page:
     def put_in_front(self, name: str | None) -> dict[Any, Any]:
         return {**self.choose(name), self.model.workspace: gr.update(choices=self.model.names(), value=name)}
 
-    def create(self, name: str, checkpoint: str) -> dict[Any, Any]:
-        made, answer = self.model.created(name, checkpoint)
+    def create(self, name: str, checkpoint: str, purpose: str, method: str) -> dict[Any, Any]:
+        made, answer = self.model.created(name, checkpoint, purpose, method)
         if made is None:
             return {self.model.answer: answer}
         return {self.model.answer: answer, **self.put_in_front(made)}
 
     def choose(self, name: str | None) -> dict[Any, Any]:
-        about = {self.model.about: self.model.described(name)}
+        about = self.model.shows(name)
         try:
             pictures = self.concepts.pictures
             return {**about, **self.shows(self.space_of(name).run()), self.concepts.found: "",

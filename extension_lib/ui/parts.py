@@ -25,6 +25,11 @@ def unsaved(component: Any) -> Any:
     return component
 
 
+def small_button(text: str, elem_id: str) -> gr.Button:
+    """A button as wide as its word, beside a field."""
+    return gr.Button(text, elem_id=elem_id, elem_classes=["darkroom-small"])
+
+
 def refresh_button(elem_id: str) -> gr.Button:
     """The WebUI's square refresh button."""
     return gr.Button("🔄", elem_id=elem_id, elem_classes=["tool", "darkroom-tool"])

@@ -1,0 +1,94 @@
+"""A card for each workspace: its picture, method, base, steps and how its last run ended."""
+
+import base64
+import io
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from ..disk import NameProblem
+from ..purposes import PURPOSES
+from ..settings import SettingError
+from ..training import job as jobs
+from ..workspace import Log, Workspace
+
+SIDE = 224  # pixels of a card's picture: sharp on a dense screen, and a few kilobytes
+BESIDE_FILE = (".png", ".preview.png")  # the picture of a file's own card
+UNREADABLE = (SettingError, NameProblem, OSError)
+
+
+def cards(spaces: list[Workspace], chosen: str | None) -> str:
+    """The HTML of all cards; javascript/workspaces.js chooses the workspace whose card is pressed."""
+    if not spaces:
+        return ""
+    return ('<div class="darkroom-cards" role="group" aria-label="Your models">'
+            + "".join(card(space, space.name == chosen) for space in spaces) + "</div>")
+
+
+def card(space: Workspace, chosen: bool) -> str:
+    lines = "".join(f"<span>{escape(line)}</span>" for line in lines_of(space))
+    return (f'<button type="button" class="darkroom-card" data-name="{escape(space.name)}" aria-pressed="{str(chosen).lower()}">'
+            f"{picture(space)}<b>{escape(space.name)}</b>{lines}</button>")
+
+
+def lines_of(space: Workspace) -> list[str]:
+    try:
+        run = space.run()
+        purpose = PURPOSES[space.purpose].title if space.purpose in PURPOSES else ""
+        kind = " · ".join(part for part in (run.method.title, purpose) if part)
+        return [kind, run.base.checkpoint, f"{space.lifetime} steps", last_run(space)]
+    except UNREADABLE as error:
+        return [str(error)]
+
+
+def last_run(space: Workspace) -> str:
+    """How the last run ended, or that one is going on."""
+    running = jobs.running()
+    if running and running.workspace.folder == space.folder:
+        return "Training now"
+    logs = space.logs()
+    ended = of(logs[-1], "ended") if logs else None
+    if ended:
+        return ("Failed: " if ended.get("failed") else "") + str(ended["why"])
+    return "Broken off" if logs else "Not trained yet"
+
+
+def picture(space: Workspace) -> str:
+    path = picture_of(space)
+    data = thumbnail(path) if path else ""
+    if data:
+        return f'<img src="{data}" alt="">'
+    return f'<span class="darkroom-card-blank" aria-hidden="true">{escape(space.name[:1].upper())}</span>'
+
+
+def picture_of(space: Workspace) -> Path | None:
+    """The newest preview; without one, the picture of the file that was saved last."""
+    for log in reversed(space.logs()):
+        previews = sorted((log.folder / "previews").glob("*.png"))
+        if previews:
+            return previews[-1]
+        saved = of(log, "saved")
+        beside = [Path(str(saved["path"])).with_suffix(suffix) for suffix in BESIDE_FILE] if saved else []
+        if found := next((path for path in beside if path.exists()), None):
+            return found
+    return None
+
+
+def of(log: Log, what: str) -> dict[str, Any] | None:
+    """The last event of this kind."""
+    return next((line for line in reversed(log.last_lines()) if line["what"] == what), None)
+
+
+def thumbnail(path: Path) -> str:
+    """The picture as a small data: URL, because each Gradio serves files under another address; "" where it cannot be read."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            small = image.convert("RGB")
+    except OSError:
+        return ""
+    small.thumbnail((SIDE, SIDE))
+    out = io.BytesIO()
+    small.save(out, "JPEG", quality=85)
+    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode("ascii")

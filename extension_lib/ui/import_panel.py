@@ -1,0 +1,70 @@
+"""The Import part of the Model tab: another trainer's settings become a workspace."""
+
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from .. import imports, presets, workspace
+from ..disk import NameProblem
+from ..host import Host, HostError, chosen
+from ..settings import SettingError
+from .live import message
+from .parts import unsaved
+
+
+class ImportPanel:
+    def __init__(self, host: Host):
+        self.host = host
+        with gr.Accordion("Import from another trainer", open=False, elem_id="darkroom_import"):
+            self.path = gr.Textbox(label="File or folder", elem_id="darkroom_import_path", max_lines=1,
+                                   info="kohya's folders (10_name) or dataset TOML, settings saved by kohya_ss, a db_config.json "
+                                        "of sd_dreambooth_extension, or Darkroom's own run.toml.")
+            self.upload = gr.File(label="Or drop the file here", file_types=[".json", ".toml"], elem_id="darkroom_import_file",
+                                  height=110)
+            self.go = gr.Button("Import", elem_id="darkroom_import_go")
+            self.answer = gr.HTML(elem_id="darkroom_import_answer")
+        for made in (self.path, self.upload):
+            unsaved(made)
+
+    def imported(self, text: str, upload: Any, name: str, checkpoint: str) -> tuple[str | None, str]:
+        """Makes the workspace; its name, or None, and what to show: also what could not be honoured."""
+        try:
+            path = path_of(text, upload)
+            read = imports.read(path)
+            base, lost = self.base_of(read.values, checkpoint or "")
+            start = presets.defaults(read.values.get("method", {}).get("name", "lora"), base.preset)
+            name = name.strip() or read.name
+            run = start.with_values(read.values).with_values({"output": {"name": name}, "base": {"checkpoint": base.title}})
+            made = workspace.create(self.host.folders.workspaces, name, run)
+        except (NameProblem, workspace.WorkspaceError, HostError, SettingError, OSError) as error:
+            return None, message(str(error))
+        return made.name, report(made.name, [*lost, *read.lost])
+
+    def base_of(self, values: dict[str, Any], otherwise: str) -> tuple[Any, list[str]]:
+        """The checkpoint that the file names, where this host has it, else the one chosen on the page. Raises HostError."""
+        wanted = str(values.get("base", {}).get("checkpoint", ""))
+        if not wanted:
+            return chosen(self.host, otherwise), []
+        try:
+            return chosen(self.host, wanted), []
+        except HostError:
+            base = chosen(self.host, otherwise)
+            return base, [f"The checkpoint {wanted} is not here; {base.title} is taken."]
+
+
+def path_of(text: str, upload: Any) -> Path:
+    """What was typed, else what was dropped: a path, or an object with its name, depending on Gradio. Raises SettingError."""
+    given = (text or "").strip().strip('"') or (getattr(upload, "name", upload) if upload else "")
+    if not given:
+        raise SettingError("Give the path of a file or folder, or drop a file.")
+    return Path(given)
+
+
+def report(name: str, lost: list[str]) -> str:
+    if not lost:
+        return message(f"Imported as {name}. Everything was taken over.", good=True)
+    lines = "".join(f"<li>{escape(line)}</li>" for line in lost)
+    return (message(f"Imported as {name}. Look through what could not be taken over:", good=True)
+            + f'<ul class="darkroom-lost">{lines}</ul>')

@@ -1,0 +1,147 @@
+"""The Model tab without a browser: what its buttons do to workspaces, and what its cards say."""
+
+import json
+import shutil
+from types import SimpleNamespace
+
+import gradio as gr
+import pytest
+from helpers import draw_pictures
+
+from extension_lib import workspace
+from extension_lib.host import Checkpoint, Folders
+from extension_lib.training import job as jobs
+from extension_lib.ui.cards import cards, picture_of
+from extension_lib.ui.model_tab import ModelTab
+
+
+class Shown:
+    """As much of a host as the tab asks for."""
+
+    name = "shown"
+
+    def __init__(self, root):
+        self.folders = Folders(*(root / name for name in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
+
+    def checkpoints(self):
+        return [Checkpoint(name, self.folders.checkpoints / f"{name}.safetensors") for name in ("toyland", "other")]
+
+    def current(self):
+        return self.checkpoints()[0]
+
+
+@pytest.fixture
+def tab(tmp_path):
+    with gr.Blocks():
+        return ModelTab(Shown(tmp_path))
+
+
+@pytest.fixture
+def ghost(tab):
+    assert tab.created("ghost", "toyland", "person", "loha")[0] == "ghost"
+    return workspace.opened(tab.host.folders.workspaces, "ghost")
+
+
+def test_a_workspace_is_created_for_its_purpose_and_method(ghost):
+    run = ghost.run()
+    assert (ghost.purpose, run.method.name, run.prior.weight) == ("person", "loha", 0.7)
+
+
+def test_a_workspace_is_renamed_duplicated_and_deleted_and_the_next_is_shown(tab, ghost):
+    assert tab.renamed("ghost", "spirit")[0] == "spirit"
+    assert tab.duplicated("spirit", "twin")[0] == "twin" and sorted(tab.names()) == ["spirit", "twin"]
+    shown, said = tab.discarded("twin")
+    assert shown == "spirit" and "trash" in said
+    assert tab.discarded("spirit")[0] == "" and tab.names() == []
+
+
+@pytest.mark.parametrize("change, said", [
+    (lambda tab: tab.renamed("ghost", "../x"), "cannot be a file&#x27;s name"),
+    (lambda tab: tab.duplicated("ghost", "ghost"), "already"),
+    (lambda tab: tab.discarded(None), "Create one first"), (lambda tab: tab.rebased("ghost", "gone"), "no checkpoint")])
+def test_what_cannot_be_done_is_said_and_nothing_happens(tab, ghost, change, said):
+    shown, answer = change(tab)
+    assert shown is None and said in answer and tab.names() == ["ghost"]
+
+
+def test_a_workspace_in_training_is_left_alone(tab, ghost, monkeypatch):
+    monkeypatch.setattr(jobs, "jobs", [SimpleNamespace(workspace=ghost, ended=None)])
+    for change in (tab.renamed("ghost", "x"), tab.duplicated("ghost", "x"), tab.discarded("ghost")):
+        assert change[0] is None and "is being trained" in change[1]
+    assert "Training now" in cards([ghost], "ghost")
+
+
+def test_a_workspace_trains_on_another_checkpoint_from_now_on(tab, ghost):
+    assert tab.rebased("ghost", "other")[0] == "ghost" and ghost.run().base.checkpoint == "other"
+
+
+def test_a_workspace_copied_to_another_machine_has_the_same_settings_lifetime_and_runs(tab, ghost, tmp_path):
+    ghost.keep(ghost.run().with_values({"training": {"steps": 77}}))
+    ghost.remember(lifetime=30)
+    ghost.new_log().line("ended", step=30, why="Stopped by you.", failed=False)
+    elsewhere = tmp_path / "另一台 machine"
+    shutil.copytree(ghost.folder, elsewhere / "ghost")
+    shutil.rmtree(ghost.folder)
+    copied = workspace.opened(elsewhere, "ghost")
+    assert (copied.run().training.steps, copied.lifetime, copied.purpose) == (77, 30, "person")
+    assert "30 steps" in cards([copied], None) and "Stopped by you." in cards([copied], None)
+
+
+def test_a_card_says_what_it_is_about_and_which_is_chosen(tab, ghost):
+    tab.created("<b>", "toyland", "thing", "lora")  # refused: no file can be called so
+    html = tab.described("ghost")
+    assert 'data-name="ghost" aria-pressed="true"' in html and "LoHa · Person" in html and "0 steps" in html
+    assert "Not trained yet" in html and "darkroom-card-blank" in html
+
+
+def test_a_card_shows_the_newest_preview_else_the_saved_file_s_picture(tab, ghost, tmp_path):
+    pictures = draw_pictures(tmp_path / "pictures", 2)
+    first = ghost.new_log()
+    shutil.copy(pictures / "0.png", tmp_path / "ghost.png")
+    first.line("saved", step=5, path=str(tmp_path / "ghost.safetensors"))
+    assert picture_of(ghost) == tmp_path / "ghost.png" and "data:image/jpeg" in cards([ghost], None)
+    for step in (10, 5):
+        shutil.copy(pictures / "1.png", first.preview(step, 0))
+    assert picture_of(ghost).name == "000010-0.png"
+
+
+def test_a_broken_picture_or_a_broken_file_of_settings_does_not_break_the_cards(tab, ghost):
+    ghost.new_log().preview(1, 0).write_bytes(b"no picture")
+    assert "darkroom-card-blank" in cards([ghost], None)
+    (ghost.folder / "run.toml").write_text("[", encoding="utf-8")
+    assert "not a readable TOML" in cards([ghost], None) and "not a readable TOML" in tab.described("ghost")
+
+
+def test_the_last_lines_of_a_long_log_are_read_from_its_end(ghost):
+    log = ghost.new_log()
+    for step in range(500):
+        log.line("step", step=step, loss=0.5, note="幽灵")
+    log.line("ended", step=500, why="done", failed=False)
+    assert log.last_lines()[-1]["why"] == "done" and len(log.last_lines()) < 200
+
+
+# ---- import
+
+def test_imported_settings_become_a_workspace_on_a_checkpoint_that_is_here(tab, tmp_path):
+    source = {"LoRA_type": "Standard", "train_batch_size": 3, "network_dim": 12,
+              "pretrained_model_name_or_path": "/gone.safetensors", "color_aug": True, "output_name": "cat"}
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps(source), encoding="utf-8")
+    made, said = tab.importing.imported(f'"{path}"', None, "", "other")
+    run = workspace.opened(tab.host.folders.workspaces, "cat").run()
+    assert (made, run.method.rank, run.training.batch_size, run.base.checkpoint) == ("cat", 12, 3, "other")
+    assert run.output.name == "cat" and "color_aug" in said and "/gone.safetensors is not here" in said
+
+
+def test_a_dropped_file_and_a_name_of_one_s_own(tab, tmp_path):
+    path = tmp_path / "mine.json"
+    path.write_text('{"LoRA_type": "Standard", "train_batch_size": 3}', encoding="utf-8")
+    assert tab.importing.imported("", SimpleNamespace(name=str(path)), "mine too", "toyland")[0] == "mine too"
+    assert tab.importing.imported("", str(path), "", "toyland")[0] == "mine"
+    assert "already" in tab.importing.imported("", str(path), "", "toyland")[1]
+
+
+@pytest.mark.parametrize("path, said", [("", "Give the path"), ("/nowhere/x.json", "There is no file")])
+def test_an_import_of_nothing_is_said(tab, path, said):
+    made, answer = tab.importing.imported(path, None, "", "toyland")
+    assert made is None and said in answer and tab.names() == []
