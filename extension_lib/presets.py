@@ -57,6 +57,16 @@ def with_card(run: Run, card: str, preset: Path | None = None, purpose: str = ""
     return taking(run, defaults(run.method.name, preset, purpose, card), touched(CARDS, run.method.name))
 
 
+def switched(run: Run, start: Run) -> Run:
+    """Another method's start with what is this run's alone."""
+    sections, settings = PERSONAL
+    values = to_dict(run)
+    own: dict[str, Any] = {section: values[section] for section in sections}
+    for section, name in settings:
+        own.setdefault(section, {})[name] = values[section][name]
+    return start.with_values(own)
+
+
 def taking(run: Run, other: Run, keys: Iterable[tuple[str, str]]) -> Run:
     """The run with these settings, by section and name, as the other has them; both of one method."""
     changes: dict[str, dict[str, Any]] = {}

@@ -146,7 +146,8 @@ def opened(root: Path, name: str) -> Workspace:
 
 def listed(root: Path) -> list[Workspace]:
     """The newest first."""
-    found = [Workspace(p.parent) for p in root.glob(f"*/{SETTINGS}")] if root.exists() else []
+    settings = root.glob(f"*/{SETTINGS}") if root.exists() else ()
+    found = [Workspace(p.parent) for p in settings if p.parent.name.lower() not in BESIDE]
     return sorted(found, key=lambda w: (w.folder / SETTINGS).stat().st_mtime, reverse=True)
 
 

@@ -52,6 +52,8 @@ def find(concept: Concept, word: str = "", template: str = "captions") -> Found:
 
     word: what [name] stands for; template: the sentences of data/templates.py, or the concept's own prompt.
     """
+    if not concept.folder:
+        raise FolderError("No folder is given. Choose the folder that holds your pictures.")
     root = Path(concept.folder).expanduser()
     if not root.is_dir():
         raise FolderError(f"There is no folder {root}. Choose the folder that holds your pictures.")

@@ -12,7 +12,7 @@ from ..data.overview import overview
 from ..data.pictures import PictureError
 from ..disk import NameProblem
 from ..host import Host, HostError, chosen
-from ..presets import defaults
+from ..presets import beginning, defaults, switched
 from ..run import Concept, Run, from_dict, to_dict
 from ..settings import SettingError
 from ..training import job as jobs
@@ -20,8 +20,10 @@ from ..training.begin import Choice, Undecided, choices, decided
 from . import check_panel, live
 from .compare_tab import CompareTab
 from .concepts_tab import ConceptsTab
+from .marks import starts
 from .model_tab import ModelTab
 from .runs_tab import RunsTab
+from .settings_events import SettingsEvents
 from .train_tab import TrainTab, help_of
 from .workspace_events import WorkspaceEvents
 
@@ -43,7 +45,7 @@ class Page:
             with gr.Tab("Concepts", elem_id="darkroom_tab_concepts"):
                 self.concepts = ConceptsTab(host)
             with gr.Tab("Train", elem_id="darkroom_tab_train"):
-                self.train = TrainTab()
+                self.train = TrainTab(host)
             with gr.Tab("Compare", elem_id="darkroom_tab_compare"):
                 self.compare = CompareTab(host)
             with gr.Tab("Runs", elem_id="darkroom_tab_runs") as runs_tab:
@@ -82,24 +84,25 @@ class Page:
             raise SettingError("There is no workspace yet. Create one in the Model tab.")
         return workspace.opened(self.host.folders.workspaces, name)
 
-    def shows(self, run: Run) -> dict[Any, Any]:
-        """Updates that put a run on the page."""
+    def shows(self, run: Run, start: Run) -> dict[Any, Any]:
+        """Updates that put a run on the page. start: what it began as."""
         concepts = to_dict(run)["concepts"]
         return {**dict(zip(self.concepts.outputs(), self.concepts.shown(concepts, 0))), **self.train.form.updates(run),
                 self.train.method: gr.update(value=run.method.name), self.train.method_help: help_of(run.method.name),
-                self.train.arithmetic: arithmetic(run)}
+                self.train.arithmetic: arithmetic(run), self.train.marks.starts: starts(self.train.form, run, start)}
 
     # ---- Model
 
     def wire_model(self) -> None:
         model = self.model
-        shown = [*self.everything, self.concepts.which, self.train.method_help, self.train.arithmetic, model.about, model.base,
-                 self.concepts.found, *self.concepts.pictures.outputs()]
+        shown = [*self.everything, self.concepts.which, self.train.method_help, self.train.arithmetic, self.train.marks.starts,
+                 model.about, model.base, self.concepts.found, *self.concepts.pictures.outputs()]
         model.create.click(self.create, [model.name, model.checkpoint, model.purpose, model.method], [model.answer, *shown],
                            queue=False)
         self.entering.click(self.enter, None, shown, queue=False)
         model.workspace.input(self.choose, [model.workspace], shown, queue=False)
         WorkspaceEvents(self, shown)
+        SettingsEvents(self, shown)
 
     def enter(self) -> dict[Any, Any]:
         """A page that was just opened shows the newest workspace as it was left."""
@@ -117,9 +120,9 @@ class Page:
     def choose(self, name: str | None) -> dict[Any, Any]:
         about = self.model.shows(name)
         try:
-            pictures = self.concepts.pictures
-            return {**about, **self.shows(self.space_of(name).run()), self.concepts.found: "",
-                    **dict(zip(pictures.outputs(), pictures.none()))}
+            pictures, space = self.concepts.pictures, self.space_of(name)
+            shown = self.shows(space.run(), beginning(space, self.host))
+            return {**about, **shown, self.concepts.found: "", **dict(zip(pictures.outputs(), pictures.none()))}
         except Wrong:
             return about
 
@@ -167,7 +170,8 @@ class Page:
 
     def wire_train(self) -> None:
         tab = self.train
-        tab.method.input(self.change_method, self.everything, [tab.method_help, *tab.form.everything()], queue=False)
+        tab.method.input(self.change_method, self.everything, [tab.method_help, tab.marks.starts, *tab.form.everything()],
+                         queue=False)
         tab.train.click(self.start, {*self.everything, tab.question}, [tab.question, tab.answer, tab.live], queue=False)
         self.poll.click(self.follow, [tab.seen, self.model.workspace], [*tab.shown_of_job(), self.model.about], queue=False)
         for name in ("steps", "batch_size", "accumulation"):
@@ -175,14 +179,16 @@ class Page:
 
     def change_method(self, data: dict) -> dict[Any, Any]:
         """Another method brings its own defaults; name and concepts stay."""
-        name, run, preset = data[self.train.method], Run(), None
+        name = data[self.train.method]
+        start = run = defaults(name)
         try:
-            run = self.space_of(data[self.model.workspace]).run()
-            preset = chosen(self.host, run.base.checkpoint).preset
+            space = self.space_of(data[self.model.workspace])
+            start, run = beginning(space, self.host, name), space.run()
         except Wrong:
-            pass  # without a workspace, or without its checkpoint, the method's own defaults are shown
-        own = run if run.method.name == name else defaults(name, preset).with_values({"output": {"name": run.output.name}})
-        return {self.train.method_help: help_of(name), **self.train.form.updates(own)}
+            pass  # without a workspace the method's own defaults are shown
+        own = run if run.method.name == name else switched(run, start)
+        return {self.train.method_help: help_of(name), self.train.marks.starts: starts(self.train.form, own, start),
+                **self.train.form.updates(own)}
 
     def count(self, data: dict) -> str:
         try:

@@ -1,5 +1,6 @@
 """Small components that look the way the WebUI's own do."""
 
+import inspect
 from typing import Any
 
 import gradio as gr
@@ -23,6 +24,12 @@ def unsaved(component: Any) -> Any:
     """The component, kept out of the WebUI's ui-config.json, which would freeze today's values as defaults."""
     component.do_not_save_to_config = True
     return component
+
+
+def copied_by_button() -> dict[str, Any]:
+    """What gives a text field a button that copies it; Gradio 6 calls it otherwise."""
+    known = inspect.signature(gr.Textbox.__init__).parameters
+    return {"show_copy_button": True} if "show_copy_button" in known else {"buttons": ["copy"]}
 
 
 def small_button(text: str, elem_id: str) -> gr.Button:

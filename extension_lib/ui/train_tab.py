@@ -6,13 +6,17 @@ import gradio as gr
 
 from .. import methods
 from ..events import Previewed, Saved
+from ..host import Host
 from ..run import Run
 from ..training import job as jobs
 from ..training.job import Job
 from .film import film
 from .form import Form
 from .live import message, of_kind, panel
+from .marks import Marks
 from .parts import unsaved
+from .preset_row import PresetRow
+from .run_text import RunText
 
 BASIC_SECTIONS = (("Training", "training"), ("Pictures", "data"), ("Class pictures", "prior"), ("Saving", "saving"),
                   ("Previews", "previews"))
@@ -22,14 +26,16 @@ OTHER_SECTIONS = (("Noise and loss", "noise"),)
 class TrainTab:
     """The form with all settings of a run, and the panel that follows the running job."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: Host):
         self.form = Form()
         with gr.Row():
-            with gr.Column(scale=3):
+            with gr.Column(scale=3, elem_id="darkroom_settings"):
+                self.presets = PresetRow(host)
                 first = Run().method.name
                 self.method = unsaved(gr.Radio(choices=[(m.title, name) for name, m in methods.found().items()],
                                                value=first, label="Method", elem_id="darkroom_method"))
                 self.method_help = gr.Markdown(help_of(first))
+                self.marks = Marks()
                 self.form.draw("output", only=["name"])
                 self.form.draw_methods(first, advanced=False)
                 for title, section in BASIC_SECTIONS:
@@ -40,8 +46,9 @@ class TrainTab:
                 with gr.Accordion("Advanced", open=False, elem_id="darkroom_advanced"):
                     self.form.draw_methods(first, advanced=True)
                     for title, section in (*OTHER_SECTIONS, *BASIC_SECTIONS):
-                        gr.Markdown(f"**{title}**")
+                        gr.Markdown(f"**{title}**", elem_classes=["darkroom-heading"])
                         self.form.draw(section)
+                self.text = RunText(self.presets)
             with gr.Column(scale=4):
                 self.train = gr.Button("Train", variant="primary", elem_id="darkroom_train")
                 with gr.Row(elem_id="darkroom_while_running"):

@@ -1,0 +1,59 @@
+"""Presets: the row over the settings with purposes, cards and those a person has saved, and the row that saves one."""
+
+from pathlib import Path
+
+import gradio as gr
+
+from .. import presets
+from ..host import Host
+from ..purposes import CARDS, PURPOSES, Choice
+from ..run import Run
+from ..settings import SettingError
+from ..workspace import PRESETS, Workspace
+from .parts import small_button, unsaved
+
+OWN = "My "  # before the name of a preset that a person has saved
+
+
+class PresetRow:
+    def __init__(self, host: Host):
+        self.folder: Path = host.folders.workspaces / PRESETS
+        with gr.Row():
+            self.choice = unsaved(gr.Dropdown(
+                choices=self.titles(), value=self.titles()[0], label="Preset", scale=4, elem_id="darkroom_preset",
+                info="By what you train, by your card's memory, or your own, which you save below all settings."))
+            self.apply = small_button("Apply", "darkroom_preset_apply")
+        self.answer = gr.HTML(elem_id="darkroom_preset_answer")
+
+    def draw_saving(self) -> None:
+        with gr.Row():
+            self.name = unsaved(gr.Textbox(label="Save as a preset of your own", max_lines=1, scale=4,
+                                           elem_id="darkroom_preset_name", info="For other models too: without name and pictures."))
+            self.save = small_button("Save", "darkroom_preset_save")
+        self.saved = gr.HTML(elem_id="darkroom_preset_saved")
+
+    def titles(self) -> list[str]:
+        ready = [choice.title for table in (PURPOSES, CARDS) for choice in table.values()]
+        return [*ready, *(self.own(name) for name in presets.saved(self.folder))]
+
+    def own(self, name: str) -> str:
+        return OWN + name
+
+    def applied(self, title: str, run: Run, space: Workspace, preset: Path | None) -> tuple[Run, str]:
+        """The run with what a preset of this title decides, and what it is for. A purpose becomes the workspace's own.
+
+        preset: the checkpoint's own, which knows better. Raises SettingError, NameProblem.
+        """
+        if purpose := key_of(PURPOSES, title):
+            changed = presets.with_purpose(run, purpose, preset)
+            space.remember(purpose=purpose)
+            return changed, PURPOSES[purpose].help
+        if card := key_of(CARDS, title):
+            return presets.with_card(run, card, preset, space.purpose), CARDS[card].help
+        if not title.startswith(OWN):
+            raise SettingError("Choose a preset first.")
+        return presets.with_saved(run, self.folder, title.removeprefix(OWN)), "Name, checkpoint and pictures stay."
+
+
+def key_of(table: dict[str, Choice], title: str) -> str:
+    return next((key for key, choice in table.items() if choice.title == title), "")

@@ -1,0 +1,104 @@
+"""What happens on the page between the settings and where they come from: presets, the way back, and text."""
+
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from .. import presets
+from ..disk import NameProblem
+from ..host import HostError, chosen
+from ..run import Run
+from ..settings import SettingError
+from ..workspace import Workspace, WorkspaceError
+from . import marks, run_text
+from .live import message
+
+if TYPE_CHECKING:
+    from .page import Page
+
+Wrong = (SettingError, NameProblem, HostError, WorkspaceError, OSError)
+
+
+class SettingsEvents:
+    """shown: the components that another run fills."""
+
+    def __init__(self, page: "Page", shown: list[Any]):
+        self.page, self.tab = page, page.train
+        row, marked, text = self.tab.presets, self.tab.marks, self.tab.text
+        everything, fields = page.everything, [*self.tab.form.everything(), self.tab.arithmetic]
+        row.apply.click(self.apply, {*everything, row.choice}, [row.answer, *shown], queue=False)
+        row.save.click(self.save, {*everything, row.name}, [row.saved, row.choice, row.name], queue=False)
+        marked.back.click(self.back, {*everything, marked.asked}, fields, queue=False)
+        marked.back_all.click(self.back_all, everything, fields, queue=False)
+        text.write.click(self.write, everything, [text.text, text.answer], queue=False)
+        text.apply.click(self.paste, {*everything, text.text}, [text.answer, *shown], queue=False)
+
+    def on_page(self, data: dict) -> tuple[Workspace, Run]:
+        """The workspace and the run that the page shows. Raises what Wrong names."""
+        space = self.page.space_of(data[self.page.model.workspace])
+        return space, self.page.run_of(data, space.run().base.checkpoint)
+
+    def start(self, space: Workspace, method: str) -> Run:
+        return presets.beginning(space, self.page.host, method)
+
+    def apply(self, data: dict) -> dict[Any, Any]:
+        row = self.tab.presets
+        try:
+            space, run = self.on_page(data)
+            title = data[row.choice] or ""
+            run, about = row.applied(title, run, space, presets.of_checkpoint(self.page.host, run.base.checkpoint))
+            shown = self.page.shows(run, self.start(space, run.method.name))
+        except Wrong as error:
+            return {row.answer: message(str(error))}
+        return {**shown, self.page.model.about: self.page.model.described(space.name),
+                row.answer: message(f"{title}: {about}", good=True)}
+
+    def save(self, data: dict) -> tuple[str, Any, Any]:
+        row = self.tab.presets
+        try:
+            path = presets.save(row.folder, data[row.name] or "", self.on_page(data)[1])
+        except Wrong as error:
+            return message(str(error)), gr.update(), gr.update()
+        title = row.own(path.stem)
+        return (message(f"Saved as {path.name}. It is in the list of presets, as {title}.", good=True),
+                gr.update(choices=row.titles(), value=title), gr.update(value=""))
+
+    def back(self, data: dict) -> dict[Any, Any]:
+        asked = data[self.tab.marks.asked] or ""
+        return self.went_back(data, asked) if asked else {self.tab.arithmetic: gr.update()}
+
+    def back_all(self, data: dict) -> dict[Any, Any]:
+        return self.went_back(data, "")
+
+    def went_back(self, data: dict, asked: str) -> dict[Any, Any]:
+        """Does not ask whether the page's other values make a run, for the way back may be what mends them."""
+        method = data[self.tab.method]
+        try:
+            start = self.start(self.page.space_of(data[self.page.model.workspace]), method)
+        except Wrong:
+            start = presets.defaults(method)
+        return {**marks.gone_back(self.tab.form, start, asked), self.tab.arithmetic: gr.update()}
+
+    def write(self, data: dict) -> tuple[Any, str]:
+        try:
+            return run_text.written(self.on_page(data)[1]), ""
+        except Wrong as error:
+            return gr.update(), message(str(error))
+
+    def paste(self, data: dict) -> dict[Any, Any]:
+        """Applies what is written; a checkpoint that is not here changes nothing."""
+        answer = self.tab.text.answer
+        try:
+            space, before = self.on_page(data)
+            run = run_text.applied(data[self.tab.text.text] or "", before, lambda method: self.start(space, method))
+            said = "Applied."
+            try:
+                chosen(self.page.host, run.base.checkpoint)
+            except HostError:
+                said = f"Applied. The checkpoint {run.base.checkpoint} is not here; {before.base.checkpoint} stays."
+                run = run.with_values({"base": {"checkpoint": before.base.checkpoint}})
+            space.keep(run)
+            shown = self.page.shows(run, self.start(space, run.method.name))
+        except Wrong as error:
+            return {answer: message(str(error))}
+        return {**shown, **self.page.model.shows(space.name), answer: message(said, good=True)}

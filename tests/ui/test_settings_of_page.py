@@ -1,0 +1,188 @@
+"""Presets, the way back and TOML on the page, without a browser."""
+
+import html
+import json
+import re
+import shutil
+
+import gradio as gr
+import pytest
+
+from extension_lib import presets, workspace
+from extension_lib.host import Checkpoint, Folders
+from extension_lib.practice import BASE
+from extension_lib.run import from_dict, to_dict
+from extension_lib.ui.marks import gone_back, starts
+from extension_lib.ui.page import Page
+from extension_lib.ui.settings_events import SettingsEvents
+
+
+class Shown:
+    """As much of a host as the page asks for; it has the practice model and another."""
+
+    name = "shown"
+
+    def __init__(self, root):
+        self.folders = Folders(*(root / name for name in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
+
+    def checkpoints(self):
+        return [Checkpoint("plain", self.folders.checkpoints / "plain.safetensors"), Checkpoint("toyland", BASE)]
+
+    def current(self):
+        return self.checkpoints()[0]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    with gr.Blocks():
+        made = Page(Shown(tmp_path_factory.mktemp("webui")))
+        made.events = SettingsEvents(made, [made.model.about])
+    return made
+
+
+@pytest.fixture
+def space(page):
+    page.model.created("ghost", "plain", "thing", "lora")
+    made = workspace.opened(page.host.folders.workspaces, "ghost")
+    made.keep(made.run().with_values({"concepts": [{"folder": "pictures"}]}))
+    yield made
+    shutil.rmtree(page.host.folders.workspaces)
+
+
+def data_of(page, run):
+    """What Gradio would hand over when the page shows this run."""
+    shown = page.shows(run, run)
+    data = {component: update["value"] if isinstance(update, dict) else update for component, update in shown.items()
+            if not isinstance(update, dict) or "value" in update}
+    own = {component: component.value for component in page.train.form.everything() if component not in data}
+    return {**own, **data, page.model.workspace: "ghost"}
+
+
+def run_of(page, updates, run):
+    """The run that the page shows after these updates."""
+    return page.run_of({**data_of(page, run), **{component: update["value"] for component, update in updates.items()
+                                                 if isinstance(update, dict) and "value" in update}}, "plain")
+
+
+def said(page, updates):
+    return updates[page.train.presets.answer]
+
+
+def test_a_purpose_changes_the_settings_and_is_the_workspace_s_from_then_on(page, space):
+    data = {**data_of(page, space.run()), page.train.presets.choice: "Style"}
+    updates = page.events.apply(data)
+    after = run_of(page, updates, space.run())
+    assert (after.training.steps, after.method.rank, space.purpose) == (3000, 32, "style")
+    assert "Style: " in said(page, updates) and "LoRA · Style" in updates[page.model.about]
+    assert "start" in updates[page.train.marks.starts] and changed_in(updates[page.train.marks.starts]) == []
+
+
+def test_a_card_changes_what_memory_needs(page, space):
+    data = {**data_of(page, space.run()), page.train.presets.choice: "Card with 8 GB"}
+    updates = page.events.apply(data)
+    after = run_of(page, updates, space.run()).training
+    assert (after.batch_size, after.accumulation, space.purpose) == (1, 2, "thing")
+    assert changed_in(updates[page.train.marks.starts]) == ["darkroom_training_accumulation", "darkroom_training_batch_size"]
+
+
+def test_a_preset_of_one_s_own_is_saved_and_applied_to_another_method(page, space):
+    mine = space.run().with_values({"method": {"name": "loha", "rank": 3}, "training": {"steps": 5}})
+    answer, choice, emptied = page.events.save({**data_of(page, mine), page.train.presets.name: "快 quick"})
+    assert "Saved as 快 quick.toml" in answer and choice["value"] == "My 快 quick" and emptied["value"] == ""
+    updates = page.events.apply({**data_of(page, space.run()), page.train.presets.choice: choice["value"]})
+    assert updates[page.train.method]["value"] == "loha"
+    assert updates[page.train.form.components["training", "steps"]]["value"] == 5
+    assert updates[page.train.form.of_method["loha", "rank"]]["value"] == 3
+
+
+@pytest.mark.parametrize("title, words", [(None, "Choose a preset"), ("My gone", "There is no file")])
+def test_a_preset_that_is_none_is_said(page, space, title, words):
+    assert words in said(page, page.events.apply({**data_of(page, space.run()), page.train.presets.choice: title}))
+
+
+def test_saving_a_preset_without_a_name_is_said(page, space):
+    assert "is empty" in page.events.save({**data_of(page, space.run()), page.train.presets.name: ""})[0]
+
+
+def test_a_preset_called_as_a_file_of_settings_is_no_workspace(page, space):
+    presets.save(page.train.presets.folder, "run", space.run())
+    assert page.model.names() == ["ghost"]
+
+
+# ---- the way back
+
+def told(text):
+    return json.loads(html.unescape(re.search('data-starts="(.*?)"', text)[1]))
+
+
+def changed_in(text):
+    return sorted(name for name, setting in told(text).items() if "start" in setting and setting["now"] != setting["start"])
+
+
+@pytest.mark.parametrize("method", ["lora", "textual_inversion", "hypernetwork"])
+def test_the_page_is_told_what_every_setting_began_as(page, method):
+    start = presets.defaults(method)
+    run = start.with_values({"data": {"flip": True}, "previews": {"prompts": ["a"]}, "output": {"name": "ghost"}})
+    text = starts(page.train.form, run, start)
+    assert changed_in(text) == ["darkroom_data_flip"]
+    alone = {name for name, setting in told(text).items() if "start" not in setting}
+    assert alone == {"darkroom_output_name", "darkroom_previews_prompts"}
+
+
+def test_one_setting_goes_back_or_all_but_what_is_the_workspace_s_own(page):
+    form, start = page.train.form, presets.defaults("lora")
+    rank, flip = form.of_method["lora", "rank"], form.components["data", "flip"]
+    assert set(gone_back(form, start, rank.elem_id)) == {rank}
+    everything = gone_back(form, start, "")
+    assert {rank, flip} <= set(everything) and form.components["output", "name"] not in everything
+    assert everything[rank]["value"] == start.method.rank
+
+
+def test_the_way_back_leads_to_the_checkpoint_s_preset_and_does_not_mind_what_else_is_wrong(page, space):
+    page.model.rebased("ghost", "toyland")
+    steps = page.train.form.components["training", "steps"]
+    data = {**data_of(page, space.run()), steps: None, page.train.marks.asked: steps.elem_id}
+    assert page.events.back(data)[steps]["value"] == 400
+
+
+# ---- text
+
+def test_a_run_written_down_and_pasted_back_is_the_same(page, space):
+    run = space.run().with_values({"method": {"name": "locon", "rank": 7}, "concepts": [{"folder": "a"}, {"folder": "b"}]})
+    text, said = page.events.write(data_of(page, run))
+    assert said == "" and "locon" in text
+    page.events.paste({**data_of(page, space.run()), page.train.text.text: text})
+    assert space.run().with_values({"concepts": []}) == run.with_values({"concepts": []})
+
+
+def test_what_is_pasted_changes_only_what_it_says(page, space):
+    run = space.run().with_values({"data": {"flip": True}, "previews": {"prompts": ["zwx"]}})
+    text = 'training.steps = 9\n[method]\nname = "ia3"'
+    updates = page.events.paste({**data_of(page, run), page.train.text.text: text})
+    after = space.run()
+    assert (after.training.steps, after.method.name, after.saving.precision) == (9, "ia3", "fp32")  # as that method begins
+    assert (after.previews.prompts, after.output.name, after.base.checkpoint) == (("zwx",), "ghost", "plain")
+    assert "Applied" in updates[page.train.text.answer] and updates[page.train.method]["value"] == "ia3"
+
+
+def test_a_checkpoint_that_is_not_here_stays_as_it_was(page, space):
+    updates = page.events.paste({**data_of(page, space.run()), page.train.text.text: 'base.checkpoint = "gone"'})
+    assert "gone is not here; plain stays" in updates[page.train.text.answer] and space.run().base.checkpoint == "plain"
+    page.events.paste({**data_of(page, space.run()), page.train.text.text: 'base.checkpoint = "toyland"'})
+    assert space.run().base.checkpoint == "toyland"
+
+
+@pytest.mark.parametrize("text, words", [("[", "not a readable TOML"), ("training.speed = 1", "is not a setting"),
+                                         ("method = 3", "must be a section"), ('method.name = "x"', "must be one of"),
+                                         ("training.steps = 0", "at least 1")])
+def test_what_cannot_be_applied_is_said_and_changes_nothing(page, space, text, words):
+    before = to_dict(space.run())
+    updates = page.events.paste({**data_of(page, space.run()), page.train.text.text: text})
+    assert words in updates[page.train.text.answer] and len(updates) == 1 and space.run() == from_dict(before)
+
+
+def test_another_method_keeps_what_is_the_workspace_s_own(page, space):
+    space.keep(space.run().with_values({"previews": {"prompts": ["zwx"]}}))
+    updates = page.change_method({**data_of(page, space.run()), page.train.method: "ia3"})
+    assert updates[page.train.form.components["previews", "prompts"]]["value"] == "zwx"
+    assert changed_in(updates[page.train.marks.starts]) == []
