@@ -36,6 +36,17 @@ def free_port() -> int:
         return free.getsockname()[1]
 
 
+@contextmanager
+def served(host):
+    """The standalone app in the background; gives its address."""
+    from extension_lib.ui.app import built, script, style
+
+    blocks, port = built(host), free_port()
+    blocks.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, css=style(), head=script(), quiet=True)
+    yield f"http://127.0.0.1:{port}"
+    blocks.close()
+
+
 def complain(page, message) -> None:
     """Fonts and such that cannot be fetched without a network are no fault of the page."""
     if message.type == "error" and "Failed to load resource" not in message.text:

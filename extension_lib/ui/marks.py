@@ -19,7 +19,7 @@ class Marks:
                                  placeholder="rank, caption, memory: words of a name or of what it means")
         with gr.Row(elem_id="darkroom_changed_row"):
             self.only = gr.Checkbox(label="Only what is changed", value=False, elem_id="darkroom_only_changed")
-            self.back_all = small_button("All back to the start", "darkroom_back_all")
+            self.back_all = small_button("Reset all", "darkroom_back_all")
         self.starts = gr.HTML(elem_id="darkroom_starts")
         # javascript/settings.js writes the names of components here and presses the button.
         self.asked = gr.Textbox(label="Back", elem_id="darkroom_back", elem_classes=["darkroom-hidden"])
