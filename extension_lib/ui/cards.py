@@ -1,7 +1,5 @@
 """A card for each workspace: its picture, method, base, steps and how its last run ended."""
 
-import base64
-import io
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from ..purposes import PURPOSES
 from ..settings import SettingError
 from ..training import job as jobs
 from ..workspace import Log, Workspace
+from .film import data_uri
 
 SIDE = 224  # pixels of a card's picture: sharp on a dense screen, and a few kilobytes
 BESIDE_FILE = (".png", ".preview.png")  # the picture of a file's own card
@@ -80,15 +79,11 @@ def of(log: Log, what: str) -> dict[str, Any] | None:
 
 
 def thumbnail(path: Path) -> str:
-    """The picture as a small data: URL, because each Gradio serves files under another address; "" where it cannot be read."""
+    """The picture as an address of its own; "" where it cannot be read."""
     from PIL import Image
 
     try:
         with Image.open(path) as image:
-            small = image.convert("RGB")
+            return data_uri(image, SIDE)
     except OSError:
         return ""
-    small.thumbnail((SIDE, SIDE))
-    out = io.BytesIO()
-    small.save(out, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(out.getvalue()).decode("ascii")

@@ -40,9 +40,10 @@ def picture(image: Any, said: str) -> str:
     return f'<img src="{data_uri(image)}" alt="{said}" title="{said}" tabindex="0">'
 
 
-def data_uri(image: Any) -> str:
+def data_uri(image: Any, side: int = SIDE) -> str:
+    """A small copy of the picture as an address of its own, because each Gradio serves files under another."""
     small, data = image.convert("RGB"), io.BytesIO()
-    small.thumbnail((SIDE, SIDE))
+    small.thumbnail((side, side))
     small.save(data, "JPEG", quality=85)
     return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode("ascii")
 
