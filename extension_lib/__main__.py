@@ -65,7 +65,9 @@ def parser() -> argparse.ArgumentParser:
         if function is compare:
             made.add_argument("--lora", required=True, help="its name; all its copies by step are compared")
             made.add_argument("--weights", default="0, 0.25, 0.5, 0.75, 1")
-    command(import_).add_argument("file", type=Path, help="kohya's dataset TOML, kohya_ss' JSON, a db_config.json, or a folder")
+    made = command(import_)
+    made.add_argument("file", type=Path, help="kohya's dataset TOML, kohya_ss' JSON, a db_config.json, or a folder")
+    made.add_argument("run", type=Path, nargs="?", help="the TOML file to write; without it, it is printed")
     command(settings)
     command(practice).add_argument("folder", type=Path, help="the WebUI's models/Stable-diffusion")
     return whole
@@ -210,9 +212,13 @@ def picture(given: argparse.Namespace) -> Picture:
 
 
 def import_(given: argparse.Namespace, rest: list[str]) -> int:
-    """Print another trainer's settings as a run's TOML, and on stderr what could not be honoured."""
+    """Write another trainer's settings as a run's TOML, and say on stderr what could not be honoured."""
     imported = imports.read(given.file)
-    print(toml.dumped(imported.values))
+    values = merged({"output": {"name": imported.name}}, imported.values)
+    if given.run:
+        toml.write(given.run, values)
+    else:
+        print(toml.dumped(values))
     for line in imported.lost:
         print(line, file=sys.stderr)
     return 0

@@ -313,6 +313,13 @@ def test_a_json_file_that_is_none_never_breaks_the_import(tmp_path, text, words)
         imports.read(tmp_path / "none.json")
 
 
+def test_the_command_line_writes_a_file_that_trains_under_the_import_s_name(tmp_path):
+    draw_pictures(tmp_path / "幽灵" / "10_zwx ghost", 1)
+    assert cli.main(["import", str(tmp_path / "幽灵"), str(tmp_path / "run.toml")]) == 0
+    run = from_dict(toml.read(tmp_path / "run.toml"))
+    assert (run.output.name, run.concepts[0].folder) == ("幽灵", str(tmp_path / "幽灵"))
+
+
 def test_the_command_line_prints_toml_that_trains_and_what_was_lost(tmp_path, capsys):
     folder = draw_pictures(tmp_path / "pictures", 4)
     path = tmp_path / "db_config.json"
