@@ -52,7 +52,7 @@ def exploding(seen: Seen) -> Finding | None:
         return None
     first, last = seen.measured[0], seen.measured[-1]
     remedy = "The learning rate is too high: stop and discard, and try a tenth of it."
-    if first.norm and not last.norm < GROWN * first.norm:
+    if first.norm and not last.norm < GROWN * first.norm and not last.loss < first.loss:
         return f"What is learned has grown to {last.norm / first.norm:.0f} times its size at the start.", remedy
     if not last.loss < WORSE * first.loss:
         return f"The loss on fixed noise has grown from {first.loss:.4f} to {last.loss:.4f}: the model is coming apart.", remedy
@@ -87,7 +87,7 @@ def nearest(seen: Seen, step: int) -> str:
     if not seen.saved:
         return (f"Stop, and train about {step} steps next time, or at a lower learning rate. 'Save every N steps' keeps copies "
                 "to choose from.")
-    return f"Stop, and use the copy nearest to that step: {min(seen.saved, key=lambda s: abs(s[0] - step))[1]}."
+    return f"Use the copy nearest to that step, {min(seen.saved, key=lambda s: abs(s[0] - step))[1]}, rather than going on."
 
 
 ALARMS: dict[str, Callable[[Seen], Finding | None]] = {

@@ -128,7 +128,7 @@ def alone(fixed: Line, job: Job, measured: Sequence[Measured], marks: Sequence[i
     if len(measured) < 2:
         return ""
     what = "pictures held out" if measured[-1].held_out else "pictures trained on"
-    return (legend([("fixed", f"{what}, with the same noise each time")])
+    return (legend([("fixed", f"{what}, with the same noise each time, unweighted")])
             + svg([fixed], job.run.training.steps, f"Loss on {what}, now {measured[-1].loss:.4f}", marks, height=110,
                   unit="{:.4f}"))
 
