@@ -13,7 +13,7 @@ def test_from_pictures_to_a_file_and_a_picture(page, host, folder):
     begin(page, training_steps=4)
     assert "All 4 steps are done" in wait_for_end(page, 120)
     assert (host.folders.lora / "ghost.safetensors").exists()
-    assert page.locator("#darkroom_live .darkroom-curve").count() == 1
+    assert page.locator("#darkroom_live .line.instance:not(.raw)").count() == 1
     choose_tab(page, "Generate")
     fill(page, "darkroom_prompt", "a zwx ghost <lora:ghost:0.8>")
     page.click("#darkroom_generate")
