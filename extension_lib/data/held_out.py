@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from ..keyed import seed_of
 from .folder import Item
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 PICTURES = 16  # as many as are measured on
 
@@ -17,8 +19,8 @@ class Still:
 
     name: str
     prompt: str
-    latents: Tensor
-    mask: Tensor
+    latents: "Tensor"
+    mask: "Tensor"
 
 
 def shuffled(items: Sequence[Item]) -> list[Item]:

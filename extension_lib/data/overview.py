@@ -3,11 +3,13 @@
 from collections import Counter
 from dataclasses import dataclass
 from math import ceil
+from pathlib import Path
 
 from ..run import Run
 from .buckets import bucket_of, buckets
 from .captions import varied
-from .folder import FolderError, Found, Item, find_all
+from .folder import FolderError, Item, find_all
+from .held_out import split
 
 SAMPLES = 4  # prompts shown of each concept
 
@@ -16,10 +18,10 @@ SAMPLES = 4  # prompts shown of each concept
 class Part:
     """One concept's share: its pictures, how often they are shown in an epoch, in which sizes, and some of their prompts."""
 
-    items: tuple[Item, ...]
+    items: tuple[Item, ...]  # that are trained on
+    held_out: int  # pictures that are not
     sizes: tuple[tuple[tuple[int, int], int], ...]  # size and pictures, most pictures first
     prompts: tuple[tuple[Item, str], ...]
-    left_out: tuple[str, ...]
 
     @property
     def showings(self) -> int:
@@ -63,23 +65,20 @@ def overview(run: Run) -> Overview:
     if not run.concepts:
         raise FolderError("There are no pictures yet. Choose the folder that holds them in the Concepts tab.")
     found, sizes = find_all(run), buckets(run.data.resolution, run.data.buckets)
+    trained, _ = split([item for one in found for item in one.items], run.data.held_out)
+    numbers = {item.path: n for n, item in enumerate(trained)}
     shown: Counter[tuple[int, int]] = Counter()
-    for item in (item for one in found for item in one.items):
+    for item in trained:
         shown[bucket_of(item.width, item.height, sizes)] += item.repeats
     batches = sum(ceil(n / run.training.batch_size) for n in shown.values())
-    first = [sum(len(one.items) for one in found[:n]) for n in range(len(found))]  # number of each concept's first picture
-    parts = tuple(part(one, start, run) for one, start in zip(found, first))
-    return Overview(parts, batches, batches / run.training.accumulation, run.training.steps,
-                    run.training.batch_size * run.training.accumulation)
+    return Overview(tuple(part(one.items, numbers, run) for one in found), batches, batches / run.training.accumulation,
+                    run.training.steps, run.training.batch_size * run.training.accumulation)
 
 
-def part(found: Found, first: int, run: Run) -> Part:
-    sizes = buckets(run.data.resolution, run.data.buckets)
-    counts = Counter(bucket_of(item.width, item.height, sizes) for item in found.items)
-    return Part(found.items, tuple(counts.most_common()), tuple(sampled(found.items, first, run)), found.problems)
-
-
-def sampled(items: tuple[Item, ...], first: int, run: Run) -> list[tuple[Item, str]]:
-    """Pictures spread over the folder, with the prompt that each will have when it is first shown."""
-    chosen = range(0, len(items), max(1, ceil(len(items) / SAMPLES)))
-    return [(items[n], varied(items[n].prompts, run.data, run.training.seed, 0, first + n, 0)) for n in chosen]
+def part(found: tuple[Item, ...], numbers: dict[Path, int], run: Run) -> Part:
+    """numbers: of the pictures that are trained on, by path, as training counts them."""
+    items, sizes = tuple(item for item in found if item.path in numbers), buckets(run.data.resolution, run.data.buckets)
+    counts = Counter(bucket_of(item.width, item.height, sizes) for item in items)
+    spread = items[::max(1, ceil(len(items) / SAMPLES))]
+    first = tuple((item, varied(item.prompts, run.data, run.training.seed, 0, numbers[item.path], 0)) for item in spread)
+    return Part(items, len(found) - len(items), tuple(counts.most_common()), first)

@@ -33,7 +33,8 @@ def table(overview: Overview) -> str:
 
 def row(number: int, part: Part) -> str:
     repeats = ", ".join(f"×{n}" for n in part.repeats)
-    cells = (str(number), str(len(part.items)), repeats, str(part.showings), sizes(part))
+    pictures = str(len(part.items)) + (f'<div class="darkroom-faint">{part.held_out} held out</div>' if part.held_out else "")
+    cells = (str(number), pictures, repeats, str(part.showings), sizes(part))
     numbers = "".join(f"<td>{cell}</td>" for cell in cells)
     return f'<tr class="numbers">{numbers}</tr><tr><td></td><td colspan="{len(cells) - 1}">{prompts(part)}</td></tr>'
 

@@ -7,6 +7,8 @@ from helpers import draw_pictures, small_run
 from PIL import Image
 
 from extension_lib.data.batches import Batches
+from extension_lib.data.buckets import bucket_of, buckets
+from extension_lib.data.captions import varied
 from extension_lib.data.folder import find_all
 from extension_lib.data.overview import overview
 
@@ -30,7 +32,15 @@ def test_pictures_showings_sizes_and_steps_are_those_of_the_run(run):
     part, = said.parts
     assert (said.pictures, said.showings, part.repeats) == (7, 13, (1, 3))
     assert said.batches == batches.per_epoch == 4 and said.per_epoch == 4
-    assert dict(part.sizes) == Counter({(128, 128): 4, (192, 64): 3}) or sum(n for _, n in part.sizes) == 7
+    sizes = buckets(128)
+    assert dict(part.sizes) == Counter(bucket_of(item.width, item.height, sizes) for item in batches.items)
+
+
+def test_held_out_pictures_are_counted_apart(run):
+    run = run.with_values({"data": {"held_out": 0.3}})
+    said, batches = overview(run), planned(run)
+    assert (said.pictures, said.parts[0].held_out) == (len(batches.items), len(batches.held_out)) == (5, 2)
+    assert said.batches == batches.per_epoch and said.showings == sum(item.repeats for item in batches.items)
 
 
 def test_accumulation_makes_fewer_steps_of_the_same_batches(run):
@@ -39,9 +49,8 @@ def test_accumulation_makes_fewer_steps_of_the_same_batches(run):
 
 
 def test_the_prompts_shown_are_those_of_the_first_epoch(run):
-    said, batches = overview(run), planned(run)
-    items = batches.items
-    from extension_lib.data.captions import varied
+    run = run.with_values({"data": {"held_out": 0.2}})
+    said, items = overview(run), planned(run).items
     for item, prompt in said.parts[0].prompts:
         assert prompt == varied(item.prompts, run.data, run.training.seed, 0, items.index(item), 0)
 
