@@ -4,7 +4,7 @@ import importlib.util
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from modules import deepbooru, errors, paths, shared
+from modules import deepbooru, paths, shared
 
 from ..host import HostError
 
@@ -40,11 +40,6 @@ def by_clip(images: Iterable[Any]) -> Iterator[str]:
     for image in images:
         text = shared.interrogator.interrogate(image)
         if text.endswith(FAILED):
-            raise HostError(f"The CLIP interrogator failed: {reason()}. Its weights belong into models/BLIP.")
+            raise HostError("The WebUI's CLIP interrogator failed; the console says why. It fetches its weights (BLIP, CLIP) when "
+                            "it is first used, so go online once.")
         yield text.strip()
-
-
-def reason() -> str:
-    """The last error that the WebUI noted."""
-    records = getattr(errors, "exception_records", [])
-    return str(records[-1]["exception"])[:200] if records else "see the console"

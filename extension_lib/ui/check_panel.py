@@ -118,4 +118,5 @@ def at_start(problems: Sequence[Problem]) -> str:
     lines = "".join(f'<div class="darkroom-warning">{escape(problem.text)}</div>' for problem in serious[:5])
     more = len(serious) - 5
     rest = f'<div class="darkroom-faint">and {more} more; see Check before start in the Concepts tab.</div>' if more > 0 else ""
-    return f'<div role="status">{lines}{rest}</div>' if serious else ""
+    head = "<b>Training has begun, but look at these pictures:</b>"
+    return f'<div role="status">{head}{lines}{rest}</div>' if serious else ""

@@ -172,7 +172,8 @@ class Page:
         tab = self.train
         tab.method.input(self.change_method, self.everything, [tab.method_help, tab.marks.starts, *tab.form.everything()],
                          queue=False)
-        tab.train.click(self.start, {*self.everything, tab.question}, [tab.question, tab.answer, tab.live], queue=False)
+        tab.train.click(self.start, {*self.everything, tab.question}, [tab.question, tab.answer, tab.worries, tab.live],
+                        queue=False)
         self.poll.click(self.follow, [tab.seen, self.model.workspace], [*tab.shown_of_job(), self.model.about], queue=False)
         for name in ("steps", "batch_size", "accumulation"):
             tab.form.components["training", name].input(self.count, self.everything, [tab.arithmetic], queue=False)
@@ -196,7 +197,7 @@ class Page:
         except Wrong:
             return ""
 
-    def start(self, data: dict) -> tuple[Any, Any, Any]:
+    def start(self, data: dict) -> tuple[Any, Any, Any, Any]:
         """Begins the run, or asks what is to be done with an earlier one."""
         quiet = gr.update(choices=[], value=None, visible=False)
         try:
@@ -210,10 +211,10 @@ class Page:
             job = jobs.start(run, self.host, space, checkpoint)
         except Undecided as asked:
             texts = [c.text for c in asked.choices]
-            return gr.update(choices=texts, value=texts[0], visible=True), "", gr.update()
+            return gr.update(choices=texts, value=texts[0], visible=True), "", "", gr.update()
         except Wrong as error:
-            return quiet, live.message(str(error)), gr.update()
-        return quiet, self.worries(run), live.panel(job)
+            return quiet, live.message(str(error)), "", gr.update()
+        return quiet, "", self.worries(run), live.panel(job)
 
     def worries(self, run: Run) -> str:
         """The serious findings of a run that has begun."""

@@ -61,6 +61,7 @@ class TrainTab:
                     choices=[], visible=False, elem_id="darkroom_question",
                     label="This was trained before, or the name is taken. What shall be done? Choose, then press Train again."))
                 self.answer = gr.HTML(elem_id="darkroom_answer")
+                self.worries = gr.HTML(elem_id="darkroom_worries")
                 self.live = gr.HTML(elem_id="darkroom_live")
                 self.previews = gr.HTML(elem_id="darkroom_previews")
                 self.seen = gr.State("")
