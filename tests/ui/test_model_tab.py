@@ -7,33 +7,26 @@ from types import SimpleNamespace
 import gradio as gr
 import pytest
 from helpers import draw_pictures
+from shown import Shown
 
 from extension_lib import workspace
-from extension_lib.host import Checkpoint, Folders
+from extension_lib.host import Checkpoint
 from extension_lib.training import job as jobs
 from extension_lib.ui.cards import cards, picture_of
 from extension_lib.ui.model_tab import ModelTab
 
 
-class Shown:
-    """As much of a host as the tab asks for."""
-
-    name = "shown"
-
-    def __init__(self, root):
-        self.folders = Folders(*(root / name for name in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
+class Two(Shown):
+    """It has two checkpoints."""
 
     def checkpoints(self):
         return [Checkpoint(name, self.folders.checkpoints / f"{name}.safetensors") for name in ("toyland", "other")]
-
-    def current(self):
-        return self.checkpoints()[0]
 
 
 @pytest.fixture
 def tab(tmp_path):
     with gr.Blocks():
-        return ModelTab(Shown(tmp_path))
+        return ModelTab(Two(tmp_path))
 
 
 @pytest.fixture

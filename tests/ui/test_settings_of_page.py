@@ -7,9 +7,10 @@ import shutil
 
 import gradio as gr
 import pytest
+from shown import Shown
 
 from extension_lib import presets, workspace
-from extension_lib.host import Checkpoint, Folders
+from extension_lib.host import Checkpoint
 from extension_lib.practice import BASE
 from extension_lib.run import from_dict, to_dict
 from extension_lib.ui.marks import gone_back, starts
@@ -17,25 +18,17 @@ from extension_lib.ui.page import Page
 from extension_lib.ui.settings_events import SettingsEvents
 
 
-class Shown:
-    """As much of a host as the page asks for; it has the practice model and another."""
-
-    name = "shown"
-
-    def __init__(self, root):
-        self.folders = Folders(*(root / name for name in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
+class Two(Shown):
+    """It has the practice model and another."""
 
     def checkpoints(self):
         return [Checkpoint("plain", self.folders.checkpoints / "plain.safetensors"), Checkpoint("toyland", BASE)]
-
-    def current(self):
-        return self.checkpoints()[0]
 
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
     with gr.Blocks():
-        made = Page(Shown(tmp_path_factory.mktemp("webui")))
+        made = Page(Two(tmp_path_factory.mktemp("webui")))
         made.events = SettingsEvents(made, [made.model.about])
     return made
 
