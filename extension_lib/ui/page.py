@@ -97,7 +97,7 @@ class Page:
         model = self.model
         shown = [*self.everything, self.concepts.which, self.train.method_help, self.train.arithmetic, self.train.marks.starts,
                  model.about, model.base, self.concepts.found, *self.concepts.pictures.outputs()]
-        model.create.click(self.create, [model.name, model.checkpoint, model.purpose, model.method], [model.answer, *shown],
+        model.create.click(self.create, [model.name, model.checkpoint, model.purpose, model.method], [model.answer, model.name, *shown],
                            queue=False)
         self.entering.click(self.enter, None, shown, queue=False)
         model.workspace.input(self.choose, [model.workspace], shown, queue=False)
@@ -115,7 +115,7 @@ class Page:
         made, answer = self.model.created(name, checkpoint, purpose, method)
         if made is None:
             return {self.model.answer: answer}
-        return {self.model.answer: answer, **self.put_in_front(made)}
+        return {self.model.answer: answer, self.model.name: "", **self.put_in_front(made)}  # the name is free for the next
 
     def choose(self, name: str | None) -> dict[Any, Any]:
         about = self.model.shows(name)

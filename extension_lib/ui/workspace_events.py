@@ -19,7 +19,7 @@ class WorkspaceEvents:
         tab.duplicate.click(self.duplicate, [*chosen, tab.new_name], [tab.order, tab.new_name, *shown], queue=False)
         tab.discard.click(self.discard, chosen, [tab.order, tab.new_name, *shown], queue=False)
         tab.base.input(self.rebase, [*chosen, tab.base], [tab.order, tab.new_name, *shown], queue=False)
-        panel.go.click(self.bring, [panel.path, panel.upload, tab.name, tab.checkpoint], [panel.answer, *shown], queue=False)
+        panel.go.click(self.bring, [panel.path, panel.upload, tab.name, tab.checkpoint], [panel.answer, tab.name, *shown], queue=False)
 
     def rename(self, name: str | None, new: str) -> dict[Any, Any]:
         return self.ordered(*self.page.model.renamed(name, new))
@@ -42,4 +42,4 @@ class WorkspaceEvents:
     def bring(self, path: str, upload: Any, name: str, checkpoint: str) -> dict[Any, Any]:
         made, answer = self.page.model.importing.imported(path, upload, name, checkpoint)
         said = {self.page.model.importing.answer: answer}
-        return {**self.page.put_in_front(made), **said} if made else said
+        return {**self.page.put_in_front(made), **said, self.page.model.name: ""} if made else said

@@ -70,6 +70,7 @@ def test_a_workspace_is_renamed_duplicated_and_deleted(page, host):
 
 
 def test_an_import_says_what_it_could_not_take_over(page, tmp_path):
+    create(page, "before")  # whose name is not the import's
     path = tmp_path / "kohya 设置.json"
     path.write_text('{"LoRA_type": "Standard", "train_batch_size": 3, "network_dim": 5, "color_aug": true}', encoding="utf-8")
     unfold(page, "Import from another trainer")
