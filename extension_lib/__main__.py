@@ -191,18 +191,18 @@ def draw(given: argparse.Namespace, rest: list[str]) -> int:
 
 def compare(given: argparse.Namespace, rest: list[str]) -> int:
     """Draw LoRA weight against training step."""
-    from .compare.grid import Plan, copies, drawn, weights
+    from .compare.grid import Plan, weights
+    from .compare.series import found
+    from .compare.sheet import drawn_whole
 
     here = host()
     if given.checkpoint:
         here.load(chosen(here, given.checkpoint))
-    files = copies(here.folders.lora, given.lora)
-    if not files:
+    series = next((s for s in found(here.folders) if s.label == given.lora), None)
+    if series is None:
         raise HostError(f"There is no LoRA {given.lora} in {here.folders.lora}.")
-    plan = Plan(files, weights(given.weights), (given.prompt,), (given.seed,), picture(given))
-    for _, grid in drawn(plan, here):
-        if grid:
-            grid.save(given.out)
+    plan = Plan(series, weights(given.weights), (given.prompt,), (given.seed,), picture(given))
+    drawn_whole(plan, here).save(given.out)
     print(given.out)
     return 0
 

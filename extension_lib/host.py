@@ -21,6 +21,10 @@ class HostError(RuntimeError):
     """The host cannot do what is asked; the message says what and why."""
 
 
+class Interrupted(HostError):
+    """The host was told to stop drawing."""
+
+
 @dataclass(frozen=True)
 class Folders:
     """Where the host keeps things."""
@@ -89,6 +93,7 @@ def without_hash(title: str) -> str:
 class Host(Protocol):
     name: str
     folders: Folders
+    unsupported: str  # why nothing can be trained here, as a sentence; "" where it can
 
     def checkpoints(self) -> list[Checkpoint]:
         """What can be trained on, as the host lists it."""

@@ -3,14 +3,13 @@
 import gradio as gr
 from modules import script_callbacks
 
-from extension_lib.hosts import a1111_axes
-from extension_lib.hosts.a1111 import A1111
+from extension_lib.hosts import a1111_axes, webui
 from extension_lib.ui.page import Page
 
 
 def tabs() -> list[tuple[gr.Blocks, str, str]]:
     with gr.Blocks(analytics_enabled=False) as blocks:
-        Page(A1111())
+        Page(webui.host())
     return [(blocks, "Darkroom", "darkroom")]
 
 

@@ -5,7 +5,9 @@ import sys
 import time
 from pathlib import Path
 
-from extension_lib.compare.grid import Plan, copies, drawn
+from extension_lib.compare.grid import Plan
+from extension_lib.compare.series import found
+from extension_lib.compare.sheet import drawn_whole
 from extension_lib.disk import write_text
 from extension_lib.events import Stepped
 from extension_lib.host import Picture
@@ -35,9 +37,10 @@ def main() -> int:
     files = [str(path) for path in files_of(job)]
     print("Drawing weight against step ...", flush=True)
     picture = Picture("", steps=STEPS, cfg=CFG, width=64, height=64)
-    plan = Plan(copies(host.folders.lora, subject.name), WEIGHTS, (f"{subject.prompt} on the beach",), (1,), picture)
+    series = next(s for s in found(host.folders) if s.label == subject.name)
+    plan = Plan(series, WEIGHTS, (f"{subject.prompt} on the beach",), (1,), picture)
     grid = OUT / "weight-by-step.png"
-    next(image for _, image in drawn(plan, host) if image).save(grid)
+    drawn_whole(plan, host).save(grid)
     print("Judging 64 pictures at every weight ...", flush=True)
     judge = Judge()
     figures = {f"{w:g}": judged(host, judge, subject, run, w) for w in WEIGHTS}

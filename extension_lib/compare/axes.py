@@ -1,74 +1,138 @@
-"""Axes for the WebUI's X/Y/Z plot: which LoRA, at which training step, at which weight; each rewrites the prompt's tag."""
+"""Axes for the WebUI's X/Y/Z plot: file, method, training step, weight; each rewrites the prompt's tag."""
 
 import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from typing import Any
 
-TAG = re.compile(r"\s*<lora:([^:>]+)(?::([^>]*))?>")
-COPY = re.compile(r"(.+)-(\d{6})$")
-LAST = "last"  # the file without a step: what the run ended with
+from .. import methods
+from .series import COPY, KINDS, LAST, TAGGED, Series, newest, replaced_word
+
+KIND_OF = {KINDS[kind].tag: kind for kind in TAGGED}
+TAG = re.compile(rf"\s*<({'|'.join(KIND_OF)}):([^:>]+)(?::([^>]*))?>")
 
 
 class NoFile(RuntimeError):
-    """There is no LoRA whose weight or step could be changed."""
+    """There is no file of that name, method or step; the message says which."""
 
 
 @dataclass(frozen=True)
 class Pick:
-    """One LoRA as a tag names it. step: a number as written in the file's name, or LAST."""
+    """One file as a tag names it. step: a number as text, or LAST."""
 
-    name: str = ""
+    series: Series
     step: str = LAST
     weight: float = 1.0
+    chosen: str = ""  # the axis that chose the file, if one did
 
     @property
     def tag(self) -> str:
         """Empty at weight 0: the bare checkpoint."""
-        stem = self.name if self.step == LAST else f"{self.name}-{int(self.step):06d}"
-        return f"<lora:{stem}:{self.weight:g}>" if self.weight else ""
+        return self.series.tag(self.step, self.weight)
 
 
-def picked(prompt: str) -> Pick | None:
-    """What the prompt's first tag says, if it has one."""
+def picked(prompt: str, library: Sequence[Series]) -> Pick | None:
+    """What the prompt's first tag says, if it has one; a name without a file counts too."""
     match = TAG.search(prompt)
     if not match:
         return None
-    copy = COPY.fullmatch(match[1])
+    copy = COPY.fullmatch(match[2])
+    name, step = (copy[1], str(int(copy[2]))) if copy else (match[2], LAST)
     try:
-        weight = float((match[2] or "1").split(":")[0])
+        weight = float((match[3] or "1").split(":")[0])
     except ValueError:
         weight = 1.0
-    return Pick(copy[1] if copy else match[1], str(int(copy[2])) if copy else LAST, weight)
+    kind = KIND_OF[match[1]]
+    series = next((s for s in library if (s.kind, s.name) == (kind, name)), Series(kind, name, ()))
+    return Pick(series, step, weight)
 
 
-def changed(prompt: str, before: Pick | None, newest: str = "", **values: object) -> tuple[str, Pick]:
+def changed(prompt: str, before: Pick | None, library: Sequence[Series], change: Callable[[Pick], Pick]) -> tuple[str, Pick]:
     """The prompt with its tag changed, and the new pick.
 
     before: what an axis set earlier; else the prompt's own tag counts, and without one the newest file. Raises NoFile.
     """
-    pick = replace(before or picked(prompt) or Pick(newest), **values)  # type: ignore[arg-type]
-    if not pick.name:
-        raise NoFile("There is no LoRA yet. Train one, or put one into the WebUI's folder.")
-    old = before.tag if before else ""
-    if old and old in prompt:
-        return prompt.replace(old, pick.tag, 1), pick
-    without = TAG.sub("", prompt, count=1) if before is None and picked(prompt) else prompt
-    return f"{without.rstrip()} {pick.tag}".rstrip(), pick
+    own = picked(prompt, library)
+    start = before or own
+    if start is None:
+        last = newest(library)
+        if last is None:
+            raise NoFile("There is no LoRA yet. Train one, or put one into the WebUI's folder.")
+        start = Pick(last)
+    pick = change(start)
+    if before is None and own and own.tag not in prompt:  # as typed it says the same in another way
+        prompt = TAG.sub("", prompt, count=1)
+    return rewritten(prompt, before or own, pick), pick
 
 
-def names(folder: Path) -> list[str]:
-    """LoRA files without their copies by step."""
-    stems = {p.stem for p in folder.rglob("*.safetensors")} if folder.exists() else set()
-    return sorted(stem for stem in stems if not COPY.fullmatch(stem))
+def rewritten(prompt: str, old: Pick | None, new: Pick) -> str:
+    """The prompt with the old pick's tag and words taken back and the new one's put in their places."""
+    if old is None or not old.weight:
+        return new.series.called(prompt, new.step, new.weight)
+    for word in old.series.words:
+        prompt = replaced_word(prompt, old.series.spoken(word, old.step, old.weight), word)
+    before, tag, after = prompt.partition(old.tag)
+    if not tag:
+        return new.series.called(prompt, new.step, new.weight)
+    for word in new.series.words:
+        spoken = new.series.spoken(word, new.step, new.weight)
+        before, after = replaced_word(before, word, spoken), replaced_word(after, word, spoken)
+    return " ".join(part.strip() for part in (before, new.tag, after) if part.strip())
 
 
-def newest(folder: Path) -> str:
-    """The file that was written last; "" when there is none."""
-    written = sorted((p.stat().st_mtime, p.stem) for p in folder.rglob("*.safetensors")) if folder.exists() else []
-    return next((stem for _, stem in reversed(written) if not COPY.fullmatch(stem)), "")
+def to_file(library: Sequence[Series], name: str) -> Callable[[Pick], Pick]:
+    series = named(library, name)
+    return lambda pick: chosen_by("file", pick, series)
 
 
-def steps(folder: Path) -> list[str]:
+def to_method(library: Sequence[Series], title: str) -> Callable[[Pick], Pick]:
+    """The newest file of a method."""
+    series = newest(s for s in library if title_of(s) == title)
+    if series is None:
+        raise NoFile(f"There is no file of the method {title}. There are files of: {', '.join(method_titles(library)) or 'none'}.")
+    return lambda pick: chosen_by("method", pick, series)
+
+
+def to_step(library: Sequence[Series], step: str) -> Callable[[Pick], Pick]:
+    if step not in steps(library):
+        raise NoFile(f"There is no copy of training step {step}. There are: {', '.join(steps(library))}.")
+    return lambda pick: replace(pick, step=step)
+
+
+def to_weight(library: Sequence[Series], weight: float) -> Callable[[Pick], Pick]:
+    return lambda pick: replace(pick, weight=weight)
+
+
+def chosen_by(axis: str, pick: Pick, series: Series) -> Pick:
+    if pick.chosen not in ("", axis):
+        raise NoFile("The axes [Darkroom] file and [Darkroom] method both choose the file. Use one of them.")
+    return replace(pick, series=series, chosen=axis)
+
+
+def named(library: Sequence[Series], name: str) -> Series:
+    for series in library:
+        if series.label == name:
+            return series
+    raise NoFile(f"There is no file {name}. Choose one from the axis' list.")
+
+
+def names(library: Sequence[Series]) -> list[str]:
+    """Files without their copies by step."""
+    return [series.label for series in library]
+
+
+def steps(library: Sequence[Series]) -> list[str]:
     """All steps of which there are copies, and LAST."""
-    found = (COPY.fullmatch(p.stem) for p in folder.rglob("*.safetensors")) if folder.exists() else ()
-    return [*(str(n) for n in sorted({int(match[2]) for match in found if match})), LAST]
+    return [*(str(n) for n in sorted({int(step) for s in library for step in s.steps if step != LAST})), LAST]
+
+
+def method_titles(library: Sequence[Series]) -> list[str]:
+    """The methods of which there are files, in the order of the page."""
+    order = [cls.title for cls in methods.found().values()]
+    titles = {title_of(series) for series in library} - {""}
+    return sorted(titles, key=lambda title: (order.index(title) if title in order else len(order), title))
+
+
+def title_of(series: Series) -> str:
+    found: dict[str, Any] = methods.found()
+    return found[series.method].title if series.method in found else series.method

@@ -25,6 +25,7 @@ class About:
     buckets: dict[tuple[int, int], int]  # size -> pictures
     started: float  # seconds since 1970
     finished: float
+    words: tuple[str, ...] = ()  # learned with it, by the names of their own files without a step
 
     @property
     def trigger(self) -> str:

@@ -20,6 +20,12 @@ def write(path: Path, about: About, weight: float = 1.0) -> None:
                                 indent=4, ensure_ascii=False))
 
 
+def prefer(path: Path, weight: float, words: str) -> None:
+    """Sets the preferred weight and the words to type on the file's card; the rest of it is kept."""
+    card = path.with_suffix(".json")
+    write_text(card, json.dumps({**read(card), "preferred weight": weight, "activation text": words}, indent=4, ensure_ascii=False))
+
+
 def write_picture(path: Path, picture: Any) -> None:
     """picture: a PIL image."""
     png = io.BytesIO()

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from .. import __version__
 from .about import About
+from .header import METHOD, WORDS
 
 LEGACY_AREA = slice(0x100000, 0x110000)  # what the oldest hash of a LoRA looks at
 
@@ -61,6 +62,8 @@ def training(about: About) -> dict[str, Any]:
         "ss_full_fp16": False,
         "ss_cache_latents": run.data.crop != "random",
         "darkroom_version": __version__,
+        METHOD: about.run.method.name,
+        WORDS: list(about.words) or None,
     }
 
 

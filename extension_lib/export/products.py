@@ -98,3 +98,8 @@ PRODUCTS: dict[str, tuple[Part, ...]] = {
 
 def parts_of(run: Run) -> tuple[Part, ...]:
     return tuple(part for part in PRODUCTS[run.method.product] if part.wanted(run))
+
+
+def words_learned(run: Run) -> tuple[str, ...]:
+    """The words that a run learns, by the names of their files."""
+    return tuple(dict.fromkeys(stem for part in parts_of(run) if part.kind == "embedding" for stem in part.stems(run)))

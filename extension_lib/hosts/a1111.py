@@ -11,7 +11,6 @@ import torch
 from modules import (
     call_queue,
     devices,
-    paths,
     processing,
     progress,
     sd_hijack,
@@ -28,7 +27,7 @@ from torch import Tensor
 from ..diffusion.prompts import Fix
 from ..events import Began, Event, Prepared, Previewed, Stepped
 from ..export.lora import BUNDLED
-from ..host import Checkpoint, Folders, HostError, Picture
+from ..host import Checkpoint, HostError, Interrupted, Picture
 from ..methods.adapter import Delta, flat
 from ..methods.hypernetwork import PAIR
 from ..model import Condition, Model
@@ -36,6 +35,7 @@ from . import a1111_describe
 from .detect import require_sd1
 from .ldm_view import LdmView
 from .lent import frozen
+from .webui_folders import folders
 
 GONE = "The WebUI has unloaded or moved the checkpoint while it was being trained. Load it again and continue."
 
@@ -96,13 +96,10 @@ class LentView(LdmView):
 
 class A1111:
     name = "a1111"
+    unsupported = ""
 
     def __init__(self) -> None:
-        models, options = Path(paths.models_path), shared.cmd_opts
-        checkpoints = Path(options.ckpt_dir or models / "Stable-diffusion")
-        self.folders = Folders(
-            lora=Path(options.lora_dir), embeddings=Path(options.embeddings_dir),
-            hypernetworks=Path(options.hypernetwork_dir), checkpoints=checkpoints, workspaces=models / "darkroom")
+        self.folders = folders()
         self.lent: LentView | None = None
 
     def checkpoints(self) -> list[Checkpoint]:
@@ -150,7 +147,7 @@ class A1111:
     def draw(self, pictures: list[Picture]) -> list[Any]:
         if self.lent is None:
             with queued("Darkroom pictures"):
-                return [draw_one(p) for p in pictures]
+                return [draw_whole(p) for p in pictures]
         view = self.lent
         view.unpark()
         forget_encoded_prompts()
@@ -401,6 +398,14 @@ def loaded_weights(path: Path, view: "LentView | None") -> dict[str, Tensor]:
 LOADERS = {"lora": loaded_deltas, "embedding": loaded_embedding, "hypernetwork": loaded_networks, "checkpoint": loaded_weights}
 
 
+def draw_whole(picture: Picture) -> Any:
+    """Raises Interrupted rather than giving a picture that is half drawn."""
+    image = draw_one(picture)
+    if shared.state.interrupted or shared.state.stopping_generation:
+        raise Interrupted("Interrupted in the WebUI.")
+    return image
+
+
 def draw_one(picture: Picture, sd_model: Any = None) -> Any:
     """One picture by txt2img's own code. While a model is lent, no other can slip in."""
     overrides: dict[str, Any] = {"CLIP_stop_at_last_layers": picture.clip_skip, "sd_lora": "None"}
@@ -416,6 +421,6 @@ def draw_one(picture: Picture, sd_model: Any = None) -> Any:
     if sd_model is not None and shared.sd_model is not sd_model:
         raise HostError(GONE)
     if not images:
-        raise HostError("The WebUI drew nothing; it was interrupted.")
+        raise Interrupted("The WebUI drew nothing; it was interrupted.")
     return images[0]
 

@@ -1,11 +1,13 @@
 """Darkroom's axes among those of the WebUI's X/Y/Z plot."""
 
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from modules import scripts, shared
+from modules import scripts
 
 from ..compare import axes
+from ..compare.series import TAGGED, Series, found
+from .webui_folders import folders
 
 LABEL = "[Darkroom] "
 
@@ -22,18 +24,27 @@ def add() -> None:
 
 def made(option: Any) -> list[Any]:
     return [
-        option(f"{LABEL}file", str, setter("name"), choices=lambda: axes.names(folder())),
-        option(f"{LABEL}training step", str, setter("step"), choices=lambda: axes.steps(folder())),
-        option(f"{LABEL}weight", float, setter("weight")),
+        axis(option, "file", str, axes.to_file, axes.names),
+        axis(option, "method", str, axes.to_method, axes.method_titles),
+        axis(option, "training step", str, axes.to_step, axes.steps),
+        axis(option, "weight", float, axes.to_weight),
     ]
 
 
-def folder() -> Path:
-    return Path(shared.cmd_opts.lora_dir)
-
-
-def setter(field: str) -> Any:
+def axis(option: Any, name: str, kind: type, change: Callable[..., Any], choices: Callable[..., list[str]] | None = None) -> Any:
+    """change(library, value) says how a value changes the pick, and raises NoFile for one that cannot be."""
     def apply(p: Any, value: Any, values: Any) -> None:
-        p.prompt, p.darkroom_pick = axes.changed(p.prompt, getattr(p, "darkroom_pick", None), axes.newest(folder()),
-                                                  **{field: value})
-    return apply
+        files = library()
+        p.prompt, p.darkroom_pick = axes.changed(p.prompt, getattr(p, "darkroom_pick", None), files, change(files, value))
+
+    def confirm(p: Any, values: Any) -> None:
+        files = library()
+        for value in values:
+            change(files, value)
+
+    return option(LABEL + name, kind, apply, confirm=confirm, choices=choices and (lambda: choices(library())))
+
+
+def library() -> Sequence[Series]:
+    """What a tag can call."""
+    return found(folders(), TAGGED)

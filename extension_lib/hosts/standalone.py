@@ -41,6 +41,7 @@ class Standalone:
     """A host of our own: toyland's base and any Stable Diffusion 1 file, one loaded at a time."""
 
     name = "standalone"
+    unsupported = ""
 
     def __init__(self, root: Path, device: str | None = None, dtype: torch.dtype | None = None):
         self.folders = folders(root)

@@ -16,7 +16,7 @@ from ..disk import SaveError
 from ..events import Event, Paused, Saved, Warned
 from ..export import card, check
 from ..export.about import About
-from ..export.products import Part, parts_of
+from ..export.products import Part, parts_of, words_learned
 from ..host import Checkpoint, Host, HostError
 from ..methods.adapter import FormatError
 from ..methods.base import Trainable
@@ -159,5 +159,5 @@ class RunFiles:
             prediction=self.model.diffusion.prediction, checkpoint=self.checkpoint.path, checkpoint_hash=self.checkpoint.sha256,
             step=lifetime, epoch=lifetime * run.training.accumulation // per_epoch, pictures=len(items), per_epoch=per_epoch,
             folders=folders, tags={n: dict(c) for n, c in tags.items()}, buckets=dict(sizes),
-            started=self.kept.started, finished=time.time())
+            started=self.kept.started, finished=time.time(), words=words_learned(run))
 

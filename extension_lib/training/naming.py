@@ -3,14 +3,10 @@
 import re
 from pathlib import Path
 
+from ..compare.series import copy_name as copy_name
 from ..export.products import Part, parts_of
 from ..host import Folders
 from ..run import Run
-
-
-def copy_name(stem: str, step: int) -> str:
-    """The name of the copy that was saved at a step."""
-    return f"{stem}-{step:06d}"
 
 
 def copies(part: Part, folders: Folders, stem: str) -> list[Path]:

@@ -32,7 +32,7 @@ def built(host: Standalone) -> gr.Blocks:
 
 
 def style() -> str:
-    return (PROJECT / "style.css").read_text(encoding="utf-8")
+    return "\n".join((PROJECT / name).read_text(encoding="utf-8") for name in ("style.css", "standalone.css"))
 
 
 def script() -> str:

@@ -1,65 +1,233 @@
-"""The Compare tab: LoRA weight against training step in one picture, with the base beside it."""
+"""The Compare tab: weight against training step in a grid, drawn, kept, and its best cell put to use."""
 
+import threading
 from collections.abc import Iterator
+from html import escape
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
-from ..compare.grid import Plan, copies, drawn, weights
+from .. import workspace
+from ..compare import best, kept
+from ..compare.grid import Plan, seeds, weights
+from ..compare.kept import Kept, NoGrid
+from ..compare.series import Series, found
+from ..data.folder import find_all
+from ..disk import file_name
+from ..export.products import parts_of
 from ..host import Host, HostError, Picture
+from ..run import Run
+from ..settings import SettingError
+from ..training import job as jobs
+from . import grid_view
 from .live import bar, message
 from .parts import drawing_run, refresh_button, unsaved
+
+Wrong = (ValueError, HostError, OSError)  # our errors of settings, names, folders, workspaces and grids are ValueErrors
+UNKNOWN = "compared"  # among the workspaces: grids of files without one
 
 
 class CompareTab:
     def __init__(self, host: Host):
         self.host = host
+        self.cancelled = threading.Event()
         suits = drawing_run(host)
         with gr.Row():
             with gr.Column(scale=3):
                 with gr.Row():
-                    self.name = gr.Dropdown(choices=self.names(), label="LoRA", elem_id="darkroom_compare_name",
-                                            info="All its copies by step are compared.")
+                    self.name = gr.Dropdown(choices=self.names(), label="File", elem_id="darkroom_compare_name",
+                                            info="All its copies by training step are compared.")
                     self.refresh = refresh_button("darkroom_refresh_loras")
                 self.prompts = gr.Textbox(label="Prompts", lines=2, info="One per line, without the tag.",
                                           elem_id="darkroom_compare_prompts")
-                self.weights = gr.Textbox(label="Weights", value="0, 0.25, 0.5, 0.75, 1", elem_id="darkroom_compare_weights",
-                                          info="0 is the checkpoint without the LoRA.")
-                self.seeds = gr.Textbox(label="Seeds", value="1", elem_id="darkroom_compare_seeds",
-                                        info="Numbers, separated by commas.")
-                self.negative = gr.Textbox(label="Negative prompt", elem_id="darkroom_compare_negative")
                 with gr.Row():
-                    self.steps = gr.Slider(1, 150, value=20, step=1, label="Sampling steps", elem_id="darkroom_compare_steps")
+                    self.weights = gr.Textbox(label="Weights", value="0, 0.25, 0.5, 0.75, 1", elem_id="darkroom_compare_weights",
+                                              info="0 is the checkpoint without the file.")
+                    self.seeds = gr.Textbox(label="Seeds", value="1", elem_id="darkroom_compare_seeds",
+                                            info="Numbers, separated by commas.")
+            with gr.Column(scale=2):
+                self.negative = gr.Textbox(label="Negative prompt", elem_id="darkroom_compare_negative")
+                self.steps = gr.Slider(1, 150, value=20, step=1, label="Sampling steps", elem_id="darkroom_compare_steps")
+                with gr.Row():
                     self.cfg = gr.Slider(1, 30, value=suits.previews.cfg, step=0.5, label="CFG scale",
                                          elem_id="darkroom_compare_cfg")
                     self.size = gr.Slider(64, 1024, value=suits.data.resolution, step=64, label="Size",
                                           elem_id="darkroom_compare_size")
-                self.go = gr.Button("Compare", variant="primary", elem_id="darkroom_compare")
-            with gr.Column(scale=4):
-                self.progress = gr.HTML(elem_id="darkroom_compare_progress")
-                self.grid = gr.Image(label="Weight × step", type="pil", elem_id="darkroom_grid")
+                self.earlier = gr.Dropdown(choices=[], label="Earlier grids", elem_id="darkroom_compare_earlier",
+                                           info="Every grid is kept in the workspace, with its pictures.")
+        with gr.Row():
+            self.go = gr.Button("Compare", variant="primary", elem_id="darkroom_compare")
+            self.cancel = gr.Button("Cancel", elem_id="darkroom_compare_cancel")
+            self.learned = gr.Button("Compare what was learned", elem_id="darkroom_compare_learned")
+        self.progress = gr.HTML(elem_id="darkroom_compare_progress")
+        with gr.Row():
+            with gr.Column(scale=5):
+                self.grid = gr.HTML(elem_id="darkroom_grid")
+            with gr.Column(scale=2, min_width=300):
+                self.answer = gr.HTML(elem_id="darkroom_compare_answer")
+                self.chosen = gr.HTML(elem_id="darkroom_chosen")
+                with gr.Row():
+                    self.send = gr.Button(SEND.get(host.name, "Send to txt2img"), elem_id="darkroom_compare_send")
+                    self.undo = gr.Button("Put the card back", elem_id="darkroom_compare_undo")
+        # javascript/darkroom_compare.js writes "workspace/grid/number" of the clicked cell here and presses the button.
+        self.cell = gr.Textbox(label="Cell", elem_id="darkroom_cell", elem_classes=["darkroom-hidden"])
+        self.choose = gr.Button("choose", elem_id="darkroom_choose", elem_classes=["darkroom-hidden"])
         self.inputs = [self.name, self.prompts, self.weights, self.seeds, self.negative, self.steps, self.cfg, self.size]
-        for made in self.inputs:
+        for made in (*self.inputs, self.earlier, self.cell):
             unsaved(made)
-        self.refresh.click(lambda: gr.update(choices=self.names()), None, [self.name], queue=False)
-        self.go.click(self.compared, self.inputs, [self.progress, self.grid])
+
+    def wire(self, space: Any, entering: Any, tabs: Any, learned: list[Any]) -> None:
+        """space: the component with the workspace's name; learned: buttons that compare what the last run learned."""
+        shown = [self.progress, self.grid, self.chosen, self.answer, self.earlier]
+        for event in (self.refresh.click, entering.click, space.input):
+            event(self.listed, [space], [self.name, self.earlier], queue=False)
+        self.go.click(self.compared, [space, *self.inputs], shown)
+        self.cancel.click(self.stop, None, [self.progress], queue=False)
+        self.earlier.input(self.shown_again, [space, self.earlier], shown[:-1], queue=False)
+        self.choose.click(self.chose, [self.cell], [self.grid, self.chosen, self.answer], queue=False)
+        self.undo.click(self.undone, [self.cell], [self.grid, self.answer], queue=False)
+        for button in learned:
+            filled = button.click(self.prepared, [space], [tabs, self.progress, *self.inputs], queue=False)
+            filled.then(self.compared, [space, *self.inputs], shown)
+
+    # ---- what there is
+
+    def library(self) -> tuple[Series, ...]:
+        return found(self.host.folders)
 
     def names(self) -> list[str]:
-        folder = self.host.folders.lora
-        return sorted({p.stem for p in folder.rglob("*.safetensors") if not p.stem[-6:].isdigit()}) if folder.exists() else []
+        return [series.label for series in self.library()]
 
-    def compared(self, name: str | None, prompts: str, weight_text: str, seeds: str, negative: str,
-                 steps: float, cfg: float, size: float) -> Iterator[tuple[Any, Any]]:
-        """Yields the progress line and the grid."""
+    def root(self, space: str | None) -> Path:
+        return self.host.folders.workspaces / file_name(space or UNKNOWN, "workspace's name")
+
+    def listed(self, space: str | None) -> tuple[Any, Any]:
+        return gr.update(choices=self.names()), gr.update(choices=kept.listed(self.root(space)), value=None)
+
+    # ---- drawing
+
+    def prepared(self, space: str | None) -> list[Any]:
+        """The tab filled in for what the last run learned, and brought to the front."""
+        front = gr.update(selected=TAB)
         try:
-            if not name:
-                raise ValueError("Choose a LoRA to compare first.")
-            plan = Plan(copies(self.host.folders.lora, name), weights(weight_text),
-                        tuple(p.strip() for p in prompts.splitlines() if p.strip()) or ("",),
-                        tuple(int(s) for s in weights(seeds)),
+            run = self.last_run(space)
+            values = [self.name_of(run), *suiting(run)]
+        except Wrong as error:
+            return [front, message(str(error)), gr.update(value=None), *[gr.update()] * (len(self.inputs) - 1)]
+        return [front, bar(0.0), gr.update(choices=self.names(), value=values[0]), *values[1:]]
+
+    def last_run(self, space: str | None) -> Run:
+        """Of this process, else of the workspace. Raises SettingError."""
+        job = jobs.jobs[-1] if jobs.jobs else None
+        if job and not job.ended and not job.paused:
+            raise SettingError(f"{job.run.output.name} is being trained. Pause it, or wait until it is done.")
+        if job:
+            return job.run
+        if not space:
+            raise SettingError("Nothing has been trained yet.")
+        return workspace.opened(self.host.folders.workspaces, space).run()
+
+    def name_of(self, run: Run) -> str:
+        """What the file that a run leaves is called in the list. Raises SettingError."""
+        for part in parts_of(run):
+            for series in self.library():
+                if (series.kind, series.name) == (part.kind, part.stems(run)[0]):
+                    return series.label
+        if run.method.product == "checkpoint":
+            raise SettingError(f"{run.method.title} writes whole checkpoints, which have no weight. Compare them with "
+                               "'Checkpoint name' in the X/Y/Z plot.")
+        raise SettingError(f"There is no file of {run.output.name} yet. Train it first.")
+
+    def compared(self, space: str | None, name: str | None, prompts: str, weight_text: str, seed_text: str, negative: str,
+                 steps: float, cfg: float, size: float) -> Iterator[tuple[Any, ...]]:
+        """Yields the progress line, the grid, the chosen cell, the answer and the list of grids."""
+        same = gr.update()
+        if not name:
+            yield message("Choose a file to compare first."), same, same, same, same
+            return
+        self.cancelled.clear()
+        try:
+            plan = Plan(self.series(name), weights(weight_text),
+                        tuple(dict.fromkeys(p.strip() for p in prompts.splitlines() if p.strip())) or ("",), seeds(seed_text),
                         Picture("", negative=negative, steps=int(steps), cfg=cfg, width=int(size), height=int(size)))
-            yield bar(0.0), None
-            for share, grid in drawn(plan, self.host):
-                yield (message("Done.", good=True) if grid else bar(share)), grid
-        except (ValueError, HostError) as error:
-            yield message(str(error)), None
+            root, share, grid = self.root(space), 0.0, None
+            for share, grid in kept.drawing(plan, self.host, root, self.cancelled.is_set):
+                yield drawing_line(share), grid_view.table(grid), "", "", same
+            said = DONE if share == 1 else "Stopped. What was drawn is kept."
+            yield message(said, good=True), same, same, same, gr.update(choices=kept.listed(root), value=None)
+        except Wrong as error:
+            yield message(str(error)), same, same, same, same
+
+    def series(self, label: str) -> Series:
+        """Raises NoGrid."""
+        for series in self.library():
+            if series.label == label:
+                return series
+        raise NoGrid(f"The file {label} is not there any more. Press 🔄 and choose again.")
+
+    def stop(self) -> str:
+        self.cancelled.set()
+        return message("Stopping after the pictures that are being drawn.", good=True)
+
+    # ---- looking and choosing
+
+    def shown_again(self, space: str | None, name: str | None) -> tuple[str, str, str, str]:
+        try:
+            grid = kept.read(self.root(space) / kept.GRIDS / file_name(name or "", "grid's name"))
+        except Wrong as error:
+            return message(str(error)), "", "", ""
+        full = grid_view.chosen(grid, grid.best) if grid.best >= 0 else ""
+        return "", grid_view.table(grid), full, ""
+
+    def at(self, cell: str) -> tuple[Kept, int]:
+        """The grid and the number of "workspace/grid/number". Raises NoGrid, NameProblem."""
+        parts = (cell or "").split("/")
+        if len(parts) != 3 or not parts[2].isdigit():
+            raise NoGrid("Click a picture of the grid first.")
+        return kept.read(self.root(parts[0]) / kept.GRIDS / file_name(parts[1], "grid's name")), int(parts[2])
+
+    def chose(self, cell: str) -> tuple[Any, Any, str]:
+        """The clicked cell becomes the best: its file's card takes its weight, picture and words."""
+        try:
+            grid, number = self.at(cell)
+            grid, made = best.choose(grid, number, self.host.folders)
+            full = grid_view.chosen(grid, number)
+        except Wrong as error:
+            return gr.update(), gr.update(), message(str(error))
+        return grid_view.table(grid), full, answer(made)
+
+    def undone(self, cell: str) -> tuple[Any, str]:
+        try:
+            grid, _ = self.at(cell)
+            back = best.put_back(grid, self.host.folders)
+            grid = kept.read(grid.folder)
+        except Wrong as error:
+            return gr.update(), message(str(error))
+        said = "The card is as it was before you chose from this grid." if back else "No card was changed from this grid."
+        return grid_view.table(grid), message(said, good=True)
+
+
+TAB = "compare"  # the tab's id
+DONE = "Done. Click the picture you like best: its file's card takes its weight, picture and words."
+SEND = {"standalone": "Send to Generate"}
+
+
+def answer(made: best.Card | None) -> str:
+    if made is None:
+        return message("This is the checkpoint without the file. Click another picture to choose a weight.")
+    return message(f"The card of {made.file.stem} has this picture now, the preferred weight {made.weight:g} "
+                   f"and the words: {made.words}", good=True)
+
+
+def drawing_line(share: float) -> str:
+    job = jobs.running()
+    waiting = f" {job.run.output.name} is being trained; the pictures are drawn when the model is free." if job else ""
+    return bar(share, "The grid's progress") + f'<div class="darkroom-figures">Drawing the grid.{escape(waiting)}</div>'
+
+
+def suiting(run: Run) -> list[Any]:
+    """Prompts, weights, seeds and how to draw, as the run's previews were drawn."""
+    wanted, size = run.previews, run.data.resolution // 64 * 64 or 64
+    prompts = wanted.prompts or tuple(item.prompt for found_ in find_all(run) for item in found_.items)[:1]
+    return ["\n".join(prompts), "0, 0.25, 0.5, 0.75, 1", str(wanted.preview_seed), "", wanted.preview_steps, wanted.cfg, size]

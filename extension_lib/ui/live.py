@@ -179,10 +179,10 @@ def why_no_best(at: dict[int, Measured], count: int) -> str:
     return '. <span>To see which is best, hold some pictures out (Pictures, "Pictures held out").</span>'
 
 
-def bar(share: float) -> str:
+def bar(share: float, label: str = "Training progress") -> str:
     percent = round(100 * share)
     return (f'<div class="darkroom-bar" role="progressbar" aria-valuenow="{percent}" aria-valuemin="0" aria-valuemax="100" '
-            f'aria-label="Training progress"><div style="width:{percent}%"></div></div>')
+            f'aria-label="{escape(label)}"><div style="width:{percent}%"></div></div>')
 
 
 def message(text: str, good: bool = False) -> str:

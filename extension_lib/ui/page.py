@@ -18,7 +18,7 @@ from ..settings import SettingError
 from ..training import job as jobs
 from ..training.begin import Choice, Undecided, choices, decided
 from . import check_panel, live
-from .compare_tab import CompareTab
+from .compare_tab import TAB, CompareTab
 from .concepts_tab import ConceptsTab
 from .marks import starts
 from .model_tab import ModelTab
@@ -39,14 +39,14 @@ class Page:
         # javascript/darkroom.js presses these two.
         self.entering = gr.Button("enter", elem_id="darkroom_enter", elem_classes=["darkroom-hidden"])
         self.poll = gr.Button("poll", elem_id="darkroom_poll", elem_classes=["darkroom-hidden"])
-        with gr.Tabs(elem_id="darkroom_tabs"):
+        with gr.Tabs(elem_id="darkroom_tabs") as self.tabs:
             with gr.Tab("Model", elem_id="darkroom_tab_model"):
                 self.model = ModelTab(host)
             with gr.Tab("Concepts", elem_id="darkroom_tab_concepts"):
                 self.concepts = ConceptsTab(host)
             with gr.Tab("Train", elem_id="darkroom_tab_train"):
                 self.train = TrainTab(host)
-            with gr.Tab("Compare", elem_id="darkroom_tab_compare"):
+            with gr.Tab("Compare", elem_id="darkroom_tab_compare", id=TAB):
                 self.compare = CompareTab(host)
             with gr.Tab("Runs", elem_id="darkroom_tab_runs") as runs_tab:
                 self.runs = RunsTab(host)
@@ -57,9 +57,13 @@ class Page:
         self.wire_model()
         self.wire_concepts()
         self.wire_train()
+        self.compare.wire(self.model.workspace, self.entering, self.tabs, [self.train.compare, self.compare.learned])
 
     def draw_notice(self) -> None:
-        """What is missing, with a button to try again; nothing when all is there."""
+        """That this host cannot train; or what is missing, with a button to try again; nothing when all is there."""
+        if self.host.unsupported:
+            gr.HTML(live.message(self.host.unsupported), elem_id="darkroom_unsupported")
+            return
         problem = installation.problem()
         if problem:
             notice = gr.HTML(live.message(problem), elem_id="darkroom_notice")
@@ -201,6 +205,8 @@ class Page:
         """Begins the run, or asks what is to be done with an earlier one."""
         quiet = gr.update(choices=[], value=None, visible=False)
         try:
+            if self.host.unsupported:
+                raise HostError(self.host.unsupported)
             space = self.space_of(data[self.model.workspace])
             run = self.run_of(data, space.run().base.checkpoint)
             space.keep(run)

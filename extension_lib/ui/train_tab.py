@@ -63,6 +63,7 @@ class TrainTab:
                 self.answer = gr.HTML(elem_id="darkroom_answer")
                 self.worries = gr.HTML(elem_id="darkroom_worries")
                 self.live = gr.HTML(elem_id="darkroom_live")
+                self.compare = gr.Button("Compare what was learned", elem_id="darkroom_learned")
                 self.previews = gr.HTML(elem_id="darkroom_previews")
                 self.seen = gr.State("")
         self.wire()

@@ -1,24 +1,36 @@
 """The grid of weight against step."""
 
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
-from extension_lib.compare.grid import Plan, copies, drawn, weights
-from extension_lib.host import Picture
+from extension_lib.compare import grid, sheet
+from extension_lib.compare.grid import Plan, drawn
+from extension_lib.compare.series import LAST, Series
+from extension_lib.host import Checkpoint, Interrupted, Picture
 
 
 class Painter:
-    """A host that paints a picture whose grey says how often it was asked."""
+    """A host that paints a picture whose red says how often it was asked."""
 
-    def __init__(self):
-        self.asked = []
+    def __init__(self, until=1000):
+        self.asked, self.until, self.calls, self.loaded = [], until, 0, "toyland"
+
+    def current(self):
+        return Checkpoint(self.loaded, self.loaded)
 
     def draw(self, pictures):
+        self.calls += 1
+        if self.calls > self.until:
+            raise Interrupted("enough")
         self.asked += pictures
         return [Image.new("RGB", (p.width, p.height), (len(self.asked), 0, 0)) for p in pictures]
 
 
-PLAN = Plan(("ghost-000100", "ghost"), (0.0, 0.5, 1.0), ("a ghost",), (1, 2), Picture("", width=64, height=64))
+GHOST = Series("lora", "ghost", (("100", Path("ghost-000100.pt")), (LAST, Path("ghost.pt"))))
+PLAN = Plan(GHOST, (0.0, 0.5, 1.0), ("a ghost",), (1, 2),
+            Picture("", width=64, height=64))
 
 
 def test_the_base_s_column_is_drawn_once_a_seed():
@@ -28,30 +40,44 @@ def test_the_base_s_column_is_drawn_once_a_seed():
     assert len(base) == 2 and len(host.asked) == 2 + 2 * 2 * 2
 
 
-def test_it_yields_its_share_and_last_the_grid():
-    shares, grids = zip(*drawn(PLAN, Painter()))
+def test_pictures_with_the_same_tag_are_asked_for_together():
+    host = Painter()
+    list(drawn(PLAN, host))
+    assert host.calls == 5 and all(a.prompt == b.prompt for a, b in zip(host.asked[::2], host.asked[1::2]))
+
+
+def test_it_yields_its_share_and_every_picture_once():
+    shares, news = zip(*drawn(PLAN, Painter()))
     assert list(shares) == sorted(shares) and shares[-1] == 1.0
-    assert all(g is None for g in grids[:-1]) and grids[-1].width > 3 * 128
+    assert {p for some in news for p in some} == {PLAN.picture_of(cell) for cell in PLAN.cells()}
 
 
-def test_stopping_gives_the_rows_that_are_done():
-    whole = list(drawn(PLAN, Painter()))[-1][1]
-    part = list(drawn(PLAN, Painter(), stopping=lambda: True))[-1][1]
-    assert part.width == whole.width and part.height < whole.height / 2
+@pytest.mark.parametrize("host, stopping", [(Painter(), iter([False, True]).__next__), (Painter(until=1), lambda: False)])
+def test_stopping_and_the_host_s_interrupt_keep_what_is_done(host, stopping):
+    assert [len(news) for _, news in drawn(PLAN, host, stopping)] == [2]
 
 
-def test_the_copies_of_a_name_come_in_the_order_of_their_steps(tmp_path):
-    for name in ("ghost", "ghost-000500", "ghost-000050", "ghosts", "ghost-v2", "other-000050"):
-        (tmp_path / f"{name}.safetensors").touch()
-    assert copies(tmp_path, "ghost") == ("ghost-000050", "ghost-000500", "ghost")
+def test_another_checkpoint_in_the_middle_ends_it_with_a_reason():
+    host = Painter()
+    with pytest.raises(Interrupted, match="checkpoint was changed"):
+        for _ in drawn(PLAN, host):
+            host.loaded = "another"
 
 
-@pytest.mark.parametrize("text, found", [("0, 0.5,1", (0, 0.5, 1)), ("1;2\n3", (1, 2, 3)), ("-0.5", (-0.5,))])
+def test_the_sheet_has_a_row_for_every_step_and_seed_and_leaves_room_for_what_is_missing():
+    whole, empty = sheet.drawn_whole(PLAN, Painter()), sheet.composed(PLAN, {})
+    assert whole.size == empty.size and whole.height > 4 * 128 and whole.width > 3 * 128
+    assert whole.tobytes() != empty.tobytes()
+
+
+@pytest.mark.parametrize("text, found", [("0, 0.5,1", (0, 0.5, 1)), ("1;2\n3", (1, 2, 3)), ("-0.5", (-0.5,)), ("1, 1", (1,))])
 def test_weights_are_read_as_people_write_them(text, found):
-    assert weights(text) == found
+    assert grid.weights(text) == found
 
 
-@pytest.mark.parametrize("text", ["", "a, b", "0.5 half"])
-def test_what_is_no_weight_is_named(text):
-    with pytest.raises(ValueError, match="Write them as 0, 0.25"):
-        weights(text)
+@pytest.mark.parametrize("read, text, said", [
+    (grid.weights, "", "Write them as 0, 0.25"), (grid.weights, "a, b", "'a, b' are not numbers"),
+    (grid.weights, "0.5 half", "half"), (grid.seeds, "1.5", "The seeds '1.5'")])
+def test_what_is_no_number_is_named(read, text, said):
+    with pytest.raises(ValueError, match=said):
+        read(text)

@@ -5,6 +5,7 @@ from extension_lib.host import Checkpoint, Folders
 
 class Shown:
     name = "shown"
+    unsupported = ""
 
     def __init__(self, root):
         self.folders = Folders(*(root / name for name in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))

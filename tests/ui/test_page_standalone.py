@@ -1,7 +1,9 @@
 """The pages in a real browser, by clicking."""
 
+import json
+
 import pytest
-from browser import begin, choose_tab, chromium, create, entered, fill, live, show_pictures, wait_for_end, wait_for_step
+from browser import begin, choose_tab, chromium, create, entered, fill, live, show_pictures, unfold, wait_for_end, wait_for_step
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")]
 
@@ -88,3 +90,43 @@ def test_weight_is_compared_with_step(page, host):
         page.keyboard.press("Tab")
     page.locator("button#darkroom_compare").click()
     page.wait_for_selector("#darkroom_grid img", timeout=60_000)
+
+
+def test_what_was_learned_is_compared_by_one_click_and_the_best_cell_used(page, host, folder):
+    create(page, "learned")
+    show_pictures(page, folder)
+    choose_tab(page, "Train")
+    unfold(page, "Saving")
+    begin(page, training_steps=4, saving_save_every=2)
+    wait_for_end(page, 120)
+    page.click("#darkroom_learned")
+    page.wait_for_selector("#darkroom_compare_progress >> text=Done", timeout=120_000)
+    cells = page.locator("#darkroom_grid .darkroom-cell")
+    cells.nth(14).wait_for()
+    assert cells.count() == 3 * 5  # two copies and the end, five weights
+    cells.nth(8).click()
+    page.wait_for_selector("#darkroom_compare_answer >> text=The card of learned-000004")
+    assert json.loads((host.folders.lora / "learned-000004.json").read_text(encoding="utf-8"))["preferred weight"] == 0.75
+    page.click("#darkroom_compare_send")
+    sent = "() => document.querySelector('#darkroom_prompt textarea')?.value.includes('<lora:learned-000004:0.75>')"
+    page.wait_for_function(sent)
+    choose_tab(page, "Compare")
+    page.click("#darkroom_compare_undo")
+    page.wait_for_selector("#darkroom_compare_answer >> text=as it was before")
+
+
+def test_a_grid_can_be_cancelled_and_looked_at_again(page, host):
+    choose_tab(page, "Compare")
+    page.click("#darkroom_compare_learned")
+    page.wait_for_selector("#darkroom_grid .darkroom-cell", timeout=60_000)
+    page.click("#darkroom_compare_cancel")
+    page.wait_for_selector("#darkroom_compare_progress >> text=Stopped", timeout=60_000)
+    before = page.locator("#darkroom_grid .darkroom-cell").count()
+    assert 0 < before < 15
+    page.reload()
+    entered(page)
+    choose_tab(page, "Compare")
+    page.locator("#darkroom_compare_earlier input").click()
+    page.get_by_role("option").first.click()
+    page.wait_for_selector("#darkroom_grid .darkroom-cell")
+    assert page.locator("#darkroom_grid .darkroom-cell").count() == before

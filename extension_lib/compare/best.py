@@ -1,0 +1,91 @@
+"""The best cell of a grid: it becomes the card of its file."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ..disk import replacing
+from ..export import card
+from ..host import Folders
+from .kept import Kept, KeptCell, NoGrid
+from .series import Series, found, replaced_word
+
+BEFORE = "before"  # in the grid's folder: the card's files as they were, to be put back
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the best cell made of a file's card."""
+
+    file: Path
+    weight: float
+    words: str
+
+
+def series_of(kept: Kept, folders: Folders) -> Series:
+    """Raises NoGrid when the files are gone."""
+    for series in found(folders):
+        if series.label == kept.label:
+            return series
+    raise NoGrid(f"The files of {kept.label} are not there any more.")
+
+
+def choose(kept: Kept, number: int, folders: Folders) -> tuple[Kept, Card | None]:
+    """Marks a cell as the best; its file's card gets its weight, its picture and the words to type.
+
+    The base's cells have no card. Raises NoGrid, SaveError.
+    """
+    at = kept.at(number)
+    kept = replace(kept, best=number)
+    kept.write()
+    if not at.cell.weight:
+        return kept, None
+    series = series_of(kept, folders)
+    if at.cell.step not in series.steps:
+        raise NoGrid(f"The copy of {kept.label} at step {at.cell.step} is not there any more.")
+    path, picture = series.path(at.cell.step), series.picture(at.cell.step)
+    put_aside(kept.folder / BEFORE, path.with_suffix(".json"), picture)
+    words = words_for(series, card.read(path.with_suffix(".json")).get("activation text") or "", at)
+    card.prefer(path, at.cell.weight, words)
+    card.write_picture(picture, kept.open(number))
+    return kept, Card(path, at.cell.weight, words)
+
+
+def words_for(series: Series, known: str, at: KeptCell) -> str:
+    """The card's own words where the prompt holds them, else the prompt; learned words by their names at this step."""
+    words = known if known and known.lower() in f"{at.cell.prompt}\n{at.called}".lower() else at.cell.prompt
+    for word in series.words:
+        words = replaced_word(words, word, series.spoken(word, at.cell.step, 1.0))
+    return words
+
+
+def put_aside(folder: Path, *files: Path) -> None:
+    """Keeps the files as they were before the first choice; an absent one is remembered as an empty one."""
+    for file in files:
+        kept = folder / file.name
+        if not kept.exists():
+            with replacing(kept) as part:
+                part.write_bytes(file.read_bytes() if file.exists() else b"")
+
+
+def put_back(kept: Kept, folders: Folders) -> list[Path]:
+    """The cards as they were before any cell of this grid was chosen; the files that were put back. Raises NoGrid, SaveError."""
+    series = series_of(kept, folders)
+    done = []
+    for step in series.steps:
+        for file in (series.path(step).with_suffix(".json"), series.picture(step)):
+            aside = kept.folder / BEFORE / file.name
+            if aside.exists():
+                restore(aside, file)
+                done.append(file)
+    replace(kept, best=-1).write()
+    return done
+
+
+def restore(aside: Path, file: Path) -> None:
+    data = aside.read_bytes()
+    if not data:
+        file.unlink(missing_ok=True)
+    else:
+        with replacing(file) as part:
+            part.write_bytes(data)
+    aside.unlink()

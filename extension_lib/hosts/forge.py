@@ -1,0 +1,53 @@
+"""Forge and its relatives: the page is shown there and says that nothing can be trained yet."""
+
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any, NoReturn
+
+from modules import sd_models
+
+from ..events import Event
+from ..host import Checkpoint, HostError, Picture
+from ..model import Model
+from .webui_folders import folders
+
+NOT_YET = "Darkroom cannot train in Forge yet; train in AUTOMATIC1111's WebUI or standalone, and use the files here."
+
+
+class Forge:
+    name = "forge"
+    unsupported = NOT_YET
+
+    def __init__(self) -> None:
+        self.folders = folders()
+
+    def checkpoints(self) -> list[Checkpoint]:
+        return [Checkpoint(info.title, Path(info.filename), info.sha256 or "") for info in sd_models.checkpoints_list.values()]
+
+    def current(self) -> Checkpoint | None:
+        return next(iter(self.checkpoints()), None)
+
+    def borrow(self, checkpoint: Checkpoint) -> AbstractContextManager[Model]:
+        refuse()
+
+    def draw(self, pictures: list[Picture]) -> list[Any]:
+        refuse()
+
+    def loaded(self, path: Path, kind: str) -> dict[str, Any]:
+        refuse()
+
+    def forget(self, path: Path) -> None:
+        """Nothing was loaded."""
+
+    def show(self, event: Event) -> None:
+        """Nothing happens here."""
+
+    def stopping(self) -> bool:
+        return False
+
+    def refresh(self) -> None:
+        sd_models.list_models()
+
+
+def refuse() -> NoReturn:
+    raise HostError(NOT_YET)

@@ -1,0 +1,30 @@
+"""The pages can be read and used by everyone: axe finds no unlabelled control and no text of too little contrast."""
+
+from importlib import resources
+
+import pytest
+from browser import choose_tab, chromium, entered, opened
+
+pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")]
+
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+GRADIO = {("aria-prohibited-attr", 'aria-label="Empty value"')}  # its own markup: the rule, and a part of the element
+
+
+def violations(page):
+    """(rule, element) of everything that axe finds but Gradio's own."""
+    page.evaluate((resources.files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8"))
+    found = page.evaluate("rules => axe.run(document, {runOnly: {type: 'tag', values: rules}})", RULES)["violations"]
+    seen = [(rule["id"], node["html"][:200]) for rule in found for node in rule["nodes"]]
+    return [(rule, html) for rule, html in seen if not any(rule == known and part in html for known, part in GRADIO)]
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_tab_in_both_themes(url, theme):
+    pytest.importorskip("axe_playwright_python")
+    with opened(f"{url}/?__theme={theme}") as page:
+        entered(page)
+        for tab in ("Model", "Concepts", "Train", "Compare", "Runs", "Generate"):
+            choose_tab(page, tab)
+            page.wait_for_timeout(700)
+            assert violations(page) == [], tab
