@@ -1,5 +1,6 @@
 """Forge and its relatives: the page is shown there and says that nothing can be trained yet."""
 
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -26,6 +27,15 @@ class Forge:
 
     def current(self) -> Checkpoint | None:
         return next(iter(self.checkpoints()), None)
+
+    def tokens(self) -> None:
+        return None
+
+    def describers(self) -> tuple[str, ...]:
+        return ()
+
+    def describe(self, how: str, images: Iterable[Any]) -> Iterator[str]:
+        refuse()
 
     def borrow(self, checkpoint: Checkpoint) -> AbstractContextManager[Model]:
         refuse()

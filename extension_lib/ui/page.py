@@ -101,8 +101,8 @@ class Page:
         model = self.model
         shown = [*self.everything, self.concepts.which, self.train.method_help, self.train.arithmetic, self.train.marks.starts,
                  model.about, model.base, self.concepts.found, *self.concepts.pictures.outputs()]
-        model.create.click(self.create, [model.name, model.checkpoint, model.purpose, model.method], [model.answer, model.name, *shown],
-                           queue=False)
+        model.create.click(self.create, [model.name, model.checkpoint, model.purpose, model.method],
+                           [model.answer, model.name, *shown], queue=False)
         self.entering.click(self.enter, None, shown, queue=False)
         model.workspace.input(self.choose, [model.workspace], shown, queue=False)
         WorkspaceEvents(self, shown)

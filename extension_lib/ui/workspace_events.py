@@ -19,7 +19,8 @@ class WorkspaceEvents:
         tab.duplicate.click(self.duplicate, [*chosen, tab.new_name], [tab.order, tab.new_name, *shown], queue=False)
         tab.discard.click(self.discard, chosen, [tab.order, tab.new_name, *shown], queue=False)
         tab.base.input(self.rebase, [*chosen, tab.base], [tab.order, tab.new_name, *shown], queue=False)
-        panel.go.click(self.bring, [panel.path, panel.upload, tab.name, tab.checkpoint], [panel.answer, tab.name, *shown], queue=False)
+        panel.go.click(self.bring, [panel.path, panel.upload, tab.name, tab.checkpoint], [panel.answer, tab.name, *shown],
+                       queue=False)
 
     def rename(self, name: str | None, new: str) -> dict[Any, Any]:
         return self.ordered(*self.page.model.renamed(name, new))
