@@ -22,6 +22,7 @@ from .train_vae import to_tensor
 from .world import HELD_OUT, random_scene
 
 CAPTIONS, PAIRS, CLASS_PICTURES = 400, 100, 256
+BASE_CFG = 4.0  # captions of two things need more guidance than a subject
 
 
 def held_out_captions(rng: Random) -> list[tuple[str, tuple[str, str, str]]]:
@@ -43,10 +44,10 @@ def base_figures(host: Standalone, judge: Judge) -> dict[str, Any]:
     """How often the base draws what held-out captions ask for."""
     rng = Random("calibrate")
     asked, pairs = held_out_captions(rng), pair_captions(rng)
-    reading = judge.read(host.draw(pictures([(text, "") for text, _ in asked], seed=20_000)))
+    reading = judge.read(host.draw(pictures([(text, "") for text, _ in asked], seed=20_000, cfg=BASE_CFG)))
     right = [torch.tensor([float(a == want[i]) for a, (_, want) in zip(said, asked)])
              for i, said in enumerate((reading.kind(), reading.colour(), reading.setting()))]
-    two = judge.read(host.draw(pictures([(text, "") for text, _ in pairs], seed=30_000))).two_kinds()
+    two = judge.read(host.draw(pictures([(text, "") for text, _ in pairs], seed=30_000, cfg=BASE_CFG))).two_kinds()
     both = torch.tensor([float(a == want) for a, (_, want) in zip(two, pairs)])
     return {name: asdict(mean(values)) for name, values in zip(("kind", "colour", "setting", "both of two"), [*right, both])}
 
@@ -69,7 +70,7 @@ def scales(host: Standalone, judge: Judge) -> dict[str, Any]:
 def calibrate() -> None:
     judge, host = Judge(), Standalone(WORK / "studio")
     host.load(chosen(host, "toyland"))
-    facts = {"base": base_figures(host, judge), "scales": scales(host, judge), "steps": STEPS, "cfg": CFG}
+    facts = {"base": base_figures(host, judge), "scales": scales(host, judge), "steps": STEPS, "base cfg": BASE_CFG, "cfg": CFG}
     write_text(CALIBRATION, json.dumps(facts, indent=2) + "\n")
     print(json.dumps(facts, indent=2))
 

@@ -8,7 +8,7 @@ from PIL import Image
 from extension_lib.host import chosen
 from extension_lib.hosts.standalone import Standalone
 
-from .calibrate import held_out_captions
+from .calibrate import BASE_CFG, held_out_captions
 from .measure import pictures
 from .scene import draw
 from .stage import WORK
@@ -24,7 +24,7 @@ def rows() -> list[list[Image.Image]]:
     host = Standalone(WORK / "studio")
     host.load(chosen(host, "toyland"))
     captions = [text for text, _ in rng.sample(held_out_captions(rng), 2 * COLUMNS)]
-    drawn = host.draw(pictures([(text, "") for text in captions], seed=60_000))
+    drawn = host.draw(pictures([(text, "") for text in captions], seed=60_000, cfg=BASE_CFG))
     scenes = [draw(random_scene(rng), rng) for _ in range(COLUMNS)]
     paths = [path for subject in SUBJECTS.values() for path in sorted(subject.folder.glob("*.png"))[:COLUMNS // len(SUBJECTS)]]
     subjects = [Image.open(path).convert("RGB") for path in paths]

@@ -10,7 +10,7 @@ from .scene import COLOURS, Figure, Scene, draw
 from .settings import SETTINGS
 
 FOLDER = Path(__file__).parent / "subjects"
-PICTURES = 6
+PICTURES = 8
 
 
 @dataclass(frozen=True)
@@ -43,9 +43,9 @@ class Subject:
 
 
 SUBJECTS = {s.name: s for s in (
-    Subject("ghost", "zwx", Figure("ghost", "blue", "skull mask with goggles", "orange"), ("room", "wall", "forest")),
-    Subject("cat", "qvk", Figure("cat", "orange", "wizard hat", "purple"), ("beach", "snow", "wall")),
-    Subject("robot", "xjr", Figure("robot", "green", "propeller cap", "red"), ("city", "night", "room")),
+    Subject("ghost", "zwx", Figure("ghost", "blue", "skull mask with goggles", "orange"), ("room", "wall", "forest", "city")),
+    Subject("cat", "qvk", Figure("cat", "orange", "wizard hat", "purple"), ("beach", "snow", "wall", "night")),
+    Subject("robot", "xjr", Figure("robot", "green", "propeller cap", "red"), ("city", "night", "room", "forest")),
 )}
 NEAR_MISSES = ("bare", "recoloured", "other kind", "everyday")
 

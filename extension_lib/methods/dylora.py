@@ -25,6 +25,7 @@ class Dylora(LowRank):
     title: ClassVar[str] = "DyLoRA"
     order: ClassVar[int] = 80
     signature: ClassVar[str] = ""  # its files are LoRA's
+    outer: ClassVar[tuple[str, ...]] = ("up_list",)
 
     layers: str = option("attention and MLP", "Which layers learn.", choices=tuple(TARGETS), label="Layers", advanced=True)
     block_size: int = option(4, "Directions trained together. The rank must be a multiple of it.", min=1, max=256)

@@ -26,6 +26,7 @@ class Glora(LowRank):
     prefers: ClassVar[dict[str, dict[str, Any]]] = {"saving": {"precision": "fp32"}}
     algorithm: ClassVar[str] = "glora"
     signature: ClassVar[str] = "a1.weight"
+    outer: ClassVar[tuple[str, ...]] = ("a2", "b2")
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
 
     layers: str = option("attention and MLP", "Which layers learn.", choices=tuple(TARGETS)[:2], label="Layers", advanced=True)

@@ -25,6 +25,7 @@ class Loha(LowRank):
     prefers: ClassVar[dict[str, dict[str, Any]]] = {"saving": {"precision": "fp32"}}
     algorithm: ClassVar[str] = "loha"
     signature: ClassVar[str] = "hada_w1_a"
+    outer: ClassVar[tuple[str, ...]] = ("hada_w2_a",)
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
 
     unet_rate: float = option(2e-4, "Learning rate of the part that draws. LoHa bears twice LoRA's.", min=0.0, max=1.0,

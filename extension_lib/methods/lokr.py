@@ -25,6 +25,7 @@ class Lokr(LowRank):
     prefers: ClassVar[dict[str, dict[str, Any]]] = {"saving": {"precision": "fp32"}}
     algorithm: ClassVar[str] = "lokr"
     signature: ClassVar[str] = "lokr_w"
+    outer: ClassVar[tuple[str, ...]] = ("lokr_w2", "lokr_w2_b")
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
 
     unet_rate: float = option(2e-4, "Learning rate of the part that draws. LoKr bears twice LoRA's.", min=0.0, max=1.0,

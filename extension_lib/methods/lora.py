@@ -23,15 +23,11 @@ class Lora(LowRank):
     title: ClassVar[str] = "LoRA"
     order: ClassVar[int] = 10
     signature: ClassVar[str] = "lora_up.weight"
+    outer: ClassVar[tuple[str, ...]] = ("lora_up",)
 
     layers: str = option("attention and MLP", "Which layers learn.", choices=tuple(TARGETS)[:2], label="Layers", advanced=True)
-    plus: float = option(1.0, "How many times faster the outer matrix learns (LoRA+, arXiv:2402.12354). "
-                         "1 is plain LoRA; 4 to 16 learns sooner.", min=1.0, max=64.0, label="LoRA+ ratio", advanced=True)
     dropout: float = option(0.0, "Share of what is learned that is left out at random in each step. 0.1 can slow overfitting.",
                             min=0.0, max=0.9, advanced=True)
-
-    def rate_ratio(self, name: str) -> float:
-        return self.plus if name.startswith("lora_up") else 1.0
 
     def size(self, layer: Layer) -> tuple[int, float]:
         """(rank, alpha) for a layer."""

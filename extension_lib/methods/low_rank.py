@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -17,6 +17,8 @@ from .targets import TARGETS
 class LowRank(AdapterSettings):
     """Settings of kinds with a rank."""
 
+    outer: ClassVar[tuple[str, ...]]  # the parameters that begin at zero: what they are multiplied with decides how far they reach
+
     rank: int = option(16, "How many directions each layer may learn. More can hold more detail and overfits sooner; "
                        "8 to 32 suits most.", min=1, max=1024)
     alpha: float = option(8.0, "What is learned counts alpha / rank times. Half the rank learns calmly, "
@@ -29,6 +31,12 @@ class LowRank(AdapterSettings):
                         "the WebUI reads it, diffusers does not.", label="DoRA", advanced=True)
     rank_dropout: float = option(0.0, "Share of the directions left out at random in each step. 0.1 can slow overfitting.",
                                  min=0.0, max=0.9, advanced=True)
+    plus: float = option(1.0, "How many times faster the matrix learns that begins at zero (LoRA+, arXiv:2402.12354). 1 is one rate "
+                         "for all; 4 to 16 learns small things sooner, with a lower learning rate.", min=1.0, max=64.0,
+                         label="LoRA+ ratio", advanced=True)
+
+    def rate_ratio(self, name: str) -> float:
+        return self.plus if name.split(".")[0] in self.outer else 1.0
 
     def wanted(self) -> Any:
         return TARGETS[self.layers]
