@@ -31,8 +31,8 @@ class LowRank(AdapterSettings):
                         "the WebUI reads it, diffusers does not.", label="DoRA", advanced=True)
     rank_dropout: float = option(0.0, "Share of the directions left out at random in each step. 0.1 can slow overfitting.",
                                  min=0.0, max=0.9, advanced=True)
-    plus: float = option(1.0, "How many times faster the matrix learns that begins at zero (LoRA+, arXiv:2402.12354). 1 is one rate "
-                         "for all; 4 to 16 learns small things sooner, with a lower learning rate.", min=1.0, max=64.0,
+    plus: float = option(1.0, "How many times faster the matrix learns that begins at zero (LoRA+, arXiv:2402.12354). 1 is one "
+                         "rate for all; 4 to 16 learns small things sooner, with a lower learning rate.", min=1.0, max=64.0,
                          label="LoRA+ ratio", advanced=True)
 
     def rate_ratio(self, name: str) -> float:
