@@ -1,97 +1,32 @@
 """AUTOMATIC1111's WebUI 1.10: trains on the model it has loaded, under its queue lock, and gives it back as it was."""
 
-import sys
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import torch
-from modules import (
-    call_queue,
-    devices,
-    processing,
-    progress,
-    sd_hijack,
-    sd_hijack_clip,
-    sd_hijack_optimizations,
-    sd_models,
-    sd_unet,
-    shared,
-)
-from modules.hypernetworks import hypernetwork
-from modules.textual_inversion import textual_inversion
+from modules import devices, processing, sd_models, shared
 from torch import Tensor
 
-from ..diffusion.prompts import Fix
 from ..events import Began, Event, Prepared, Previewed, Stepped
-from ..export.lora import BUNDLED
 from ..host import Checkpoint, HostError, Interrupted, Picture
-from ..methods.adapter import Delta, flat
-from ..methods.hypernetwork import PAIR
-from ..model import Condition, Model
+from ..model import Model
 from . import a1111_describe
+from .a1111_borrow import (
+    attention_of_the_user,
+    drop_networks,
+    forget_encoded_prompts,
+    loaded,
+    prepared_for_training,
+    progress_kept,
+    queued,
+    reread_embeddings,
+)
+from .a1111_loaders import LOADERS, lora_extension
+from .a1111_view import GONE, LentView
 from .detect import require_sd1
-from .ldm_view import LdmView
 from .lent import frozen
 from .webui_folders import folders
-
-GONE = "The WebUI has unloaded or moved the checkpoint while it was being trained. Load it again and continue."
-
-
-class KnownWords:
-    """The WebUI's embeddings, among which new words stand as long as they are learned."""
-
-    def __init__(self, sd_model: Any):
-        self.sd_model = sd_model
-        self.database = sd_hijack.model_hijack.embedding_db
-        self.hidden: dict[str, Any] = {}  # embeddings of the user whose names are taken meanwhile
-
-    def at(self, tokens: list[int], place: int) -> tuple[Tensor, int] | None:
-        found, length = self.database.find_embedding_at_position(tokens, place)
-        return None if found is None else (found.vec, length)
-
-    def add(self, name: str, tokens: list[int], vectors: Tensor) -> None:
-        if name in self.database.word_embeddings:
-            self.hidden[name] = self.database.word_embeddings[name]
-        embedding = textual_inversion.Embedding(vectors, name)
-        embedding.vectors, embedding.shape = vectors.shape
-        self.database.register_embedding(embedding, self.sd_model)
-
-    def remove(self, name: str) -> None:
-        self.database.register_embedding_by_name(None, self.sd_model, name)
-        if name in self.hidden:
-            self.database.register_embedding(self.hidden.pop(name), self.sd_model)
-
-
-class LentView(LdmView):
-    """The loaded model; notices when the WebUI takes it away in mid-training."""
-
-    def __init__(self, sd_model: Any):
-        compute = devices.dtype_unet if devices.dtype_unet.is_floating_point else devices.dtype
-        super().__init__(sd_model, torch.device(devices.device), compute)
-        self.sd_model = sd_model
-        self.weight = next(self.unet.parameters())
-        self.words: Any = KnownWords(sd_model)
-
-    def vocabulary(self) -> Tensor:
-        return self.text_model.get_input_embeddings().wrapped.weight.detach()
-
-    @contextmanager
-    def inserting(self, rows: list[tuple[Fix, ...]]) -> Iterator[None]:
-        """By the WebUI's own path, which every prompt of txt2img takes."""
-        sd_hijack.model_hijack.fixes = [
-            [sd_hijack_clip.PromptChunkFix(f.place - 1, textual_inversion.Embedding(f.vectors, "")) for f in row] for row in rows]
-        try:
-            yield
-        finally:
-            sd_hijack.model_hijack.fixes = None
-
-    def predict(self, noisy: Tensor, t: Tensor, condition: Condition) -> Tensor:
-        if sd_models.model_data.sd_model is not self.sd_model or self.weight.device.type != self.device.type:
-            raise HostError(GONE)
-        return super().predict(noisy, t, condition)
 
 
 class A1111:
@@ -201,14 +136,6 @@ def as_checkpoint(info: Any) -> Checkpoint:
     return Checkpoint(info.title, Path(info.filename), info.sha256 or "")
 
 
-def lora_extension() -> Any:
-    """The built-in Lora extension's module. Raises HostError when it is switched off."""
-    if "networks" not in sys.modules:
-        raise HostError("The WebUI's built-in Lora extension is switched off. Enable it in the Extensions tab; "
-                        "without it no LoRA can be used.")
-    return sys.modules["networks"]
-
-
 def refuse_how_it_runs() -> None:
     """Raises HostError for ways of running the WebUI that cannot be trained in yet."""
     options = shared.cmd_opts
@@ -230,172 +157,6 @@ def refuse_model(sd_model: Any) -> None:
         raise HostError("The WebUI moves this model in and out of the card (low memory mode). Start it without that to train.")
     if sd_model.model.conditioning_key != "crossattn":
         raise HostError(f"{title} is an inpainting or editing model. Darkroom trains plain checkpoints so far.")
-
-
-@contextmanager
-def queued(job: str) -> Iterator[None]:
-    """The WebUI's one place in the queue: what it generates waits meanwhile, and we wait for what it generates."""
-    task = f"task({job.lower().replace(' ', '-')}-{uuid.uuid4().hex[:8]})"
-    progress.add_task_to_queue(task)
-    with call_queue.queue_lock:
-        shared.state.begin(job=task)
-        progress.start_task(task)
-        try:
-            yield
-        finally:
-            progress.finish_task(task)
-            shared.state.end()
-            shared.state.interrupted = shared.state.skipped = shared.state.stopping_generation = False
-            shared.state.textinfo = None
-
-
-@contextmanager
-def loaded(checkpoint: Checkpoint) -> Iterator[Any]:
-    """The WebUI's model with this checkpoint in it; afterwards the one that was there before."""
-    if shared.sd_model is None:
-        raise HostError("The WebUI has no checkpoint loaded. Choose one at the top left and try again.")
-    before = shared.sd_model.sd_checkpoint_info
-    info = next((i for i in sd_models.checkpoints_list.values() if Path(i.filename) == checkpoint.path), None)
-    if info is None:
-        raise HostError(f"The WebUI does not list the checkpoint {checkpoint.title}. Refresh its list.")
-    if info.filename != before.filename:
-        sd_models.reload_model_weights(info=info)
-    try:
-        yield shared.sd_model
-    finally:
-        if info.filename != before.filename:
-            sd_models.reload_model_weights(info=before)
-
-
-@contextmanager
-def prepared_for_training(sd_model: Any) -> Iterator[None]:
-    """Attention that can be differentiated, no tiling, no other UNet, no token merging; undone in the end."""
-    with ExitStack() as undo:
-        if sd_unet.current_unet is not None:
-            raise HostError("The WebUI draws with another UNet (TensorRT, say). Set 'SD Unet' to None to train.")
-        undo.callback(sd_hijack.model_hijack.apply_circular, sd_hijack.model_hijack.circular_enabled)
-        sd_hijack.model_hijack.apply_circular(False)
-        undo.callback(sd_models.apply_token_merging, sd_model, getattr(sd_model, "applied_token_merged_ratio", 0))
-        sd_models.apply_token_merging(sd_model, 0)
-        undo.enter_context(differentiable_attention())
-        undo.enter_context(torch.enable_grad())
-        yield
-
-
-@contextmanager
-def differentiable_attention() -> Iterator[None]:
-    """The WebUI's plain scaled-dot-product attention, which autograd knows, in place of the chosen optimisation."""
-    chosen = sd_hijack.current_optimizer
-    sd_hijack.undo_optimizations()
-    sd_hijack_optimizations.SdOptimizationSdp().apply()
-    try:
-        yield
-    finally:
-        sd_hijack.undo_optimizations()
-        if chosen is not None:
-            chosen.apply()
-
-
-@contextmanager
-def attention_of_the_user() -> Iterator[None]:
-    """While lent: the attention that txt2img uses, so that a preview is what txt2img will give."""
-    sd_hijack.undo_optimizations()
-    if sd_hijack.current_optimizer is not None:
-        sd_hijack.current_optimizer.apply()
-    try:
-        yield
-    finally:
-        sd_hijack.undo_optimizations()
-        sd_hijack_optimizations.SdOptimizationSdp().apply()
-
-
-@contextmanager
-def progress_kept() -> Iterator[None]:
-    """Drawing counts its own steps; ours come back afterwards."""
-    state = shared.state
-    kept = {name: getattr(state, name) for name in ("job_no", "job_count", "sampling_step", "sampling_steps", "textinfo")}
-    try:
-        yield
-    finally:
-        for name, value in kept.items():
-            setattr(state, name, value)
-
-
-def drop_networks(sd_model: Any) -> None:
-    """Takes merged LoRAs out of the weights and loaded hypernetworks off the attention."""
-    networks = lora_extension()
-    networks.load_networks([])
-    with torch.no_grad():
-        for module in sd_model.modules():
-            if hasattr(module, "network_layer_name") and hasattr(module, "network_current_names"):
-                networks.network_apply_weights(module)
-    shared.loaded_hypernetworks.clear()
-
-
-def forget_encoded_prompts() -> None:
-    """Encoded prompts are cached by their text, not by what was trained meanwhile."""
-    one, two = processing.StableDiffusionProcessing, processing.StableDiffusionProcessingTxt2Img
-    one.cached_c, one.cached_uc = [None, None], [None, None]
-    two.cached_hr_c, two.cached_hr_uc = [None, None], [None, None]
-
-
-def reread_embeddings() -> None:
-    """Forced, because the WebUI looks only whether the folder itself has changed."""
-    sd_hijack.model_hijack.embedding_db.load_textual_inversion_embeddings(force_reload=True)
-
-
-def loaded_embedding(path: Path, view: Any) -> dict[str, Tensor]:
-    """What the WebUI's embedding database makes of a file."""
-    database = textual_inversion.EmbeddingDatabase()
-    database.expected_shape = database.get_expected_shape()
-    try:
-        database.load_from_file(str(path), path.name)
-    except (AssertionError, KeyError, RuntimeError, ValueError, OSError, TypeError) as error:
-        raise HostError(f"The WebUI cannot load {path.name}: {error}") from error
-    if path.stem not in database.word_embeddings:
-        raise HostError(f"The WebUI does not take {path.name} for an embedding of this checkpoint.")
-    return {"vectors": database.word_embeddings[path.stem].vec.float().cpu()}
-
-
-def loaded_deltas(path: Path, view: Any) -> dict[str, Tensor]:
-    """What the Lora extension's own loader makes of a file."""
-    import network
-
-    networks = lora_extension()
-    try:
-        net = networks.load_network(path.stem, network.NetworkOnDisk(path.stem, str(path)))
-    except (AssertionError, KeyError, RuntimeError, ValueError, OSError) as error:
-        raise HostError(f"The WebUI cannot load {path.name}: {error}") from error
-    in_file = {key.partition(".")[0] for key in sd_models.read_state_dict(str(path)) if not key.startswith(BUNDLED)}
-    deltas: dict[str, Tensor] = {}
-    with torch.no_grad():
-        for module in net.modules.values():
-            key = module.network_key.partition(".")[0]
-            updown, bias = module.calc_updown(module.sd_module.weight)
-            deltas.update(flat(key, Delta(updown.float(), None if bias is None else bias.float())))
-    if unmatched := sorted(in_file - {module.network_key.partition(".")[0] for module in net.modules.values()}):
-        raise HostError(f"The WebUI finds no layer for {len(unmatched)} keys of {path.name}, such as {unmatched[0]}.")
-    return deltas
-
-
-def loaded_networks(path: Path, view: Any) -> dict[str, Tensor]:
-    """What the WebUI makes of a hypernetwork's file."""
-    made = hypernetwork.Hypernetwork()
-    try:
-        made.load(str(path))
-    except (AssertionError, AttributeError, KeyError, RuntimeError, ValueError, OSError, TypeError) as error:
-        raise HostError(f"The WebUI cannot load {path.name}: {error}") from error
-    return {f"{size}.{which}.{name}": tensor.float().cpu() for size, pair in made.layers.items()
-            for which, network in zip(PAIR, pair) for name, tensor in network.state_dict().items()}
-
-
-def loaded_weights(path: Path, view: "LentView | None") -> dict[str, Tensor]:
-    """What the WebUI reads from a checkpoint's file for everything that is trained now."""
-    state = sd_models.read_state_dict(str(path))
-    return {w.name: state[w.name].float() for w in (view.weights() if view else ()) if w.parameter.requires_grad}
-
-
-LOADERS = {"lora": loaded_deltas, "embedding": loaded_embedding, "hypernetwork": loaded_networks, "checkpoint": loaded_weights}
 
 
 def draw_whole(picture: Picture) -> Any:
