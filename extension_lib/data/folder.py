@@ -64,8 +64,8 @@ def find(concept: Concept, word: str = "", template: str = "captions") -> Found:
         except PictureError as error:
             problems.append(str(error))
     if not items:
-        raise FolderError(f"The folder {root} holds no readable picture" + (f": {problems[0]}" if problems else ".")
-                          + f" Put pictures there ({', '.join(sorted(e[1:] for e in EXTENSIONS))}).")
+        raise FolderError(f"The folder {root} holds no readable picture. Put pictures there "
+                          f"({', '.join(sorted(e[1:] for e in EXTENSIONS))}).{' '.join(['', *problems[:1]])}")
     return Found(tuple(items), tuple(problems))
 
 

@@ -40,8 +40,10 @@ def choices(run: Run, host: Host, workspace: Workspace) -> list[Choice]:
             out.append(Choice("over", "overwrite", f"Start over and write {name}"))
     if fresh != name:
         again = "over" if workspace.state.exists() else run.output.again
-        over = "Start over and write" if workspace.state.exists() else "Write"
-        out += [Choice(again, "version", f"{over} {fresh} beside {name}"), Choice(again, "overwrite", f"{over} {name} anew")]
+        over = workspace.state.exists()
+        beside = f"Start over and write {fresh} beside {name}" if over else f"Write {fresh} beside {name}"
+        anew = f"Start over and write {name} anew" if over else f"Write {name} anew"
+        out += [Choice(again, "version", beside), Choice(again, "overwrite", anew)]
     return out
 
 

@@ -71,7 +71,7 @@ class CaptionTools:
 
     def previewed(self, data: dict) -> str:
         try:
-            return listed(self.changes(data), "would change")
+            return listed(self.changes(data), "Would change: {}.")
         except self.wrong as error:
             return message(str(error))
 
@@ -79,7 +79,7 @@ class CaptionTools:
         try:
             made = self.changes(data)
             caption_tools.apply(made)
-            return [listed(made, "changed"), made, *self.pictures.all(self.settled(data))]
+            return [listed(made, "Changed: {}."), made, *self.pictures.all(self.settled(data))]
         except self.wrong as error:
             return self.refused(error)
 
@@ -103,9 +103,10 @@ class CaptionTools:
         except self.wrong as error:
             return message(str(error))
         found = caption_tools.tags(texts)
-        chips = "".join(f'<span class="darkroom-tag">{escape(tag)} <b>{n}</b></span>' for tag, n in found.most_common(TAGS))
+        chips = "".join(f'<span class="darkroom-tag" translate="no">{escape(tag)} <b>{n}</b></span>'
+                        for tag, n in found.most_common(TAGS))
         longest = max(texts, key=lambda text: text.count(","), default="")
-        shuffles = "".join(f"<li>{escape(text)}</li>" for text in caption_tools.shuffles(longest, run.data.keep_first))
+        shuffles = "".join(f'<li translate="no">{escape(text)}</li>' for text in caption_tools.shuffles(longest, run.data.keep_first))
         note = "as training will show it" if run.data.shuffle_captions else "as it would be shown if Shuffle captions were on"
         return (f'<div class="darkroom-tags">{chips}</div><div class="darkroom-faint">Shuffled, {note} '
                 f"(the first {run.data.keep_first} stay):</div><ul>{shuffles}</ul>")
@@ -128,7 +129,7 @@ class CaptionTools:
                     write_caption(path, text)
                     made.append(Change(path, before, before or "", text))
                 yield [message(f"{len(made)} of {len(chosen)} described.", good=True), made, *quiet]
-            yield [listed(made, "described"), made, *self.pictures.all(run)]
+            yield [listed(made, "Described: {}."), made, *self.pictures.all(run)]
         except self.wrong as error:
             yield [message(str(error)), made, *quiet]
 
@@ -138,12 +139,12 @@ def field(label: str, name: str, info: str) -> Any:
 
 
 def listed(made: list[Change], what: str) -> str:
-    """Some of the changes, before and after."""
+    """Some of the changes, before and after. what: a sentence with {} for their number."""
     if not made:
         return message("No caption fits; nothing to change.")
     shown = ((change.path.name, change.said, change.says) for change in made[:SHOWN])
-    rows = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in texts)}</tr>" for texts in shown)
+    rows = "".join(f"<tr>{''.join(f'<td translate="no">{escape(text)}</td>' for text in texts)}</tr>" for texts in shown)
     more = f'<div class="darkroom-faint">and {len(made) - SHOWN} more</div>' if len(made) > SHOWN else ""
     head = "<thead><tr><th>Picture</th><th>Before</th><th>After</th></tr></thead>"
-    return (f'<div class="darkroom-figures">{counted(len(made), "caption")} {what}.</div><div class="darkroom-wide">'
+    return (f'<div class="darkroom-figures">{what.format(counted(len(made), "caption"))}</div><div class="darkroom-wide">'
             f'<table class="darkroom-check-table darkroom-check-changes">{head}<tbody>{rows}</tbody></table></div>{more}')

@@ -53,16 +53,19 @@ def shape(width: int, height: int) -> str:
 def prompts(part: Part) -> str:
     """Some pictures with the prompt under which each is learned."""
     more = len(part.items) - len(part.prompts)
-    lines = "".join(f'<div class="darkroom-line">{small_picture(item.path)}<q>{escape(text) or "<i>empty</i>"}</q></div>'
-                    for item, text in part.prompts)
+    lines = "".join(f'<div class="darkroom-line">{small_picture(item.path)}{quoted(text)}</div>' for item, text in part.prompts)
     return lines + (f'<span class="darkroom-faint">and {more} more</span>' if more > 0 else "")
+
+
+def quoted(text: str) -> str:
+    return f'<q translate="no">{escape(text)}</q>' if text else "<q><i>empty</i></q>"
 
 
 def total(overview: Overview) -> str:
     """Pictures, batches and steps in one line, so that nobody has to reckon."""
     batches = counted(overview.batches, "batch", "batches")
     showings = f"{counted(overview.showings, 'showing')} in {batches}, {overview.at_once} at once"
-    steps = f"{overview.per_epoch:g} step{'' if overview.per_epoch == 1 else 's'}"
+    steps = "1 step" if overview.per_epoch == 1 else f"{overview.per_epoch:g} steps"
     epochs = f"{overview.steps} steps = {overview.epochs:.1f} epochs, each picture is seen about {overview.seen} times"
     return f'<div class="darkroom-figures">{showings} = {steps} per epoch; {epochs}</div>'
 

@@ -32,7 +32,8 @@ def prompts(job: Job, count: int) -> list[str]:
 def row(prompt: str, number: int, shown: Sequence[Previewed]) -> str:
     cells = "".join(f"<td>{picture(e.images[number], f'{prompt} at step {e.step}') if number < len(e.images) else ''}</td>"
                     for e in shown)
-    return f'<tr><th scope="row">{escape(prompt or "first picture")}</th>{cells}</tr>'
+    named = ' translate="no"' if prompt else ""
+    return f'<tr><th scope="row"{named}>{escape(prompt or "first picture")}</th>{cells}</tr>'
 
 
 def picture(image: Any, said: str) -> str:

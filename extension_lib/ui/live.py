@@ -38,7 +38,7 @@ def panel(job: Job | None) -> str:
 
 def head(job: Job, done: int) -> str:
     badge = f'<span class="darkroom-badge {state(job)}">{state(job)}</span>'
-    return (f'<div class="darkroom-head"><b>{escape(job.run.output.name)}</b> {badge} '
+    return (f'<div class="darkroom-head"><b translate="no">{escape(job.run.output.name)}</b> {badge} '
             f"<span>{escape(headline(job, done))}</span></div>")
 
 
@@ -52,7 +52,7 @@ def state(job: Job) -> str:
 
 def headline(job: Job, done: int) -> str:
     if job.ended:
-        return ("Failed: " if job.ended.failed else "") + job.ended.why
+        return f"Failed: {job.ended.why}" if job.ended.failed else job.ended.why
     if job.discard_why:
         return "Stopping after this step. What was learned since the last save is discarded."
     if job.stop_why:

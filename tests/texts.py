@@ -1,0 +1,188 @@
+"""Every text of the page that a person may see: from the page as it is built, the settings, and the code that says something.
+
+A text is as a translation file has it: what stands in one text node, with {} for each value.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from html.parser import HTMLParser
+
+import gradio as gr
+from helpers import ROOT
+
+from extension_lib import methods
+from extension_lib.run import all_sections
+from extension_lib.settings import options
+from extension_lib.ui.page import Page
+from extension_lib.ui.train_tab import help_of
+
+PACKAGE = ROOT / "extension_lib"
+SILENT = {  # files whose strings no page shows
+    "__main__.py",  # the command line
+    "data/templates.py", "data/trigger.py",  # prompts and words
+    "export/card.py", "export/metadata.py", "export/about.py", "export/header.py",  # what stands in files
+    "compare/infotext.py", "compare/sheet.py", "hosts/names.py"}
+NAMES = {"Darkroom", "LoRA", "DreamBooth", "LoCon", "LoHa", "LoKr", "OFT", "BOFT", "GLoRA", "DyLoRA", "(IA)³", "TOML", "DeepBooru",
+         "CLIP", "DoRA", "toyland", "fp16", "bf16", "fp32", "min-snr", "Euler", "Euler a", "DPM++ 2M", "DPM++ 2M Karras",
+         "xavier normal", "xavier uniform", "kaiming normal", "kaiming uniform"}  # the same in every language
+TAG = re.compile(r"</?(div|span|b|i|q|li|ul|th|td|tr|thead|tbody|table|caption|dl|dt|dd|details|summary|img|figure|figcaption"
+                 r"|button|svg|title|text|line|polyline|circle|pre|h\d)\b[^<]*")
+SPOKEN = ("title", "aria-label", "placeholder")
+# Words that code shows on their own, where nothing else says that they are shown.
+WORDS = {
+    "failed", "discarded", "done", "stopping", "paused", "running", "step", "loss", "class pictures", "rate", "pace", "memory",
+    "skipped", "pictures", "run", "method", "time", "name", "weights", "seeds", "on", "off", "empty", "My {}"}
+# Sentences in code that only programmers, files or the command line see.
+UNSHOWN = {
+    "Darkroom captions", "Darkroom check", "Darkroom pictures", "Step {} of {}, loss {}", "This was trained before or the name is "
+    "taken. Choose: {}", "{} (again={}, existing={})", "can't allocate memory", "out of memory", "darkroom {}", "no effect", "not finite", "raw {}",
+    "state before the pause.safetensors", "state of the pause.safetensors", "train() says how it ends", "word {}", "average {}",
+    "Back", "back", "Cell", "choose", "Picked", "pick", "poll", "enter", "activation text", "method ({})", "Stable Diffusion 1"}
+
+
+def texts(host) -> set[str]:
+    found = {*of_page(host), *of_settings(), *of_code(), *of_scripts(), *WORDS}
+    return {text for text in map(as_shown, found) if text not in NAMES | UNSHOWN and says_something(text)}
+
+
+def as_shown(text: str) -> str:
+    """Without Markdown's signs and the names of values."""
+    return re.sub(r"^#+ |\*\*", "", re.sub(r"\{\w+\}", "{}", text)).strip()
+
+
+def says_something(text: str) -> bool:
+    return re.search(r"[A-Za-z]{2}", text.replace("{}", "")) is not None
+
+
+# ---- the page
+
+
+def of_page(host) -> Iterator[str]:
+    with gr.Blocks() as blocks:
+        Page(host)
+    for block in blocks.blocks.values():
+        for name in ("label", "info", "placeholder"):
+            yield from spoken(getattr(block, name, None))
+        if isinstance(block, (gr.Button, gr.Markdown)):
+            yield from spoken(block.value)
+        if isinstance(block, (gr.Radio, gr.Dropdown)):
+            for choice in block.choices or ():
+                yield from spoken(choice[0] if isinstance(choice, (tuple, list)) else choice)
+
+
+def spoken(text: object) -> Iterator[str]:
+    if isinstance(text, str):
+        yield text
+
+
+# ---- the settings
+
+
+def of_settings() -> Iterator[str]:
+    for section in all_sections().values():
+        for option in options(section):
+            yield from (option.label, option.help, *option.choices)
+    yield from (help_of(name) for name in methods.found())
+
+
+# ---- the code
+
+
+def of_code() -> Iterator[str]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).as_posix()
+        if name not in SILENT:
+            yield from said_in(ast.parse(path.read_text(encoding="utf-8")), named=name.startswith("ui/"))
+
+
+def said_in(tree: ast.AST, named: bool) -> Iterator[str]:
+    """What a file says: sentences, the texts within its HTML, and (named) the words of components and capitalised words."""
+    passed = set(unspoken(tree))
+    for node in walked(tree, passed):
+        if isinstance(node, ast.Call):
+            yield from of_call(node, named)
+        text = literal(node)
+        if text is None:
+            continue
+        if TAG.search(text):
+            yield from Parts(text).found
+        elif "\n" in text:
+            continue
+        elif " " in text.strip() or (named and re.fullmatch(r"[A-Z][a-z]+[.?]?", text)):
+            yield text
+
+
+def walked(tree: ast.AST, passed: set[ast.AST]) -> Iterator[ast.AST]:
+    """Every node but those passed over and the pieces of texts that are given whole."""
+    yield tree
+    for child in ast.iter_child_nodes(tree):
+        if child not in passed:
+            whole = literal(tree) is not None and (literal(child) is not None)
+            yield from list(walked(child, passed))[1 if whole else 0:]
+
+
+def unspoken(tree: ast.AST) -> Iterator[ast.AST]:
+    """Docstrings, annotations, and what is compared with or looked up."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            yield node.value
+        if isinstance(node, (ast.arg, ast.AnnAssign)) and node.annotation:
+            yield node.annotation
+        if isinstance(node, ast.FunctionDef) and node.returns:
+            yield node.returns
+        if isinstance(node, ast.Call) and called(node) in ("debug", "exception", "getLogger", "compile", "split", "warning"):
+            yield from node.args
+
+
+def called(node: ast.Call) -> str:
+    return getattr(node.func, "attr", getattr(node.func, "id", ""))
+
+
+def of_call(node: ast.Call, named: bool) -> Iterator[str]:
+    """Labels and such of components; and both forms of what is counted."""
+    first = [text for text in map(literal, node.args) if text]
+    if called(node) == "counted" and first:
+        yield from ("{} " + first[0], "{} " + (first[1] if len(first) > 1 else first[0] + "s"))
+    if named and called(node) in ("Button", "Tab", "Accordion", "Markdown", "small_button", "field") and first:
+        yield from spoken(first[0])
+    if named:
+        yield from (literal(k.value) or "" for k in node.keywords if k.arg in ("label", "info", "placeholder"))
+
+
+def literal(node: ast.AST) -> str | None:
+    """A text as it is written, with {} for its values; None for what is no text."""
+    if isinstance(node, ast.Constant):
+        return node.value if isinstance(node.value, str) else None
+    if isinstance(node, ast.JoinedStr):
+        return "".join(literal(part) or "{}" for part in node.values)
+    if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
+        left, right = literal(node.left), literal(node.right)
+        return None if left is None and right is None else (left or "{}") + (right or "{}")
+    return None
+
+
+class Parts(HTMLParser):
+    """Text nodes of HTML, and what its attributes say."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.found += [value for name, value in attrs if name in SPOKEN and value]
+
+    def handle_data(self, data):
+        self.found.append(data)
+
+
+# ---- the scripts
+
+
+def of_scripts() -> Iterator[str]:
+    """What the page's scripts say themselves: say`...` in javascript/."""
+    for path in sorted((ROOT / "javascript").glob("*.js")):
+        for text in re.findall(r"say\(`([^`]+)`", path.read_text(encoding="utf-8")):
+            yield re.sub(r"\$\{.*?\}", "{}", text)
