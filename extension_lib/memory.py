@@ -21,8 +21,7 @@ def free_cache() -> None:
 
 def used(device: torch.device) -> str:
     """"11.2 of 12.0 GiB of the card are used", for people."""
-    whose = "the card" if device.type == "cuda" else "memory"
-    return f"{in_use(device)} of {whose} are used"
+    return f"{in_use(device)} of the card are used" if device.type == "cuda" else f"{in_use(device)} of memory are used"
 
 
 def in_use(device: torch.device | None = None) -> str:

@@ -41,10 +41,10 @@
         setTimeout(() => find("#darkroom_back_go").click(), SETTLE);
     }
 
-    function backButton(id, text) {
+    function backButton(id, ...texts) {
         const button = document.createElement("button"), setting = settings[id];
-        Object.assign(button, {type: "button", className: "darkroom-back", textContent: text,
-                               title: `Back to ${textOf(setting.start)}`});
+        Object.assign(button, {type: "button", className: "darkroom-back", title: `Back to ${textOf(setting.start)}`});
+        button.append(...texts); // a text each, so that language.js finds them
         button.setAttribute("aria-label", `${setting.label}: back to ${textOf(setting.start)}`);
         button.addEventListener("click", (event) => {
             event.preventDefault();
@@ -70,7 +70,7 @@
         if (place.dataset.listed === text) return;
         place.dataset.listed = text;
         place.replaceChildren(...(ids.length ? [`${ids.length} changed: `] : []),
-            ...ids.map((id) => backButton(id, `${settings[id].label} ${textOf(settings[id].now)} ↺`)));
+            ...ids.map((id) => backButton(id, settings[id].label, " ", textOf(settings[id].now), " ↺")));
     }
 
     // ---- what is looked for

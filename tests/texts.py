@@ -22,23 +22,28 @@ SILENT = {  # files whose strings no page shows
     "__main__.py",  # the command line
     "data/templates.py", "data/trigger.py",  # prompts and words
     "export/card.py", "export/metadata.py", "export/about.py", "export/header.py",  # what stands in files
-    "compare/infotext.py", "compare/sheet.py", "hosts/names.py"}
+    "compare/infotext.py", "hosts/names.py"}
 NAMES = {"Darkroom", "LoRA", "DreamBooth", "LoCon", "LoHa", "LoKr", "OFT", "BOFT", "GLoRA", "DyLoRA", "(IA)³", "TOML", "DeepBooru",
          "CLIP", "DoRA", "toyland", "fp16", "bf16", "fp32", "min-snr", "Euler", "Euler a", "DPM++ 2M", "DPM++ 2M Karras",
-         "xavier normal", "xavier uniform", "kaiming normal", "kaiming uniform"}  # the same in every language
+         "XavierNormal", "XavierUniform", "KaimingNormal", "KaimingUniform", "lora", "locon", "loha", "lokr", "celu", "elu", "gelu",
+         "hardtanh", "leakyrelu", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "softplus", "softsign", "swish", "tanh",
+         "rs-LoRA", "Alpha", "Min-SNR gamma"}  # the same in every language
 TAG = re.compile(r"</?(div|span|b|i|q|li|ul|th|td|tr|thead|tbody|table|caption|dl|dt|dd|details|summary|img|figure|figcaption"
-                 r"|button|svg|title|text|line|polyline|circle|pre|h\d)\b[^<]*")
+                 r"|button|svg|title|text|script|line|polyline|circle|pre|h\d)\b[^<]*")
 SPOKEN = ("title", "aria-label", "placeholder")
 # Words that code shows on their own, where nothing else says that they are shown.
 WORDS = {
     "failed", "discarded", "done", "stopping", "paused", "running", "step", "loss", "class pictures", "rate", "pace", "memory",
-    "skipped", "pictures", "run", "method", "time", "name", "weights", "seeds", "on", "off", "empty", "My {}"}
+    "skipped", "pictures", "base", "run", "method", "time", "name", "weights", "seeds", "on", "off", "empty", "My {}"}
 # Sentences in code that only programmers, files or the command line see.
 UNSHOWN = {
-    "Darkroom captions", "Darkroom check", "Darkroom pictures", "Step {} of {}, loss {}", "This was trained before or the name is "
-    "taken. Choose: {}", "{} (again={}, existing={})", "can't allocate memory", "out of memory", "darkroom {}", "no effect", "not finite", "raw {}",
-    "state before the pause.safetensors", "state of the pause.safetensors", "train() says how it ends", "word {}", "average {}",
-    "Back", "back", "Cell", "choose", "Picked", "pick", "poll", "enter", "activation text", "method ({})", "Stable Diffusion 1"}
+    "[Darkroom] training step", "[Darkroom] weight", "activation text", "average {}", "back", "Back", "can't allocate memory",
+    "Cell", "choose", "Darkroom captions", "Darkroom check", "Darkroom pictures", "darkroom {}", "enter", "Kohya DyLoRA",
+    "Kohya LoCon", "Kohya LoHa", "Kohya LoKr", "LyCORIS/Native Fine-Tuning", "method ({})", "no effect", "not finite",
+    "object template", "out of memory", "pick", "Picked", "poll", "raw {}", "Stable Diffusion 1",
+    "state before the pause.safetensors", "state of the pause.safetensors", "Step {} of {}, loss {}", "style template",
+    "This was trained before or the name is taken. Choose: {}", "train() says how it ends", "window.darkroomLanguages = {}",
+    "word {}", "X Type", "X Values", "X/Y/Z plot", "Y Type", "Y Values", "{} (again={}, existing={})"}
 
 
 def texts(host) -> set[str]:
@@ -182,7 +187,7 @@ class Parts(HTMLParser):
 
 
 def of_scripts() -> Iterator[str]:
-    """What the page's scripts say themselves: say`...` in javascript/."""
+    """The templates in javascript/."""
     for path in sorted((ROOT / "javascript").glob("*.js")):
-        for text in re.findall(r"say\(`([^`]+)`", path.read_text(encoding="utf-8")):
+        for text in re.findall(r"`([^`]+)`", path.read_text(encoding="utf-8")):
             yield re.sub(r"\$\{.*?\}", "{}", text)

@@ -81,7 +81,7 @@ def look(path: Path, items: dict[Path, Item], run: Run) -> Seen | Problem:
         if run.data.masked:
             mask_of(path)
     except PictureError as error:
-        return Problem("unreadable", path, f"{str(error).rstrip('.')}; save it anew, or take it out of the folder.")
+        return Problem("unreadable", path, f"{error} Save it anew, or take it out of the folder.")
     small = thumbnail(image)
     width = edge_width(image, size_of(items[path], run))
     return Seen(items[path], width, perceptual_hash(small), perceptual_hash(small[:, ::-1]))

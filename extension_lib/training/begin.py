@@ -32,10 +32,10 @@ def choices(run: Run, host: Host, workspace: Workspace) -> list[Choice]:
     fresh = next_version(run, host.folders)
     out = []
     if workspace.state.exists():
-        on = f"Continue after step {workspace.lifetime} and"
-        out.append(Choice("continue", "overwrite", f"{on} replace {name} by what comes out"))
+        on = workspace.lifetime
+        out.append(Choice("continue", "overwrite", f"Continue after step {on} and replace {name} by what comes out"))
         if fresh != name:
-            out.append(Choice("continue", "version", f"{on} write {fresh}"))
+            out.append(Choice("continue", "version", f"Continue after step {on} and write {fresh}"))
         else:
             out.append(Choice("over", "overwrite", f"Start over and write {name}"))
     if fresh != name:

@@ -1,5 +1,6 @@
 """The standalone app: the same tabs as in the WebUI, and a Generate tab."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -36,5 +37,12 @@ def style() -> str:
 
 
 def script() -> str:
-    """All of javascript/, which the WebUI loads by itself."""
-    return "".join(f"<script>{path.read_text(encoding='utf-8')}</script>" for path in sorted((PROJECT / "javascript").glob("*.js")))
+    """All of localizations/ and javascript/, which the WebUI loads by itself."""
+    scripts = [path.read_text(encoding="utf-8") for path in sorted((PROJECT / "javascript").glob("*.js"))]
+    return "".join(f"<script>{text}</script>" for text in (f"window.darkroomLanguages = {languages()}", *scripts))
+
+
+def languages() -> str:
+    """The translations by language, as a script may hold them: javascript/language.js takes the one that fits the browser."""
+    files = sorted((PROJECT / "localizations").glob("*.json"))
+    return json.dumps({path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}).replace("</", "<\\/")

@@ -106,10 +106,10 @@ class CaptionTools:
         chips = "".join(f'<span class="darkroom-tag" translate="no">{escape(tag)} <b>{n}</b></span>'
                         for tag, n in found.most_common(TAGS))
         longest = max(texts, key=lambda text: text.count(","), default="")
-        shuffles = "".join(f'<li translate="no">{escape(text)}</li>' for text in caption_tools.shuffles(longest, run.data.keep_first))
+        shuffles = "".join(f"<li>{escape(text)}</li>" for text in caption_tools.shuffles(longest, run.data.keep_first))
         note = "as training will show it" if run.data.shuffle_captions else "as it would be shown if Shuffle captions were on"
         return (f'<div class="darkroom-tags">{chips}</div><div class="darkroom-faint">Shuffled, {note} '
-                f"(the first {run.data.keep_first} stay):</div><ul>{shuffles}</ul>")
+                f'(the first {run.data.keep_first} stay):</div><ul translate="no">{shuffles}</ul>')
 
     # ---- the host's interrogators
 
@@ -143,8 +143,9 @@ def listed(made: list[Change], what: str) -> str:
     if not made:
         return message("No caption fits; nothing to change.")
     shown = ((change.path.name, change.said, change.says) for change in made[:SHOWN])
-    rows = "".join(f"<tr>{''.join(f'<td translate="no">{escape(text)}</td>' for text in texts)}</tr>" for texts in shown)
+    rows = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in texts)}</tr>" for texts in shown)
     more = f'<div class="darkroom-faint">and {len(made) - SHOWN} more</div>' if len(made) > SHOWN else ""
     head = "<thead><tr><th>Picture</th><th>Before</th><th>After</th></tr></thead>"
     return (f'<div class="darkroom-figures">{what.format(counted(len(made), "caption"))}</div><div class="darkroom-wide">'
-            f'<table class="darkroom-check-table darkroom-check-changes">{head}<tbody>{rows}</tbody></table></div>{more}')
+            f'<table class="darkroom-check-table darkroom-check-changes">{head}<tbody translate="no">{rows}</tbody></table></div>'
+            f"{more}")

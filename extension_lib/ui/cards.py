@@ -27,7 +27,7 @@ def cards(spaces: list[Workspace], chosen: str | None) -> str:
 def card(space: Workspace, chosen: bool) -> str:
     lines = "".join(f"<span>{escape(line)}</span>" for line in lines_of(space))
     return (f'<button type="button" class="darkroom-card" data-name="{escape(space.name)}" aria-pressed="{str(chosen).lower()}">'
-            f"{picture(space)}<b translate="no">{escape(space.name)}</b>{lines}</button>")
+            f'{picture(space)}<b translate="no">{escape(space.name)}</b>{lines}</button>')
 
 
 def lines_of(space: Workspace) -> list[str]:

@@ -22,7 +22,7 @@ from ..settings import SettingError
 from ..training import job as jobs
 from . import grid_view
 from .live import bar, message
-from .parts import drawing_run, refresh_button, unsaved
+from .parts import NAMES, drawing_run, refresh_button, unsaved
 
 Wrong = (ValueError, HostError, OSError)  # our errors of settings, names, folders, workspaces and grids are ValueErrors
 UNKNOWN = "compared"  # among the workspaces: grids of files without one
@@ -37,7 +37,7 @@ class CompareTab:
             with gr.Column(scale=3):
                 with gr.Row():
                     self.name = gr.Dropdown(choices=self.names(), label="File", elem_id="darkroom_compare_name",
-                                            info="All its copies by training step are compared.")
+                                            info="All its copies by training step are compared.", elem_classes=[NAMES])
                     self.refresh = refresh_button("darkroom_refresh_loras")
                 self.prompts = gr.Textbox(label="Prompts", lines=2, info="One per line, without the tag.",
                                           elem_id="darkroom_compare_prompts")
@@ -55,7 +55,7 @@ class CompareTab:
                     self.size = gr.Slider(64, 1024, value=suits.data.resolution, step=64, label="Size",
                                           elem_id="darkroom_compare_size")
                 self.earlier = gr.Dropdown(choices=[], label="Earlier grids", elem_id="darkroom_compare_earlier",
-                                           info="Every grid is kept in the workspace, with its pictures.")
+                                           info="Every grid is kept in the workspace, with its pictures.", elem_classes=[NAMES])
         with gr.Row():
             self.go = gr.Button("Compare", variant="primary", elem_id="darkroom_compare")
             self.cancel = gr.Button("Cancel", elem_id="darkroom_compare_cancel")

@@ -10,7 +10,7 @@ from ..hosts.standalone import Standalone
 from ..presets import defaults
 from ..settings import SettingError
 from .live import message
-from .parts import drawing_run, refresh_button
+from .parts import NAMES, drawing_run, refresh_button
 
 
 class GenerateTab:
@@ -22,7 +22,7 @@ class GenerateTab:
             with gr.Column():
                 with gr.Row():
                     self.checkpoint = gr.Dropdown(choices=self.titles(), value=next(iter(self.titles()), None), label="Checkpoint",
-                                                  elem_id="darkroom_generate_checkpoint")
+                                                  elem_id="darkroom_generate_checkpoint", elem_classes=[NAMES])
                     self.refresh = refresh_button("darkroom_generate_refresh")
                 self.prompt = gr.Textbox(label="Prompt", lines=2, elem_id="darkroom_prompt",
                                          info="Add <lora:name:1> to use a LoRA.")

@@ -12,6 +12,8 @@ from ..settings import options
 from .form import Form, Key, shown
 from .parts import small_button, unsaved
 
+NOTHING = '<span class="darkroom-none" role="status">No setting has these words.</span>'
+
 
 class Marks:
     def __init__(self) -> None:
@@ -43,7 +45,7 @@ def starts(form: Form, run: Run, start: Run) -> str:
         now, began = (shown(option, getattr(getattr(r, section), name)) for r in (run, start))
         known[component.elem_id] = {"label": option.label, "now": now, "chosen": bool(option.choices),
                                     **({} if personal(*key) else {"start": began})}
-    return f'<div class="darkroom-starts" data-starts="{escape(json.dumps(known))}" role="status"></div>'
+    return f'<div class="darkroom-starts" data-starts="{escape(json.dumps(known))}" role="status"></div>{NOTHING}'
 
 
 def gone_back(form: Form, start: Run, asked: str) -> dict[Any, Any]:

@@ -16,7 +16,7 @@ from ..training import job as jobs
 from .cards import cards, last_run
 from .import_panel import ImportPanel
 from .live import message
-from .parts import refresh_button, small_button, unsaved
+from .parts import NAMES, refresh_button, small_button, unsaved
 
 Wrong = (NameProblem, workspace.WorkspaceError, HostError, SettingError, jobs.Busy, OSError)
 
@@ -42,7 +42,8 @@ class ModelTab:
         gr.Markdown("### Your models")
         with gr.Row():
             self.workspace = gr.Dropdown(choices=self.names(), value=self.newest(), label="Workspace",
-                                         elem_id="darkroom_workspace", info="Everything about one model in training.")
+                                         elem_id="darkroom_workspace", elem_classes=[NAMES],
+                                         info="Everything about one model in training.")
             self.refresh_workspaces = refresh_button("darkroom_refresh_workspaces")
         self.about = gr.HTML(elem_id="darkroom_about")
         # javascript/workspaces.js writes the name of the card that was pressed here, and presses the button.
@@ -55,7 +56,8 @@ class ModelTab:
                 self.rename = small_button("Rename", "darkroom_rename")
                 self.duplicate = small_button("Duplicate", "darkroom_duplicate")
                 self.discard = small_button("Delete", "darkroom_discard")
-            self.base = gr.Dropdown(choices=self.titles(), label="Train on another checkpoint", elem_id="darkroom_base_checkpoint",
+            self.base = gr.Dropdown(choices=self.titles(), label="Train on another checkpoint",
+                                    elem_id="darkroom_base_checkpoint", elem_classes=[NAMES],
                                     info="For a workspace that came from another machine, or to move on to a newer checkpoint.")
             self.order = gr.HTML(elem_id="darkroom_manage_answer")
 
@@ -65,7 +67,7 @@ class ModelTab:
                                info="Also the name you will type in the prompt: <lora:name:1>.")
         with gr.Row():
             self.checkpoint = gr.Dropdown(choices=self.titles(), value=self.current(), label="Checkpoint to train on",
-                                          elem_id="darkroom_new_checkpoint", info="It is not changed.")
+                                          elem_id="darkroom_new_checkpoint", elem_classes=[NAMES], info="It is not changed.")
             self.refresh_checkpoints = refresh_button("darkroom_refresh_checkpoints")
         self.purpose = gr.Radio(choices=[(choice.title, name) for name, choice in PURPOSES.items()], value=next(iter(PURPOSES)),
                                 label="What it is for", elem_id="darkroom_new_purpose", info=purposes_help())

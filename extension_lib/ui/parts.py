@@ -20,6 +20,9 @@ def drawing_run(host: Host) -> Run:
         return defaults("lora")
 
 
+NAMES = "darkroom-names"  # class of lists of names that people gave, which no language changes
+
+
 def unsaved(component: Any) -> Any:
     """The component, kept out of the WebUI's ui-config.json, which would freeze today's values as defaults."""
     component.do_not_save_to_config = True

@@ -149,8 +149,8 @@ def figure(item: Item, run: Run) -> str:
         notes.append("cut at random")
     if masked:
         notes.append("tinted: left out by its mask" if run.data.masked else "it has a mask, but Masks is off in the Train tab")
-    called = f"<div>Called: <q translate="no">{escape(item.prompt)}</q></div>"
+    called = f'<div>Called: <q translate="no">{escape(item.prompt)}</q></div>'
     if FILEWORDS not in run.concepts[0].instance_prompt and len(run.concepts) == 1 and run.concepts[0].instance_prompt:
         called += f'<div class="darkroom-warning">The instance prompt lacks {FILEWORDS}, so captions are not used.</div>'
     return (f'<figure class="darkroom-framed"><img src="{data_address(image)}" alt="{escape(item.path.name)}">'
-            f"<figcaption><b translate="no">{escape(item.path.name)}</b> {escape('; '.join(notes))}{called}</figcaption></figure>")
+            f'<figcaption><b translate="no">{escape(item.path.name)}</b> {escape("; ".join(notes))}{called}</figcaption></figure>')

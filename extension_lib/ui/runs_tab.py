@@ -10,7 +10,7 @@ from ..host import Host
 from ..training.past import Past, listed, readable
 from .curve import Line, legend, smoothed, svg
 from .live import duration, message
-from .parts import refresh_button, unsaved
+from .parts import NAMES, refresh_button, unsaved
 
 FIXED, STEPS = "on fixed noise", "of the steps, smoothed"
 BY_STEP, BY_TIME = "steps", "minutes"
@@ -21,7 +21,8 @@ class RunsTab:
     def __init__(self, host: Host):
         self.host = host
         with gr.Row():
-            self.runs = gr.Dropdown(choices=self.names(), value=[], multiselect=True, label="Runs", elem_id="darkroom_runs",
+            self.runs = gr.Dropdown(choices=self.names(), value=[], multiselect=True, label="Runs",
+                                    elem_id="darkroom_runs", elem_classes=[NAMES],
                                     info="Workspace and number of the run. The newest stand first.")
             self.refresh = refresh_button("darkroom_refresh_runs")
         with gr.Row():
