@@ -21,7 +21,7 @@ from extension_lib.ui.page import Page
 def page(tmp_path):
     with gr.Blocks():
         made = Page(Shown(tmp_path))
-    made.create("ghost", "toyland")
+    made.create("ghost", "toyland", "thing", "lora")
     return made
 
 
