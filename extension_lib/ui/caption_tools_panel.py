@@ -71,7 +71,7 @@ class CaptionTools:
 
     def previewed(self, data: dict) -> str:
         try:
-            return listed(self.changes(data), "Would change: {}.")
+            return listed(self.changes(data), "{} would change.")
         except self.wrong as error:
             return message(str(error))
 
@@ -79,7 +79,7 @@ class CaptionTools:
         try:
             made = self.changes(data)
             caption_tools.apply(made)
-            return [listed(made, "Changed: {}."), made, *self.pictures.all(self.settled(data))]
+            return [listed(made, "{} changed."), made, *self.pictures.all(self.settled(data))]
         except self.wrong as error:
             return self.refused(error)
 
@@ -129,7 +129,7 @@ class CaptionTools:
                     write_caption(path, text)
                     made.append(Change(path, before, before or "", text))
                 yield [message(f"{len(made)} of {len(chosen)} described.", good=True), made, *quiet]
-            yield [listed(made, "Described: {}."), made, *self.pictures.all(run)]
+            yield [listed(made, "{} described."), made, *self.pictures.all(run)]
         except self.wrong as error:
             yield [message(str(error)), made, *quiet]
 
