@@ -100,7 +100,7 @@ def test_what_was_learned_is_compared_by_one_click_and_the_best_cell_used(page, 
     begin(page, training_steps=4, saving_save_every=2)
     wait_for_end(page, 120)
     page.click("#darkroom_learned")
-    page.wait_for_selector("#darkroom_compare_progress >> text=Done", timeout=120_000)
+    page.wait_for_selector("#darkroom_compare_progress >> text=Done", timeout=300_000)
     cells = page.locator("#darkroom_grid .darkroom-cell")
     cells.nth(9).wait_for()
     assert cells.count() == 2 * 5  # a copy and the end, five weights

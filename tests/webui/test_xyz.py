@@ -136,7 +136,7 @@ def test_one_click_after_training_the_best_cell_and_txt2img(page, webui, files, 
     page.get_by_role("button", name="Darkroom", exact=True).first.click()
     choose_tab(page, "Train")
     page.click("#darkroom_learned")
-    page.wait_for_selector("#darkroom_compare_progress >> text=Done", timeout=300_000)
+    page.wait_for_selector("#darkroom_compare_progress >> text=Done", timeout=600_000)
     grids = webui.data / "models" / "darkroom" / "ghost" / "grids"
     folder = next(grids.iterdir())
     about = json.loads((folder / "grid.json").read_text(encoding="utf-8"))
