@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from webui.server import ROOT
 
 STEPS = 20
-SETTINGS = {"method.rank": "1", "method.alpha": "1", "method.unet_rate": "5e-3",
+SETTINGS = {"method.rank": "1", "method.alpha": "1", "method.plus": "1", "method.unet_rate": "5e-3",
             "method.text_rate": "2e-3", "training.steps": str(STEPS), "training.warmup": "0",
             "data.clip_skip": "2", "saving.precision": "fp32", "previews.preview_every": "0"}
 LONG = "a zwx ghost_(pac-man) [in] a (room:1.3), " + ", ".join(["a small picture of a blue ghost"] * 25)
