@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from browser import free_port
 
 WEBUI_DIR = os.environ.get("WEBUI_DIR", "")
 
@@ -59,7 +60,7 @@ def webui(tmp_path_factory):
     practice.install(checkpoints)
     server.install_extension(data)
     server.install_helper(data)
-    with server.running(Path(WEBUI_DIR), data, port=7869) as running:
+    with server.running(Path(WEBUI_DIR), data, port=free_port()) as running:
         yield running
 
 

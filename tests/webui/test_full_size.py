@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from browser import choose_tab, create, entered, fill, opened, show_pictures, unfold, wait_for_end
+from browser import choose_tab, create, entered, fill, free_port, opened, show_pictures, unfold, wait_for_end
 from safetensors.torch import save_file
 from webui import server
 
@@ -58,7 +58,7 @@ def test_ten_steps_by_clicking_within_two_gigabytes_more(tmp_path, seen):
     checkpoints.mkdir(parents=True)
     size = install_random_sd1(checkpoints, webui)
     server.install_extension(data)
-    with server.running(webui, data, 7868) as running, opened(running.url) as page:
+    with server.running(webui, data, free_port()) as running, opened(running.url) as page:
         before = running.txt2img("a ghost", **SMALL)
         Path(f"/proc/{running.process.pid}/clear_refs").write_text("5", encoding="ascii")  # the peak is counted from here
         idle, _ = running.memory()
