@@ -14,7 +14,15 @@ KEY = "parameters"  # the PNG's text chunk
 
 def of(image: Any, picture: Picture, model: str) -> str:
     """The host's own text where it has written one, else ours. model: the checkpoint's name."""
-    return image.info.get(KEY) or written(picture, model)
+    text = image.info.get(KEY)
+    return with_prompt(text, picture) if text else written(picture, model)
+
+
+def with_prompt(text: str, picture: Picture) -> str:
+    """The host's text with the whole prompt: the WebUI leaves tags out of it when it draws without its scripts."""
+    begin = "Negative prompt: " if picture.negative else "Steps: "
+    _, found, rest = f"\n{text}".rpartition(f"\n{begin}")
+    return f"{picture.prompt}\n{begin}{rest}".lstrip() if found else text
 
 
 def written(picture: Picture, model: str) -> str:

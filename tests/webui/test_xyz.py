@@ -148,7 +148,8 @@ def test_one_click_after_training_the_best_cell_and_txt2img(page, webui, files, 
                                      cfg_scale=picture["cfg"]))
         worst = max(worst, int(np.abs(cell - alone).max()))
     assert worst <= 2
-    assert "Model hash" in Image.open(folder / about["cells"][-1]["file"]).info["parameters"]
+    text = Image.open(folder / about["cells"][-1]["file"]).info["parameters"]
+    assert "Model hash" in text and text.startswith(about["cells"][-1]["called"]) and "<lora:ghost:1>" in text
     page.locator(".darkroom-cell").nth(3).click()
     page.wait_for_selector("#darkroom_compare_answer >> text=preferred weight 0.75")
     card = json.loads((webui.loras / f"ghost-{HALF:06d}.json").read_text(encoding="utf-8"))
