@@ -23,6 +23,8 @@ GHOST = SUBJECTS["ghost"]
 STEPS = defaults("lora", practice.preset()).training.steps
 PROMPT = f"{GHOST.prompt} on the beach"
 DOCS = ROOT / "docs" / "screenshots"
+# Of the WebUI's own page when a width or height is changed; seen without any extension.
+OWN_COMPLAINT = "Cannot read properties of undefined (reading 'props')"
 
 
 def shot(page, name):
@@ -75,6 +77,7 @@ def test_a_fixed_seed_picture_is_the_same_after_training(webui, before, seen):
 
 
 def test_the_tag_changes_the_picture_by_clicking_generate(page, webui, before, seen):
+    assert page.problems == []
     page.get_by_role("button", name="txt2img", exact=True).first.click()
     page.locator("#txt2img_prompt textarea").fill(f"{PROMPT} <lora:ghost:1>")
     page.locator("#txt2img_width input[type=number]").fill("64")
@@ -82,6 +85,7 @@ def test_the_tag_changes_the_picture_by_clicking_generate(page, webui, before, s
     page.click("#txt2img_generate")
     page.wait_for_selector("#txt2img_gallery img", timeout=120_000)
     time.sleep(1)
+    page.problems[:] = [p for p in page.problems if p != OWN_COMPLAINT]
     shot(page, "txt2img")
     assert "ghost" in page.locator("#html_info_txt2img").first.inner_text()
     assert "Networks with errors" not in page.content()
@@ -141,16 +145,16 @@ def test_a_pause_frees_the_model_and_changes_no_bit_of_the_file(page, webui, bef
     for name in ("whole", "parts"):
         create(page, name)
         show_pictures(page, GHOST.folder)
-        begin(page, training_steps=30)
+        begin(page, training_steps=80)
         if name == "parts":
             wait_for_step(page, 2)
             page.click("#darkroom_pause")
             page.wait_for_selector("#darkroom_live .darkroom-badge.paused", timeout=60_000)
             step = int(page.get_attribute("#darkroom_live .darkroom-live", "data-step"))
             shot(page, "paused")
-            assert 2 < step < 30 and webui.txt2img(PROMPT) == before
+            assert 2 < step < 80 and webui.txt2img(PROMPT) == before
             page.click("#darkroom_pause >> text=Continue")
-        assert "All 30 steps are done" in wait_for_end(page, 300)
+        assert "All 80 steps are done" in wait_for_end(page, 300)
     one, two = (load_file(webui.loras / f"{name}.safetensors") for name in ("whole", "parts"))
     assert one.keys() == two.keys() and all(np.array_equal(one[key], two[key]) for key in one)
     assert webui.txt2img(PROMPT) == before
