@@ -8,6 +8,8 @@ from contextlib import contextmanager
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run"]
 
+PATIENCE = 120_000  # milliseconds that a page may take: the machine may be doing something else
+
 
 def chromium() -> str | None:
     found = map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))
@@ -16,18 +18,24 @@ def chromium() -> str | None:
 
 @contextmanager
 def opened(url: str, width: int = 1280, height: int = 900, **context):
-    """A page at this address; page.problems collects errors of its scripts."""
+    """A page at this address in a browser of its own; page.problems collects errors of its scripts."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium(), args=FLAGS)
-        page = browser.new_context(viewport={"width": width, "height": height}, **context).new_page()
-        page.problems = []
-        page.on("pageerror", lambda error: page.problems.append(str(error)))
-        page.on("console", lambda message: complain(page, message))
-        page.goto(url)
-        yield page
+        yield opened_in(browser, url, viewport={"width": width, "height": height}, **context)
         browser.close()
+
+
+def opened_in(browser, url: str, **context):
+    """A page at this address in a context of its own: to the server it is another browser."""
+    page = browser.new_context(**context).new_page()
+    page.set_default_timeout(PATIENCE)
+    page.problems = []
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    page.on("console", lambda message: complain(page, message))
+    page.goto(url)
+    return page
 
 
 def free_port() -> int:
@@ -60,6 +68,14 @@ def fill(page, elem_id: str, text: str) -> None:
     field.press("Tab")
 
 
+def import_settings(page, path) -> None:
+    """Imports another trainer's file on the Model tab."""
+    unfold(page, "Import from another trainer")
+    page.locator("#darkroom_import_file input[type=file]").set_input_files(path)
+    page.wait_for_selector(f"#darkroom_import_file >> text={path.suffix}")
+    page.click("#darkroom_import_go")
+
+
 def choose_tab(page, name: str) -> None:
     if not page.locator("#darkroom_tabs").first.is_visible():  # another tab of the WebUI is in front
         page.get_by_role("button", name="Darkroom", exact=True).first.click()
@@ -69,7 +85,7 @@ def choose_tab(page, name: str) -> None:
 
 def entered(page) -> None:
     """Waits until a page that was just opened shows the newest workspace, or says that there is none."""
-    page.wait_for_selector("#darkroom_about .darkroom-about", state="attached", timeout=60_000)
+    page.wait_for_selector("#darkroom_about .darkroom-about", state="attached")
 
 
 def create(page, name: str) -> None:
@@ -97,20 +113,23 @@ def live(page) -> str:
     return page.locator("#darkroom_live").first.inner_text()
 
 
-def wait_for_step(page, step: int, seconds: float = 120) -> None:
+def wait_for_step(page, step: int, seconds: float = PATIENCE / 1000) -> None:
     page.wait_for_function(f"() => document.querySelector('#darkroom_live .darkroom-live')?.dataset.step > {step}",
                            timeout=seconds * 1000)
 
 
 def begin(page, **settings) -> None:
-    """Presses Train, after typing these settings: begin(page, training_steps=5)."""
+    """Presses Train, after typing these settings: begin(page, training_steps=5). Returns when the new run is shown."""
     choose_tab(page, "Train")
+    before = page.wait_for_selector("#darkroom_live .darkroom-live").get_attribute("data-created")
     for name, value in settings.items():
         fill(page, f"darkroom_{name}", value)
     page.click("#darkroom_train")
+    newer = "before => document.querySelector('#darkroom_live .darkroom-live').dataset.created != before"
+    page.wait_for_function(newer, arg=before)
 
 
-def wait_for_end(page, seconds: float) -> str:
+def wait_for_end(page, seconds: float = PATIENCE / 1000) -> str:
     """Waits until the panel says how the run ended; returns what it says."""
     ended = """() => { const panel = document.querySelector('#darkroom_live .darkroom-live');
                        return panel && !panel.dataset.running && panel.dataset.step > 0 }"""

@@ -33,7 +33,7 @@ def panel(job: Job | None) -> str:
              *(alarm(event) for event in of_kind(job, Alarmed)), losses(job, stepped, measured), rates(job, stepped),
              *(f'<div class="darkroom-warning">{escape(e.message)}</div>' for e in of_kind(job, Warned)[-5:]), copies(job)]
     running = "" if job.ended else ' data-running="1"'
-    return f'<div class="darkroom-live"{running} data-step="{done}">{"".join(parts)}</div>'
+    return f'<div class="darkroom-live"{running} data-step="{done}" data-created="{job.created}">{"".join(parts)}</div>'
 
 
 def head(job: Job, done: int) -> str:

@@ -176,8 +176,9 @@ class Page:
         tab = self.train
         tab.method.input(self.change_method, self.everything, [tab.method_help, tab.marks.starts, *tab.form.everything()],
                          queue=False)
-        tab.train.click(self.start, {*self.everything, tab.question}, [tab.question, tab.answer, tab.worries, tab.live],
-                        queue=False)
+        # Pictures are examined in an event of their own: while one is under way, Gradio passes over further clicks on its button.
+        tab.train.click(self.start, {*self.everything, tab.question}, [tab.question, tab.answer, tab.begun, tab.live],
+                        queue=False).then(self.worries, [tab.begun], [tab.worries], queue=False)
         self.poll.click(self.follow, [tab.seen, self.model.workspace], [*tab.shown_of_job(), self.model.about], queue=False)
         for name in ("steps", "batch_size", "accumulation"):
             tab.form.components["training", name].input(self.count, self.everything, [tab.arithmetic], queue=False)
@@ -217,13 +218,15 @@ class Page:
             job = jobs.start(run, self.host, space, checkpoint)
         except Undecided as asked:
             texts = [c.text for c in asked.choices]
-            return gr.update(choices=texts, value=texts[0], visible=True), "", "", gr.update()
+            return gr.update(choices=texts, value=texts[0], visible=True), "", None, gr.update()
         except Wrong as error:
-            return quiet, live.message(str(error)), "", gr.update()
-        return quiet, "", self.worries(run), live.panel(job)
+            return quiet, live.message(str(error)), None, gr.update()
+        return quiet, "", run, live.panel(job)
 
-    def worries(self, run: Run) -> str:
-        """The serious findings of a run that has begun."""
+    def worries(self, run: Run | None) -> str:
+        """The serious findings of a run that has begun; nothing when none has."""
+        if run is None:
+            return ""
         try:
             return check_panel.at_start(examined(run, self.host.tokens()))
         except Wrong as error:

@@ -66,6 +66,7 @@ class TrainTab:
                 self.compare = gr.Button("Compare what was learned", elem_id="darkroom_learned")
                 self.previews = gr.HTML(elem_id="darkroom_previews")
                 self.seen = gr.State("")
+                self.begun = gr.State(None)  # the run that the last press of Train began
         self.wire()
 
     def wire(self) -> None:

@@ -1,7 +1,7 @@
 """What tests of pages in a browser share."""
 
 import pytest
-from browser import entered, free_port, opened
+from browser import entered, opened, served
 from helpers import draw_pictures
 
 
@@ -14,12 +14,8 @@ def host(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def url(host):
-    from extension_lib.ui.app import built, script, style
-
-    blocks, port = built(host), free_port()
-    blocks.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, css=style(), head=script(), quiet=True)
-    yield f"http://127.0.0.1:{port}"
-    blocks.close()
+    with served(host) as address:
+        yield address
 
 
 @pytest.fixture

@@ -25,7 +25,7 @@ def shot(page, name):
 
 def is_said(page, selector, words):
     page.wait_for_function("([selector, words]) => document.querySelector(selector)?.innerText.includes(words)",
-                           arg=[selector, words], timeout=120_000)
+                           arg=[selector, words])
 
 
 def test_a_chinese_browser_sees_chinese_from_the_first_tab_to_the_end_of_a_run(url, host, folder):

@@ -13,13 +13,13 @@ def test_from_pictures_to_a_file_and_a_picture(page, host, folder):
     show_pictures(page, folder)
     assert "a zwx ghost" in page.inner_text("#darkroom_found")
     begin(page, training_steps=4)
-    assert "All 4 steps are done" in wait_for_end(page, 120)
+    assert "All 4 steps are done" in wait_for_end(page)
     assert (host.folders.lora / "ghost.safetensors").exists()
     assert page.locator("#darkroom_live .line.instance:not(.raw)").count() == 1
     choose_tab(page, "Generate")
     fill(page, "darkroom_prompt", "a zwx ghost <lora:ghost:0.8>")
     page.click("#darkroom_generate")
-    page.wait_for_selector("#darkroom_picture img", timeout=60_000)
+    page.wait_for_selector("#darkroom_picture img")
 
 
 def test_a_reloaded_page_follows_the_running_job_and_can_stop_it(page, url, host, folder):
@@ -33,20 +33,20 @@ def test_a_reloaded_page_follows_the_running_job_and_can_stop_it(page, url, host
     wait_for_step(page, 4)
     assert "left" in live(page)
     page.click("#darkroom_stop")
-    assert "Stopped by you" in wait_for_end(page, 60) and (host.folders.lora / "long.safetensors").exists()
+    assert "Stopped by you" in wait_for_end(page) and (host.folders.lora / "long.safetensors").exists()
 
 
 def test_a_used_workspace_is_asked_about_and_the_answer_obeyed(page, host, folder):
     create(page, "twice")
     show_pictures(page, folder)
     begin(page, training_steps=2)
-    wait_for_end(page, 60)
+    wait_for_end(page)
     page.click("#darkroom_train")
     page.wait_for_selector("#darkroom_question >> text=Continue after step 2")
     page.locator("#darkroom_question label", has_text="Start over and write twice-v2").click()
     page.click("#darkroom_train")
-    page.wait_for_function("() => document.querySelector('#darkroom_live').innerText.includes('twice-v2')", timeout=60_000)
-    wait_for_end(page, 60)
+    page.wait_for_function("() => document.querySelector('#darkroom_live').innerText.includes('twice-v2')")
+    wait_for_end(page)
     assert (host.folders.lora / "twice-v2.safetensors").exists()
 
 
@@ -89,7 +89,7 @@ def test_weight_is_compared_with_step(page, host):
         page.locator(f"#darkroom_compare_{name} input[type=number]").fill(str(value))
         page.keyboard.press("Tab")
     page.locator("button#darkroom_compare").click()
-    page.wait_for_selector("#darkroom_grid img", timeout=60_000)
+    page.wait_for_selector("#darkroom_grid img")
 
 
 def test_what_was_learned_is_compared_by_one_click_and_the_best_cell_used(page, host, folder):
@@ -98,7 +98,7 @@ def test_what_was_learned_is_compared_by_one_click_and_the_best_cell_used(page, 
     choose_tab(page, "Train")
     unfold(page, "Saving")
     begin(page, training_steps=4, saving_save_every=2)
-    wait_for_end(page, 120)
+    wait_for_end(page)
     page.click("#darkroom_learned")
     page.wait_for_selector("#darkroom_compare_progress >> text=Done", timeout=300_000)
     cells = page.locator("#darkroom_grid .darkroom-cell")
@@ -118,9 +118,9 @@ def test_what_was_learned_is_compared_by_one_click_and_the_best_cell_used(page, 
 def test_a_grid_can_be_cancelled_and_looked_at_again(page, host):
     choose_tab(page, "Compare")
     page.click("#darkroom_compare_learned")
-    page.wait_for_selector("#darkroom_grid .darkroom-cell", timeout=60_000)
+    page.wait_for_selector("#darkroom_grid .darkroom-cell")
     page.click("#darkroom_compare_cancel")
-    page.wait_for_selector("#darkroom_compare_progress >> text=Stopped", timeout=60_000)
+    page.wait_for_selector("#darkroom_compare_progress >> text=Stopped")
     before = page.locator("#darkroom_grid .darkroom-cell").count()
     assert 0 < before < 10
     page.reload()

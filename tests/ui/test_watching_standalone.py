@@ -1,7 +1,7 @@
 """A running job as a browser shows it: on two pages at once, paused and continued, discarded, and beside others."""
 
 import pytest
-from browser import begin, choose_tab, chromium, create, entered, show_pictures, unfold, wait_for_end, wait_for_step
+from browser import begin, choose_tab, chromium, create, entered, opened_in, show_pictures, unfold, wait_for_end, wait_for_step
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")]
 LONG = {"training_steps": 3000}
@@ -14,37 +14,21 @@ def started(page, folder, name, **settings):
     wait_for_step(page, 2)
 
 
-def badge(page, says, seconds=60):
-    page.wait_for_selector(f"#darkroom_live .darkroom-badge.{says}", timeout=seconds * 1000)
+def badge(page, says):
+    page.wait_for_selector(f"#darkroom_live .darkroom-badge.{says}")
 
 
 def test_two_browsers_follow_one_job_and_either_can_stop_it(page, url, folder):
     started(page, folder, "both", **LONG)
-    with opened_beside(page, url) as other:
-        entered(other)
-        choose_tab(other, "Train")
-        other.wait_for_selector("#darkroom_live .darkroom-badge.running", timeout=5_000)
-        assert other.locator("#darkroom_live .darkroom-curve .line.instance").count()
-        other.click("#darkroom_stop")
-        assert "Stopped by you" in wait_for_end(page, 60)
-        badge(other, "done")
-        assert other.problems == []
-
-
-def opened_beside(page, url):
-    """A second browser's page; Playwright runs once, so it is opened by the same."""
-    from contextlib import contextmanager
-
-    @contextmanager
-    def beside():
-        context = page.context.browser.new_context()
-        other = context.new_page()
-        other.problems = []
-        other.on("pageerror", lambda error: other.problems.append(str(error)))
-        other.goto(url)
-        yield other
-        context.close()
-    return beside()
+    other = opened_in(page.context.browser, url)
+    entered(other)
+    choose_tab(other, "Train")
+    badge(other, "running")
+    assert other.locator("#darkroom_live .darkroom-curve .line.instance").count()
+    other.click("#darkroom_stop")
+    assert "Stopped by you" in wait_for_end(page)
+    badge(other, "done")
+    assert other.problems == []
 
 
 def test_a_pause_frees_the_model_until_continue_is_pressed(page, host, folder):
@@ -58,7 +42,7 @@ def test_a_pause_frees_the_model_until_continue_is_pressed(page, host, folder):
     wait_for_step(page, int(step))
     page.wait_for_selector("#darkroom_pause >> text=Pause")
     page.click("#darkroom_stop")
-    assert "Stopped by you" in wait_for_end(page, 60)
+    assert "Stopped by you" in wait_for_end(page)
 
 
 def test_discarding_asks_once_more_and_leaves_no_file(page, host, folder):
@@ -82,7 +66,7 @@ def test_previews_are_a_film_and_copies_a_list_and_runs_stand_side_by_side(page,
     page.keyboard.press("Tab")
     page.locator("#darkroom_previews_prompts textarea").fill("a zwx ghost\na cat")
     begin(page, training_steps=4, saving_save_every=2, previews_preview_every=2)
-    wait_for_end(page, 120)
+    wait_for_end(page)
     page.wait_for_selector("#darkroom_previews .darkroom-film img")
     assert page.locator("#darkroom_previews .darkroom-film img").count() == 4
     assert page.locator("#darkroom_live .darkroom-copies tr.best").count() == 1

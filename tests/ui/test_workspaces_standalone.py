@@ -1,32 +1,11 @@
 """Cards, presets, changed settings, search and TOML in a real browser."""
 
 import pytest
-from browser import choose_tab, chromium, create, entered, fill, opened, served, unfold
+from browser import choose_tab, chromium, create, fill, import_settings, unfold
 
 from extension_lib import workspace
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")]
-
-
-@pytest.fixture(scope="module")
-def host(tmp_path_factory):
-    from extension_lib.hosts.standalone import Standalone
-
-    return Standalone(tmp_path_factory.mktemp("studio 工作"))
-
-
-@pytest.fixture(scope="module")
-def url(host):
-    with served(host) as address:
-        yield address
-
-
-@pytest.fixture
-def page(url):
-    with opened(url) as made:
-        entered(made)
-        yield made
-        assert made.problems == []
 
 
 def shows(page, elem_id, value):
@@ -73,10 +52,7 @@ def test_an_import_says_what_it_could_not_take_over(page, tmp_path):
     create(page, "before")  # whose name is not the import's
     path = tmp_path / "kohya 设置.json"
     path.write_text('{"LoRA_type": "Standard", "train_batch_size": 3, "network_dim": 5, "color_aug": true}', encoding="utf-8")
-    unfold(page, "Import from another trainer")
-    page.locator("#darkroom_import_file input[type=file]").set_input_files(path)
-    page.wait_for_selector("#darkroom_import_file >> text=.json")
-    page.click("#darkroom_import_go")
+    import_settings(page, path)
     page.wait_for_selector("#darkroom_import_answer >> text=color_aug")
     choose_tab(page, "Train")
     shows(page, "darkroom_training_batch_size", "3")
@@ -123,6 +99,7 @@ def test_a_search_shows_only_what_has_the_words_and_folds_again_after(page):
 def test_only_what_is_changed_can_be_shown(page):
     create(page, "few")
     choose_tab(page, "Train")
+    nothing_changed(page)
     fill(page, "darkroom_training_seed", 9)
     changed(page, "1 changed")
     page.locator("#darkroom_only_changed input").click()

@@ -171,7 +171,7 @@ def test_an_exception_in_mid_training_gives_the_model_back(page, webui, before, 
     unfold(page, "Advanced")
     page.locator("#darkroom_data_crop input").click()
     page.get_by_role("option", name="random").or_(page.locator("li", has_text="random")).first.click()
-    page.click("#darkroom_train")
+    begin(page)
     wait_for_step(page, 3)
     for picture in folder.glob("*.png"):
         picture.unlink()

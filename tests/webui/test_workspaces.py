@@ -1,6 +1,6 @@
 """Cards, presets, changed settings, search and TOML in a real WebUI, by clicking."""
 
-from browser import choose_tab, create, fill, unfold
+from browser import choose_tab, create, fill, import_settings, unfold
 
 
 def shows(page, elem_id, value):
@@ -33,10 +33,7 @@ def test_a_workspace_is_renamed_and_deleted(page, webui, seen):
 def test_an_import_becomes_a_workspace(page, webui, seen):
     path = webui.data / "kohya 设置.json"
     path.write_text('{"LoRA_type": "Standard", "train_batch_size": 3, "network_dim": 5, "color_aug": true}', encoding="utf-8")
-    unfold(page, "Import from another trainer")
-    page.locator("#darkroom_import_file input[type=file]").set_input_files(path)
-    page.wait_for_selector("#darkroom_import_file >> text=.json")
-    page.click("#darkroom_import_go")
+    import_settings(page, path)
     page.wait_for_selector("#darkroom_import_answer >> text=color_aug")
     seen({})
 
