@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -95,12 +96,22 @@ class Batches:
             except PictureError as error:
                 yield Warned(f"Left out: {error}")
         self.items = kept
-        sizes = {bucket_of(item.width, item.height, self.sizes) for item in self.items}
+        yield from self.read_class_pictures()
+
+    def read_class_pictures(self) -> Iterator[Prepared | Warned]:
+        """In every size that the pictures have, because a batch holds one size."""
+        sizes = {self.size_of(item) for item in self.items}
+        kept: list[Item] = []
         for n, item in enumerate(self.classes):
             yield Prepared("Reading class pictures", n / len(self.classes))
-            image = load(item.path)
-            for size in sizes:
-                self.class_latents[n, size] = self.encoded(fitted(image, size)).cpu()
+            try:
+                image = load(item.path)
+                for size in sizes:
+                    self.class_latents[len(kept), size] = self.encoded(fitted(image, size)).cpu()
+                kept.append(item)
+            except PictureError as error:
+                yield Warned(f"Left out: {error}")
+        self.classes = kept
 
     def read_measured(self) -> Iterator[Warned]:
         """Those held out, or without any some of those trained on."""
@@ -127,14 +138,17 @@ class Batches:
         with torch.no_grad(), self.model.autocast():
             return self.model.encode_prompts([text], data.clip_skip, data.prompt_syntax).hidden[0].float()
 
+    def size_of(self, item: Item) -> tuple[int, int]:
+        return bucket_of(item.width, item.height, self.sizes)
+
     def encode(self, image: Image.Image, item: Item, mirrored: bool, crop_key: object = None) -> Tensor:
         """Scaled latents (4, h/8, w/8)."""
         crop = keyed_random("crop", self.run.training.seed, crop_key) if crop_key is not None else None
-        return self.encoded(fitted(image, bucket_of(item.width, item.height, self.sizes), crop), mirrored)
+        return self.encoded(fitted(image, self.size_of(item), crop), mirrored)
 
     def mask(self, item: Item, mirrored: bool, crop_key: object = None) -> Tensor:
         """(1, h/8, w/8): how much of each place counts."""
-        size = bucket_of(item.width, item.height, self.sizes)
+        size = self.size_of(item)
         found = mask_of(item.path) if self.run.data.masked else None
         if found is None:
             return torch.ones(1, size[1] // 8, size[0] // 8)
@@ -149,9 +163,10 @@ class Batches:
         pixels = pixels.flip(2) if mirrored else pixels
         return self.model.encode_images(pixels[None].to(self.model.device))[0]
 
-    @property
+    @cached_property
     def per_epoch(self) -> int:
-        return len(self.plan(0))
+        """Batches; the same in every epoch. To be asked when the pictures have been read."""
+        return len(self.planned(0))
 
     def plan(self, epoch: int) -> list[list[Sample]]:
         """The batches of an epoch: every picture as often as it repeats, shuffled, sizes kept apart."""
@@ -163,9 +178,9 @@ class Batches:
         rng = keyed_random("epoch", self.run.training.seed, epoch)
         by_size: dict[tuple[int, int], list[Sample]] = {}
         for n, item in enumerate(self.items):
+            samples = by_size.setdefault(self.size_of(item), [])
             for showing in range(item.repeats):
-                sample = Sample(n, showing, rng.random() < 0.5 if self.run.data.flip else False)
-                by_size.setdefault(bucket_of(item.width, item.height, self.sizes), []).append(sample)
+                samples.append(Sample(n, showing, rng.random() < 0.5 if self.run.data.flip else False))
         size = self.run.training.batch_size
         plan = []
         for samples in by_size.values():
@@ -186,7 +201,7 @@ class Batches:
         if self.classes:
             rng = keyed_random("class", self.run.training.seed, number)
             chosen = [rng.randrange(len(self.classes)) for _ in samples]
-            size = bucket_of(self.items[samples[0].item].width, self.items[samples[0].item].height, self.sizes)
+            size = self.size_of(self.items[samples[0].item])
             latents += [self.class_latents[n, size] for n in chosen]
             masks += [torch.ones_like(masks[0])] * len(chosen)
             prompts += [self.classes[n].prompt for n in chosen]
@@ -198,7 +213,7 @@ class Batches:
 
     def condition_of(self, prompts: Sequence[str]) -> Condition | None:
         """None where the text encoder is being trained."""
-        return None if self.text_trained or not prompts else Condition(self.hidden_of(list(prompts)).to(self.model.device))
+        return None if self.text_trained else Condition(self.hidden_of(list(prompts)).to(self.model.device))
 
     def mask_at(self, sample: Sample, epoch: int) -> Tensor:
         if not self.latents_vary:

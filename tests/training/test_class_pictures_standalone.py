@@ -6,7 +6,7 @@ from PIL import Image
 
 from extension_lib.data.batches import Batches
 from extension_lib.data.folder import FolderError, find_all
-from extension_lib.events import Prepared
+from extension_lib.events import Prepared, Warned
 from extension_lib.host import Checkpoint, Folders
 from extension_lib.settings import SettingError
 from extension_lib.training.class_pictures import prepared
@@ -76,6 +76,17 @@ def test_every_batch_pairs_the_subject_with_its_class(model, host, pictures):
     batch = batches.at(0)
     assert batch.subjects == 2 and batch.latents.shape[0] == 4 and batch.weights.tolist() == [1, 1, 0.5, 0.5]
     assert batch.prompts[2:] == ["a ghost", "a ghost"]
+
+
+def test_one_that_breaks_is_left_out_with_a_word(model, host, pictures, tmp_path):
+    own = draw_pictures(tmp_path / "own", 3)
+    broken = own / "0.png"
+    broken.write_bytes(broken.read_bytes()[:-200])  # the header is whole, the picture is not
+    run = run_with(pictures, {"class_folder": str(own)})
+    batches = Batches(run, model, [i for found in find_all(run) for i in found.items] + items_of(run, host), text_trained=True)
+    said = [e.message for e in batches.prepare() if isinstance(e, Warned)]
+    assert len(said) == 1 and "0.png" in said[0] and len(batches.classes) == 2
+    assert all(batches.at(n).latents.shape[0] == 2 * batches.at(n).subjects for n in range(6))
 
 
 def test_without_them_nothing_is_drawn(host, pictures):

@@ -49,7 +49,7 @@ def test_pictures_held_out_are_not_trained_on(model, pictures):
 
 @pytest.mark.parametrize("count, share, held", [(10, 0.0, 0), (10, 0.1, 1), (10, 0.5, 5), (3, 0.01, 1), (1, 0.5, 0)])
 def test_some_are_held_out_and_at_least_one_is_left(count, share, held):
-    items = [Item(Path(f"a/{n}.png"), 64, 64, 1, ("x",)) for n in range(count)]
+    items = [Item(Path(f"a/{n}.png"), ("x",), 1, 64, 64) for n in range(count)]
     kept, out = split(items, share)
     assert (len(kept), len(out)) == (count - held, held)
     assert split(list(reversed(items)), share)[1] == list(reversed(out)), "the same ones, in whatever order they are found"
