@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from . import imports, toml, workspace
 from .data.folder import FolderError
-from .disk import NameProblem
+from .disk import NameProblem, SaveError
 from .host import HostError, Picture, chosen
 from .practice import PracticeError, install
 from .presets import defaults
-from .run import Run, all_sections, merged
+from .run import Run, all_sections, from_dict, merged
 from .settings import SettingError, options
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: spinning threads would starve the browser
 HOME = Path(os.environ.get("DARKROOM_HOME") or Path(__file__).resolve().parents[1] / "studio")
-WRONG = (SettingError, HostError, NameProblem, FolderError, workspace.WorkspaceError, PracticeError)
+WRONG = (SettingError, HostError, NameProblem, FolderError, SaveError, workspace.WorkspaceError, PracticeError)
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -52,11 +52,11 @@ def parser() -> argparse.ArgumentParser:
     served.add_argument("--listen", action="store_true", help="let other machines in your network use it too")
     for function in (train, check):
         command(function).add_argument("run", type=Path, help="a TOML file; --section.setting VALUE changes what it says")
-    for function in (draw, compare):
+    for function, out in ((draw, "drawn.png"), (compare, "compared.png")):
         made = command(function)
         made.add_argument("prompt", help="with <lora:name:weight> if you like")
         made.add_argument("--checkpoint", default="", help="its title or path; the practice model without this")
-        made.add_argument("--out", type=Path, default=Path(f"{function.__name__}n.png" if function is draw else "compared.png"))
+        made.add_argument("--out", type=Path, default=Path(out))
         for name in ("steps", "width", "height", "seed"):
             made.add_argument(f"--{name}", type=int, default=getattr(Picture(""), name))
         made.add_argument("--cfg", type=float, default=Picture("").cfg)
@@ -95,11 +95,7 @@ def train(given: argparse.Namespace, rest: list[str]) -> int:
         print(asked, "Say so with --output.again and --output.existing.", sep="\n", file=sys.stderr)
         return 2
     job = jobs.start(run, here, space, chosen(here, run.base.checkpoint))
-    try:
-        follow(job)
-    except KeyboardInterrupt:
-        job.stop("Stopped by Ctrl-C.")
-        follow(job)
+    follow(job)
     return 1 if job.ended and job.ended.failed else 0
 
 
@@ -122,12 +118,13 @@ def check(given: argparse.Namespace, rest: list[str]) -> int:
 def read_run(path: Path, changed: dict[str, Any], here: "Standalone") -> Run:
     """The file's settings over the checkpoint's preset, with the command line's changes over both."""
     values = merged(toml.read(path), changed)
+    asked = from_dict(values)
     for concept in values.get("concepts", ()):
-        if isinstance(concept, dict) and concept.get("folder"):
-            concept["folder"] = str(path.parent / concept["folder"])  # relative to the file that names it
-    base = values.get("base", {}).get("checkpoint", "")
-    method = values.get("method", {}).get("name", "lora")
-    return defaults(method, chosen(here, base).preset if base else None).with_values(values)
+        for folder in ("folder", "class_folder"):
+            if concept.get(folder):
+                concept[folder] = str(path.parent / Path(concept[folder]).expanduser())  # relative to the file that names it
+    base = asked.base.checkpoint
+    return defaults(asked.method.name, chosen(here, base).preset if base else None).with_values(values)
 
 
 def changes(rest: list[str]) -> dict[str, Any]:
@@ -155,14 +152,19 @@ def open_or_create(here: "Standalone", run: Run) -> workspace.Workspace:
 
 
 def follow(job: Any) -> None:
-    """Prints what happens until the job has ended."""
+    """Prints what happens until the job has ended; Ctrl-C stops it."""
     from .events import Alarmed, Ended, Saved, Warned
     from .ui.live import duration
 
     told = 0
     while True:
-        ended = job.wait(timeout=1.0)
-        news, told = job.history[told:], len(job.history)
+        try:
+            ended = job.wait(timeout=1.0)
+        except KeyboardInterrupt:
+            job.stop("Stopped by Ctrl-C.")
+            continue
+        news = job.history[told:]
+        told += len(news)
         for event in news:
             if isinstance(event, Warned):
                 print(event.message, flush=True)

@@ -66,14 +66,6 @@ class Picture:
     clip_skip: int = 1
 
 
-@dataclass(frozen=True)
-class Notice:
-    """A line the page should show when something about the installation is not as it should be."""
-
-    message: str
-    retry: Callable[[], str] | None = field(default=None, compare=False)
-
-
 def chosen(host: "Host", text: str) -> Checkpoint:
     """The checkpoint of this title, or the file at this path. Raises HostError."""
     for checkpoint in host.checkpoints():

@@ -1,7 +1,7 @@
 """All that a person may set for a run: sections of settings, read from and written to dicts and TOML."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from . import methods
@@ -219,9 +219,9 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     out = dict(values)
     for name, change in changes.items():
         old = out.get(name)
-        if name == "method" and old and change.get("name", old.get("name")) != old.get("name"):
-            old = {}
-        out[name] = {**old, **change} if isinstance(change, Mapping) and isinstance(old, Mapping) else change
+        both = isinstance(change, Mapping) and isinstance(old, Mapping)
+        other = both and name == "method" and change.get("name", old.get("name")) != old.get("name")
+        out[name] = {**old, **change} if both and not other else change
     return out
 
 
@@ -253,17 +253,8 @@ def words_of(run: Run) -> tuple[NewWord, ...]:
     return tuple(NewWord(name, c.class_prompt) for name, c in zip(names, run.concepts))
 
 
-def described(section: Any) -> list[tuple[str, Any]]:
-    """Name and value of every setting of a section."""
-    return [(o.name, getattr(section, o.name)) for o in options(section)]
-
-
 def all_sections() -> dict[str, type]:
     """Every section that a person may set, methods included, by the name used in files."""
     out: dict[str, type] = {**SECTIONS, "concepts": Concept}
     out.update({f"method ({name})": cls for name, cls in methods.found().items()})
     return out
-
-
-def field_names(cls: type) -> list[str]:
-    return [f.name for f in fields(cls)]

@@ -67,7 +67,7 @@ def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
 
 def checked(option: Option, value: Any, where: str) -> Any:
     """The value converted to the option's kind and held against its limits; raises SettingError."""
-    value = converted(option, value, where)
+    value = CONVERTERS[option.kind](value, where)
     if option.choices and value not in option.choices:
         raise SettingError(f"{where} is {value!r}, but must be one of {', '.join(option.choices)}.")
     if option.min is not None and value < option.min:
@@ -75,10 +75,6 @@ def checked(option: Option, value: Any, where: str) -> Any:
     if option.max is not None and value > option.max:
         raise SettingError(f"{where} is {value}, but must be at most {option.max}.")
     return value
-
-
-def converted(option: Option, value: Any, where: str) -> Any:
-    return CONVERTERS[option.kind](value, where)
 
 
 def to_bool(value: Any, where: str) -> bool:

@@ -12,10 +12,10 @@ from .settings import SettingError
 def read(path: Path) -> dict[str, Any]:
     """The file's values. Raises SettingError for a file that is missing or not TOML."""
     try:
-        return parsed(path.read_text(encoding="utf-8"), path)
+        return parsed(path.read_text(encoding="utf-8-sig"), path)  # Windows' Notepad writes a byte-order mark
     except FileNotFoundError:
         raise SettingError(f"There is no file {path}.") from None
-    except UnicodeDecodeError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise SettingError(f"{path} is not a readable TOML file: {error}.") from None
 
 

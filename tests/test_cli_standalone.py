@@ -60,6 +60,34 @@ def test_what_cannot_be_is_one_sentence(home, capsys, arguments, said):
     assert said in capsys.readouterr().err
 
 
+def test_folders_are_relative_to_the_file_that_names_them_or_to_the_user_s_own(home, monkeypatch):
+    def folders(pictures, others):
+        path = home / "run.toml"
+        path.write_text(TOML.replace('"pictures"', f'"{pictures}"\nclass_folder = "{others}"'), encoding="utf-8")
+        concept, = cli.read_run(path, {}, cli.host()).concepts
+        return concept.folder, concept.class_folder
+
+    monkeypatch.setenv("HOME", str(home / "me"))
+    monkeypatch.setenv("USERPROFILE", str(home / "me"))
+    assert folders("pictures", "others") == (str(home / "pictures"), str(home / "others"))
+    assert folders("~/pictures", "/others") == (str(home / "me" / "pictures"), "/others")
+
+
+@pytest.mark.parametrize("text, said", [("base = 3", "base must be a section"), ("method = 'lora'", "method must be a section"),
+                                        ("concepts = 'here'", "concepts must be a list")])
+def test_a_file_that_is_no_run_is_one_sentence(home, capsys, text, said):
+    (home / "run.toml").write_text(text, encoding="utf-8")
+    assert cli.main(["check", str(home / "run.toml")]) == 2 and said in capsys.readouterr().err
+    assert cli.main(["check", str(home)]) == 2 and "is not a readable TOML file" in capsys.readouterr().err
+
+
+def test_weights_that_are_none_are_one_sentence(home, capsys):
+    (home / "studio" / "loras").mkdir(parents=True)
+    (home / "studio" / "loras" / "ghost.safetensors").touch()
+    assert cli.main(["compare", "a", "--lora", "ghost", "--weights", "much"]) == 2
+    assert "'much' are not numbers" in capsys.readouterr().err
+
+
 def test_every_setting_is_listed(capsys):
     from extension_lib.run import all_sections
     from extension_lib.settings import options

@@ -49,6 +49,11 @@ def test_a_run_survives_the_way_through_toml(tmp_path):
     assert from_dict(toml.read(tmp_path / "run.toml")) == run
 
 
+def test_a_file_saved_by_notepad_is_read(tmp_path):
+    (tmp_path / "run.toml").write_text("training.steps = 3", encoding="utf-8-sig")
+    assert from_dict(toml.read(tmp_path / "run.toml")).training.steps == 3
+
+
 @pytest.mark.parametrize("values, said", [
     ({"traning": {}}, r"\[traning\] is not a section"), ({"training": 3}, "training must be a section"),
     ({"method": {"name": "magic"}}, "method.name is 'magic'"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..host import Host, Interrupted, Picture
+from ..settings import SettingError
 from .series import Series
 
 
@@ -43,12 +44,12 @@ class Plan:
 
 
 def weights(text: str) -> tuple[float, ...]:
-    """"0, 0.5, 1" as numbers, each once. Raises ValueError with a sentence."""
+    """"0, 0.5, 1" as numbers, each once. Raises SettingError."""
     return numbers(text, float, "weights", "0, 0.25, 0.5, 0.75, 1")
 
 
 def seeds(text: str) -> tuple[int, ...]:
-    """"1, 2" as whole numbers, each once. Raises ValueError with a sentence."""
+    """"1, 2" as whole numbers, each once. Raises SettingError."""
     return numbers(text, int, "seeds", "1, 2, 3")
 
 
@@ -56,9 +57,9 @@ def numbers(text: str, kind: Callable[[str], Any], what: str, example: str) -> t
     try:
         found = tuple(dict.fromkeys(kind(part) for part in re.split(r"[,;\s]+", text.strip()) if part))
     except ValueError:
-        raise ValueError(f"The {what} {text!r} are not numbers. Write them as {example}.") from None
+        raise SettingError(f"The {what} {text!r} are not numbers. Write them as {example}.") from None
     if not found:
-        raise ValueError(f"There are no {what}. Write them as {example}.")
+        raise SettingError(f"There are no {what}. Write them as {example}.")
     return found
 
 
