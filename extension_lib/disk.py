@@ -2,6 +2,7 @@
 
 import errno
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,12 @@ def replacing(path: Path) -> Iterator[Path]:
         raise SaveError(f"Could not write {path}: {reason}. What was there before is untouched.") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def copy(source: Path, target: Path) -> None:
+    """Raises SaveError."""
+    with replacing(target) as part:
+        shutil.copyfile(source, part)
 
 
 def write_bytes(path: Path, data: bytes) -> None:

@@ -1,10 +1,9 @@
 """The practice model: a tiny true checkpoint that ships with Darkroom, installed where a WebUI finds it."""
 
 import json
-import shutil
 from pathlib import Path
 
-from .disk import replacing, write_text
+from .disk import copy, write_text
 from .host import PRESET_SUFFIX
 
 TOYLAND = Path(__file__).resolve().parents[1] / "toyland"
@@ -30,8 +29,7 @@ def install(checkpoints: Path) -> Path:
     sources = [TOYLAND / "base" / "text_encoder" / "config.json", *(TOYLAND / "base" / "tokenizer").iterdir()]
     for source, target in [(BASE, checkpoint), (preset(), checkpoints / (NAME + PRESET_SUFFIX)),
                            *((s, text / s.name) for s in sources)]:
-        with replacing(target) as part:
-            shutil.copyfile(source, part)
+        copy(source, target)
     template = (TOYLAND / "base.yaml").read_text(encoding="utf-8")
     write_text(checkpoint.with_suffix(".yaml"), template.replace('"{tokenizer}"', json.dumps(str(text.resolve()))))
     return checkpoint

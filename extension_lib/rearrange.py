@@ -5,7 +5,7 @@ import time
 from itertools import count
 from pathlib import Path
 
-from .disk import replacing
+from .disk import copy
 from .run import Run
 from .workspace import ABOUT, NOW, STATE, TRASH, Workspace, WorkspaceError, free
 
@@ -32,19 +32,14 @@ def duplicate(workspace: Workspace, name: str) -> Workspace:
     twin = Workspace(target)
     try:
         for part in (ABOUT, STATE):
-            copied(workspace.folder / part, target / part)
+            if (workspace.folder / part).exists():
+                copy(workspace.folder / part, target / part)
         twin.remember(created=time.strftime(NOW))
         twin.keep(named_after(run, workspace.name, twin.name))  # last: a folder is a workspace once it has settings
     except OSError:
         shutil.rmtree(target, ignore_errors=True)
         raise
     return twin
-
-
-def copied(source: Path, target: Path) -> None:
-    if source.exists():
-        with replacing(target) as part:
-            shutil.copyfile(source, part)
 
 
 def named_after(run: Run, old: str, new: str) -> Run:

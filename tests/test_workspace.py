@@ -2,7 +2,7 @@
 
 import pytest
 
-from extension_lib import rearrange, workspace
+from extension_lib import disk, rearrange, workspace
 from extension_lib.disk import NameProblem
 from extension_lib.run import from_dict
 from extension_lib.workspace import WorkspaceError
@@ -52,7 +52,7 @@ def test_a_duplicate_that_finds_no_room_leaves_nothing(ghost, tmp_path, monkeypa
     def full(source, target):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(rearrange.shutil, "copyfile", full)
+    monkeypatch.setattr(disk.shutil, "copyfile", full)
     with pytest.raises(OSError, match="the disk is full"):
         rearrange.duplicate(ghost, "twin")
     assert not (tmp_path / "twin").exists() and names(tmp_path) == ["ghost"]

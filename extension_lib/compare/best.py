@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..disk import replacing
+from ..disk import copy, write_bytes
 from ..export import card
 from ..host import Folders
 from .kept import Kept, KeptCell, NoGrid
@@ -61,10 +61,8 @@ def words_for(series: Series, known: str, at: KeptCell) -> str:
 def put_aside(folder: Path, *files: Path) -> None:
     """Keeps the files as they were before the first choice; an absent one is remembered as an empty one."""
     for file in files:
-        kept = folder / file.name
-        if not kept.exists():
-            with replacing(kept) as part:
-                part.write_bytes(file.read_bytes() if file.exists() else b"")
+        if not (folder / file.name).exists():
+            write_bytes(folder / file.name, file.read_bytes() if file.exists() else b"")
 
 
 def put_back(kept: Kept, folders: Folders) -> list[Path]:
@@ -82,10 +80,8 @@ def put_back(kept: Kept, folders: Folders) -> list[Path]:
 
 
 def restore(aside: Path, file: Path) -> None:
-    data = aside.read_bytes()
-    if not data:
-        file.unlink(missing_ok=True)
+    if aside.stat().st_size:
+        copy(aside, file)
     else:
-        with replacing(file) as part:
-            part.write_bytes(data)
+        file.unlink(missing_ok=True)
     aside.unlink()

@@ -1,11 +1,10 @@
 """Pictures that were dropped on the page, copied into a folder of the workspace together with their captions and masks."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..disk import replacing
+from ..disk import copy
 from .masks import SUFFIX
 from .pictures import EXTENSIONS
 
@@ -48,8 +47,7 @@ def take_in(files: Sequence[Path], folder: Path) -> Taken:
         free = free_stem(stem, group, folder)
         for path in group:
             target = folder / (free + path.name.removeprefix(stem))
-            with replacing(target) as part:
-                shutil.copyfile(path, part)
+            copy(path, target)
             captions += path.suffix.lower() == CAPTION
             pictures += [target] if path.suffix.lower() != CAPTION and not path.stem.endswith(SUFFIX) else []
     return Taken(tuple(pictures), captions, tuple(path.name for path in files if path not in wanted))
