@@ -101,8 +101,8 @@ class Optimizer:
 
     @property
     def rate(self) -> float:
-        """The first group's rate at the last step."""
-        return self.adamw.param_groups[0]["lr"]
+        """That of the first group that learned in the last step."""
+        return next((group["lr"] for group in self.adamw.param_groups if group["lr"]), 0.0)
 
     def clear(self) -> None:
         self.adamw.zero_grad(set_to_none=True)
@@ -112,6 +112,12 @@ class Optimizer:
                 "skipped": self.skipped}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes back moments and scale; the rates are those of the run that goes on."""
+        """Takes back moments and scale; the rates are those of the run that goes on. Raises ValueError when they do not fit."""
+        for n, parameter in enumerate(self.parameters):
+            moments = state["adamw"].get(n)
+            if moments and moments["exp_avg"].shape != parameter.shape:
+                raise ValueError(f"its tensor {n} is {tuple(moments['exp_avg'].shape)}, not {tuple(parameter.shape)}")
         self.adamw.load_state_dict({"state": state["adamw"], "param_groups": self.adamw.state_dict()["param_groups"]})
-        self.scaler.scale, self.scaler.calm, self.skipped = state["scale"], state["calm"], state["skipped"]
+        self.skipped = state["skipped"]
+        if self.scaler.enabled and state["scale"] > SMALLEST:  # it is 1 where the model was in full precision then
+            self.scaler.scale, self.scaler.calm = state["scale"], state["calm"]

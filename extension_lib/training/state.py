@@ -33,11 +33,11 @@ def split(node: Any, path: str, tensors: dict[str, Tensor]) -> Any:
 
 
 def read(path: Path) -> dict[str, Any]:
-    """Raises StateError."""
+    """Raises StateError. The tensors are copies: what is mapped from the file would keep Windows from writing it anew."""
     try:
         with safe_open(path, "pt") as file:
             skeleton = json.loads(file.metadata()["tree"])
-            return joined(skeleton, file.get_tensor)
+            return joined(skeleton, lambda name: file.get_tensor(name).clone())
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise StateError(f"The saved state {path} cannot be read ({error}). Start over, or put back a copy of it.") from None
 

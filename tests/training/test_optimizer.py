@@ -61,6 +61,37 @@ def test_the_scale_does_not_change_the_step():
     assert torch.allclose(*results)
 
 
+def test_a_scale_of_half_precision_is_taken_up_again_and_none_is_taken_from_full():
+    half, other, full = (optimizer(scaled=scaled)[0] for scaled in (True, True, False))
+    half.scaler.scale = 64.0
+    other.load_state_dict(half.state_dict())
+    assert other.scaler.scale == 64.0
+    other.load_state_dict(full.state_dict())
+    full.load_state_dict(half.state_dict())
+    assert (other.scaler.scale, full.scaler.scale) == (64.0, 1.0)
+
+
+def test_moments_of_other_tensors_are_refused():
+    made, weight = optimizer()
+    made.backward(weight.sum())
+    made.step(0)
+    other = Optimizer([Group("unet", 0.1, [nn.Parameter(torch.zeros(3))])], Training(), scaled=False)
+    with pytest.raises(ValueError, match=r"tensor 0 is \(2,\), not \(3,\)"):
+        other.load_state_dict(made.state_dict())
+
+
+def test_the_rate_that_is_told_is_one_that_learns():
+    groups = [Group(name, rate, [nn.Parameter(torch.ones(2))], span)
+              for name, rate, span in (("word", 0.5, (0.0, 0.5)), ("unet", 0.1, (0.5, 1.0)))]
+    made = Optimizer(groups, Training(steps=4, schedule="constant", warmup=0.0), scaled=False)
+    rates = []
+    for step in range(4):
+        made.backward(sum(p.sum() for p in made.parameters))
+        made.step(step)
+        rates.append(made.rate)
+    assert rates == [0.5, 0.5, 0.1, 0.1]
+
+
 def test_a_calm_while_doubles_the_scale():
     made, _ = optimizer(scaled=True)
     scale = made.scaler.scale
