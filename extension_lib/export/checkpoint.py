@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from ..disk import replacing
+from .. import disk
 from ..host import PRESET_SUFFIX
 from ..methods.adapter import FormatError
 from . import metadata
@@ -36,10 +36,7 @@ class Entry:
 def write(path: Path, trained: dict[str, Tensor], about: About) -> None:
     """trained: tensors by the base's own names. Raises SaveError; FormatError for a base that cannot be streamed."""
     source = about.checkpoint
-    if source.suffix != ".safetensors":
-        raise FormatError(f"{source.name} is not a .safetensors file. Convert it first; DreamBooth saves by copying it.")
-    if path.resolve() == source.resolve():
-        raise FormatError(f"{path.name} is the checkpoint that is trained on. Give the output another name.")
+    require_writable(path, source)
     with open(source, "rb") as file:
         length = struct.unpack("<Q", file.read(8))[0]
         held = json.loads(file.read(length))
@@ -48,7 +45,7 @@ def write(path: Path, trained: dict[str, Tensor], about: About) -> None:
         entries = planned(held, own, about.run.saving.precision)
         header = {**held.get("__metadata__", {}), **metadata.modelspec(about), "modelspec.title": path.stem}
         header.pop("modelspec.hash_sha256", None)
-        with replacing(path) as part, open(part, "wb") as out:
+        with disk.replacing(path) as part, open(part, "wb") as out:
             out.write(head(entries, header))
             for entry in entries:
                 if entry.name in own:
@@ -57,6 +54,14 @@ def write(path: Path, trained: dict[str, Tensor], about: About) -> None:
                     file.seek(start + entry.offset)
                     copy(file, out, entry.size)
     companions(source, path)
+
+
+def require_writable(path: Path, source: Path) -> None:
+    """Raises FormatError where a checkpoint could not be written; to be asked before it is trained for hours."""
+    if source.suffix != ".safetensors":
+        raise FormatError(f"{source.name} is not a .safetensors file. Convert it first; DreamBooth saves by copying it.")
+    if path.resolve() == source.resolve():
+        raise FormatError(f"{path.name} is the checkpoint that is trained on. Give the output another name.")
 
 
 def matched(trained: dict[str, Tensor], held: dict, file: str) -> dict[str, Tensor]:
@@ -107,15 +112,16 @@ def copy(file: BinaryIO, out: BinaryIO, size: int) -> None:
 
 
 def companions(source: Path, path: Path) -> None:
-    """What lies beside the base under its name belongs to the new one too: the WebUI's .yaml, diffusers' folder, our preset."""
+    """What lies beside the base under its name belongs to the new one too: the WebUI's .yaml, diffusers' settings, our preset."""
     yaml = source.with_suffix(".yaml")
     if yaml.exists() and "{tokenizer}" not in yaml.read_text(encoding="utf-8"):
-        shutil.copyfile(yaml, path.with_suffix(".yaml"))
+        disk.copy(yaml, path.with_suffix(".yaml"))
     preset = source.with_name(source.stem + PRESET_SUFFIX)
     if preset.exists():
-        shutil.copyfile(preset, path.with_name(path.stem + PRESET_SUFFIX))
-    if source.with_suffix("").is_dir():
-        shutil.copytree(source.with_suffix(""), path.with_suffix(""), dirs_exist_ok=True)
+        disk.copy(preset, path.with_name(path.stem + PRESET_SUFFIX))
+    folder = source.with_suffix("")
+    if (folder / "model_index.json").exists():  # any other folder of that name may hold anything
+        shutil.copytree(folder, path.with_suffix(""), dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors", "*.bin"))
 
 
 def read(path: Path, names: list[str]) -> dict[str, Tensor]:

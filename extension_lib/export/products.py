@@ -47,6 +47,7 @@ class Part:
     picture: str = ".png"  # a plain .png beside an embedding would be read as one
     card: bool = True
     wanted: Callable[[Run], bool] = lambda run: True
+    require: Callable[[Path, Path], None] = lambda path, base: None  # raises FormatError where this base allows no such file
 
     def path(self, folders: Folders, stem: str) -> Path:
         return self.folder(folders) / f"{stem}{self.suffix}"
@@ -78,7 +79,7 @@ LORA = Part("lora", lambda f: f.lora, write_lora, lambda trained: [trained.delta
 EMBEDDING = Part("embedding", lambda f: f.embeddings, write_embeddings,
                  lambda trained: [{"vectors": v.float().cpu()} for v in trained.saved().values()],
                  stems=word_names, picture=".preview.png", card=False)
-CHECKPOINT = Part("checkpoint", lambda f: f.checkpoints, write_checkpoint, tensors)
+CHECKPOINT = Part("checkpoint", lambda f: f.checkpoints, write_checkpoint, tensors, require=checkpoint.require_writable)
 HYPERNETWORK = Part("hypernetwork", lambda f: f.hypernetworks, write_hypernetwork, tensors, suffix=".pt", picture=".preview.png",
                     card=False)
 # Of a pair, the plain adapter and the embedding; as one file the WebUI would skip the word beside its own embedding.
@@ -98,6 +99,13 @@ PRODUCTS: dict[str, tuple[Part, ...]] = {
 
 def parts_of(run: Run) -> tuple[Part, ...]:
     return tuple(part for part in PRODUCTS[run.method.product] if part.wanted(run))
+
+
+def require_writable(run: Run, folders: Folders, base: Path) -> None:
+    """Raises FormatError where the files of a run on this base could not be written."""
+    for part in parts_of(run):
+        for stem in part.stems(run):
+            part.require(part.path(folders, stem), base)
 
 
 def words_learned(run: Run) -> tuple[str, ...]:

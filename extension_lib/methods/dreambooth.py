@@ -51,23 +51,15 @@ class Whole:
         self.weights, self.rates, self.text_share, self.decay = weights, rates, text_share, ema
         self.parts = frozenset(w.part for w in weights)
         self.backup = {w.name: w.parameter.detach().to("cpu", copy=True) for w in weights}
-        self.hooks: list[Any] = []
-        self.masters = {w.name: self.master(w.parameter) for w in weights}
+        self.masters = {w.name: master(w.parameter) for w in weights}
         self.average = {name: m.detach().clone() for name, m in self.masters.items()} if ema else {}
+        for w in weights:  # only now, so that nothing hangs on the model where memory has run out before
+            w.parameter.requires_grad_(True)
+        self.hooks = [handing_over(w.parameter, self.masters[w.name]) for w in self.halves()]
 
-    def master(self, parameter: nn.Parameter) -> nn.Parameter:
-        """The parameter itself when it is fp32; else a copy that receives its gradients."""
-        parameter.requires_grad_(True)
-        if parameter.dtype == torch.float32:
-            return parameter
-        master = nn.Parameter(parameter.detach().float())
-
-        def hand_over(half: Tensor) -> None:
-            grad, half.grad = half.grad, None
-            if grad is not None:
-                master.grad = grad.float() if master.grad is None else master.grad + grad.float()
-        self.hooks.append(parameter.register_post_accumulate_grad_hook(hand_over))
-        return master
+    def halves(self) -> list[Weight]:
+        """Those that have a master."""
+        return [w for w in self.weights if w.parameter is not self.masters[w.name]]
 
     def groups(self) -> list[Group]:
         by_part: dict[str, list[nn.Parameter]] = {}
@@ -93,9 +85,8 @@ class Whole:
     @torch.no_grad()
     def show_masters(self) -> None:
         """Brings parameters in half precision up to their masters."""
-        for w in self.weights:
-            if w.parameter is not self.masters[w.name]:
-                w.parameter.copy_(self.masters[w.name])
+        for w in self.halves():
+            w.parameter.copy_(self.masters[w.name])
 
     def saved(self) -> dict[str, Tensor]:
         """By the names of the checkpoint's file."""
@@ -116,3 +107,17 @@ class Whole:
             w.parameter.copy_(self.backup[w.name])
             w.parameter.grad = None
             w.parameter.requires_grad_(False)
+
+
+def master(parameter: nn.Parameter) -> nn.Parameter:
+    """The parameter itself when it is fp32; else a copy of it."""
+    return parameter if parameter.dtype == torch.float32 else nn.Parameter(parameter.detach().float())
+
+
+def handing_over(parameter: nn.Parameter, master: nn.Parameter) -> Any:
+    """Lets a parameter in half precision hand its gradients to its master; returns what can be removed."""
+    def hand_over(half: Tensor) -> None:
+        grad, half.grad = half.grad, None
+        if grad is not None:
+            master.grad = grad.float() if master.grad is None else master.grad + grad.float()
+    return parameter.register_post_accumulate_grad_hook(hand_over)
