@@ -4,9 +4,10 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-from .pictures import TURNED, PictureError
+from .pictures import EXTENSIONS, TURNED, PictureError
 
 SUFFIX = "-mask"
+KINDS = (".png", *sorted(EXTENSIONS - {".png"}))
 
 
 def is_mask(path: Path, names: set[str]) -> bool:
@@ -16,12 +17,12 @@ def is_mask(path: Path, names: set[str]) -> bool:
 
 def mask_of(path: Path) -> Image.Image | None:
     """The picture's mask as greyscale, or None when everything counts. Raises PictureError."""
-    beside = path.with_name(f"{path.stem}{SUFFIX}.png")
+    beside = next((mask for kind in KINDS if (mask := path.with_name(f"{path.stem}{SUFFIX}{kind}")).exists()), None)
     try:
-        with Image.open(beside if beside.exists() else path) as opened:
+        with Image.open(beside or path) as opened:
             opened.seek(0)
             image: Image.Image = ImageOps.exif_transpose(opened) if opened.format in TURNED else opened
-            if beside.exists():
+            if beside:
                 return image.convert("L")
             if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
                 alpha = image.convert("RGBA").getchannel("A")

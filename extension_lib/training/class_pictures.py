@@ -7,32 +7,32 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..data.folder import FolderError, Item
-from ..data.pictures import EXTENSIONS, size
+from ..data.folder import FolderError, Item, pictures_in
+from ..data.pictures import PictureError, size
 from ..disk import replacing
-from ..events import Prepared
+from ..events import Prepared, Warned
 from ..host import Checkpoint, Host, Picture
+from ..keyed import seed_of
 from ..run import Concept, Run
 from ..settings import SettingError
 
 FOLDER, AT_ONCE = "class pictures", 4
+LONGEST = 60  # letters of a prompt in a folder's name
 
 
 def folder_of(run: Run, concept: Concept, checkpoint: Checkpoint, host: Host) -> Path:
     """The concept's own folder, or one kept for this checkpoint, prompt and size."""
     if concept.class_folder:
         return Path(concept.class_folder).expanduser()
-    words = re.sub(r"[^\w]+", "-", concept.class_prompt).strip("-")[:60]
+    words = re.sub(r"[^\w]+", "-", concept.class_prompt).strip("-")
+    if len(words) > LONGEST:
+        words = f"{words[:LONGEST]}-{seed_of(concept.class_prompt):016x}"
     drawn_by = f"{checkpoint.path.stem}-{checkpoint.sha256[:8]}"
     how = f"{run.data.resolution}-{run.prior.cfg:g}-{run.prior.drawing_steps}-{run.data.clip_skip}"
     return host.folders.workspaces / FOLDER / drawn_by / f"{words}-{how}"
 
 
-def present(folder: Path) -> list[Path]:
-    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in EXTENSIONS) if folder.exists() else []
-
-
-def prepared(run: Run, checkpoint: Checkpoint, host: Host) -> Iterator[Prepared | list[Item]]:
+def prepared(run: Run, checkpoint: Checkpoint, host: Host) -> Iterator[Prepared | Warned | list[Item]]:
     """Draws what is missing, telling how far it is; last the items of all concepts. Raises SettingError, FolderError."""
     if not run.prior.preserve:
         yield []
@@ -43,12 +43,15 @@ def prepared(run: Run, checkpoint: Checkpoint, host: Host) -> Iterator[Prepared 
             raise SettingError("Class pictures are on, but a concept has no class prompt. Say what things of its kind are called, "
                                "such as 'a ghost', or switch class pictures off.")
         folder = folder_of(run, concept, checkpoint, host)
-        if concept.class_folder and not present(folder):
+        if concept.class_folder and not pictures_in(folder):
             raise FolderError(f"The folder of class pictures {folder} holds no picture. Choose another, or leave it empty.")
         if not concept.class_folder:
             yield from drawn(run, concept.class_prompt, folder, host)
-        kept = present(folder) if concept.class_folder else present(folder)[:run.prior.pictures]
-        items += [Item(path, (concept.class_prompt,), 1, *size(path), prior=True) for path in kept]
+        for path in pictures_in(folder)[:None if concept.class_folder else run.prior.pictures]:
+            try:
+                items.append(Item(path, (concept.class_prompt,), 1, *size(path), prior=True))
+            except PictureError as error:
+                yield Warned(f"Left out: {error}")
     yield items
 
 

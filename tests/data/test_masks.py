@@ -32,6 +32,12 @@ def test_a_file_beside_counts_first_then_transparency(folder):
     assert np.array(mask_of(folder / "b.png"))[63, 0] == 0 and mask_of(folder / "c.png") is None
 
 
+def test_a_mask_may_be_of_any_kind_of_picture(folder):
+    Image.new("L", (64, 64), 0).save(folder / "c-mask.webp")
+    assert [i.path.name for i in find_all(small_run(folder))[0].items] == ["a.png", "b.png", "c.png"]
+    assert np.array(mask_of(folder / "c.png")).max() == 0
+
+
 def test_batches_bring_masks_of_the_latents_size_and_mirror_them_too(model, folder):
     run = small_run(folder, data={"masked": True, "flip": True}, training={"batch_size": 1})
     batches = Batches(run, model, list(find_all(run)[0].items), text_trained=True)

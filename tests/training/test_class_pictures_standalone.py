@@ -55,8 +55,16 @@ def test_another_prompt_or_checkpoint_has_pictures_of_its_own(host, pictures):
     assert len(host.asked) == 18
 
 
+def test_prompts_that_part_ways_late_have_folders_of_their_own(host, pictures):
+    for end in ("day", "night"):
+        prompt = f"a ghost that stands in front of an old house in the middle of a wood by {end}"
+        items_of(run_with(pictures, {"class_prompt": prompt}), host)
+    assert len(host.asked) == 12
+
+
 def test_the_user_s_own_folder_is_taken_as_it_is(host, pictures, tmp_path):
     own = draw_pictures(tmp_path / "own", 3)
+    (own / "._0.png").write_bytes(b"what macOS leaves beside a picture")
     items = items_of(run_with(pictures, {"class_folder": str(own)}), host)
     assert len(items) == 3 and not host.asked and {i.prompt for i in items} == {"a ghost"}
 
