@@ -28,10 +28,9 @@ class Undecided(Exception):
 
 def choices(run: Run, host: Host, workspace: Workspace) -> list[Choice]:
     """The answers a person can give, the safest first; none when there is nothing to ask."""
-    name = run.output.name
-    fresh = next_version(run, host.folders)
+    name, fresh, trained = run.output.name, next_version(run, host.folders), workspace.state.exists()
     out = []
-    if workspace.state.exists():
+    if trained:
         on = workspace.lifetime
         out.append(Choice("continue", "overwrite", f"Continue after step {on} and replace {name} by what comes out"))
         if fresh != name:
@@ -39,10 +38,9 @@ def choices(run: Run, host: Host, workspace: Workspace) -> list[Choice]:
         else:
             out.append(Choice("over", "overwrite", f"Start over and write {name}"))
     if fresh != name:
-        again = "over" if workspace.state.exists() else run.output.again
-        over = workspace.state.exists()
-        beside = f"Start over and write {fresh} beside {name}" if over else f"Write {fresh} beside {name}"
-        anew = f"Start over and write {name} anew" if over else f"Write {name} anew"
+        again = "over" if trained else run.output.again
+        beside = f"Start over and write {fresh} beside {name}" if trained else f"Write {fresh} beside {name}"
+        anew = f"Start over and write {name} anew" if trained else f"Write {name} anew"
         out += [Choice(again, "version", beside), Choice(again, "overwrite", anew)]
     return out
 

@@ -4,15 +4,15 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
+from ..compare.series import copy_name
 from ..data.batches import Batches
-from ..data.buckets import bucket_of
 from ..data.folder import folder_repeats
-from ..disk import SaveError
 from ..events import Event, Paused, Saved, Warned
 from ..export import card, check
 from ..export.about import About
@@ -26,7 +26,7 @@ from ..workspace import Workspace
 from . import state
 from .earlier import Kept, drop, put_back, set_aside
 from .loop import Start
-from .naming import copies, copy_name
+from .naming import copies
 from .optimizer import Optimizer
 
 
@@ -42,7 +42,7 @@ class RunFiles:
     batches: Batches
     kept: Kept = field(default_factory=Kept)
     before: int = 0
-    picture: Callable[[], Any] = lambda: None  # the newest preview, for the card
+    picture: Callable[[bool], Any] = lambda final: None  # for the cards; final: of what the run ends with
 
     def resume(self, trainable: Trainable, optimizer: Optimizer) -> Start:
         """Goes on from the workspace's state when there is one. Raises StateError when it does not fit this run."""
@@ -79,13 +79,13 @@ class RunFiles:
             self.workspace.remember(lifetime=lifetime, checkpoint=self.checkpoint.title)
             self.kept.earlier = None
             drop(self.workspace)
+            picture = cache(partial(self.picture, final))  # drawn once for all parts, when the first is written
             for part in parts_of(self.run):
-                yield from self.save_part(part, trainable, lifetime, final)
-        except (SaveError, FormatError) as error:
+                yield from self.save_part(part, trainable, lifetime, final, picture)
+            self.host.refresh()
+            self.tidy()
+        except (OSError, FormatError) as error:  # SaveError, or a file that another program holds open
             yield Warned(str(error))
-            return
-        self.host.refresh()
-        self.tidy()
 
     def tree(self, step: int, trainable: Trainable, optimizer: Optimizer) -> dict[str, Any]:
         return {"method": self.run.method.name, "step": step, "lifetime": self.before + step,
@@ -100,14 +100,15 @@ class RunFiles:
             else:
                 state.write(self.workspace.state, tree)
             self.workspace.remember(lifetime=self.before + step, checkpoint=self.checkpoint.title)
-        except SaveError as error:
+        except OSError as error:
             return Warned(f"The run goes on, because it could not be paused: {error}")
         return Paused(step)
 
     def discard(self) -> None:
         put_back(self.workspace, self.kept)
 
-    def save_part(self, part: Part, trainable: Trainable, lifetime: int, final: bool) -> Iterator[Event]:
+    def save_part(self, part: Part, trainable: Trainable, lifetime: int, final: bool,
+                  drawn: Callable[[], Any]) -> Iterator[Event]:
         """The files of one kind, each proven by the host's own loader. Raises SaveError."""
         stems = [stem if final else copy_name(stem, lifetime) for stem in part.stems(self.run)]
         paths = [part.path(self.host.folders, stem) for stem in stems]
@@ -116,7 +117,7 @@ class RunFiles:
         about = self.about(lifetime, stems[0])
         part.write(paths, trainable, about)
         for path, expected in zip(paths, part.expected(trainable)):
-            picture = self.picture()
+            picture = drawn()
             if part.card:
                 card.write(path, about)
             if picture is not None:
@@ -152,12 +153,11 @@ class RunFiles:
             times = folder_repeats(item.path, root)[0]
             folders[name] = (times, folders.get(name, (0, 0))[1] + 1)
             tags.setdefault(name, Counter()).update(t.strip() for t in item.prompt.split(",") if t.strip())
-        sizes = Counter(bucket_of(i.width, i.height, self.batches.sizes) for i in items)
         per_epoch = self.batches.per_epoch
         return About(
             run=replace(run, output=replace(run.output, name=stem)), family=self.model.family,
             prediction=self.model.diffusion.prediction, checkpoint=self.checkpoint.path, checkpoint_hash=self.checkpoint.sha256,
             step=lifetime, epoch=lifetime * run.training.accumulation // per_epoch, pictures=len(items), per_epoch=per_epoch,
-            folders=folders, tags={n: dict(c) for n, c in tags.items()}, buckets=dict(sizes),
+            folders=folders, tags={n: dict(c) for n, c in tags.items()}, buckets=dict(Counter(map(self.batches.size_of, items))),
             started=self.kept.started, finished=time.time(), words=words_learned(run))
 

@@ -5,12 +5,13 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from .. import memory
 from ..events import Began, Ended, Event, Paused, Stepped
 from ..host import Checkpoint, Host
 from ..run import Run
 from ..workspace import Workspace
 from .loop import Wishes
-from .record import recording
+from .record import Record, recording
 from .session import Session
 
 log = logging.getLogger("darkroom")
@@ -38,6 +39,7 @@ class Job:
     pause_wish: bool = False
     changed: threading.Condition = field(default_factory=threading.Condition)
     times: list[tuple[float, int]] = field(default_factory=list)  # when each step ended
+    record: Record | None = None
 
     @property
     def ended(self) -> Ended | None:
@@ -67,7 +69,7 @@ class Job:
     def seconds_left(self) -> float | None:
         """From the pace of the last steps; None before there is one."""
         pace = self.seconds_per_step()
-        return None if pace is None or self.ended else pace * (self.run.training.steps - self.times[-1][1])
+        return None if pace is None or self.ended else pace * (self.run.training.steps - self.step)
 
     def stop(self, why: str = "Stopped by you.") -> None:
         """Ends after this step, also out of a pause; what was learned is saved."""
@@ -100,6 +102,8 @@ class Job:
         return self.ended
 
     def tell(self, event: Event) -> None:
+        if self.record:
+            self.record.write(event)
         with self.changed:
             self.history.append(event)
             if isinstance(event, Stepped):
@@ -127,16 +131,19 @@ class Job:
 
     def work(self) -> None:
         """Runs to the end, whatever happens. One of the two places that catch everything."""
-        with recording(self.workspace.new_log(), self.run) as record:
-            try:
+        try:
+            with recording(self.workspace.new_log(), self.run) as self.record:
                 for event in Session(self.run, self.host, self.workspace, self.checkpoint, self.wishes()).events():
-                    record.write(event)
                     self.tell(event)
-            except Exception as error:
-                log.exception("The run %s failed", self.run.output.name)
-                ended = Ended(self.step, str(error) or type(error).__name__, failed=True)
-                record.write(ended)
-                self.tell(ended)
+        except Exception as error:
+            log.exception("The run %s failed", self.run.output.name)
+            self.tell(Ended(self.step, why(error, self.run), failed=True))
+
+
+def why(error: Exception, run: Run) -> str:
+    if memory.ran_out(error):
+        return f"Out of memory. To need less: {memory.remedy(run)}."
+    return str(error) or type(error).__name__
 
 
 def running() -> Job | None:
@@ -145,9 +152,10 @@ def running() -> Job | None:
 
 def start(run: Run, host: Host, workspace: Workspace, checkpoint: Checkpoint) -> Job:
     """Begins a run on a thread of its own. Raises Busy."""
-    if job := running():
-        raise Busy(f"{job.run.output.name} is being trained. Wait for it, or stop it first.")
     job = Job(run, host, workspace, checkpoint)
     jobs.append(job)
+    if (first := running()) and first is not job:  # asked when it is in the list, so that of two begun at once one alone goes on
+        jobs.remove(job)
+        raise Busy(f"{first.run.output.name} is being trained. Wait for it, or stop it first.")
     threading.Thread(target=job.work, name=f"darkroom {run.output.name}", daemon=True).start()
     return job

@@ -1,9 +1,8 @@
-"""Names of saved files: versions, copies by step, and whether a name is free."""
+"""Names of saved files: versions, copies by step that are there, and whether a name is free."""
 
 import re
 from pathlib import Path
 
-from ..compare.series import copy_name as copy_name
 from ..export.products import Part, parts_of
 from ..host import Folders
 from ..run import Run
@@ -22,7 +21,8 @@ def taken(run: Run, folders: Folders) -> bool:
 
 
 def exists(folder: Path, name: str) -> bool:
-    return folder.exists() and any(path.name == name for path in folder.rglob("*"))
+    """Also under a name that differs in capitals alone: on Windows and macOS it is the same file."""
+    return folder.exists() and any(path.name.lower() == name.lower() for path in folder.rglob("*"))
 
 
 def next_version(run: Run, folders: Folders) -> str:

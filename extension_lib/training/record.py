@@ -1,7 +1,7 @@
 """What a run leaves in its workspace: a line per event, a table of its numbers, its previews, TensorBoard's file if installed."""
 
 import csv
-import importlib.util
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -14,6 +14,8 @@ from ..workspace import Log
 
 COLUMNS = ("step", "seconds", "loss", "class_loss", "rate", "skipped", "fixed_loss", "held_out", "norm")
 Values = dict[str, Any]
+
+logger = logging.getLogger("darkroom")
 
 
 def of_step(event: Stepped) -> Values:
@@ -47,8 +49,18 @@ class Record:
     log: Log
     board: Any = None
     started: float = 0.0
+    broken: bool = False
 
     def write(self, event: Event) -> None:
+        """A disk that is full costs the rest of the record, not the run."""
+        try:
+            if not self.broken:
+                self.take(event)
+        except OSError as error:
+            self.broken = True  # a line after one that is cut short could not be read
+            logger.warning("The rest of the run is not recorded in %s: %s", self.log.folder, error)
+
+    def take(self, event: Event) -> None:
         if type(event) in LINES:
             name, said = LINES[type(event)]
             self.log.line(name, **said(event))
@@ -86,9 +98,9 @@ def recording(log: Log, run: Run) -> Iterator[Record]:
 
 
 def board(log: Log) -> Any:
-    """A writer into the run's folder, for `tensorboard --logdir` on the workspaces; None where it is not installed."""
-    if importlib.util.find_spec("tensorboard") is None:
+    """A writer into the run's folder, for `tensorboard --logdir` on the workspaces; None where it is missing or broken."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except (ImportError, AttributeError, TypeError):  # the last two: of another age than numpy or protobuf
         return None
-    from torch.utils.tensorboard import SummaryWriter
-
     return SummaryWriter(str(log.folder))

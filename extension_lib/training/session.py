@@ -10,6 +10,7 @@ from .. import memory
 from ..data.batches import Batches
 from ..data.folder import Item, find_all
 from ..events import Ended, Event, Paused, Prepared, Previewed, Warned
+from ..export.products import require_writable
 from ..host import Checkpoint, Host, Picture
 from ..methods.base import LEARN_WORDS, NewWord
 from ..run import Run, words_of
@@ -30,6 +31,17 @@ def require_seen(words: tuple[NewWord, ...], items: list[Item]) -> None:
                                "into the instance prompt, or choose the object or style sentences under Pictures.")
 
 
+def hashed(checkpoint: Checkpoint) -> Checkpoint:
+    """The checkpoint with its sha256, which the saved file names as its base."""
+    if checkpoint.sha256:
+        return checkpoint
+    digest = hashlib.sha256()
+    with open(checkpoint.path, "rb") as file:
+        while part := file.read(2**22):
+            digest.update(part)
+    return replace(checkpoint, sha256=digest.hexdigest())
+
+
 @dataclass
 class Session:
     """A run on a host, in a workspace. events() is everything that happens, Ended last."""
@@ -41,10 +53,14 @@ class Session:
     wishes: Wishes = Wishes()
     newest: list[Any] = field(default_factory=list)  # images of the last preview
     kept: Kept = field(default_factory=Kept)
+    first_prompt: str = ""
 
     def events(self) -> Iterator[Event]:
-        """Raises HostError, FolderError, PictureError or StateError before the first step when the run cannot be."""
-        items, problems = self.pictures()
+        """Raises HostError, FolderError, PictureError, FormatError or StateError before the first step when the run cannot be."""
+        require_writable(self.run, self.host.folders, self.checkpoint.path)
+        found = find_all(self.run)
+        items, problems = [i for f in found for i in f.items], [p for f in found for p in f.problems]
+        self.first_prompt = items[0].prompt
         yield from (Warned(f"Left out: {problem}") for problem in problems)
         yield from watched(self.run, self.until_ended(items))
 
@@ -70,10 +86,6 @@ class Session:
         yield last
         return last
 
-    def pictures(self) -> tuple[list[Item], list[str]]:
-        found = find_all(self.run)
-        return [i for f in found for i in f.items], [p for f in found for p in f.problems]
-
     def borrowed(self, items: list[Item]) -> Iterator[Event]:
         words = words_of(self.run) if self.run.method.product in LEARN_WORDS else ()
         if words:
@@ -81,47 +93,34 @@ class Session:
         yield Prepared("Waiting for the model", 0.0)
         with ExitStack() as undo:
             model = undo.enter_context(self.host.borrow(self.checkpoint))
-            checkpoint = self.hashed()
-            for made in class_pictures.prepared(self.run, checkpoint, self.host):
-                if isinstance(made, Prepared):
-                    yield made
-                else:
+            self.checkpoint = hashed(self.checkpoint)
+            for made in class_pictures.prepared(self.run, self.checkpoint, self.host):
+                if isinstance(made, list):
                     items = [*items, *made]
+                else:
+                    yield made
             trainable = self.run.method.attach(model, self.run.training.seed, words)
             undo.callback(trainable.detach)
             batches = Batches(self.run, model, items, text_trained=any(p.startswith("te") for p in trainable.parts))
             yield from batches.prepare()
-            files = RunFiles(self.run, self.host, self.workspace, checkpoint, model, batches, self.kept,
+            files = RunFiles(self.run, self.host, self.workspace, self.checkpoint, model, batches, self.kept,
                              picture=self.card_picture)
             for event in train(self.run, model, trainable, batches, files, replace(self.wishes, preview=self.preview)):
                 if isinstance(event, Previewed):
                     self.newest = event.images
                 yield event
 
-    def hashed(self) -> Checkpoint:
-        """The checkpoint with its sha256, which the saved file names as its base."""
-        if self.checkpoint.sha256:
-            return self.checkpoint
-        digest = hashlib.sha256()
-        with open(self.checkpoint.path, "rb") as file:
-            while part := file.read(2**22):
-                digest.update(part)
-        return replace(self.checkpoint, sha256=digest.hexdigest())
-
     def preview(self, step: int) -> list[Any]:
-        return self.host.draw([self.picture(prompt) for prompt in self.run.previews.prompts or (self.first_prompt(),)])
+        return self.host.draw([self.picture(prompt) for prompt in self.run.previews.prompts or (self.first_prompt,)])
 
-    def card_picture(self) -> Any:
-        """The newest preview, or one picture drawn for the card; None when not wanted or not possible."""
-        if self.newest or not self.run.previews.card:
+    def card_picture(self, final: bool) -> Any:
+        """The newest preview, or one picture drawn at the end; None when not wanted or not possible."""
+        if self.newest or not (final and self.run.previews.card):
             return self.newest[0] if self.newest else None
         try:
-            return self.host.draw([self.picture(self.first_prompt())])[0]
+            return self.host.draw([self.picture(self.first_prompt)])[0]
         except RuntimeError:
             return None  # a card without a picture is still a card
-
-    def first_prompt(self) -> str:
-        return find_all(self.run)[0].items[0].prompt
 
     def picture(self, prompt: str) -> Picture:
         wanted, size = self.run.previews, self.run.data.resolution // 8 * 8

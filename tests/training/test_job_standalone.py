@@ -5,6 +5,7 @@ import json
 import resource
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,9 +15,12 @@ from safetensors.torch import load_file
 
 from extension_lib import workspace
 from extension_lib.events import Ended, Previewed, Saved, Stepped, Warned
-from extension_lib.host import Picture, chosen
+from extension_lib.host import Checkpoint, Picture, chosen
 from extension_lib.training import job as jobs
+from extension_lib.training import state
 from extension_lib.training.begin import Undecided, decided
+
+MAPS = Path("/proc/self/maps")
 
 
 def start(host, run, name="ghost"):
@@ -96,6 +100,14 @@ def test_a_used_workspace_or_name_is_asked_about(host, pictures):
         ("continue", "overwrite"), ("continue", "version"), ("over", "version"), ("over", "overwrite")]
 
 
+def test_a_name_that_differs_in_capitals_alone_is_taken(host, pictures):
+    (host.folders.lora / "sub").mkdir(parents=True)
+    (host.folders.lora / "sub" / "GHOST.safetensors").touch()
+    with pytest.raises(Undecided) as asked:
+        start(host, small_run(pictures))
+    assert [c.text for c in asked.value.choices] == ["Write ghost-v2 beside ghost", "Write ghost anew"]
+
+
 @pytest.mark.parametrize("again, existing, name, lifetime", [
     ("continue", "overwrite", "ghost", 8), ("over", "version", "ghost-v2", 4), ("over", "overwrite", "ghost", 4)])
 def test_each_answer_does_what_it_says(host, pictures, again, existing, name, lifetime):
@@ -105,10 +117,53 @@ def test_each_answer_does_what_it_says(host, pictures, again, existing, name, li
     assert space.lifetime == lifetime
 
 
+@pytest.mark.parametrize("method", ["textual_inversion", "pivotal"])
+def test_a_word_that_is_called_as_the_output_goes_on_under_the_next_version_s_name(host, pictures, method):
+    run = small_run(pictures, method={"name": method}, training={"steps": 1}, saving={"precision": "fp32"},
+                    concepts=[{"folder": str(pictures), "instance_prompt": "[name], [filewords]"}])
+    finished(host, run)
+    job, space = finished(host, run.with_values({"output": {"again": "continue", "existing": "version"}}))
+    assert not job.ended.failed and space.lifetime == 2
+    assert {e.path.stem for e in job.history if isinstance(e, Saved)} == {"ghost-v2"}
+
+
+@pytest.mark.skipif(not MAPS.exists(), reason="only Linux tells what is mapped")
+def test_a_state_that_was_read_leaves_its_file_free(tmp_path):
+    state.write(tmp_path / "state.safetensors", {"a": torch.arange(9.0), 3: {"step": torch.tensor(1.0), "n": 2}})
+    tree = state.read(tmp_path / "state.safetensors")
+    assert tree["a"].tolist() == list(range(9)) and tree[3] == {"step": 1.0, "n": 2}
+    assert str(tmp_path) not in MAPS.read_text(encoding="utf-8")
+
+
 def test_copies_by_step_are_kept_to_the_last_few(host, pictures):
     finished(host, small_run(pictures, training={"steps": 7}, saving={"save_every": 2, "keep_last": 2}))
     assert sorted(p.name for p in host.folders.lora.glob("*.safetensors")) == [
         "ghost-000004.safetensors", "ghost-000006.safetensors", "ghost.safetensors"]
+
+
+def test_a_copy_that_is_held_open_is_left_with_a_word(host, pictures, monkeypatch):
+    """As Windows does it."""
+    def held(self, missing_ok=False):
+        if "-000002" in self.name and self.suffix == ".safetensors":
+            raise PermissionError(13, "Access is denied", str(self))
+        unlink(self, missing_ok)
+
+    unlink = Path.unlink
+    monkeypatch.setattr(Path, "unlink", held)
+    job, _ = finished(host, small_run(pictures, saving={"save_every": 2, "keep_last": 1}, training={"steps": 5}))
+    assert job.ended == Ended(5, "All 5 steps are done.")
+    assert any("Access is denied" in e.message and "ghost-000002" in e.message for e in job.history if isinstance(e, Warned))
+    assert (host.folders.lora / "ghost-000004.safetensors").exists()
+
+
+def test_the_card_s_picture_is_drawn_once_at_the_end(host, pictures, monkeypatch):
+    draw, asked = host.draw, []
+    monkeypatch.setattr(host, "draw", lambda wanted: asked.extend(wanted) or draw(wanted))
+    finished(host, small_run(pictures, method={"name": "pivotal"}, saving={"save_every": 1}, training={"steps": 3},
+                             concepts=[{"folder": str(pictures), "instance_prompt": "[name], [filewords]", "word": "zwx"}],
+                             previews={"card": True, "preview_steps": 1}))
+    assert len(asked) == 1 and (host.folders.lora / "ghost.png").exists()
+    assert not (host.folders.lora / "ghost-000002.png").exists()
 
 
 def test_every_copy_names_itself(host, pictures):
@@ -162,6 +217,28 @@ def test_a_full_disk_is_a_warning_and_nothing_is_half_written(host, pictures):
     assert {p.name: p.read_bytes() for p in host.folders.lora.iterdir()} == before
 
 
+def test_a_record_that_finds_no_room_costs_the_record_alone(host, pictures, monkeypatch):
+    def full(log, what, **values):
+        if log.table.exists():  # from the second event of the first step on
+            raise OSError(28, "No space left on device")
+        line(log, what, **values)
+
+    line = workspace.Log.line
+    monkeypatch.setattr(workspace.Log, "line", full)
+    job, space = finished(host, small_run(pictures))
+    assert job.ended == Ended(4, "All 4 steps are done.") and (host.folders.lora / "ghost.safetensors").exists()
+    log, = space.logs()
+    assert [said["what"] for said in log.lines()][-1] == "step" and jobs.running() is None
+
+
+def test_a_run_that_cannot_be_recorded_at_all_ends(host, pictures):
+    run = small_run(pictures)
+    space = workspace.create(host.folders.workspaces, "ghost", run)
+    (space.folder / "runs").write_bytes(b"")  # where a folder should be
+    job = jobs.start(run, host, space, chosen(host, "toyland"))
+    assert job.wait(60).failed and jobs.running() is None
+
+
 def test_a_preview_is_what_txt2img_gives_with_the_saved_file(host, pictures):
     run = small_run(pictures, saving={"precision": "fp32"},
                     previews={"preview_every": 4, "prompts": ["a zwx ghost"], "preview_steps": 4, "preview_seed": 5})
@@ -178,6 +255,23 @@ def test_a_preview_is_what_txt2img_gives_with_the_saved_file(host, pictures):
 def test_a_run_that_cannot_be_ends_with_a_sentence(host, pictures, change, said):
     job, _ = finished(host, small_run(pictures).with_values(change))
     assert job.ended.failed and said in job.ended.why
+
+
+@pytest.mark.parametrize("path, said", [("model.ckpt", "not a .safetensors file"), ("ghost.safetensors", "is trained on")])
+def test_a_checkpoint_that_could_not_be_written_is_refused_before_it_is_trained(host, pictures, path, said):
+    run = small_run(pictures, method={"name": "dreambooth"})
+    space = workspace.create(host.folders.workspaces, "ghost", run)
+    job = jobs.start(run, host, space, Checkpoint("model", host.folders.checkpoints / path))
+    assert job.wait(60).failed and said in job.ended.why and job.history == [job.ended]
+
+
+def test_running_out_of_memory_before_the_first_step_says_what_to_change(host, pictures, monkeypatch):
+    def full(*_):
+        raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 7.99 GiB")
+
+    monkeypatch.setattr(host.ready.view, "encode_images", full)
+    job, _ = finished(host, small_run(pictures))
+    assert job.ended.failed and job.ended.why.startswith("Out of memory. To need less: lower the batch size from 2 to 1")
 
 
 def test_a_state_of_other_settings_is_refused_and_kept(host, pictures):
