@@ -173,9 +173,9 @@ def encode(text_model: Any, tokenizer: Any, prompts: list[str], clip_skip: int, 
     ids = torch.tensor([c.ids for own in filled for c in own], device=text_model.device)
     with inserting([c.fixes for own in filled for c in own]):
         hidden = hidden_states(text_model, ids, clip_skip)
-    weights = torch.tensor([c.weights for own in filled for c in own], device=hidden.device)
-    if not bool((weights == 1).all()):
-        hidden = emphasised(hidden, weights)
+    weights = [c.weights for own in filled for c in own]
+    if any(weight != 1 for row in weights for weight in row):  # asked here, because a GPU would have to be waited for
+        hidden = emphasised(hidden, torch.tensor(weights, device=hidden.device))
     return hidden.reshape(len(prompts), longest * hidden.shape[1], hidden.shape[2])
 
 

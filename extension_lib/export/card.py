@@ -9,12 +9,12 @@ from ..disk import write_bytes, write_text
 from .about import About
 
 
-def write(path: Path, about: About, weight: float = 1.0) -> None:
-    """Writes <stem>.json beside the file. What a person wrote there is kept."""
+def write(path: Path, about: About) -> None:
+    """Writes <stem>.json beside the file. What a person wrote there is kept, but for the description."""
     card = path.with_suffix(".json")
     old = read(card)
     ours = {"description": f"{about.run.method.title}, {about.step} steps on {about.checkpoint.stem}",
-            "sd version": about.family.card_version, "activation text": about.trigger, "preferred weight": weight,
+            "sd version": about.family.card_version, "activation text": about.trigger, "preferred weight": 1.0,
             "negative text": "", "notes": ""}
     write_text(card, json.dumps({**ours, **{k: v for k, v in old.items() if k not in ("description", "sd version")}},
                                 indent=4, ensure_ascii=False))

@@ -1,12 +1,14 @@
 """The ways to teach a model something new, one file each."""
 
 import pkgutil
+from functools import cache
 from importlib import import_module
 from typing import Any
 
 from .base import Method
 
 
+@cache
 def found() -> dict[str, type[Method]]:
     """Every method by its name: the classes in this folder's files that have one."""
     out: dict[str, Any] = {}

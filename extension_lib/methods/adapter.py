@@ -1,7 +1,6 @@
 """Adapters of any kind: a small module per layer, added to the output of the layer's own forward."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -13,7 +12,7 @@ from ..model import Layer, Model
 from ..settings import option
 from . import targets
 from .base import Group, NewWord, Trainable
-from .layer import hang, put_back
+from .layer import Hung, hang, put_back
 
 BIAS = " bias"  # behind a layer's key: the delta of its bias
 
@@ -86,7 +85,7 @@ class AdapterSettings:
         raise NotImplementedError
 
 
-class Adapter:
+class Adapter(Hung):
     """A trainable: one module per layer, hung on the layer instance's forward. Layers are never replaced."""
 
     def __init__(self, kind: AdapterSettings, layers: list[Layer], seed: int, device: torch.device):
@@ -95,7 +94,6 @@ class Adapter:
                              "Set the UNet's or the text encoder's rate.")
         self.kind, self.layers = kind, layers
         self.parts = frozenset(layer.part for layer in layers)
-        self.silent = False
         self.modules: dict[str, nn.Module] = {}
         for layer in layers:
             with seeded(seed, layer.key, devices=[]):
@@ -138,22 +136,6 @@ class Adapter:
             tensors = {name: t.float() for name, t in self.kind.saved(self.modules[layer.key]).items()}
             out.update(flat(layer.key, self.kind.delta(tensors, layer.module.weight.detach().float())))
         return out
-
-    def after_step(self) -> None:
-        """Nothing has to follow a step."""
-
-    @contextmanager
-    def muted(self) -> Iterator[None]:
-        self.silent = True
-        try:
-            yield
-        finally:
-            self.silent = False
-
-    def detach(self) -> None:
-        for unhang in reversed(self.hung):
-            unhang()
-        self.hung = []
 
 
 def flat(key: str, delta: Delta) -> dict[str, Tensor]:

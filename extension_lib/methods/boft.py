@@ -8,7 +8,6 @@ from torch import Tensor, nn
 
 from ..model import Layer
 from ..settings import option
-from .adapter import Delta
 from .layer import channels_back, without_bias
 from .oft import Oft, turn
 
@@ -38,10 +37,6 @@ class Boft(Oft):
         rows = without_bias(layer, y).movedim(-1, 0)
         turned = butterfly(module.oft_blocks, rows, exact=False)
         return channels_back(layer, turned.movedim(0, -1))
-
-    @staticmethod
-    def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
-        return Oft.delta(tensors, weight)
 
 
 def can_be_divided(size: int, factor: int) -> bool:

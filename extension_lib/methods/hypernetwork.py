@@ -1,8 +1,7 @@
 """HyperNetworks: small networks before the keys and values of attention, as the WebUI applies them (NovelAI, 2022)."""
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -12,7 +11,7 @@ from ..keyed import seeded
 from ..model import Layer, Model
 from ..settings import SettingError, option
 from .base import Group, NewWord, Trainable
-from .layer import Dropout, hang_before, put_back
+from .layer import Dropout, Hung, hang_before, put_back
 
 KEYS_OR_VALUES = re.compile(r"lora_unet_\w+_attn[12]_to_([kv])$")
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -121,12 +120,12 @@ def attention_layers(layers: list[Layer]) -> list[tuple[Layer, str, int]]:
     return [(layer, match[1], layer.shape[1]) for layer, match in found if match]
 
 
-class Networks:
+class Networks(Hung):
     """A trainable: for each width a network for keys and one for values."""
 
     def __init__(self, model: Model, method: Hypernetwork, seed: int):
         self.rate, self.form, self.initial = method.rate, method.form(), method.initial
-        self.parts, self.silent = frozenset({"unet"}), False
+        self.parts = frozenset({"unet"})
         layers = attention_layers(model.layers())
         wanted = {int(n) for n in numbers(method.sizes, "method.sizes")} or {size for *_, size in layers}
         if missing := wanted - {size for *_, size in layers}:
@@ -157,22 +156,6 @@ class Networks:
 
     def deltas(self) -> dict[str, Tensor]:
         return {}
-
-    def after_step(self) -> None:
-        """Nothing has to follow a step."""
-
-    @contextmanager
-    def muted(self) -> Iterator[None]:
-        self.silent = True
-        try:
-            yield
-        finally:
-            self.silent = False
-
-    def detach(self) -> None:
-        for unhang in reversed(self.hung):
-            unhang()
-        self.hung = []
 
 
 def begun(network: Residual, initial: str) -> Residual:

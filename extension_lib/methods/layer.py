@@ -1,6 +1,7 @@
 """Arithmetic on single layers: hanging something on one, applying another weight, norms of its columns."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -33,6 +34,29 @@ def replaced(module: nn.Module, wrap: Callable[[Callable[..., Tensor]], Callable
         else:
             module.forward = before
     return undo
+
+
+class Hung:
+    """What hangs on layers: silent it changes nothing, and it can be taken off."""
+
+    silent = False
+    hung: list[Callable[[], None]]  # what undoes each
+
+    def after_step(self) -> None:
+        """Nothing has to follow a step."""
+
+    @contextmanager
+    def muted(self) -> Iterator[None]:
+        self.silent = True
+        try:
+            yield
+        finally:
+            self.silent = False
+
+    def detach(self) -> None:
+        for unhang in reversed(self.hung):
+            unhang()
+        self.hung = []
 
 
 def applied(layer: Any, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

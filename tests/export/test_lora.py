@@ -125,10 +125,10 @@ def test_a_corrupted_name_is_reported(tmp_path, model, learned):
 def test_the_card_can_be_used_at_once_and_keeps_what_people_wrote(tmp_path, learned):
     run = learned[0].with_values({"concepts": [{"folder": "x", "instance_prompt": "a zwx ghost, [filewords]"}]})
     path = tmp_path / "ghost.safetensors"
-    card.write(path, about(run), weight=0.8)
+    card.write(path, about(run))
     first = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    assert first["activation text"] == "a zwx ghost" and first["preferred weight"] == 0.8 and first["sd version"] == "SD1"
-    first["notes"] = "mine"
+    assert first["activation text"] == "a zwx ghost" and first["preferred weight"] == 1.0 and first["sd version"] == "SD1"
+    first.update({"notes": "mine", "preferred weight": 0.8})
     path.with_suffix(".json").write_text(json.dumps(first), encoding="utf-8")
     card.write(path, about(run, step=9))
     second = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
