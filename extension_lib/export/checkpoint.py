@@ -3,7 +3,6 @@
 import json
 import shutil
 import struct
-from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,21 +15,11 @@ from ..host import PRESET_SUFFIX
 from ..methods.adapter import FormatError
 from . import metadata
 from .about import About
+from .lora import DTYPES
+from .stream import Entry, entry, head, raw
 
-NAMES = {"fp16": ("F16", torch.float16), "bf16": ("BF16", torch.bfloat16), "fp32": ("F32", torch.float32)}
 STALE = "model_ema."  # an average of what was trained before; beside new weights it would be wrong
 CHUNK = 2**22
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A tensor of the file to be written, and where its bytes come from."""
-
-    name: str
-    dtype: str
-    shape: list[int]
-    size: int
-    offset: int = 0  # in the source; ignored for what was trained
 
 
 def write(path: Path, trained: dict[str, Tensor], about: About) -> None:
@@ -41,18 +30,18 @@ def write(path: Path, trained: dict[str, Tensor], about: About) -> None:
         length = struct.unpack("<Q", file.read(8))[0]
         held = json.loads(file.read(length))
         start = 8 + length
-        own = matched(trained, held, source.name)
-        entries = planned(held, own, about.run.saving.precision)
+        own, dtype = matched(trained, held, source.name), DTYPES[about.run.saving.precision]
+        entries = planned(held, own, dtype)
         header = {**held.get("__metadata__", {}), **metadata.modelspec(about), "modelspec.title": path.stem}
         header.pop("modelspec.hash_sha256", None)
         with disk.replacing(path) as part, open(part, "wb") as out:
             out.write(head(entries, header))
-            for entry in entries:
-                if entry.name in own:
-                    out.write(raw(own[entry.name].detach().to("cpu", NAMES[about.run.saving.precision][1])))
+            for one in entries:
+                if one.name in own:
+                    out.write(raw(own[one.name].to(dtype)))
                 else:
-                    file.seek(start + entry.offset)
-                    copy(file, out, entry.size)
+                    file.seek(start + held[one.name]["data_offsets"][0])
+                    copy(file, out, one.size)
     companions(source, path)
 
 
@@ -75,33 +64,15 @@ def matched(trained: dict[str, Tensor], held: dict, file: str) -> dict[str, Tens
     return out
 
 
-def planned(held: dict, own: dict[str, Tensor], precision: str) -> list[Entry]:
-    dtype, kind = NAMES[precision]
+def planned(held: dict, own: dict[str, Tensor], dtype: torch.dtype) -> list[Entry]:
     entries = []
     for name, said in held.items():
         if name == "__metadata__" or name.startswith(STALE):
             continue
         first, last = said["data_offsets"]
-        if name in own:
-            entries.append(Entry(name, dtype, said["shape"], own[name].numel() * kind.itemsize))
-        else:
-            entries.append(Entry(name, said["dtype"], said["shape"], last - first, first))
+        kept = Entry(name, said["dtype"], said["shape"], last - first)
+        entries.append(entry(name, said["shape"], dtype) if name in own else kept)
     return entries
-
-
-def head(entries: list[Entry], header: dict[str, str]) -> bytes:
-    described: dict[str, object] = {"__metadata__": header}
-    place = 0
-    for entry in entries:
-        described[entry.name] = {"dtype": entry.dtype, "shape": entry.shape, "data_offsets": [place, place + entry.size]}
-        place += entry.size
-    text = json.dumps(described, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
-    text += b" " * (-len(text) % 8)
-    return struct.pack("<Q", len(text)) + text
-
-
-def raw(tensor: Tensor) -> bytes:
-    return tensor.contiguous().view(-1).view(torch.uint8).numpy().tobytes()
 
 
 def copy(file: BinaryIO, out: BinaryIO, size: int) -> None:

@@ -1,14 +1,15 @@
 """The state of a run on disk: nested tensors and numbers in one safetensors file, read without unpickling anything."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
-from ..disk import write_bytes
+from ..disk import replacing
+from ..export.stream import entry, head, raw
 
 
 class StateError(ValueError):
@@ -19,7 +20,13 @@ def write(path: Path, tree: dict[str, Any]) -> None:
     """Saves a tree of dicts whose leaves are tensors, numbers or text; keys are texts or whole numbers."""
     tensors: dict[str, Tensor] = {}
     skeleton = split(tree, "", tensors)
-    write_bytes(path, save(tensors, {"tree": json.dumps(skeleton)}))
+    entries = [entry(name, list(tensor.shape), tensor.dtype) for name, tensor in tensors.items()]
+    with replacing(path) as part, open(part, "wb") as file:
+        file.write(head(entries, {"tree": json.dumps(skeleton)}))
+        for tensor in tensors.values():
+            file.write(raw(tensor))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def split(node: Any, path: str, tensors: dict[str, Tensor]) -> Any:
@@ -27,7 +34,7 @@ def split(node: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     if isinstance(node, dict):
         return {"pairs": [[key, split(value, f"{path}/{key}", tensors)] for key, value in node.items()]}
     if isinstance(node, Tensor):
-        tensors[path] = node.detach().cpu().contiguous().clone()
+        tensors[path] = node
         return {"tensor": path}
     return {"value": node}
 

@@ -1,0 +1,40 @@
+"""safetensors files written tensor by tensor, so that no copy of the whole is held in memory."""
+
+import json
+import struct
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+NAMES = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32", torch.int64: "I64"}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A tensor of the file to be written."""
+
+    name: str
+    dtype: str
+    shape: list[int]
+    size: int  # bytes
+
+
+def entry(name: str, shape: list[int], dtype: torch.dtype) -> Entry:
+    return Entry(name, NAMES[dtype], shape, torch.Size(shape).numel() * dtype.itemsize)
+
+
+def head(entries: list[Entry], metadata: dict[str, str]) -> bytes:
+    """What a file begins with; the entries' bytes follow in their order."""
+    described: dict[str, object] = {"__metadata__": metadata}
+    place = 0
+    for one in entries:
+        described[one.name] = {"dtype": one.dtype, "shape": one.shape, "data_offsets": [place, place + one.size]}
+        place += one.size
+    text = json.dumps(described, separators=(",", ":"), ensure_ascii=False).encode("utf-8")
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text
+
+
+def raw(tensor: Tensor) -> bytes:
+    return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
