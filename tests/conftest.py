@@ -18,9 +18,6 @@ for folder in (ROOT, ROOT / "tests"):
 HAS_DIFFUSERS = importlib.util.find_spec("diffusers") is not None
 HAS_LDM = importlib.util.find_spec("ldm") is not None
 
-needs_diffusers = pytest.mark.skipif(not HAS_DIFFUSERS, reason="the other environment has diffusers")
-needs_ldm = pytest.mark.skipif(not HAS_LDM, reason="the other environment has the LDM classes")
-
 
 def pytest_ignore_collect(collection_path, config):
     """Each environment collects what it has the libraries for, so that nothing counts as skipped."""

@@ -9,7 +9,6 @@ from extension_lib.disk import write_bytes
 from extension_lib.family import SD1
 from extension_lib.hosts.names import renamed, unet_prefixes, vae_prefixes
 
-from . import models
 from .stage import WORK
 
 BASE = Path(__file__).parent / "base.safetensors"
@@ -35,19 +34,9 @@ def checkpoint(unet: dict, vae: dict, text: dict) -> dict[str, torch.Tensor]:
 def build() -> None:
     base = torch.load(WORK / "base-done.pt", weights_only=True)
     vae = torch.load(WORK / "vae-done.pt", weights_only=True)
-    write(BASE, base["unet"], vae, base["text"])
-
-
-def write(path: Path, unet: dict, vae: dict, text: dict) -> None:
-    tensors = {name: t.to(torch.float16).contiguous() for name, t in checkpoint(unet, vae, text).items()}
-    write_bytes(path, save(tensors, {"format": "pt", "modelspec.architecture": SD1.architecture,
+    tensors = {name: t.to(torch.float16).contiguous() for name, t in checkpoint(base["unet"], vae, base["text"]).items()}
+    write_bytes(BASE, save(tensors, {"format": "pt", "modelspec.architecture": SD1.architecture,
                                      "modelspec.title": "Toyland, Darkroom's practice model"}))
-
-
-def random_base(path: Path, seed: int = 0) -> None:
-    """A checkpoint of the same shape that has learned nothing."""
-    torch.manual_seed(seed)
-    write(path, models.unet().state_dict(), models.vae().state_dict(), models.text_encoder().state_dict())
 
 
 if __name__ == "__main__":

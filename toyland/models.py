@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import torch
 from diffusers import AutoencoderKL, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -25,7 +24,3 @@ def unet() -> UNet2DConditionModel:
 
 def text_encoder() -> CLIPTextModel:
     return CLIPTextModel(CLIPTextConfig(**config("text_encoder")))
-
-
-def size(module: torch.nn.Module) -> int:
-    return sum(p.numel() for p in module.parameters())
