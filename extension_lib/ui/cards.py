@@ -4,12 +4,13 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from ..data.pictures import PictureError, load
 from ..disk import NameProblem
 from ..purposes import PURPOSES
 from ..settings import SettingError
 from ..training import job as jobs
 from ..workspace import Log, Workspace
-from .film import data_uri
+from .inline import address
 
 SIDE = 224  # pixels of a card's picture: sharp on a dense screen, and a few kilobytes
 BESIDE_FILE = (".png", ".preview.png")  # the picture of a file's own card
@@ -80,10 +81,7 @@ def of(log: Log, what: str) -> dict[str, Any] | None:
 
 def thumbnail(path: Path) -> str:
     """The picture as an address of its own; "" where it cannot be read."""
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
-            return data_uri(image, SIDE)
-    except OSError:
+        return address(load(path, SIDE), SIDE)
+    except PictureError:
         return ""

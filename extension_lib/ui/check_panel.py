@@ -1,17 +1,14 @@
 """The check before the start as HTML: what will be trained in one table, and what the doctor found, beside the pictures."""
 
-import base64
 from collections.abc import Sequence
 from html import escape
-from io import BytesIO
 from itertools import groupby
 from pathlib import Path
-
-from PIL import Image
 
 from ..data.doctor import KINDS, SERIOUS, Problem
 from ..data.overview import Overview, Part
 from ..data.pictures import PictureError, load
+from .inline import address
 
 THUMBNAIL, MOST = 56, 60  # pixels; findings shown, of more only the number
 SHAPE = 18  # pixels of a size's little drawing
@@ -104,15 +101,8 @@ def small_picture(path: Path) -> str:
         image = load(path, 2 * THUMBNAIL)
     except PictureError:
         return f'<span class="darkroom-thumb darkroom-broken" title="{escape(path.name)}">?</span>'
-    image.thumbnail((2 * THUMBNAIL, 2 * THUMBNAIL))
-    return f'<img class="darkroom-thumb" src="{data_address(image)}" alt="{escape(path.name)}" title="{escape(path.name)}">'
-
-
-def data_address(image: Image.Image) -> str:
-    """The picture itself as an address, so that no server has to serve it."""
-    buffer = BytesIO()
-    image.save(buffer, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    shown = address(image, 2 * THUMBNAIL)
+    return f'<img class="darkroom-thumb" src="{shown}" alt="{escape(path.name)}" title="{escape(path.name)}">'
 
 
 def at_start(problems: Sequence[Problem]) -> str:

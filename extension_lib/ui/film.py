@@ -1,13 +1,12 @@
 """Previews as a film: a row per prompt, a column per step."""
 
-import base64
-import io
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 from ..events import Previewed
 from ..training.job import Job
+from .inline import address
 
 COLUMNS, SIDE = 10, 320  # at most so many steps, spread over the run; pixels of a picture's longer side
 
@@ -38,15 +37,7 @@ def row(prompt: str, number: int, shown: Sequence[Previewed]) -> str:
 
 def picture(image: Any, said: str) -> str:
     said = escape(said.strip(), quote=True)
-    return f'<img src="{data_uri(image)}" alt="{said}" title="{said}" tabindex="0">'
-
-
-def data_uri(image: Any, side: int = SIDE) -> str:
-    """A small copy of the picture as an address of its own, because each Gradio serves files under another."""
-    small, data = image.convert("RGB"), io.BytesIO()
-    small.thumbnail((side, side))
-    small.save(data, "JPEG", quality=85)
-    return "data:image/jpeg;base64," + base64.b64encode(data.getvalue()).decode("ascii")
+    return f'<img src="{address(image, SIDE)}" alt="{said}" title="{said}" tabindex="0">'
 
 
 def spread(events: Sequence[Previewed]) -> list[Previewed]:

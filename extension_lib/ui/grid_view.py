@@ -1,16 +1,13 @@
 """A grid as HTML: a table of small pictures that can be chosen, and the chosen one in full."""
 
-import base64
-import io
 import json
 from html import escape
-
-from PIL import Image
 
 from ..compare.grid import Cell
 from ..compare.infotext import KEY
 from ..compare.kept import Kept
 from ..compare.sheet import column_title, row_title
+from .inline import address
 
 THUMBNAIL = 192  # pixels
 PIXELS = 128  # pictures up to this width are shown as they are, enlarged without blur
@@ -48,22 +45,11 @@ def button(kept: Kept, number: int, small: dict[str, str]) -> str:
 
 def thumbnail(kept: Kept, number: int) -> str:
     image = kept.open(number)
-    if image.width <= PIXELS:
-        return address(image, "PNG")
-    image = image.convert("RGB")
-    image.thumbnail((THUMBNAIL, THUMBNAIL))
-    return address(image, "JPEG")
-
-
-def address(image: Image.Image, kind: str) -> str:
-    """The picture as a data URL, so that no server has to be allowed to read the folder."""
-    file = io.BytesIO()
-    image.save(file, kind, quality=88)
-    return f"data:image/{kind.lower()};base64,{base64.b64encode(file.getvalue()).decode()}"
+    return address(image, kind="PNG") if image.width <= PIXELS else address(image, THUMBNAIL)
 
 
 def shape(width: int) -> str:
-    return "darkroom-pixels" if width <= PIXELS else "darkroom-photo"
+    return "darkroom-pixels" if width <= PIXELS else ""
 
 
 def chosen(kept: Kept, number: int) -> str:
@@ -74,5 +60,5 @@ def chosen(kept: Kept, number: int) -> str:
             "width": kept.picture.width, "height": kept.picture.height, "seed": at.cell.seed}
     return (f'<figure class="darkroom-chosen" data-send="{escape(json.dumps(send, ensure_ascii=False))}">'
             f'<button type="button" class="darkroom-enlarge" aria-label="Enlarge the picture"><img alt="{escape(title)}" '
-            f'src="{address(image, "PNG")}" class="{shape(image.width)}"></button><figcaption>{escape(title)}</figcaption>'
+            f'src="{address(image, kind="PNG")}" class="{shape(image.width)}"></button><figcaption>{escape(title)}</figcaption>'
             f'<pre>{escape(image.info.get(KEY, ""))}</pre></figure>')

@@ -12,7 +12,7 @@ from ..data.folder import Item, find_all
 from ..data.framing import framed
 from ..data.pictures import PictureError
 from ..run import Run
-from .check_panel import data_address
+from .inline import address
 from .live import message
 from .parts import unsaved
 
@@ -152,5 +152,5 @@ def figure(item: Item, run: Run) -> str:
     called = f'<div>Called: <q translate="no">{escape(item.prompt)}</q></div>'
     if FILEWORDS not in run.concepts[0].instance_prompt and len(run.concepts) == 1 and run.concepts[0].instance_prompt:
         called += f'<div class="darkroom-warning">The instance prompt lacks {FILEWORDS}, so captions are not used.</div>'
-    return (f'<figure class="darkroom-framed"><img src="{data_address(image)}" alt="{escape(item.path.name)}">'
+    return (f'<figure class="darkroom-framed"><img src="{address(image)}" alt="{escape(item.path.name)}">'
             f'<figcaption><b translate="no">{escape(item.path.name)}</b> {escape("; ".join(notes))}{called}</figcaption></figure>')

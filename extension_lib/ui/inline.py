@@ -1,0 +1,14 @@
+"""Pictures as addresses of their own, so that no server has to serve them; each Gradio does so under another address."""
+
+import base64
+import io
+from typing import Any
+
+
+def address(image: Any, side: int | None = None, kind: str = "JPEG") -> str:
+    """A PIL image as a data URL, where side is given made as small as that."""
+    small, data = image.convert("RGB"), io.BytesIO()
+    if side:
+        small.thumbnail((side, side))
+    small.save(data, kind, quality=85)
+    return f"data:image/{kind.lower()};base64,{base64.b64encode(data.getvalue()).decode('ascii')}"
