@@ -19,6 +19,7 @@ from .check_panel import counted
 from .live import message
 from .parts import unsaved
 from .pictures_panel import Settled
+from .wrong import Wrong
 
 SHOWN, TAGS = 8, 60  # changes and tags that are listed
 EMPTY, ALL = "Pictures without a caption", "All pictures, replacing their captions"
@@ -51,10 +52,9 @@ class CaptionTools:
                 self.describe = gr.Button("Describe", elem_id="darkroom_describe")
             self.answer = gr.HTML(elem_id="darkroom_tools_answer")
 
-    def wire(self, everything: set[Any], settled: Settled, current: Callable[[dict, Run], Concept],
-             wrong: tuple[type[Exception], ...], pictures: Any) -> None:
+    def wire(self, everything: set[Any], settled: Settled, current: Callable[[dict, Run], Concept], pictures: Any) -> None:
         """current: the concept that the page shows; pictures: the panel whose gallery follows."""
-        self.settled, self.current, self.wrong, self.pictures = settled, current, wrong, pictures
+        self.settled, self.current, self.pictures = settled, current, pictures
         known = {*everything, self.find, self.replace, self.before, self.after}
         after = [self.answer, self.undoable, *pictures.outputs()]
         self.preview.click(self.previewed, known, [self.answer], queue=False)
@@ -72,7 +72,7 @@ class CaptionTools:
     def previewed(self, data: dict) -> str:
         try:
             return listed(self.changes(data), "{} would change.")
-        except self.wrong as error:
+        except Wrong as error:
             return message(str(error))
 
     def applied(self, data: dict) -> list[Any]:
@@ -80,7 +80,7 @@ class CaptionTools:
             made = self.changes(data)
             caption_tools.apply(made)
             return [listed(made, "{} changed."), made, *self.pictures.all(self.settled(data))]
-        except self.wrong as error:
+        except Wrong as error:
             return self.refused(error)
 
     def undone(self, data: dict) -> list[Any]:
@@ -89,7 +89,7 @@ class CaptionTools:
             caption_tools.undo(made)
             said = f"{counted(len(made), 'caption')} as before." if made else "There is nothing to undo."
             return [message(said, good=bool(made)), [], *self.pictures.all(self.settled(data))]
-        except self.wrong as error:
+        except Wrong as error:
             return self.refused(error)
 
     def refused(self, error: Exception) -> list[Any]:
@@ -100,7 +100,7 @@ class CaptionTools:
         try:
             run = self.settled(data)
             texts = list(caption_tools.captions_in(self.current(data, run)).values())
-        except self.wrong as error:
+        except Wrong as error:
             return message(str(error))
         found = caption_tools.tags(texts)
         chips = "".join(f'<span class="darkroom-tag" translate="no">{escape(tag)} <b>{n}</b></span>'
@@ -130,7 +130,7 @@ class CaptionTools:
                     made.append(Change(path, before, before or "", text))
                 yield [message(f"{len(made)} of {len(chosen)} described.", good=True), made, *quiet]
             yield [listed(made, "{} described."), made, *self.pictures.all(run)]
-        except self.wrong as error:
+        except Wrong as error:
             yield [message(str(error)), made, *quiet]
 
 

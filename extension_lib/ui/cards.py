@@ -5,16 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from ..data.pictures import PictureError, load
-from ..disk import NameProblem
 from ..purposes import PURPOSES
-from ..settings import SettingError
 from ..training import job as jobs
 from ..workspace import Log, Workspace
 from .inline import address
+from .wrong import Wrong
 
 SIDE = 224  # pixels of a card's picture: sharp on a dense screen, and a few kilobytes
 BESIDE_FILE = (".png", ".preview.png")  # the picture of a file's own card
-UNREADABLE = (SettingError, NameProblem, OSError)
 
 
 def cards(spaces: list[Workspace], chosen: str | None) -> str:
@@ -37,7 +35,7 @@ def lines_of(space: Workspace) -> list[str]:
         purpose = PURPOSES[space.purpose].title if space.purpose in PURPOSES else ""
         kind = " · ".join(part for part in (run.method.title, purpose) if part)
         return [kind, run.base.checkpoint, f"{space.lifetime} steps", last_run(space)]
-    except UNREADABLE as error:
+    except Wrong as error:
         return [str(error)]
 
 

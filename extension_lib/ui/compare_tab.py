@@ -16,15 +16,15 @@ from ..compare.series import Series, found
 from ..data.folder import find_all
 from ..disk import file_name
 from ..export.products import parts_of
-from ..host import Host, HostError, Picture
+from ..host import Host, Picture
 from ..run import Run
 from ..settings import SettingError
 from ..training import job as jobs
 from . import grid_view
 from .live import bar, message
 from .parts import NAMES, drawing_run, refresh_button, unsaved
+from .wrong import Wrong
 
-Wrong = (ValueError, HostError, OSError)  # our errors of settings, names, folders, workspaces and grids are ValueErrors
 UNKNOWN = "compared"  # among the workspaces: grids of files without one
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import gradio as gr
 
-from ..host import HostError, Picture, chosen
+from ..host import Picture, chosen
 from ..hosts.standalone import Standalone
 from ..presets import defaults
-from ..settings import SettingError
 from .live import message
 from .parts import NAMES, drawing_run, refresh_button
+from .wrong import Wrong
 
 
 class GenerateTab:
@@ -49,20 +49,20 @@ class GenerateTab:
     def titles(self) -> list[str]:
         return [c.title for c in self.host.checkpoints()]
 
-    def suited(self, title: str) -> tuple[Any, Any, Any]:
+    def suited(self, title: str | None) -> tuple[Any, Any, Any]:
         """The size and CFG scale that suit a checkpoint."""
         try:
-            run = defaults("lora", chosen(self.host, title).preset)
-        except (HostError, SettingError):
+            run = defaults("lora", chosen(self.host, title or "").preset)
+        except Wrong:
             return gr.update(), gr.update(), gr.update()
         return run.data.resolution, run.data.resolution, run.previews.cfg
 
-    def drawn(self, title: str, prompt: str, negative: str, sampler: str, steps: float, cfg: float,
+    def drawn(self, title: str | None, prompt: str, negative: str, sampler: str, steps: float, cfg: float,
               width: float, height: float, seed: float) -> tuple[str, Any]:
         seed = random.randrange(2**31) if seed is None or seed < 0 else int(seed)
         picture = Picture(prompt, negative, int(steps), cfg, int(width), int(height), seed, sampler)
         try:
-            self.host.load(chosen(self.host, title))
+            self.host.load(chosen(self.host, title or ""))
             return message(f"Seed {seed}", good=True), self.host.draw([picture])[0]
-        except HostError as error:
+        except Wrong as error:
             return message(str(error)), None

@@ -7,11 +7,11 @@ from typing import Any
 import gradio as gr
 
 from .. import imports, presets, workspace
-from ..disk import NameProblem
 from ..host import Host, HostError, chosen
 from ..settings import SettingError
 from .live import message
 from .parts import unsaved
+from .wrong import Wrong
 
 
 class ImportPanel:
@@ -38,7 +38,7 @@ class ImportPanel:
             name = name.strip() or read.name
             run = start.with_values(read.values).with_values({"output": {"name": name}, "base": {"checkpoint": base.title}})
             made = workspace.create(self.host.folders.workspaces, name, run)
-        except (NameProblem, workspace.WorkspaceError, HostError, SettingError, OSError) as error:
+        except Wrong as error:
             return None, message(str(error))
         return made.name, report(made.name, [*lost, *read.lost])
 

@@ -7,18 +7,15 @@ from typing import Any
 import gradio as gr
 
 from .. import methods, practice, presets, rearrange, workspace
-from ..disk import NameProblem
-from ..host import Host, HostError, chosen, without_hash
+from ..host import Host, chosen, without_hash
 from ..purposes import PURPOSES
 from ..run import Run
-from ..settings import SettingError
 from ..training import job as jobs
 from .cards import cards, last_run
 from .import_panel import ImportPanel
 from .live import message
 from .parts import NAMES, refresh_button, small_button, unsaved
-
-Wrong = (NameProblem, workspace.WorkspaceError, HostError, SettingError, jobs.Busy, OSError)
+from .wrong import Wrong
 
 
 class ModelTab:
@@ -178,7 +175,7 @@ class ModelTab:
         try:
             space = workspace.opened(self.host.folders.workspaces, name)
             run = space.run()
-        except (NameProblem, workspace.WorkspaceError, SettingError) as error:
+        except Wrong as error:
             return message(str(error))
         rows = {"Base": run.base.checkpoint, "Method": run.method.title, "Steps trained": str(space.lifetime),
                 "Last run": last_run(space), "Folder": str(space.folder)}

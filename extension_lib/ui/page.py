@@ -9,8 +9,6 @@ from .. import installation, workspace
 from ..data.doctor import examined
 from ..data.folder import FolderError
 from ..data.overview import overview
-from ..data.pictures import PictureError
-from ..disk import NameProblem
 from ..host import Host, HostError, chosen
 from ..presets import beginning, defaults, switched
 from ..run import Concept, Run, from_dict, to_dict
@@ -26,8 +24,7 @@ from .runs_tab import RunsTab
 from .settings_events import SettingsEvents
 from .train_tab import TrainTab, help_of
 from .workspace_events import WorkspaceEvents
-
-Wrong = (SettingError, NameProblem, HostError, FolderError, PictureError, workspace.WorkspaceError, jobs.Busy, OSError)
+from .wrong import Wrong
 
 
 class Page:
@@ -139,8 +136,8 @@ class Page:
         tab.which.input(tab.chosen, [tab.which, *tab.parts()], tab.outputs(), queue=False)
         tab.look.click(self.look, self.everything, [tab.found, self.train.arithmetic, *tab.pictures.outputs()], queue=False)
         tab.drop.upload(self.take_in, {*self.everything, tab.drop}, [tab.dropped, tab.drop, *tab.outputs()], queue=False)
-        tab.pictures.wire(self.everything, self.settled, Wrong)
-        tab.tools.wire(self.everything, self.settled, self.shown_concept, Wrong, tab.pictures)
+        tab.pictures.wire(self.everything, self.settled)
+        tab.tools.wire(self.everything, self.settled, self.shown_concept, tab.pictures)
 
     def settled(self, data: dict) -> Run:
         """What the page says, kept in its workspace. Raises Wrong."""

@@ -15,9 +15,10 @@ from ..run import Run
 from .inline import address
 from .live import message
 from .parts import unsaved
+from .wrong import Wrong
 
 THUMBNAILS = 60  # on a page of the gallery; one of more is slow
-Settled = Callable[[dict], Run]  # the page's values as a run, kept in the workspace; raises what a person did wrong
+Settled = Callable[[dict], Run]  # the page's values as a run, kept in the workspace; raises what Wrong names
 
 
 class PicturesPanel:
@@ -49,9 +50,9 @@ class PicturesPanel:
         """What one() updates."""
         return [self.chosen, self.picture, self.caption, self.answer]
 
-    def wire(self, everything: set[Any], settled: Settled, wrong: tuple[type[Exception], ...]) -> None:
-        """everything: the inputs that settled() reads; wrong: what it raises."""
-        self.settled, self.wrong = settled, wrong
+    def wire(self, everything: set[Any], settled: Settled) -> None:
+        """everything: the inputs that settled() reads."""
+        self.settled = settled
         self.gallery.select(self.choose, {*everything, self.paths}, self.of_chosen(), queue=False)
         self.page.input(self.turn, {*everything, self.page}, self.outputs(), queue=False)
         known = {*everything, self.paths, self.chosen, self.caption, self.page}
@@ -77,7 +78,7 @@ class PicturesPanel:
     def turn(self, data: dict) -> list[Any]:
         try:
             return self.all(self.settled(data), int(data[self.page]))
-        except self.wrong as error:
+        except Wrong as error:
             return [*self.none()[:-1], message(str(error))]
 
     # ---- the chosen one
@@ -89,7 +90,7 @@ class PicturesPanel:
             return self.nothing()
         try:
             return self.one(self.settled(data), paths[number])
-        except self.wrong as error:
+        except Wrong as error:
             return [*self.nothing()[:-1], message(str(error))]
 
     def one(self, run: Run, path: str, answer: str = "") -> list[Any]:
@@ -125,7 +126,7 @@ class PicturesPanel:
             shown = [item for item in items_of(run) if str(item.path) in known]
             answer = message(f"Saved {Path(chosen).stem}.txt.", good=True)
             return [thumbnails(shown), *self.one(run, shown_next, answer)]
-        except self.wrong as error:
+        except Wrong as error:
             return [gr.update(), gr.update(), gr.update(), gr.update(), message(str(error))]
 
 

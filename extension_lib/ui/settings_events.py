@@ -5,18 +5,15 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from .. import presets
-from ..disk import NameProblem
 from ..host import HostError, chosen
 from ..run import Run
-from ..settings import SettingError
-from ..workspace import Workspace, WorkspaceError
+from ..workspace import Workspace
 from . import marks, run_text
 from .live import message
+from .wrong import Wrong
 
 if TYPE_CHECKING:
     from .page import Page
-
-Wrong = (SettingError, NameProblem, HostError, WorkspaceError, OSError)
 
 
 class SettingsEvents:
