@@ -1,6 +1,7 @@
 """Curves by step as inline SVG."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -21,13 +22,14 @@ class Line:
 
 
 def smoothed(values: Sequence[float], share: float = 0.05) -> list[float]:
-    """Exponential average over about this share of the values, without a bias at the start."""
+    """Exponential average over about this share of the values, without a bias at the start; what is no number is passed over."""
     keep = 1 - 1 / max(1.0, share * len(values))
     total = weight = 0.0
     out = []
     for value in values:
-        total, weight = keep * total + (1 - keep) * value, keep * weight + (1 - keep)
-        out.append(total / weight)
+        if math.isfinite(value):
+            total, weight = keep * total + (1 - keep) * value, keep * weight + (1 - keep)
+        out.append(total / weight if weight else value)
     return out
 
 
@@ -44,7 +46,7 @@ def thinned(points: Sequence[Point]) -> list[Point]:
 
 def finite(lines: Sequence[Line]) -> list[Line]:
     """Without what cannot be drawn; lines of nothing are left out."""
-    kept = [Line(line.look, [p for p in line.points if abs(p[1]) < float("inf")], line.dots, line.spiky) for line in lines]
+    kept = [Line(line.look, [p for p in line.points if math.isfinite(p[1])], line.dots, line.spiky) for line in lines]
     return [line for line in kept if line.points]
 
 
@@ -91,8 +93,8 @@ def polyline(line: Line, points: Sequence[Point]) -> str:
     return f'<polyline points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in points)}" class="line {line.look}"/>'
 
 
-def dots(line: Line, x: object, y: object) -> str:
-    if not line.dots or not callable(x) or not callable(y):
+def dots(line: Line, x: Callable[[float], float], y: Callable[[float], float]) -> str:
+    if not line.dots:
         return ""
     return "".join(f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="3" class="dot {line.look}"><title>{a:g}: {b:.4f}</title></circle>'
                    for a, b in thinned(line.points))

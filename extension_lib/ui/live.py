@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from html import escape
 from typing import TypeVar
 
+from .. import memory
 from ..events import Alarmed, Event, Measured, Prepared, Saved, Stepped, Warned
+from ..training.held_out import best
 from ..training.job import Job
 from .curve import Line, legend, raw_and_smooth, svg
 
@@ -81,7 +83,7 @@ def figures(job: Job, stepped: Sequence[Stepped], measured: Sequence[Measured]) 
     told = [("step", f"{last.step} of {job.run.training.steps}"), ("loss", f"{last.loss:.4f}"),
             ("class pictures", "" if last.class_loss is None else f"{last.class_loss:.4f}"),
             (fixed_name(measured), f"{measured[-1].loss:.4f}" if measured else ""), ("rate", f"{last.rate:.2e}"),
-            ("pace", "" if job.ended or job.paused else pace(job)), ("memory", "" if job.ended else in_use()),
+            ("pace", "" if job.ended or job.paused else pace(job)), ("memory", "" if job.ended else memory.in_use()),
             ("skipped", str(sum(e.skipped for e in stepped) or ""))]
     return '<dl class="darkroom-figures">' + "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in told if value) + "</dl>"
@@ -96,12 +98,6 @@ def pace(job: Job) -> str:
     if not per_step:
         return ""
     return f"{per_step:.1f} s a step" if per_step >= 1 else f"{1 / per_step:.1f} steps/s"
-
-
-def in_use() -> str:
-    from .. import memory
-
-    return memory.in_use()
 
 
 def alarm(event: Alarmed) -> str:
@@ -154,17 +150,15 @@ def saved_at(job: Job) -> list[tuple[int, Saved]]:
 
 def copies(job: Job) -> str:
     """The saved copies that are still there, the newest first, with the best one's badge."""
-    from ..training.held_out import best
-
     saved = [(step, event) for step, event in saved_at(job) if event.path.exists()]
     if not saved:
         return ""
     found, at = best(list(job.history)), {e.step: e for e in of_kind(job, Measured)}
-    names = [event.saved.path for event in [found] if event]
+    top = found.saved.path if found else None
     column = "<th>loss, held out</th>" if any(e.held_out for e in at.values()) else "<th>loss, fixed noise</th>"
     rows = "".join(
-        f'<tr class="{"best" if event.path in names else ""}"><td>{step}</td><td>{escape(event.path.name)}'
-        f'{BEST if event.path in names else ""}</td><td>{f"{at[step].loss:.4f}" if step in at else ""}</td></tr>'
+        f'<tr class="{"best" if event.path == top else ""}"><td>{step}</td><td>{escape(event.path.name)}'
+        f'{BEST if event.path == top else ""}</td><td>{f"{at[step].loss:.4f}" if step in at else ""}</td></tr>'
         for step, event in reversed(saved[-COPIES:]))
     return (f'<table class="darkroom-copies"><caption>Saved copies{why_no_best(at, len(saved)) if not found else ""}</caption>'
             f"<tr><th>step</th><th>file</th>{column if at else '<th></th>'}</tr>{rows}</table>")
