@@ -31,7 +31,7 @@ UNKNOWN = "compared"  # among the workspaces: grids of files without one
 class CompareTab:
     def __init__(self, host: Host):
         self.host = host
-        self.cancelled = threading.Event()
+        self.cancelled = threading.Event()  # of the grid that was begun last
         suits = drawing_run(host)
         with gr.Row():
             with gr.Column(scale=3):
@@ -146,13 +146,13 @@ class CompareTab:
         if not name:
             yield message("Choose a file to compare first."), same, same, same, same
             return
-        self.cancelled.clear()
+        cancelled = self.cancelled = threading.Event()
         try:
             plan = Plan(self.series(name), weights(weight_text),
                         tuple(dict.fromkeys(p.strip() for p in prompts.splitlines() if p.strip())) or ("",), seeds(seed_text),
                         Picture("", negative=negative, steps=int(steps), cfg=cfg, width=int(size), height=int(size)))
             root, share, grid = self.root(space), 0.0, None
-            for share, grid in kept.drawing(plan, self.host, root, self.cancelled.is_set):
+            for share, grid in kept.drawing(plan, self.host, root, cancelled.is_set):
                 yield drawing_line(share), grid_view.table(grid), "", "", same
             said = DONE if share == 1 else "Stopped. What was drawn is kept."
             yield message(said, good=True), same, same, same, gr.update(choices=kept.listed(root), value=None)

@@ -1,0 +1,48 @@
+"""The Compare tab without a browser: grids that are drawn, cancelled and drawn again."""
+
+import gradio as gr
+import pytest
+from PIL import Image
+from shown import Shown
+
+from extension_lib.ui.compare_tab import CompareTab
+
+ASKED = ("ghost", "a ghost", "0, 0.5, 1", "1", "", 4, 2.0, 64)  # file, prompts, weights, seeds, negative, steps, CFG scale, size
+
+
+class Drawing(Shown):
+    """It draws pictures of nothing."""
+
+    def draw(self, pictures):
+        return [Image.new("RGB", (p.width, p.height)) for p in pictures]
+
+
+@pytest.fixture
+def tab(tmp_path):
+    host = Drawing(tmp_path)
+    host.folders.lora.mkdir()
+    (host.folders.lora / "ghost.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    with gr.Blocks():
+        return CompareTab(host)
+
+
+def test_a_grid_is_drawn_to_its_end_and_listed(tab):
+    *_, (said, *_, earlier) = tab.compared("ghost", *ASKED)
+    assert "Done" in said and len(earlier["choices"]) == 1
+
+
+def test_a_cancelled_grid_stays_cancelled_when_another_is_begun(tab):
+    first, second = tab.compared("ghost", *ASKED), tab.compared("ghost", *ASKED)
+    next(first)
+    tab.stop()
+    next(second)
+    assert "Stopped" in list(first)[-1][0] and "Done" in list(second)[-1][0]
+
+
+@pytest.mark.parametrize("place, value, said", [
+    (0, None, "Choose a file"), (2, "a lot", "are not numbers"), (0, "gone", "gone is not there")])
+def test_what_cannot_be_compared_is_said(tab, place, value, said):
+    asked = [*ASKED]
+    asked[place] = value
+    (answer, *_), = tab.compared("ghost", *asked)
+    assert said in answer
