@@ -62,7 +62,7 @@ class SettingsEvents:
 
     def back(self, data: dict) -> dict[Any, Any]:
         asked = data[self.tab.marks.asked] or ""
-        return self.went_back(data, asked) if asked else {self.tab.arithmetic: gr.update()}
+        return self.went_back(data, asked) if asked else {self.tab.arithmetic: gr.update()}  # no version takes an empty answer
 
     def back_all(self, data: dict) -> dict[Any, Any]:
         return self.went_back(data, "")
@@ -74,7 +74,9 @@ class SettingsEvents:
             start = self.start(self.page.space_of(data[self.page.model.workspace]), method)
         except Wrong:
             start = presets.defaults(method)
-        return {**marks.gone_back(self.tab.form, start, asked), self.tab.arithmetic: gr.update()}
+        updates = marks.gone_back(self.tab.form, start, asked)
+        after = {**data, **{component: update["value"] for component, update in updates.items() if "value" in update}}
+        return {**updates, self.tab.arithmetic: self.page.count(after)}
 
     def write(self, data: dict) -> tuple[Any, str]:
         try:

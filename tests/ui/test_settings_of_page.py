@@ -7,6 +7,7 @@ import shutil
 
 import gradio as gr
 import pytest
+from helpers import draw_pictures
 from shown import Shown
 
 from extension_lib import presets, workspace
@@ -136,6 +137,15 @@ def test_the_way_back_leads_to_the_checkpoint_s_preset_and_does_not_mind_what_el
     steps = page.train.form.components["training", "steps"]
     data = {**data_of(page, space.run()), steps: None, page.train.marks.asked: steps.elem_id}
     assert page.events.back(data)[steps]["value"] == 400
+
+
+def test_the_steps_per_epoch_are_reckoned_anew_on_the_way_back(page, space, tmp_path):
+    steps = page.train.form.components["training", "steps"]
+    run = space.run().with_values({"concepts": [{"folder": str(draw_pictures(tmp_path / "pictures"))}]})
+    data = {**data_of(page, run), steps: 7, page.train.marks.asked: steps.elem_id}
+    assert "; 7 steps = " in page.count(data)
+    updates = page.events.back(data)
+    assert f"; {updates[steps]['value']} steps = " in updates[page.train.arithmetic]
 
 
 # ---- text
