@@ -1,10 +1,8 @@
-// Presses two hidden buttons of the page, because Gradio has no timer that all its versions share: "enter" once, which shows the
-// newest workspace, and "poll" while the Train tab can be seen, so that a reloaded page or a second browser follows the same job.
-(function () {
-    const EVERY = 1000, IDLE = 3000, PATIENCE = 5000; // milliseconds
-    let entered = false, asked = 0, before = "";
-
-    const find = (id) => (typeof gradioApp === "function" ? gradioApp() : document).querySelector(id);
+// What the other scripts ask of the page. It comes first, because the WebUI and the app load the scripts by their names.
+window.darkroomPage = (function () {
+    const SOON = 100; // milliseconds in which Gradio takes over what was written into a field
+    const root = () => (typeof gradioApp === "function" ? gradioApp() : document);
+    const find = (id) => root().querySelector(id);
     const seen = (element) => element && element.offsetParent !== null && document.visibilityState === "visible";
 
     function press(id) {
@@ -13,18 +11,20 @@
         return Boolean(button);
     }
 
-    function follow() {
-        // In the WebUI's Gradio a click before everything is mounted breaks the page; what can be seen has been mounted.
-        if (!entered && seen(find("#darkroom_tabs"))) entered = press("#darkroom_enter");
-        const panel = find("#darkroom_live");
-        if (!entered || !seen(panel)) return;
-        const running = panel.querySelector("[data-running]"), ago = Date.now() - asked;
-        const unanswered = panel.innerHTML === before;
-        if (asked && (running ? unanswered && ago < PATIENCE : ago < IDLE)) return;
-        asked = Date.now();
-        before = panel.innerHTML;
-        press("#darkroom_poll");
+    function write(id, value) {
+        const fields = find(id) ? find(id).querySelectorAll("textarea, input[type=text], input[type=number], input[type=range]") : [];
+        for (const field of fields) {
+            field.value = value;
+            field.dispatchEvent(new Event("input", {bubbles: true}));
+            field.dispatchEvent(new Event("change", {bubbles: true}));
+        }
     }
 
-    setInterval(follow, EVERY);
+    // Through a hidden field and the hidden button beside it, which reads the field.
+    function tell(field, value, button) {
+        write(field, value);
+        setTimeout(() => press(button), SOON);
+    }
+
+    return {find, seen, press, write, tell};
 })();

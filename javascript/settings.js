@@ -2,10 +2,8 @@
 // The page says in data-starts what every setting began as and is; a folded part of the page may not have been built yet.
 (function () {
     const EVERY = 700, SETTLE = 60; // milliseconds
-    const root = () => (typeof gradioApp === "function" ? gradioApp() : document);
-    const find = (id) => root().querySelector(id);
-    const seen = (element) => element && element.offsetParent !== null && document.visibilityState === "visible";
-    let told = "", settings = {}, unfolded = null;
+    const {find, seen, tell} = darkroomPage;
+    let told = "", settings = {}, unfolded = null; // the folds that were opened to look into them
 
     // ---- what is changed
 
@@ -35,10 +33,7 @@
 
     function goBack(id) {
         settings[id].now = settings[id].start;
-        const field = find("#darkroom_back textarea, #darkroom_back input");
-        field.value = id;
-        field.dispatchEvent(new Event("input", {bubbles: true}));
-        setTimeout(() => find("#darkroom_back_go").click(), SETTLE);
+        tell("#darkroom_back", id, "#darkroom_back_go");
     }
 
     function backButton(id, ...texts) {
@@ -87,14 +82,15 @@
     }
 
     function foldAgain() {
-        (unfolded || []).filter((head) => head.isConnected && isOpen(head)).forEach((head) => head.click());
+        unfolded.filter((head) => head.isConnected && isOpen(head)).forEach((head) => head.click());
         unfolded = null;
     }
 
     function look(words, only) {
         const looking = words.length > 0 || only, part = find("#darkroom_settings");
+        if (!looking && !unfolded) return;
         part.classList.toggle("darkroom-looking", looking);
-        if (looking) unfold(); else if (unfolded) foldAgain();
+        if (looking) unfold(); else foldAgain();
         let found = 0;
         for (const [id, setting] of Object.entries(settings)) {
             const block = find("#" + CSS.escape(id));

@@ -33,7 +33,7 @@ class Page:
     def __init__(self, host: Host, extra: Callable[[], Any] | None = None):
         self.host = host
         self.draw_notice()
-        # javascript/darkroom.js presses these two.
+        # javascript/follow.js presses these two.
         self.entering = gr.Button("enter", elem_id="darkroom_enter", elem_classes=["darkroom-hidden"])
         self.poll = gr.Button("poll", elem_id="darkroom_poll", elem_classes=["darkroom-hidden"])
         with gr.Tabs(elem_id="darkroom_tabs") as self.tabs:
