@@ -45,7 +45,6 @@ def model(view):
     with frozen(view.unet, view.text_model, view.vae):
         yield view
         view.unpark()
-        view.parked.clear()
 
 
 @pytest.fixture

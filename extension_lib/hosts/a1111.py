@@ -84,15 +84,13 @@ class A1111:
             with queued("Darkroom pictures"):
                 return [draw_whole(p) for p in pictures]
         view = self.lent
-        view.unpark()
         forget_encoded_prompts()
-        with attention_of_the_user(), progress_kept():
+        with view.unparked(), attention_of_the_user(), progress_kept():
             try:
                 return [draw_one(p, view.sd_model) for p in pictures]
             finally:
                 forget_encoded_prompts()
                 drop_networks(view.sd_model)
-                view.repark()
 
     def loaded(self, path: Path, kind: str) -> dict[str, Tensor]:
         with nullcontext() if self.lent else queued("Darkroom check"):

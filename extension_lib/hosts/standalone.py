@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -92,15 +92,13 @@ class Standalone:
                 finally:
                     self.lent = None
                     view.unpark()
-                    view.parked.clear()
 
     def draw(self, pictures: list[Picture]) -> list[Image.Image]:
         with self.lock:
             loaded = self.lent or self.load(self.current_or_fail())
-            loaded.view.unpark()
             images: dict[int, Image.Image] = {}
             undisturbed = nullcontext() if loaded is self.lent else frozen(loaded.view.unet, loaded.view.text_model)
-            with undisturbed, self.known_words(loaded.view):
+            with undisturbed, loaded.view.unparked(), self.known_words(loaded.view):
                 for wanted, numbered in grouped_by_tags(pictures).items():
                     files = [(self.file_of(tag), tag) for tag in wanted]
                     adapters = [(path, tag) for path, tag in files if tag.kind == "lora"]
@@ -110,7 +108,6 @@ class Standalone:
                           merging.before_attention(layers, networks)):
                         drawn = sampling.draw(loaded.view, loaded.betas, [p for _, p in numbered])
                     images.update(zip((n for n, _ in numbered), drawn))
-            loaded.view.repark()
             return [images[n] for n in range(len(pictures))]
 
     @contextmanager
@@ -126,13 +123,14 @@ class Standalone:
 
     @contextmanager
     def known_words(self, view: DiffusersView) -> Iterator[None]:
-        """Within, every file in the folder of embeddings is a word, unless one of that name is being learned."""
+        """Within, every file in the folder of embeddings that fits this checkpoint is a word, but those being learned."""
         with ExitStack() as undo:
             for path in sorted(self.folders.embeddings.rglob("*")) if self.folders.embeddings.exists() else []:
                 if path.suffix in embedding.SUFFIXES and not view.words.has(path.stem):
-                    vectors = embedding_of(path, view)["vectors"]
-                    view.add_word(path.stem, vectors.to(view.device))
-                    undo.callback(view.remove_word, path.stem)
+                    with suppress(HostError):  # as in the WebUI, one of another family keeps no picture from being drawn
+                        vectors = embedding_of(path, view)["vectors"]
+                        view.add_word(path.stem, vectors.to(view.device))
+                        undo.callback(view.remove_word, path.stem)
             yield
 
     def current_or_fail(self) -> Checkpoint:

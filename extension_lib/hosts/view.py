@@ -44,14 +44,13 @@ class View:
         encoder = self.family.text_encoders[0]
         for name, module in self.text_model.named_modules():
             if isinstance(module, ADAPTABLE):
-                path = name if name.startswith("text_model.") else f"text_model.{name}"  # transformers 5 left it out
-                yield Layer(lora_key(encoder.prefix, path), encoder.part, module, tuple(module.weight.shape))
+                yield Layer(lora_key(encoder.prefix, text_path(name)), encoder.part, module, tuple(module.weight.shape))
 
     def weights(self) -> list[Weight]:
         encoder = self.family.text_encoders[0]
         found = [Weight(f"model.diffusion_model.{self.compvis_path(name)}", "unet", p) for name, p in self.unet.named_parameters()]
         for name, parameter in self.text_model.named_parameters():
-            path = name if name.startswith("text_model.") else f"text_model.{name}"
+            path = text_path(name)
             if ".embeddings." not in path:
                 found.append(Weight(f"{encoder.checkpoint}{path}", encoder.part, parameter))
         return found
@@ -126,13 +125,24 @@ class View:
         self.parked.add(part)
 
     def unpark(self) -> None:
-        """Everything back on the device, as drawing needs it."""
-        for part in self.parked:
-            self.module_of(part).to(self.device)
+        while self.parked:
+            self.module_of(self.parked.pop()).to(self.device)
 
-    def repark(self) -> None:
-        for part in self.parked:
-            self.module_of(part).to("cpu")
+    @contextmanager
+    def unparked(self) -> Iterator[None]:
+        """Within, everything is on the device, as drawing needs it."""
+        parked = tuple(self.parked)
+        self.unpark()
+        try:
+            yield
+        finally:
+            for part in parked:
+                self.park(part)
 
     def module_of(self, part: str) -> nn.Module:
         return {"vae": self.vae, "te": self.text_model}[part]
+
+
+def text_path(name: str) -> str:
+    """A text encoder's module as files name it; transformers 5 left the beginning out."""
+    return name if name.startswith("text_model.") else f"text_model.{name}"

@@ -32,7 +32,6 @@ def learned(view, tmp_path_factory):
         state = {k: v.detach().clone() for k, v in trainable.state_dict().items() if k.endswith("lora_up.weight")}
         trainable.detach()
         view.unpark()
-        view.parked.clear()
     if os.environ.get("WRITE_GOLDEN"):
         GOLDEN.mkdir(exist_ok=True)
         (GOLDEN / "parity.json").write_text(json.dumps(losses(events)) + "\n", encoding="utf-8")
