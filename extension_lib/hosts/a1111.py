@@ -11,7 +11,7 @@ from torch import Tensor
 from ..events import Began, Event, Prepared, Previewed, Stepped
 from ..host import Checkpoint, HostError, Interrupted, Picture
 from ..model import Model
-from . import a1111_describe
+from . import a1111_describe, webui_folders
 from .a1111_borrow import (
     attention_of_the_user,
     drop_networks,
@@ -26,7 +26,6 @@ from .a1111_loaders import LOADERS, lora_extension
 from .a1111_view import GONE, LentView
 from .detect import require_sd1
 from .lent import frozen
-from .webui_folders import folders
 
 
 class A1111:
@@ -34,16 +33,16 @@ class A1111:
     unsupported = ""
 
     def __init__(self) -> None:
-        self.folders = folders()
+        self.folders = webui_folders.folders()
         self.lent: LentView | None = None
 
     def checkpoints(self) -> list[Checkpoint]:
-        return [as_checkpoint(info) for info in sd_models.checkpoints_list.values()]
+        return webui_folders.checkpoints()
 
     def current(self) -> Checkpoint | None:
         model = sd_models.model_data.sd_model
         info = model.sd_checkpoint_info if model else sd_models.checkpoint_aliases.get(shared.opts.sd_model_checkpoint)
-        return as_checkpoint(info) if info else next(iter(self.checkpoints()), None)
+        return webui_folders.as_checkpoint(info) if info else next(iter(self.checkpoints()), None)
 
     def tokens(self) -> Callable[[str], Sequence[int]] | None:
         model = sd_models.model_data.sd_model
@@ -128,10 +127,6 @@ class A1111:
         shared.reload_hypernetworks()
         if self.lent is None:
             reread_embeddings()
-
-
-def as_checkpoint(info: Any) -> Checkpoint:
-    return Checkpoint(info.title, Path(info.filename), info.sha256 or "")
 
 
 def refuse_how_it_runs() -> None:

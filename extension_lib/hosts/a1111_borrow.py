@@ -67,27 +67,28 @@ def prepared_for_training(sd_model: Any) -> Iterator[None]:
 def differentiable_attention() -> Iterator[None]:
     """The WebUI's plain scaled-dot-product attention, which autograd knows, in place of the chosen optimisation."""
     chosen = sd_hijack.current_optimizer
-    sd_hijack.undo_optimizations()
-    sd_hijack_optimizations.SdOptimizationSdp().apply()
+    use_attention(sd_hijack_optimizations.SdOptimizationSdp())
     try:
         yield
     finally:
-        sd_hijack.undo_optimizations()
-        if chosen is not None:
-            chosen.apply()
+        use_attention(chosen)
 
 
 @contextmanager
 def attention_of_the_user() -> Iterator[None]:
     """While lent: the attention that txt2img uses, so that a preview is what txt2img will give."""
-    sd_hijack.undo_optimizations()
-    if sd_hijack.current_optimizer is not None:
-        sd_hijack.current_optimizer.apply()
+    use_attention(sd_hijack.current_optimizer)
     try:
         yield
     finally:
-        sd_hijack.undo_optimizations()
-        sd_hijack_optimizations.SdOptimizationSdp().apply()
+        use_attention(sd_hijack_optimizations.SdOptimizationSdp())
+
+
+def use_attention(optimization: Any) -> None:
+    """In place of the one in use; None is the model's own."""
+    sd_hijack.undo_optimizations()
+    if optimization is not None:
+        optimization.apply()
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from modules import sd_models
 from ..events import Event
 from ..host import Checkpoint, HostError, Picture
 from ..model import Model
-from .webui_folders import folders
+from . import webui_folders
 
 NOT_YET = "Darkroom cannot train in Forge yet; train in AUTOMATIC1111's WebUI or standalone, and use the files here."
 
@@ -20,10 +20,10 @@ class Forge:
     unsupported = NOT_YET
 
     def __init__(self) -> None:
-        self.folders = folders()
+        self.folders = webui_folders.folders()
 
     def checkpoints(self) -> list[Checkpoint]:
-        return [Checkpoint(info.title, Path(info.filename), info.sha256 or "") for info in sd_models.checkpoints_list.values()]
+        return webui_folders.checkpoints()
 
     def current(self) -> Checkpoint | None:
         return next(iter(self.checkpoints()), None)

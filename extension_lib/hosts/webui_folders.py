@@ -1,10 +1,11 @@
-"""Where a WebUI keeps its files; the same in all its kinds."""
+"""What a WebUI has and where; the same in all its kinds."""
 
 from pathlib import Path
+from typing import Any
 
-from modules import paths, shared
+from modules import paths, sd_models, shared
 
-from ..host import Folders
+from ..host import Checkpoint, Folders
 
 
 def folders() -> Folders:
@@ -12,3 +13,12 @@ def folders() -> Folders:
     return Folders(lora=Path(options.lora_dir), embeddings=Path(options.embeddings_dir),
                    hypernetworks=Path(options.hypernetwork_dir), checkpoints=Path(options.ckpt_dir or models / "Stable-diffusion"),
                    workspaces=models / "darkroom")
+
+
+def checkpoints() -> list[Checkpoint]:
+    return [as_checkpoint(info) for info in sd_models.checkpoints_list.values()]
+
+
+def as_checkpoint(info: Any) -> Checkpoint:
+    """info: the WebUI's CheckpointInfo."""
+    return Checkpoint(info.title, Path(info.filename), info.sha256 or "")
