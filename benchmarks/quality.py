@@ -20,7 +20,7 @@ from extension_lib.run import Run
 from toyland.judge import Judge
 from toyland.measure import COUNT, pictures, prompts
 from toyland.subjects import SUBJECTS, Subject
-from toyland.trial import files_of, judged, run_for, tag, train
+from toyland.trial import files_of, judged, run_for, seconds_of, tag, train
 
 from .cells import DOCS, Table
 
@@ -32,15 +32,14 @@ FIGURES = ("fidelity", "prompt_fidelity", "drift", "diversity", "memorisation")
 def cell(host: Standalone, judge: Judge, subject: Subject, run: Run, count: int = COUNT) -> dict[str, Any]:
     """Trains and judges; writes the cell's pictures into the grid's folder."""
     job = train(host, run)
-    if job.ended is None or job.ended.failed:
-        raise RuntimeError(job.ended.why if job.ended else "The run did not end.")
+    seconds = seconds_of(job)
     figures = judged(host, judge, subject, run, count=count).as_dict()
     shown = pictures(prompts(subject), tag(run))[:SHOWN]
     if run.method.product != "checkpoint":
         strip(host.draw(shown)).save(picture_of(run.method.name, subject))
     return {"method": run.method.name, "subject": subject.name, **figures,
             "steps": len([e for e in job.history if isinstance(e, Stepped)]),
-            "seconds": round(job.times[-1][0] - job.times[0][0], 1),
+            "seconds": round(seconds, 1),
             "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
             "file_kib": sum(f.stat().st_size for f in files_of(job)) // 1024}
 

@@ -26,7 +26,7 @@ from toyland.measure import COUNT, fidelity, mean, pictures, prompt_fidelity, pr
 from toyland.scene import draw_with_mask
 from toyland.settings import SETTINGS
 from toyland.subjects import SUBJECTS, Subject, training_scenes
-from toyland.trial import run_for, tag, train
+from toyland.trial import run_for, seconds_of, tag, train
 
 from .cells import DOCS, Table
 
@@ -83,12 +83,10 @@ def run_of(host: Standalone, subjects: list[Subject], method: str, remedy: Remed
 def trained(host: Standalone, run: Run) -> float:
     """Seconds of training; a checkpoint is left loaded."""
     host.load(chosen(host, "toyland"))
-    job = train(host, run)
-    if job.ended is None or job.ended.failed:
-        raise RuntimeError(job.ended.why if job.ended else "The run did not end.")
+    seconds = seconds_of(train(host, run))
     if run.method.product == "checkpoint":
         host.load(chosen(host, run.output.name))
-    return round(job.times[-1][0] - job.times[0][0], 1)
+    return round(seconds, 1)
 
 
 def of_one(host: Standalone, judge: Judge, run: Run, subject: Subject) -> dict[str, Any]:

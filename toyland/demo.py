@@ -16,7 +16,7 @@ from extension_lib.hosts.standalone import Standalone
 from .judge import Judge
 from .measure import CFG, STEPS, Figures
 from .subjects import SUBJECTS
-from .trial import files_of, judged, run_for, train
+from .trial import files_of, judged, run_for, seconds_of, train
 
 OUT = Path("demo-out")
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -29,11 +29,11 @@ def main() -> int:
     run = run_for(host, subject, saving={"save_every": 100})
     print(f"Training a LoRA on {len(list(subject.folder.glob('*.png')))} pictures of {subject.prompt} ...", flush=True)
     job = train(host, run, say=lambda line: print(line, flush=True))
-    ended = job.ended
-    if ended is None or ended.failed:
-        print(ended.why if ended else "The run did not end.", file=sys.stderr)
+    try:
+        seconds_train = seconds_of(job)
+    except RuntimeError as error:
+        print(error, file=sys.stderr)
         return 1
-    seconds_train = job.times[-1][0] - job.times[0][0]
     files = [str(path) for path in files_of(job)]
     print("Drawing weight against step ...", flush=True)
     picture = Picture("", steps=STEPS, cfg=CFG, width=64, height=64)

@@ -52,6 +52,13 @@ def train(host: Standalone, run: Run, say: Any = None) -> jobs.Job:
     return job
 
 
+def seconds_of(job: jobs.Job) -> float:
+    """How long it trained. Raises RuntimeError, saying why, for a run that failed."""
+    if job.ended is None or job.ended.failed:
+        raise RuntimeError(job.ended.why if job.ended else "The run did not end.")
+    return job.times[-1][0] - job.times[0][0]
+
+
 def files_of(job: jobs.Job) -> list[Path]:
     return [event.path for event in job.history if isinstance(event, Saved)]
 
