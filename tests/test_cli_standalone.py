@@ -98,7 +98,7 @@ def test_every_setting_is_listed(capsys):
         assert f"[{section}]" in listed and all(f"  {o.name} = " in listed for o in options(cls))
 
 
-def test_the_practice_model_is_installed_into_a_webui(tmp_path, capsys):
+def test_the_practice_model_is_installed_into_a_webui(tmp_path):
     folder = tmp_path / "模型 Stable-diffusion"
     folder.mkdir()
     assert cli.main(["practice", str(folder)]) == 0

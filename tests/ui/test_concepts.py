@@ -148,7 +148,7 @@ def test_without_describers_their_controls_are_hidden(tmp_path):
     assert page.concepts.tools.describing.visible is False
 
 
-def test_dropped_pictures_are_copied_and_the_concept_uses_them(page, folder, tmp_path):
+def test_dropped_pictures_are_copied_and_the_concept_uses_them(page, folder):
     tab = page.concepts
     dropped = [SimpleNamespace(name=p) for p in paths(folder)[:2]]
     answer, _, concepts, *_ = page.take_in(said(page, folder, also={tab.drop: dropped}))

@@ -28,7 +28,7 @@ def is_said(page, selector, words):
                            arg=[selector, words])
 
 
-def test_a_chinese_browser_sees_chinese_from_the_first_tab_to_the_end_of_a_run(url, host, folder):
+def test_a_chinese_browser_sees_chinese_from_the_first_tab_to_the_end_of_a_run(url, folder):
     with opened(url, locale="zh-CN") as page:
         entered(page)
         fill(page, "darkroom_new_name", "Style")

@@ -78,7 +78,7 @@ def test_concepts_can_be_added_and_each_keeps_what_was_typed(page):
                            "#darkroom_concepts_instance_prompt input').value === 'a zwx ghost'")
 
 
-def test_weight_is_compared_with_step(page, host):
+def test_weight_is_compared_with_step(page):
     choose_tab(page, "Compare")
     page.click("#darkroom_refresh_loras")
     page.locator("#darkroom_compare_name input").click()
@@ -115,7 +115,7 @@ def test_what_was_learned_is_compared_by_one_click_and_the_best_cell_used(page, 
     page.wait_for_selector("#darkroom_compare_answer >> text=as it was before")
 
 
-def test_a_grid_can_be_cancelled_and_looked_at_again(page, host):
+def test_a_grid_can_be_cancelled_and_looked_at_again(page):
     choose_tab(page, "Compare")
     page.click("#darkroom_compare_learned")
     page.wait_for_selector("#darkroom_grid .darkroom-cell")

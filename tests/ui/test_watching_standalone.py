@@ -56,7 +56,7 @@ def test_discarding_asks_once_more_and_leaves_no_file(page, host, folder):
     page.wait_for_selector("#darkroom_discard:disabled >> text=Stop and discard")
 
 
-def test_previews_are_a_film_and_copies_a_list_and_runs_stand_side_by_side(page, url, folder):
+def test_previews_are_a_film_and_copies_a_list_and_runs_stand_side_by_side(page, folder):
     create(page, "film")
     show_pictures(page, folder)
     choose_tab(page, "Train")
