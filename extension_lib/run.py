@@ -219,9 +219,10 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     out = dict(values)
     for name, change in changes.items():
         old = out.get(name)
-        both = isinstance(change, Mapping) and isinstance(old, Mapping)
-        other = both and name == "method" and change.get("name", old.get("name")) != old.get("name")
-        out[name] = {**old, **change} if both and not other else change
+        out[name] = change
+        if isinstance(change, Mapping) and isinstance(old, Mapping):
+            other = name == "method" and change.get("name", old.get("name")) != old.get("name")
+            out[name] = change if other else {**old, **change}
     return out
 
 

@@ -37,6 +37,7 @@ class Job:
     discard_why: str = ""
     save_now: bool = False
     pause_wish: bool = False
+    preferred: int | None = None  # the step whose copy a person likes best
     changed: threading.Condition = field(default_factory=threading.Condition)
     times: list[tuple[float, int]] = field(default_factory=list)  # when each step ended
     record: Record | None = None

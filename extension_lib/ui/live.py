@@ -5,9 +5,10 @@ from html import escape
 from typing import TypeVar
 
 from .. import memory
-from ..events import Alarmed, Event, Measured, Prepared, Saved, Stepped, Warned
+from ..events import Alarmed, Event, Measured, Prepared, Stepped, Warned
 from ..training.held_out import best
 from ..training.job import Job
+from ..training.preferred import saved_at
 from .curve import Line, legend, raw_and_smooth, svg
 
 E = TypeVar("E", bound=Event)
@@ -114,7 +115,7 @@ def losses(job: Job, stepped: Sequence[Stepped], measured: Sequence[Measured]) -
     lines = [*raw_and_smooth("class", of_class), *raw_and_smooth("instance", [(e.step, e.loss) for e in stepped]), fixed]
     names = [("instance", "pictures"), *([("class", "class pictures")] if of_class else []),
              *([("fixed", fixed_name(measured))] if measured else [])]
-    marks = [step for step, _ in saved_at(job)]
+    marks = [step for step, _ in saved_at(list(job.history))]
     return (legend(names) + svg(lines, job.run.training.steps, f"Loss by step, now {stepped[-1].loss:.4f}", marks)
             + alone(fixed, job, measured, marks))
 
@@ -137,34 +138,26 @@ def rates(job: Job, stepped: Sequence[Stepped]) -> str:
         height=80, unit="{:.0e}")
 
 
-def saved_at(job: Job) -> list[tuple[int, Saved]]:
-    """Each copy with its step of this run; a copy's own number counts the workspace's lifetime."""
-    out, step = [], 0
-    for event in list(job.history):
-        if isinstance(event, Stepped):
-            step = event.step
-        elif isinstance(event, Saved):
-            out.append((step, event))
-    return out
-
-
 def copies(job: Job) -> str:
     """The saved copies that are still there, the newest first, with the best one's badge."""
-    saved = [(step, event) for step, event in saved_at(job) if event.path.exists()]
+    saved = [(step, event) for step, event in saved_at(list(job.history)) if event.path.exists()]
     if not saved:
         return ""
     found, at = best(list(job.history)), {e.step: e for e in of_kind(job, Measured)}
     top = found.saved.path if found else None
     column = "<th>loss, held out</th>" if any(e.held_out for e in at.values()) else "<th>loss, fixed noise</th>"
-    rows = "".join(
-        f'<tr class="{"best" if event.path == top else ""}"><td>{step}</td><td>{escape(event.path.name)}'
-        f'{BEST if event.path == top else ""}</td><td>{f"{at[step].loss:.4f}" if step in at else ""}</td></tr>'
-        for step, event in reversed(saved[-COPIES:]))
+    rows = []
+    for step, event in reversed(saved[-COPIES:]):
+        badges = (BEST if event.path == top else "") + (PREFERRED if step == job.preferred else "")
+        loss = f"{at[step].loss:.4f}" if step in at else ""
+        rows.append(f'<tr class="{"best" if badges else ""}"><td>{step}</td><td>{escape(event.path.name)}{badges}</td>'
+                    f"<td>{loss}</td></tr>")
     return (f'<table class="darkroom-copies"><caption>Saved copies{why_no_best(at, len(saved)) if not found else ""}</caption>'
-            f"<tr><th>step</th><th>file</th>{column if at else '<th></th>'}</tr>{rows}</table>")
+            f"<tr><th>step</th><th>file</th>{column if at else '<th></th>'}</tr>{''.join(rows)}</table>")
 
 
 BEST = ' <span class="darkroom-badge best" title="The lowest loss on the pictures held out">best</span>'
+PREFERRED = ' <span class="darkroom-badge best" title="You chose it by its previews">your choice</span>'
 
 
 def why_no_best(at: dict[int, Measured], count: int) -> str:

@@ -5,10 +5,12 @@ from typing import Any
 import gradio as gr
 
 from .. import methods
+from ..disk import SaveError
 from ..events import Previewed, Saved
 from ..host import Host
 from ..run import Run
 from ..training import job as jobs
+from ..training import preferred
 from ..training.job import Job
 from .film import film
 from .form import Form
@@ -65,6 +67,9 @@ class TrainTab:
                 self.live = gr.HTML(elem_id="darkroom_live")
                 self.compare = gr.Button("Compare what was learned", elem_id="darkroom_learned")
                 self.previews = gr.HTML(elem_id="darkroom_previews")
+                # javascript/previews.js writes the step here whose star was pressed, and presses the button.
+                self.star = unsaved(gr.Textbox(label="Star", elem_id="darkroom_star", elem_classes=["darkroom-hidden"]))
+                self.prefer = gr.Button("prefer", elem_id="darkroom_prefer", elem_classes=["darkroom-hidden"])
                 self.seen = gr.State("")
                 self.begun = gr.State(None)  # the run that the last press of Train began
         self.wire()
@@ -73,6 +78,7 @@ class TrainTab:
         self.pause.click(pause_or_go_on, None, [self.answer], queue=False)
         self.save_now.click(save_now, None, [self.answer], queue=False)
         self.stop.click(stop, None, [self.answer], queue=False)
+        self.prefer.click(prefer, [self.star], [self.answer, self.live, self.previews, self.seen], queue=False)
         self.discard.click(discard, [self.discard], [self.answer, self.discard], queue=False)
 
     def shown_of_job(self) -> list[Any]:
@@ -100,7 +106,7 @@ def seen_of(job: Job | None) -> str:
     """What of a job buttons and previews depend on."""
     if job is None:
         return "none"
-    return f"{id(job)} {len(of_kind(job, Previewed))} {len(of_kind(job, Saved))} {job.paused} {bool(job.ended)}"
+    return f"{id(job)} {len(of_kind(job, Previewed))} {len(of_kind(job, Saved))} {job.paused} {bool(job.ended)} {job.preferred}"
 
 
 def pause_or_go_on() -> str:
@@ -139,6 +145,19 @@ def discard(said: str) -> tuple[str, Any]:
         return message("What was learned since the last save will be lost. Press again to discard it."), gr.update(value=REALLY)
     job.discard()
     return message("Stopping after this step. What was saved before stays as it is.", good=True), gr.update(value=DISCARD)
+
+
+def prefer(step: str) -> tuple[str, str, str, str]:
+    """The answer, the panel, the film and what they depend on after a star was pressed."""
+    job = jobs.jobs[-1] if jobs.jobs else None
+    if job is None:
+        return message(NOTHING), panel(job), film(job), seen_of(job)
+    try:
+        names = ", ".join(path.name for path in preferred.prefer(job, int(step)))
+        said = message(f"{names} wears the badge now, and this preview is its picture.", good=True)
+    except (preferred.NoCopy, SaveError) as error:
+        said = message(str(error))
+    return said, panel(job), film(job), seen_of(job)
 
 
 def help_of(name: str) -> str:

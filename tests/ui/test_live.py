@@ -3,15 +3,18 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from PIL import Image
 
 from extension_lib import workspace
 from extension_lib.events import Alarmed, Began, Ended, Measured, Paused, Previewed, Saved, Stepped
+from extension_lib.host import Folders
 from extension_lib.run import from_dict
 from extension_lib.training.job import Job
 from extension_lib.training.past import listed, readable
+from extension_lib.training.preferred import NoCopy, prefer
 from extension_lib.training.record import recording
 from extension_lib.ui import live, runs_tab
 from extension_lib.ui.curve import Line, svg
@@ -84,6 +87,21 @@ def test_without_pictures_held_out_it_says_how_to_find_the_best(tmp_path):
 def test_the_film_has_a_row_per_prompt_and_a_column_per_step():
     shown = film(job(*(Previewed(n, [Image.new("RGB", (640, 320))] * 2) for n in (10, 20, 30))))
     assert shown.count("<tr>") == 3 and shown.count("<img") == 6 and "a zwx ghost at step 20" in shown
+
+
+def test_a_star_prefers_a_copy_which_wears_a_badge_and_gets_the_preview_as_its_picture(tmp_path):
+    folders = Folders(*[tmp_path] * 5)
+    one = Job(RUN, SimpleNamespace(folders=folders), None, None, history=[
+        Stepped(10, 0.1, 1e-4), Previewed(10, [Image.new("RGB", (8, 8), "red")]), Saved(310, tmp_path / "ghost-000310.safetensors"),
+        Stepped(20, 0.1, 1e-4), Previewed(20, [Image.new("RGB", (8, 8), "blue")])])
+    assert "darkroom-star" not in film(one)  # the copy is gone
+    (tmp_path / "ghost-000310.safetensors").touch()
+    assert film(one).count("darkroom-star") == 1 and 'data-step="10"' in film(one)
+    prefer(one, 10)
+    assert "your choice" in live.panel(one) and 'aria-pressed="true"' in film(one)
+    assert Image.open(tmp_path / "ghost-000310.png").getpixel((0, 0)) == (255, 0, 0)
+    with pytest.raises(NoCopy, match="no copy of step 20"):
+        prefer(one, 20)
 
 
 def test_a_long_film_keeps_the_first_and_the_last_step():
