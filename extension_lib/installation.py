@@ -12,12 +12,10 @@ MODULES = ("lycoris", "tomli_w")
 
 def problem() -> str:
     """One line about what is missing, or ""."""
-    missing = [name for name in MODULES if importlib.util.find_spec(name) is None]
-    if not missing:
-        return ""
-    if PROBLEM.exists():
+    if PROBLEM.exists():  # also of a package that is there and cannot be imported
         return PROBLEM.read_text(encoding="utf-8").strip()
-    return f"Darkroom needs {' and '.join(missing)}, and they are not installed yet."
+    missing = [name for name in MODULES if importlib.util.find_spec(name) is None]
+    return f"Darkroom needs {' and '.join(missing)}, and they are not installed yet." if missing else ""
 
 
 def retry() -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from extension_lib import installation
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -63,6 +65,14 @@ def test_without_network_there_is_a_sentence_no_stamp_and_the_webui_starts(folde
     assert env_proof.returncode == 0
     assert not (folder / ".installed.json").exists()
     assert "not-there-at-all, which could not be added" in (folder / ".install-problem.txt").read_text(encoding="utf-8")
+
+
+def test_the_page_says_what_could_not_be_added_until_it_is_there(tmp_path, monkeypatch):
+    """Also when the package is installed, but in a version that cannot be imported."""
+    monkeypatch.setattr(installation, "PROBLEM", tmp_path / "problem.txt")
+    assert installation.problem() == ""
+    (tmp_path / "problem.txt").write_text("It installs, but cannot be imported here.\n", encoding="utf-8")
+    assert installation.problem() == "It installs, but cannot be imported here."
 
 
 def test_pip_is_held_to_every_installed_version(install, monkeypatch):
