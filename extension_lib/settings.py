@@ -68,6 +68,8 @@ def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
 def checked(option: Option, value: Any, where: str) -> Any:
     """The value converted to the option's kind and held against its limits; raises SettingError."""
     value = CONVERTERS[option.kind](value, where)
+    if option.folder:
+        value = value.strip('"')  # Windows copies a path in quotes
     if option.choices and value not in option.choices:
         raise SettingError(f"{where} is {value!r}, but must be one of {', '.join(option.choices)}.")
     if option.min is not None and value < option.min:

@@ -74,3 +74,7 @@ def test_a_run_that_cannot_start_says_what_is_missing(changes, said):
     require_startable(from_dict(whole))
     with pytest.raises(SettingError, match=said):
         require_startable(from_dict(merged(whole, changes)))
+
+
+def test_a_folder_may_stand_in_the_quotes_in_which_windows_copies_it():
+    assert from_dict({"concepts": [{"folder": '"C:\\my pictures"'}]}).concepts[0].folder == "C:\\my pictures"
