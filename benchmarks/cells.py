@@ -1,8 +1,9 @@
 """A table whose cells are kept as they end, under a hash of settings and code, so that a long measurement can be interrupted."""
 
+import ast
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,18 +12,48 @@ from extension_lib.run import Run, to_dict
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
-CODE = ("methods", "training", "diffusion", "data", "hosts")
 DATA = ("base.safetensors", "judge.safetensors", "judge.json", "subjects")
 
 
-def hash_of_code() -> str:
-    """Of all that decides what a run learns and how it is judged."""
+def depends_on(*names: str) -> set[Path]:
+    """The files of these modules and of all of this project that they import, directly or not."""
+    found: set[Path] = set()
+    waiting = [path for name in names if (path := file_of(name))]
+    while waiting:
+        path = waiting.pop()
+        if path not in found:
+            found.add(path)
+            waiting += filter(None, map(file_of, imported(path)))
+    return found
+
+
+def file_of(module: str) -> Path | None:
+    """A module's or a package's file; None for what is not this project's."""
+    path = ROOT.joinpath(*module.split("."))
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.exists()), None)
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The full names of what a file imports; also of names that are no modules."""
+    package = path.relative_to(ROOT).parent.parts
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            parts = package[:len(package) - node.level + 1] if node.level else ()
+            module = ".".join((*parts, *([node.module] if node.module else [])))
+            yield module
+            yield from (f"{module}.{alias.name}" for alias in node.names)
+
+
+def hash_of_code(method: str) -> str:
+    """Of all that decides what a method learns and how it is judged; comments and layout are no matter."""
     digest = hashlib.sha256()
-    paths = [*(ROOT / "extension_lib" / name for name in CODE), *(ROOT / "toyland" / name for name in DATA)]
-    for path in paths:
-        for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-            if file.is_file() and "__pycache__" not in file.parts:
-                digest.update(file.read_bytes())
+    for path in sorted(depends_on("toyland.trial", f"extension_lib.methods.{method}")):
+        digest.update(ast.unparse(ast.parse(path.read_text(encoding="utf-8"))).encode())
+    for file in sorted(file for name in DATA for file in [ROOT / "toyland" / name, *(ROOT / "toyland" / name).rglob("*")]):
+        if file.is_file():
+            digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
@@ -30,13 +61,14 @@ class Table:
     """Cells by name in a JSON file."""
 
     def __init__(self, path: Path):
-        self.path, self.code = path, hash_of_code()
+        self.path = path
         self.cells: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["cells"] if path.exists() else {}
 
     def cell(self, name: str, run: Run, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The kept cell of this name when settings and code are the same; else it is made, and the file written at once."""
         settings = {**to_dict(run), "concepts": sorted({c.class_prompt for c in run.concepts})}  # where pictures lie is no matter
-        key = hashlib.sha256((json.dumps(settings, sort_keys=True, default=str) + self.code).encode()).hexdigest()[:16]
+        said = json.dumps(settings, sort_keys=True, default=str) + hash_of_code(run.method.name)
+        key = hashlib.sha256(said.encode()).hexdigest()[:16]
         if self.cells.get(name, {}).get("key") != key:
             self.cells[name] = {"key": key, **make()}
             write_text(self.path, json.dumps({"cells": self.cells}, indent=1) + "\n")

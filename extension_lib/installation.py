@@ -7,7 +7,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[1]
 PROBLEM = HERE / ".install-problem.txt"
-MODULES = ("lycoris", "tomli_w")
+MODULES = ("lycoris", "tomli_w", *(() if sys.version_info >= (3, 11) else ("tomli",)))
 
 
 def problem() -> str:

@@ -16,7 +16,8 @@ ABOUT, SETTINGS, STATE, RUNS = "workspace.toml", "run.toml", "state.safetensors"
 EVENTS, LAST = "events.jsonl", 8192  # bytes
 TRASH, PRESETS = "trash", "presets"
 NOW = "%Y-%m-%d %H:%M"
-BESIDE = (TRASH, PRESETS, "exports", "class pictures")  # what else lies where workspaces lie
+COMPARED = "compared"  # grids of files without a workspace
+BESIDE = (TRASH, PRESETS, COMPARED, "exports", "class pictures")  # what else lies where workspaces lie
 
 
 class WorkspaceError(ValueError):

@@ -47,10 +47,20 @@ def free_port() -> int:
 @contextmanager
 def served(host):
     """The standalone app in the background; gives its address."""
-    from extension_lib.ui.app import built, script, style
+    from extension_lib.ui.app import built
 
-    blocks, port = built(host), free_port()
-    blocks.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, css=style(), head=script(), quiet=True)
+    with launched(built(host)) as address:
+        yield address
+
+
+@contextmanager
+def launched(blocks, **options):
+    """Gradio's blocks in the background, with our scripts and style; gives their address."""
+    from extension_lib.ui.app import script, style
+
+    port = free_port()
+    blocks.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, css=style(), head=script(), quiet=True,
+                  **options)
     yield f"http://127.0.0.1:{port}"
     blocks.close()
 

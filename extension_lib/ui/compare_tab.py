@@ -25,8 +25,6 @@ from .live import bar, message
 from .parts import NAMES, drawing_run, refresh_button, unsaved
 from .wrong import Wrong
 
-UNKNOWN = "compared"  # among the workspaces: grids of files without one
-
 
 class CompareTab:
     def __init__(self, host: Host):
@@ -100,7 +98,7 @@ class CompareTab:
         return [series.label for series in self.library()]
 
     def root(self, space: str | None) -> Path:
-        return self.host.folders.workspaces / file_name(space or UNKNOWN, "workspace's name")
+        return self.host.folders.workspaces / file_name(space or workspace.COMPARED, "workspace's name")
 
     def listed(self, space: str | None) -> tuple[Any, Any]:
         return gr.update(choices=self.names()), gr.update(choices=kept.listed(self.root(space)), value=None)
@@ -118,14 +116,15 @@ class CompareTab:
         return [front, bar(0.0), gr.update(choices=self.names(), value=values[0]), *values[1:]]
 
     def last_run(self, space: str | None) -> Run:
-        """Of this process, else of the workspace. Raises SettingError."""
-        job = jobs.jobs[-1] if jobs.jobs else None
-        if job and not job.ended and not job.paused:
+        """The workspace's, where the grid will be kept too. Raises SettingError."""
+        job = jobs.running()
+        if job and not job.paused:
             raise SettingError(f"{job.run.output.name} is being trained. Pause it, or wait until it is done.")
-        if job:
-            return job.run
         if not space:
             raise SettingError("Nothing has been trained yet.")
+        job = next((job for job in reversed(jobs.jobs) if job.workspace.name == space), None)
+        if job:
+            return job.run  # whose name may have a version behind it
         return workspace.opened(self.host.folders.workspaces, space).run()
 
     def name_of(self, run: Run) -> str:

@@ -171,8 +171,8 @@ class Page:
 
     def wire_train(self) -> None:
         tab = self.train
-        tab.method.input(self.change_method, self.everything, [tab.method_help, tab.marks.starts, *tab.form.everything()],
-                         queue=False)
+        tab.method.input(self.change_method, self.everything,
+                         [tab.method_help, tab.arithmetic, tab.marks.starts, *tab.form.everything()], queue=False)
         # Pictures are examined in an event of their own: while one is under way, Gradio passes over further clicks on its button.
         tab.train.click(self.start, {*self.everything, tab.question}, [tab.question, tab.answer, tab.begun, tab.live],
                         queue=False).then(self.worries, [tab.begun], [tab.worries], queue=False)
@@ -190,7 +190,8 @@ class Page:
         except Wrong:
             pass  # without a workspace the method's own defaults are shown
         own = run if run.method.name == name else switched(run, start)
-        return {self.train.method_help: help_of(name), self.train.marks.starts: starts(self.train.form, own, start),
+        return {self.train.method_help: help_of(name), self.train.arithmetic: arithmetic(own),
+                self.train.marks.starts: starts(self.train.form, own, start),
                 **self.train.form.updates(own)}
 
     def count(self, data: dict) -> str:

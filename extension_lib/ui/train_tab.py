@@ -89,7 +89,7 @@ class TrainTab:
         """Updates that show a job; buttons and previews only when what they depend on has changed since it was seen."""
         changes = seen_of(job)
         if changes == seen:
-            return {self.live: panel(job)}
+            return {self.live: panel(job) if job and not job.ended else gr.update()}
         running = bool(job and not job.ended)
         return {self.live: panel(job), self.seen: changes, self.previews: film(job),
                 **({self.answer: ""} if seen else {}),

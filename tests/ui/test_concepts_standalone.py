@@ -5,7 +5,7 @@ from random import Random
 
 import gradio as gr
 import pytest
-from browser import choose_tab, chromium, create, fill, free_port, unfold
+from browser import choose_tab, chromium, create, fill, launched, unfold
 from planted import planted
 from shown import Shown
 
@@ -22,15 +22,10 @@ def root(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def url(root):
-    from extension_lib.ui.app import script, style
-
     with gr.Blocks() as blocks:
         Page(Shown(root))
-    port = free_port()
-    blocks.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, css=style(), head=script(), quiet=True,
-                  allowed_paths=[str(root)])
-    yield f"http://127.0.0.1:{port}"
-    blocks.close()
+    with launched(blocks, allowed_paths=[str(root)]) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
