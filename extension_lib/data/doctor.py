@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
+
 from ..methods.base import LEARN_WORDS
 from ..run import Concept, Run
 from .buckets import bucket_of, buckets, share_kept
@@ -112,18 +114,19 @@ def of_picture(one: Seen, run: Run) -> Iterator[Problem]:
 
 def duplicates(seen: Sequence[Seen], flip: bool) -> Iterator[Problem]:
     """Every picture that is a copy of an earlier one, mirrored copies too: they count twice whether mirroring is on or off."""
+    hashes = np.array([one.hash for one in seen])
     for n, one in enumerate(seen):
-        for other in seen[:n]:
-            straight, mirrored = apart(one.hash, other.hash), apart(one.mirrored_hash, other.hash)
-            if min(straight, mirrored) <= APART:
-                yield Problem("duplicate", one.item.path, said_twice(one.item, other.item, mirrored < straight, flip),
-                              other.item.path)
-                break
+        straight, mirrored = apart(one.hash, hashes[:n]), apart(one.mirrored_hash, hashes[:n])
+        alike = np.flatnonzero(np.minimum(straight, mirrored) <= APART)
+        if len(alike):
+            first, other = alike[0], seen[alike[0]].item
+            text = said_twice(one.item, other, bool(mirrored[first] < straight[first]), flip)
+            yield Problem("duplicate", one.item.path, text, other.path)
 
 
-def apart(one: Array, other: Array) -> int:
-    """In how many signs two hashes differ."""
-    return int((one != other).sum())
+def apart(one: Array, others: Array) -> Array:
+    """(n,): in how many signs a hash differs from each of the others (n, 144)."""
+    return (others != one).sum(axis=1)
 
 
 def said_twice(item: Item, other: Item, mirrored: bool, flip: bool) -> str:
