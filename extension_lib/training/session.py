@@ -99,16 +99,32 @@ class Session:
                     items = [*items, *made]
                 else:
                     yield made
+                if ended := self.ended_early():
+                    yield ended
+                    return
             trainable = self.run.method.attach(model, self.run.training.seed, words)
             undo.callback(trainable.detach)
             batches = Batches(self.run, model, items, text_trained=any(p.startswith("te") for p in trainable.parts))
-            yield from batches.prepare()
+            for told in batches.prepare():
+                yield told
+                if ended := self.ended_early():
+                    yield ended
+                    return
             files = RunFiles(self.run, self.host, self.workspace, self.checkpoint, model, batches, self.kept,
                              picture=self.card_picture)
             for event in train(self.run, model, trainable, batches, files, replace(self.wishes, preview=self.preview)):
                 if isinstance(event, Previewed):
                     self.newest = event.images
                 yield event
+
+    def ended_early(self) -> Ended | None:
+        """Where someone asks to stop before the first step. After a pause train() answers, because there is something to save."""
+        if self.kept.first is not None:
+            return None
+        if why := self.wishes.discarding():
+            return Ended(0, why, discarded=True)
+        why = self.wishes.stopping()
+        return Ended(0, why) if why else None
 
     def preview(self, step: int) -> list[Any]:
         return self.host.draw([self.picture(prompt) for prompt in self.run.previews.prompts or (self.first_prompt,)])

@@ -14,7 +14,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from extension_lib import workspace
-from extension_lib.events import Ended, Previewed, Saved, Stepped, Warned
+from extension_lib.events import Ended, Prepared, Previewed, Saved, Stepped, Warned
 from extension_lib.host import Checkpoint, Picture, chosen
 from extension_lib.training import job as jobs
 from extension_lib.training import state
@@ -73,6 +73,20 @@ def test_any_number_of_pages_can_follow_and_any_can_stop(host, pictures):
         waiter.join(60)
     assert job.ended.why == "Stopped by you." and (host.folders.lora / "ghost.safetensors").exists()
     assert jobs.running() is None
+
+
+@pytest.mark.parametrize("at", ["Drawing class pictures", "Reading 0.png"])
+@pytest.mark.parametrize("ask", [jobs.Job.stop, jobs.Job.discard])
+def test_stopping_is_answered_before_the_first_step_too(host, pictures, at, ask):
+    run = small_run(pictures, concepts=[{"folder": str(pictures), "class_prompt": "a ghost"}],
+                    prior={"preserve": at.startswith("Drawing"), "pictures": 9, "drawing_steps": 1})
+    job = jobs.Job(run, host, workspace.create(host.folders.workspaces, "ghost", run), chosen(host, "toyland"))
+    tell = job.tell
+    job.tell = lambda event: (tell(event), ask(job) if at in getattr(event, "what", "") else None)
+    job.work()
+    assert (job.ended.step, job.ended.failed, job.ended.discarded) == (0, False, ask is jobs.Job.discard) and host.lent is None
+    assert len(list(host.folders.workspaces.rglob("class pictures/*/*/*.png"))) < 9
+    assert isinstance(job.history[-2], Prepared) and at in job.history[-2].what and not host.folders.lora.exists()
 
 
 def test_a_stopped_run_continues_as_if_it_had_not_stopped(host, pictures):
@@ -167,8 +181,6 @@ def test_the_card_s_picture_is_drawn_once_at_the_end(host, pictures, monkeypatch
 
 
 def test_every_copy_names_itself(host, pictures):
-    from safetensors import safe_open
-
     finished(host, small_run(pictures, saving={"save_every": 2}))
     for path in host.folders.lora.glob("*.safetensors"):
         with safe_open(path, "pt") as file:
