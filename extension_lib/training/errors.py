@@ -20,9 +20,6 @@ class Errors(NamedTuple):
     of_subject: Any
     of_class: Any
 
-    def detached(self) -> "Errors":
-        return Errors(None, self.of_subject.item(), None if self.of_class is None else self.of_class.item())
-
 
 def batch_errors(run: Run, model: Model, trainable: Trainable, batch: Batch, number: int) -> Errors:
     """The errors of batch number so-and-so; its noise depends on seed and number alone."""

@@ -140,12 +140,12 @@ def take_step(run: Run, model: Model, trainable: Trainable, batches: Batches, op
         for number in range(lived * count, (lived + 1) * count):
             found = batch_errors(run, model, trainable, batches.at(number), number)
             optimizer.backward(found.loss)
-            seen.append(found.detached())
+            seen.append(found._replace(loss=None))  # numbers only at the end: each would wait for the GPU
     changed = optimizer.step(step)
     if changed:
         trainable.after_step()
-    of_class = [e.of_class for e in seen if e.of_class is not None]
-    return Stepped(step + 1, sum(e.of_subject for e in seen) / count, optimizer.rate, skipped=not changed,
+    of_class = [e.of_class.item() for e in seen if e.of_class is not None]
+    return Stepped(step + 1, sum(e.of_subject.item() for e in seen) / count, optimizer.rate, skipped=not changed,
                    class_loss=sum(of_class) / len(of_class) if of_class else None)
 
 

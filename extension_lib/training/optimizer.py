@@ -77,7 +77,7 @@ class Optimizer:
     def step(self, step: int) -> bool:
         """Changes the weights by the gathered gradient; False when it overflowed and nothing was changed."""
         gradients = [p.grad for p in self.parameters if p.grad is not None]
-        for gradient in gradients:
+        for gradient in gradients if self.scaler.scale != 1 else ():
             gradient.div_(self.scaler.scale)
         norm = torch.stack([g.norm() for g in gradients]).norm()
         finite = bool(norm.isfinite())
