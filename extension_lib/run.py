@@ -219,10 +219,10 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     out = dict(values)
     for name, change in changes.items():
         old = out.get(name)
-        out[name] = change
         if isinstance(change, Mapping) and isinstance(old, Mapping):
             other = name == "method" and change.get("name", old.get("name")) != old.get("name")
-            out[name] = change if other else {**old, **change}
+            change = change if other else {**old, **change}
+        out[name] = change
     return out
 
 
@@ -247,11 +247,14 @@ def require_startable(run: Run) -> Run:
 
 
 def words_of(run: Run) -> tuple[NewWord, ...]:
-    """The concepts' new words; the first is named as the output where it has no name. Raises SettingError."""
+    """The concepts' new words, each the name of a file; the first is the output's where it has none. Raises SettingError."""
     names = [c.word or (run.output.name if n == 0 else "") for n, c in enumerate(run.concepts)]
     if not all(names) or len(set(names)) < len(names):
         raise SettingError("Every concept needs a word of its own. Give each its 'Word', under Concepts.")
-    return tuple(NewWord(name, c.class_prompt) for name, c in zip(names, run.concepts))
+    try:
+        return tuple(NewWord(file_name(name, "word"), c.class_prompt) for name, c in zip(names, run.concepts))
+    except NameProblem as problem:
+        raise SettingError(f"concepts.word: {problem}") from None
 
 
 def all_sections() -> dict[str, type]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from extension_lib import toml
-from extension_lib.run import all_sections, from_dict, merged, require_startable, to_dict
+from extension_lib.run import all_sections, from_dict, merged, require_startable, to_dict, words_of
 from extension_lib.settings import LINES, SettingError, build, option, options
 
 
@@ -63,6 +63,12 @@ def test_a_file_saved_by_notepad_is_read(tmp_path):
 def test_what_is_no_run_is_refused_with_its_name(values, said):
     with pytest.raises(SettingError, match=said):
         from_dict(values)
+
+
+@pytest.mark.parametrize("word, said", [("a/b", "has /"), ("<zwx>", "has < >"), ("con", "on Windows"), ("", "word of its own")])
+def test_a_word_that_cannot_name_its_file_is_refused(word, said):
+    with pytest.raises(SettingError, match=said):
+        words_of(from_dict({"concepts": [{"word": word}]}))
 
 
 @pytest.mark.parametrize("changes, said", [
