@@ -9,15 +9,19 @@ from ..disk import write_bytes, write_text
 from .about import About
 
 
+OURS = "darkroom"  # in the card: what we wrote last, to be told from what a person wrote since
+
+
 def write(path: Path, about: About) -> None:
     """Writes <stem>.json beside the file. What a person wrote there is kept, but for the description."""
     card = path.with_suffix(".json")
     old = read(card)
+    before = old.get(OURS, {})
     ours = {"description": f"{about.run.method.title}, {about.step} steps on {about.checkpoint.stem}",
             "sd version": about.family.card_version, "activation text": about.trigger, "preferred weight": 1.0,
             "negative text": "", "notes": ""}
-    write_text(card, json.dumps({**ours, **{k: v for k, v in old.items() if k not in ("description", "sd version")}},
-                                indent=4, ensure_ascii=False))
+    theirs = {k: v for k, v in old.items() if k not in ("description", "sd version") and not (k in before and before[k] == v)}
+    write_text(card, json.dumps({**ours, **theirs, OURS: ours}, indent=4, ensure_ascii=False))
 
 
 def prefer(path: Path, weight: float, words: str) -> None:

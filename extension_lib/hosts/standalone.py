@@ -218,14 +218,14 @@ def grouped_by_tags(pictures: list[Picture]) -> dict[tuple[tags.Tag, ...], list[
 def pipeline_of(path: Path, dtype: torch.dtype) -> Any:
     """The file as a diffusers pipeline, without network. Raises HostError.
 
-    A folder of the same stem beside the file holds its configuration; without one it is Stable Diffusion 1's own.
+    A diffusers folder of the same stem beside the file holds its configuration; without one it is Stable Diffusion 1's own.
     """
     from diffusers import StableDiffusionPipeline
 
     detect.require_sd1(path)
     own = path.with_suffix("")
     settings: dict[str, Any] = {"torch_dtype": dtype, "local_files_only": True}
-    if own.is_dir():
+    if (own / "model_index.json").exists():
         return StableDiffusionPipeline.from_single_file(path, config=str(own), **settings)
     return StableDiffusionPipeline.from_single_file(path, config=str(SD1_CONFIG), tokenizer=clip_tokenizer(), **settings)
 

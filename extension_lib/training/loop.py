@@ -93,7 +93,8 @@ def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files:
                 break
             step = stepped.step
             yield stepped
-            saving = step < run.training.steps and (due(step, run.saving.save_every) or wishes.saving())
+            wished = wishes.saving()
+            saving = step < run.training.steps and (wished or due(step, run.saving.save_every))
             if saving or due(step, measuring.every):
                 yield from measuring.at(step, optimizer)
             if saving:

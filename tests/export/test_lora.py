@@ -133,6 +133,9 @@ def test_the_card_can_be_used_at_once_and_keeps_what_people_wrote(tmp_path, lear
     card.write(path, about(run, step=9))
     second = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     assert second["notes"] == "mine" and second["preferred weight"] == 0.8 and "9 steps" in second["description"]
+    card.write(path, about(run.with_values({"concepts": [{"folder": "x", "instance_prompt": "a qvk cat"}]})))
+    third = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    assert third["activation text"] == "a qvk cat" and third["preferred weight"] == 0.8  # the words were ours, the weight was not
 
 
 def test_a_layer_that_learned_nothing_is_not_called_broken(model, pictures, tmp_path):
