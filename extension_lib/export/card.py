@@ -8,7 +8,6 @@ from typing import Any
 from ..disk import write_bytes, write_text
 from .about import About
 
-
 OURS = "darkroom"  # in the card: what we wrote last, to be told from what a person wrote since
 
 
