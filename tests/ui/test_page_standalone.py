@@ -3,23 +3,58 @@
 import json
 
 import pytest
-from browser import begin, choose_tab, chromium, create, entered, fill, live, show_pictures, unfold, wait_for_end, wait_for_step
+from browser import begin, choose_tab, chromium, create, entered, fill, live, show_pictures, wait_for_end, wait_for_step
+from way import Way, shortened
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")]
 
 
-def test_from_pictures_to_a_file_and_a_picture(page, host, folder):
-    create(page, "ghost")
-    show_pictures(page, folder)
-    assert "a zwx ghost" in page.inner_text("#darkroom_found")
-    begin(page, training_steps=4)
-    assert "All 4 steps are done" in wait_for_end(page)
-    assert (host.folders.lora / "ghost.safetensors").exists()
+CLICKS, FIELDS = 12, 3
+
+
+def test_the_whole_way_takes_few_clicks_and_leaves_a_file_a_card_and_a_picture(page, host, folder):
+    way = Way(page)
+    way.teach("learned", folder)
+    shortened(page, training_steps=4, saving_save_every=2)
+    assert "All 4 steps are done" in way.train()
+    assert (host.folders.lora / "learned.safetensors").exists()
     assert page.locator("#darkroom_live .line.instance:not(.raw)").count() == 1
-    choose_tab(page, "Generate")
-    fill(page, "darkroom_prompt", "a zwx ghost <lora:ghost:0.8>")
-    page.click("#darkroom_generate")
-    page.wait_for_selector("#darkroom_picture img")
+    way.choose(3)
+    assert page.locator("#darkroom_grid .darkroom-cell").count() == 2 * 5  # a copy and the end, five weights
+    assert json.loads((host.folders.lora / "learned-000002.json").read_text(encoding="utf-8"))["preferred weight"] == 0.75
+    sent = "() => document.querySelector('#darkroom_prompt textarea')?.value.includes('<lora:learned-000002:0.75>')"
+    page.wait_for_function(sent)
+    way.click("#darkroom_generate", "#darkroom_picture img")
+    assert way.clicks <= CLICKS and way.fields <= FIELDS
+    choose_tab(page, "Compare")
+    page.click("#darkroom_compare_undo")
+    page.wait_for_selector("#darkroom_compare_answer >> text=as it was before")
+
+
+def test_a_grid_of_weights_and_steps_can_be_cancelled_and_looked_at_again(page):
+    choose_tab(page, "Compare")
+    page.click("#darkroom_refresh_loras")
+    page.locator("#darkroom_compare_name input").click()
+    page.get_by_role("option", name="learned", exact=True).click()
+    weights = [n / 50 for n in range(51)]
+    for name, value in (("prompts", "a zwx ghost"), ("weights", ", ".join(map(str, weights)))):
+        fill(page, f"darkroom_compare_{name}", value)
+    for name, value in (("steps", 3), ("size", 64)):
+        page.locator(f"#darkroom_compare_{name} input[type=number]").fill(str(value))
+        page.keyboard.press("Tab")
+    page.locator("button#darkroom_compare").click()
+    page.wait_for_selector("#darkroom_grid .darkroom-cell")
+    page.click("#darkroom_compare_cancel")
+    page.wait_for_selector("#darkroom_compare_progress >> text=Stopped")
+    before = page.locator("#darkroom_grid .darkroom-cell").count()
+    assert 0 < before < 2 * len(weights)
+    page.reload()
+    entered(page)
+    choose_tab(page, "Compare")
+    page.locator("#darkroom_compare_earlier input").click()
+    page.get_by_role("option").first.click()
+    page.wait_for_selector("#darkroom_grid .darkroom-cell")
+    assert page.locator("#darkroom_grid .darkroom-cell").count() == before
 
 
 def test_a_reloaded_page_follows_the_running_job_and_can_stop_it(page, url, host, folder):
@@ -76,57 +111,3 @@ def test_concepts_can_be_added_and_each_keeps_what_was_typed(page):
     page.locator("#darkroom_concept label", has_text="Concept 1").click()
     page.wait_for_function("() => document.querySelector('#darkroom_concepts_instance_prompt textarea, "
                            "#darkroom_concepts_instance_prompt input').value === 'a zwx ghost'")
-
-
-def test_weight_is_compared_with_step(page):
-    choose_tab(page, "Compare")
-    page.click("#darkroom_refresh_loras")
-    page.locator("#darkroom_compare_name input").click()
-    page.get_by_role("option", name="ghost", exact=True).click()
-    fill(page, "darkroom_compare_prompts", "a zwx ghost")
-    fill(page, "darkroom_compare_weights", "0, 1")
-    for name, value in (("steps", 3), ("size", 64)):
-        page.locator(f"#darkroom_compare_{name} input[type=number]").fill(str(value))
-        page.keyboard.press("Tab")
-    page.locator("button#darkroom_compare").click()
-    page.wait_for_selector("#darkroom_grid img")
-
-
-def test_what_was_learned_is_compared_by_one_click_and_the_best_cell_used(page, host, folder):
-    create(page, "learned")
-    show_pictures(page, folder)
-    choose_tab(page, "Train")
-    unfold(page, "Saving")
-    begin(page, training_steps=4, saving_save_every=2)
-    wait_for_end(page)
-    page.click("#darkroom_learned")
-    page.wait_for_selector("#darkroom_compare_progress >> text=Done", timeout=300_000)
-    cells = page.locator("#darkroom_grid .darkroom-cell")
-    cells.nth(9).wait_for()
-    assert cells.count() == 2 * 5  # a copy and the end, five weights
-    cells.nth(3).click()
-    page.wait_for_selector("#darkroom_compare_answer >> text=The card of learned-000002")
-    assert json.loads((host.folders.lora / "learned-000002.json").read_text(encoding="utf-8"))["preferred weight"] == 0.75
-    page.click("#darkroom_compare_send")
-    sent = "() => document.querySelector('#darkroom_prompt textarea')?.value.includes('<lora:learned-000002:0.75>')"
-    page.wait_for_function(sent)
-    choose_tab(page, "Compare")
-    page.click("#darkroom_compare_undo")
-    page.wait_for_selector("#darkroom_compare_answer >> text=as it was before")
-
-
-def test_a_grid_can_be_cancelled_and_looked_at_again(page):
-    choose_tab(page, "Compare")
-    page.click("#darkroom_compare_learned")
-    page.wait_for_selector("#darkroom_grid .darkroom-cell")
-    page.click("#darkroom_compare_cancel")
-    page.wait_for_selector("#darkroom_compare_progress >> text=Stopped")
-    before = page.locator("#darkroom_grid .darkroom-cell").count()
-    assert 0 < before < 10
-    page.reload()
-    entered(page)
-    choose_tab(page, "Compare")
-    page.locator("#darkroom_compare_earlier input").click()
-    page.get_by_role("option").first.click()
-    page.wait_for_selector("#darkroom_grid .darkroom-cell")
-    assert page.locator("#darkroom_grid .darkroom-cell").count() == before
