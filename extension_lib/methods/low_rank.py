@@ -13,6 +13,12 @@ from .layer import applied, channels_dropped, column_norm, decomposed
 from .targets import TARGETS
 
 
+def plus_ratio() -> Any:
+    return option(1.0, "How many times faster the matrix learns that begins at zero (LoRA+, arXiv:2402.12354). 1 is one rate for "
+                  "all; 4 to 16 learns small things sooner, with a lower learning rate.", min=1.0, max=64.0, label="LoRA+ ratio",
+                  advanced=True)
+
+
 @dataclass(frozen=True)
 class LowRank(AdapterSettings):
     """Settings of kinds with a rank."""
@@ -31,9 +37,7 @@ class LowRank(AdapterSettings):
                         "the WebUI reads it, diffusers does not.", label="DoRA", advanced=True)
     rank_dropout: float = option(0.0, "Share of the directions left out at random in each step. 0.1 can slow overfitting.",
                                  min=0.0, max=0.9, advanced=True)
-    plus: float = option(1.0, "How many times faster the matrix learns that begins at zero (LoRA+, arXiv:2402.12354). 1 is one "
-                         "rate for all; 4 to 16 learns small things sooner, with a lower learning rate.", min=1.0, max=64.0,
-                         label="LoRA+ ratio", advanced=True)
+    plus: float = plus_ratio()
 
     def rate_ratio(self, name: str) -> float:
         return self.plus if name.split(".")[0] in self.outer else 1.0

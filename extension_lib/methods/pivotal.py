@@ -13,7 +13,7 @@ from .locon import Locon
 from .loha import Loha
 from .lokr import Lokr
 from .lora import Lora
-from .low_rank import LowRank
+from .low_rank import LowRank, plus_ratio
 from .textual_inversion import NewWords
 
 ADAPTERS: dict[str, type[LowRank]] = {"lora": Lora, "locon": Locon, "loha": Loha, "lokr": Lokr}
@@ -45,6 +45,7 @@ class Pivotal:
     keep_learning: bool = option(False, "Let the word learn on while the adapter does.", label="Word learns on")
     hold_norm: bool = option(True, "Keep the vectors about as long as those of known words.", label="Hold their length",
                              advanced=True)
+    plus: float = plus_ratio()
     bundle: bool = option(False, "Also write word and adapter as one file, for sharing; it lies in the workspaces' folder exports.",
                           label="Also as one file", advanced=True)
 
@@ -54,7 +55,8 @@ class Pivotal:
 
     def kind(self) -> LowRank:
         """The adapter's own settings."""
-        return ADAPTERS[self.adapter](rank=self.rank, alpha=self.alpha, unet_rate=self.unet_rate, text_rate=self.text_rate)
+        return ADAPTERS[self.adapter](rank=self.rank, alpha=self.alpha, unet_rate=self.unet_rate, text_rate=self.text_rate,
+                                      plus=self.plus)
 
     @property
     def algorithm(self) -> str:
