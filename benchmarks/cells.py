@@ -58,18 +58,23 @@ def hash_of_code(method: str) -> str:
 
 
 class Table:
-    """Cells by name in a JSON file."""
+    """Cells by name in a JSON file, which several programs may fill at once."""
 
     def __init__(self, path: Path):
         self.path = path
-        self.cells: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["cells"] if path.exists() else {}
+
+    @property
+    def cells(self) -> dict[str, Any]:
+        return json.loads(self.path.read_text(encoding="utf-8"))["cells"] if self.path.exists() else {}
 
     def cell(self, name: str, run: Run, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """The kept cell of this name when settings and code are the same; else it is made, and the file written at once."""
         settings = {**to_dict(run), "concepts": sorted({c.class_prompt for c in run.concepts})}  # where pictures lie is no matter
         said = json.dumps(settings, sort_keys=True, default=str) + hash_of_code(run.method.name)
         key = hashlib.sha256(said.encode()).hexdigest()[:16]
-        if self.cells.get(name, {}).get("key") != key:
-            self.cells[name] = {"key": key, **make()}
-            write_text(self.path, json.dumps({"cells": self.cells}, indent=1) + "\n")
-        return self.cells[name]
+        known = self.cells.get(name, {})
+        if known.get("key") == key:
+            return known
+        made = {"key": key, **make()}
+        write_text(self.path, json.dumps({"cells": {**self.cells, name: made}}, indent=1) + "\n")
+        return made
