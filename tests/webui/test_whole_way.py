@@ -8,25 +8,25 @@ from webui.server import ROOT
 
 from toyland.subjects import SUBJECTS
 
-GHOST = SUBJECTS["ghost"]
+CAT = SUBJECTS["cat"]
 DOCS = ROOT / "docs" / "screenshots"
 CLICKS, FIELDS = 12, 3
 LAST = 4  # in a row of five weights: the whole weight
 
 
 def test_from_nothing_to_the_tag_in_the_prompt(page, webui, seen):
-    shutil.copytree(GHOST.folder, webui.data / "pictures" / "ghost")
+    shutil.copytree(CAT.folder, webui.data / "pictures" / "cat")
     way = Way(page, lambda name: page.screenshot(path=DOCS / f"{name}.png"))
     way.clicks += 1  # the extension's tab, which the page has opened
-    way.teach("ghost", "~/pictures/ghost")
+    way.teach("cat", "~/pictures/cat")
     assert "are done" in way.train()
     way.choose(LAST)
     prompt = "#txt2img_prompt textarea"
-    page.wait_for_function(f"() => document.querySelector('{prompt}').value.includes('<lora:ghost')")
+    page.wait_for_function(f"() => document.querySelector('{prompt}').value.includes('<lora:cat')")
     way.click("#txt2img_generate", "#txt2img_gallery img")
     page.wait_for_timeout(1500)
     way.seen("txt2img")
     assert "Networks with errors" not in page.content()
-    assert GHOST.word in json.loads((webui.loras / "ghost.json").read_text(encoding="utf-8"))["activation text"]
+    assert CAT.word in json.loads((webui.loras / "cat.json").read_text(encoding="utf-8"))["activation text"]
     assert way.clicks <= CLICKS and way.fields <= FIELDS
     seen({"clicks": way.clicks, "fields": way.fields})
