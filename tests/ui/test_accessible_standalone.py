@@ -28,3 +28,21 @@ def test_every_tab_in_both_themes(url, theme):
             choose_tab(page, tab)
             page.wait_for_timeout(700)
             assert violations(page) == [], tab
+
+
+UNREACHED = """() => {
+    const all = 'button, a[href], input:not([type=hidden]):not([type=file]), textarea, select, [role=button], .darkroom-film';
+    const shown = [...document.querySelectorAll('#darkroom_tabs')].flatMap((part) => [...part.querySelectorAll(all)])
+        .filter((one) => one.checkVisibility({visibilityProperty: true}) && !one.disabled && !one.closest('[aria-hidden=true]'));
+    const reached = (one) => { one.focus(); return document.activeElement === one && one.tabIndex >= 0; };
+    return shown.filter((one) => !reached(one)).map((one) => one.outerHTML.slice(0, 160));
+}"""
+# Of Gradio: a tab that is not in front is reached by the arrow keys, as tabs are.
+BY_ARROWS = 'role="tab"'
+
+
+def test_everything_that_can_be_pressed_or_filled_in_is_reached_by_keyboard(page):
+    for tab in ("Model", "Concepts", "Train", "Compare", "Runs", "Generate"):
+        choose_tab(page, tab)
+        page.wait_for_timeout(700)
+        assert [html for html in page.evaluate(UNREACHED) if BY_ARROWS not in html] == [], tab
