@@ -45,6 +45,7 @@ class Way:
         self.click("#darkroom_look", "#darkroom_found >> text=pictures")
         self.page.wait_for_selector("#darkroom_gallery img")
         self.page.wait_for_timeout(1500)
+        self.page.evaluate("scrollTo(0, 0)")
         self.seen("concepts")
         self.tab("Train")
 

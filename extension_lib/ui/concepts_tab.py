@@ -34,8 +34,8 @@ class ConceptsTab:
                                             elem_id="darkroom_drop", height=140))
                 self.dropped = gr.HTML(elem_id="darkroom_dropped")
                 self.fields = {o.name: component(o, elem_id("concepts", o.name)) for o in options(Concept)}
-                self.look = gr.Button("Check before start", variant="primary", elem_id="darkroom_look")
             with gr.Column():
+                self.look = gr.Button("Check before start", variant="primary", elem_id="darkroom_look")
                 self.found = gr.HTML(elem_id="darkroom_found")
         self.pictures = PicturesPanel()
         self.tools = CaptionTools(host)
