@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,9 @@ SMALL = {"size": 256, "steps": 4}
 
 def clip_merges(webui: Path) -> list[tuple[str, str]]:
     """CLIP's byte pairs, from the open_clip that the WebUI brings along."""
-    packed = next(webui.rglob("open_clip/bpe_simple_vocab_16e6.txt.gz"))
+    where = "import importlib.util; print(importlib.util.find_spec('open_clip').origin)"
+    origin = subprocess.run([server.python_of(webui), "-c", where], capture_output=True, text=True, check=True).stdout.strip()
+    packed = Path(origin).with_name("bpe_simple_vocab_16e6.txt.gz")
     lines = gzip.decompress(packed.read_bytes()).decode("utf-8").split("\n")[1:MERGES + 1]
     return [tuple(line.split()) for line in lines]
 

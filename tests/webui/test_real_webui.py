@@ -173,19 +173,35 @@ def test_an_exception_in_mid_training_gives_the_model_back(page, webui, before, 
 
 
 def test_generating_and_changing_the_checkpoint_wait_for_the_run(page, webui, before, seen):
+    first = webui.get("/sdapi/v1/options")["sd_model_checkpoint"]
+    folder = webui.data / "models" / "Stable-diffusion"
+    for suffix in (".safetensors", ".yaml"):
+        shutil.copy(folder / f"toyland{suffix}", folder / f"second{suffix}")
+    webui.post("/sdapi/v1/refresh-checkpoints")
     create(page, "waiting")
     show_pictures(page, GHOST.folder)
     begin(page, training_steps=60)
     wait_for_step(page, 2)
-    drawn = {}
-    generate = threading.Thread(target=lambda: drawn.update(picture=webui.txt2img(PROMPT), at=time.time()))
-    generate.start()
-    said = wait_for_end(page, 300)
-    generate.join(120)
-    assert "All 60 steps are done" in said
+    done = {}
+
+    def at_end(name, act):
+        done[name] = (act(), time.time())
+
+    threads = [threading.Thread(target=at_end, args=asked) for asked in (
+        ("drawn", lambda: webui.txt2img(PROMPT)),
+        ("changed", lambda: webui.post("/sdapi/v1/options", sd_model_checkpoint="second.safetensors")))]
+    for thread in threads:
+        thread.start()
+    assert "All 60 steps are done" in wait_for_end(page, 300)
+    for thread in threads:
+        thread.join(120)
     log = webui.data / "models" / "darkroom" / "waiting" / "runs" / "0001" / "events.jsonl"
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
-    assert drawn["picture"] == before and drawn["at"] > max(line["time"] for line in lines if line["what"] == "step")
+    last = max(line["time"] for line in lines if line["what"] == "step")
+    assert done["drawn"][0] == before and done["drawn"][1] > last and done["changed"][1] > last
+    assert webui.get("/sdapi/v1/options")["sd_model_checkpoint"].startswith("second")
+    webui.post("/sdapi/v1/options", sd_model_checkpoint=first)
+    assert webui.txt2img(PROMPT) == before
     seen({})
 
 
