@@ -1,7 +1,7 @@
 """What training needs of the program around it."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,7 +111,7 @@ class Host(Protocol):
     def draw(self, pictures: list[Picture]) -> list[Any]:
         """PIL images by the host's own txt2img, prompt tags and all. Within borrow: with whatever is attached now."""
 
-    def loaded(self, path: Path, kind: str) -> dict[str, "Tensor"]:
+    def loaded(self, path: Path, kind: str) -> Mapping[str, "Tensor"]:
         """What the host's own loader makes of a file (fp32, CPU), to be held against what was trained.
 
         kind "lora": by key, what is added to each layer's weight, by "KEY bias" to its bias; "embedding": its "vectors";

@@ -36,5 +36,6 @@ def made(way, model):
                 parameter.mul_(1.05)
         saved = kind.saved(module)
         tensors.update({f"{layer.key}.{name}": t for name, t in saved.items()})
-        deltas.update(flat(layer.key, kind.delta({n: t.float() for n, t in saved.items()}, layer.module.weight.float())))
+        trained = kind.delta({n: t.float() for n, t in saved.items()}, layer.module.weight.float())
+        deltas.update(flat({layer.key: lambda trained=trained: trained}))
     return saved_form(tensors, torch.float32), deltas

@@ -1,5 +1,7 @@
 """The proof of a file: what the host's loader makes of it must be what was trained."""
 
+from collections.abc import Mapping
+
 from torch import Tensor
 
 from ..events import Event, Warned
@@ -9,18 +11,27 @@ TOLERANCE = {"fp32": 1e-5, "fp16": 2e-3, "bf16": 2e-2}  # relative, per layer
 NOTHING = {"fp32": 1e-6, "fp16": 2e-5, "bf16": 1e-6}
 
 
-def differences(loaded: dict[str, Tensor], trained: dict[str, Tensor], precision: str) -> list[str]:
-    """A line for every layer that the loader missed, invented, or read otherwise than it was trained."""
+def differences(loaded: Mapping[str, Tensor], trained: Mapping[str, Tensor], precision: str) -> list[str]:
+    """A line for every layer that the loader missed, invented, or read otherwise than it was trained.
+
+    One tensor of each side is held at a time.
+    """
     lines = [f"{key} was trained but is not loaded" for key in trained if key not in loaded]
     lines += [f"{key} is loaded but was not trained" for key in loaded if key not in trained]
-    floor = NOTHING[precision] * max((t.norm().item() for t in trained.values()), default=0.0)
-    for key in trained.keys() & loaded.keys():
-        if loaded[key].shape != trained[key].shape:
-            lines.append(f"{key} is loaded as {tuple(loaded[key].shape)} instead of {tuple(trained[key].shape)}")
+    sizes, errors = {}, {}
+    for key in trained:
+        wanted = trained[key]
+        sizes[key] = wanted.norm().item()
+        if key not in loaded:
             continue
-        size, off = trained[key].norm().item(), (loaded[key] - trained[key]).norm().item()
-        if not off <= TOLERANCE[precision] * size + floor:
-            lines.append(f"{key} is loaded with an error of {off / max(size, floor):.2g} of its size")
+        found = loaded[key]
+        if found.shape == wanted.shape:
+            errors[key] = (found - wanted).norm().item()
+        else:
+            lines.append(f"{key} is loaded as {tuple(found.shape)} instead of {tuple(wanted.shape)}")
+    floor = NOTHING[precision] * max(sizes.values(), default=0.0)
+    lines += [f"{key} is loaded with an error of {error / max(sizes[key], floor):.2g} of its size"
+              for key, error in errors.items() if not error <= TOLERANCE[precision] * sizes[key] + floor]
     return sorted(lines)
 
 

@@ -1,14 +1,16 @@
 """What each kind of method leaves behind: which files, in which folders, and how the host's loader proves them."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from ..host import Folders
+from ..on_demand import OnDemand
 from ..run import Run, words_of
 from . import checkpoint, embedding, hypernetwork, lora
 from .about import About
@@ -41,7 +43,7 @@ class Part:
     kind: str  # how the host reads it: "lora", "embedding", "hypernetwork", "checkpoint"
     folder: Callable[[Folders], Path]
     write: Callable[[list[Path], Any, About], None]  # the paths, what was trained
-    expected: Callable[[Any], list[dict[str, Tensor]]]  # for each path, what a right loader reads
+    expected: Callable[[Any], Sequence[Mapping[str, Tensor]]]  # for each path, what a right loader reads
     stems: Callable[[Run], list[str]] = own_name
     suffix: str = ".safetensors"
     picture: str = ".png"  # a plain .png beside an embedding would be read as one
@@ -70,9 +72,13 @@ def write_checkpoint(paths: list[Path], trained: Any, about: About) -> None:
     checkpoint.write(paths[0], trained.saved(), about)
 
 
-def tensors(trained: Any) -> list[dict[str, Tensor]]:
+def tensors(trained: Any) -> list[Mapping[str, Tensor]]:
     """What was trained, under its own names."""
-    return [{name: t.float().cpu() for name, t in trained.saved().items()}]
+    return [OnDemand({name: partial(as_loaded, t) for name, t in trained.saved().items()})]
+
+
+def as_loaded(tensor: Tensor) -> Tensor:
+    return tensor.float().cpu()
 
 
 LORA = Part("lora", lambda f: f.lora, write_lora, lambda trained: [trained.deltas()])

@@ -1,6 +1,6 @@
 """AUTOMATIC1111's WebUI 1.10: trains on the model it has loaded, under its queue lock, and gives it back as it was."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
@@ -91,7 +91,7 @@ class A1111:
                 forget_encoded_prompts()
                 drop_networks(view.sd_model)
 
-    def loaded(self, path: Path, kind: str) -> dict[str, Tensor]:
+    def loaded(self, path: Path, kind: str) -> Mapping[str, Tensor]:
         with nullcontext() if self.lent else queued("Darkroom check"):
             return LOADERS[kind](path, self.lent)
 

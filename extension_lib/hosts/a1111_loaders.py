@@ -1,6 +1,7 @@
 """What the WebUI's own loaders make of a file, to be held against what was trained."""
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ..export.lora import BUNDLED
 from ..host import HostError
 from ..methods.adapter import Delta, flat
 from ..methods.hypernetwork import PAIR
+from ..on_demand import OnDemand
 
 
 def lora_extension() -> Any:
@@ -37,7 +39,7 @@ def loaded_embedding(path: Path, view: Any) -> dict[str, Tensor]:
     return {"vectors": database.word_embeddings[path.stem].vec.float().cpu()}
 
 
-def loaded_deltas(path: Path, view: Any) -> dict[str, Tensor]:
+def loaded_deltas(path: Path, view: Any) -> OnDemand:
     """What the Lora extension's own loader makes of a file."""
     import network
 
@@ -47,15 +49,17 @@ def loaded_deltas(path: Path, view: Any) -> dict[str, Tensor]:
     except (AssertionError, KeyError, RuntimeError, ValueError, OSError) as error:
         raise HostError(f"The WebUI cannot load {path.name}: {error}") from error
     in_file = {key.partition(".")[0] for key in sd_models.read_state_dict(str(path)) if not key.startswith(BUNDLED)}
-    deltas: dict[str, Tensor] = {}
-    with torch.no_grad():
-        for module in net.modules.values():
-            key = module.network_key.partition(".")[0]
-            updown, bias = module.calc_updown(module.sd_module.weight)
-            deltas.update(flat(key, Delta(updown.float(), None if bias is None else bias.float())))
-    if unmatched := sorted(in_file - {module.network_key.partition(".")[0] for module in net.modules.values()}):
+    modules = {module.network_key.partition(".")[0]: module for module in net.modules.values()}
+    if unmatched := sorted(in_file - modules.keys()):
         raise HostError(f"The WebUI finds no layer for {len(unmatched)} keys of {path.name}, such as {unmatched[0]}.")
-    return deltas
+    return flat({key: partial(delta_of, module) for key, module in modules.items()})
+
+
+@torch.no_grad()
+def delta_of(module: Any) -> Delta:
+    """What one of the Lora extension's modules adds to its layer."""
+    updown, bias = module.calc_updown(module.sd_module.weight)
+    return Delta(updown.float(), None if bias is None else bias.float())
 
 
 def loaded_networks(path: Path, view: Any) -> dict[str, Tensor]:
@@ -69,10 +73,10 @@ def loaded_networks(path: Path, view: Any) -> dict[str, Tensor]:
             for which, network in zip(PAIR, pair) for name, tensor in network.state_dict().items()}
 
 
-def loaded_weights(path: Path, view: Any) -> dict[str, Tensor]:
+def loaded_weights(path: Path, view: Any) -> OnDemand:
     """What the WebUI reads from a checkpoint's file for everything that is trained now."""
     state = sd_models.read_state_dict(str(path))
-    return {w.name: state[w.name].float() for w in (view.weights() if view else ()) if w.parameter.requires_grad}
+    return OnDemand({w.name: state[w.name].float for w in (view.weights() if view else ()) if w.parameter.requires_grad})
 
 
 LOADERS = {"lora": loaded_deltas, "embedding": loaded_embedding, "hypernetwork": loaded_networks, "checkpoint": loaded_weights}

@@ -14,15 +14,13 @@ from ..methods.adapter import Delta, FormatError, flat
 from ..methods.hypernetwork import PAIR, attention_layers
 from ..methods.layer import hang_before
 from ..model import Layer
+from ..on_demand import OnDemand
 from .tags import Tag
 
 
-def deltas(path: Path, layers: list[Layer]) -> dict[str, Tensor]:
+def deltas(path: Path, layers: list[Layer]) -> OnDemand:
     """By key, what the file adds to each layer's weight and bias. Raises HostError: unreadable file, key without layer."""
-    out: dict[str, Tensor] = {}
-    for layer, tensors in matched(path, layers):
-        out.update(flat(layer.key, delta_of(path, layer, tensors)))
-    return out
+    return flat({layer.key: partial(delta_of, path, layer, tensors) for layer, tensors in matched(path, layers)})
 
 
 def matched(path: Path, layers: list[Layer]) -> list[tuple[Layer, dict[str, Tensor]]]:

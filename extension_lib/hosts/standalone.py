@@ -1,7 +1,7 @@
 """Darkroom without a WebUI: the model is loaded and drawn with by diffusers."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -150,7 +150,7 @@ class Standalone:
                 return path
         raise HostError(f"There is no {tag.kind} {tag.name} in {folder}.")
 
-    def loaded(self, path: Path, kind: str) -> dict[str, Tensor]:
+    def loaded(self, path: Path, kind: str) -> Mapping[str, Tensor]:
         with self.lock:
             return LOADERS[kind](path, (self.lent or self.load(self.current_or_fail())).view)
 
@@ -169,7 +169,7 @@ class Standalone:
         """Folders are read anew whenever a tag is used."""
 
 
-def deltas_of(path: Path, view: DiffusersView) -> dict[str, Tensor]:
+def deltas_of(path: Path, view: DiffusersView) -> Mapping[str, Tensor]:
     return merging.deltas(path, view.layers())
 
 

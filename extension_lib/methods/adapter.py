@@ -1,7 +1,8 @@
 """Adapters of any kind: a small module per layer, added to the output of the layer's own forward."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from ..keyed import seeded
 from ..model import Layer, Model
+from ..on_demand import OnDemand
 from ..settings import option
 from . import targets
 from .base import Group, NewWord, Trainable
@@ -129,18 +131,29 @@ class Adapter(Hung):
         return {f"{layer.key}.{name}": tensor.detach() for layer in self.layers
                 for name, tensor in self.kind.saved(self.modules[layer.key]).items()}
 
+    def deltas(self) -> OnDemand:
+        return flat({layer.key: partial(self.delta, layer) for layer in self.layers})
+
     @torch.no_grad()
-    def deltas(self) -> dict[str, Tensor]:
-        out: dict[str, Tensor] = {}
-        for layer in self.layers:
-            tensors = {name: t.float() for name, t in self.kind.saved(self.modules[layer.key]).items()}
-            out.update(flat(layer.key, self.kind.delta(tensors, layer.module.weight.detach().float())))
-        return out
+    def delta(self, layer: Layer) -> Delta:
+        tensors = {name: t.float() for name, t in self.kind.saved(self.modules[layer.key]).items()}
+        return self.kind.delta(tensors, layer.module.weight.detach().float())
 
 
-def flat(key: str, delta: Delta) -> dict[str, Tensor]:
-    """A delta by key, its bias under "KEY bias", on the CPU."""
-    out = {key: delta.weight.cpu()}
-    if delta.bias is not None:
-        out[key + BIAS] = delta.bias.cpu()
-    return out
+def flat(deltas: Mapping[str, Callable[[], Delta]]) -> OnDemand:
+    """Deltas of layers by key, those of biases under "KEY bias", on the CPU. Each is made once now, to see whether it can be."""
+    makers: dict[str, Callable[[], Tensor]] = {}
+    for key, delta in deltas.items():
+        makers[key] = partial(weight_of, delta)
+        if delta().bias is not None:
+            makers[key + BIAS] = partial(bias_of, delta)
+    return OnDemand(makers)
+
+
+def weight_of(delta: Callable[[], Delta]) -> Tensor:
+    return delta().weight.cpu()
+
+
+def bias_of(delta: Callable[[], Delta]) -> Any:
+    bias = delta().bias
+    return None if bias is None else bias.cpu()

@@ -1,5 +1,6 @@
 """What a method promises: settings to choose, and something trainable hung on a model."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
@@ -46,7 +47,7 @@ class Trainable(Protocol):
     def saved(self) -> "dict[str, Tensor]":
         """What its file holds, in fp32, under the format's names."""
 
-    def deltas(self) -> "dict[str, Tensor]":
+    def deltas(self) -> "Mapping[str, Tensor]":
         """By layer key, what is added to the layer's weight, by "KEY bias" to its bias (fp32, CPU); empty without such a sum."""
 
     def after_step(self) -> None:

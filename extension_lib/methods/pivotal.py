@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from ..model import Model
+from ..on_demand import OnDemand
 from ..settings import option
 from .base import Group, NewWord, Trainable
 from .locon import Locon
@@ -91,7 +92,7 @@ class WordAndAdapter:
         return {**self.adapter.saved(),
                 **{f"bundle_emb.{name}.string_to_param.*": v for name, v in self.words.saved().items()}}
 
-    def deltas(self) -> dict[str, Tensor]:
+    def deltas(self) -> OnDemand:
         return self.adapter.deltas()
 
     def after_step(self) -> None:

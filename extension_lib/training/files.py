@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from pathlib import Path
@@ -125,7 +125,7 @@ class RunFiles:
             yield Saved(lifetime, path)
             yield from self.proof(part, path, expected)
 
-    def proof(self, part: Part, path: Path, expected: dict[str, Tensor]) -> list[Event]:
+    def proof(self, part: Part, path: Path, expected: Mapping[str, Tensor]) -> list[Event]:
         try:
             lines = check.differences(self.host.loaded(path, part.kind), expected, self.run.saving.precision)
         except HostError as error:
