@@ -80,8 +80,10 @@ def page(cells: list[dict[str, Any]]) -> str:
             numbers = [sum(c[f] for c in own) / len(own) for f in ("steps", "seconds", "peak_mib", "file_kib")]
             lines.append(f"| {method.title} | {len(own)} | " + " | ".join(f"{m:.2f}" for m in means) + " | "
                          + " | ".join(f"{n:.0f}" for n in numbers) + " |")
-    strips = [c for c in cells if (GRID / f"{c['method']}-{c['subject']}.png").exists()]
-    lines += [f"\n{methods.found()[c['method']].title}, {c['subject']}:\n\n![](quality/{c['method']}-{c['subject']}.png)" for c in strips]
+    for c in cells:
+        strip = GRID / f"{c['method']}-{c['subject']}.png"
+        if strip.exists():
+            lines += ["", f"{methods.found()[c['method']].title}, {c['subject']}:", "", f"![](quality/{strip.name})"]
     return "\n".join(lines) + "\n"
 
 
