@@ -85,8 +85,15 @@ def attention_of_the_user() -> Iterator[None]:
 
 
 def use_attention(optimization: Any) -> None:
-    """In place of the one in use; None is the model's own."""
+    """In place of the one in use; None is the model's own.
+
+    The WebUI's undoing also takes back its own SiLU, which differs in the last bits from the model's; that one stays.
+    """
+    models = sd_hijack.ldm.modules.diffusionmodules.model, sd_hijack.sgm.modules.diffusionmodules.model
+    kept = [(model, model.nonlinearity) for model in models]
     sd_hijack.undo_optimizations()
+    for model, nonlinearity in kept:
+        model.nonlinearity = nonlinearity
     if optimization is not None:
         optimization.apply()
 
