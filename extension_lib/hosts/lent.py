@@ -68,10 +68,15 @@ def checksum(modules: tuple[nn.Module, ...]) -> str:
 
 
 INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
+AT_ONCE = 2**20  # values whose bits are widened to 64 at a time: a whole vocabulary would take a gigabyte
 
 
 def fingerprint(tensor: torch.Tensor) -> bytes:
     """Sums over the bits, plain and weighted by position, so that swapped or shifted values show."""
-    bits = tensor.contiguous().view(-1).view(INTEGERS[tensor.element_size()]).long()
-    place = torch.arange(1, len(bits) + 1, device=bits.device) % 65521
-    return torch.stack([bits.sum(), (bits * place).sum()]).cpu().numpy().tobytes()
+    bits = tensor.contiguous().view(-1).view(INTEGERS[tensor.element_size()])
+    sums = torch.zeros(2, dtype=torch.long, device=bits.device)
+    for start in range(0, len(bits), AT_ONCE):
+        some = bits[start:start + AT_ONCE].long()
+        place = torch.arange(start + 1, start + len(some) + 1, device=bits.device) % 65521
+        sums += torch.stack([some.sum(), (some * place).sum()])
+    return sums.cpu().numpy().tobytes()
