@@ -89,8 +89,13 @@ def import_settings(page, path) -> None:
 def choose_tab(page, name: str) -> None:
     if not page.locator("#darkroom_tabs").first.is_visible():  # another tab of the WebUI is in front
         page.get_by_role("button", name="Darkroom", exact=True).first.click()
-    page.locator("#darkroom_tabs").get_by_role("tab", name=name).or_(
-        page.locator("#darkroom_tabs > .tab-nav > button", has_text=name)).first.click()
+    tab_button(page, name).click()
+
+
+def tab_button(page, name: str):
+    """A tab of ours, in any Gradio."""
+    return page.locator("#darkroom_tabs").get_by_role("tab", name=name).or_(
+        page.locator("#darkroom_tabs > .tab-nav > button", has_text=name)).first
 
 
 def entered(page) -> None:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from browser import PATIENCE, fill, unfold, wait_for_end
+from browser import PATIENCE, fill, tab_button, unfold, wait_for_end
 
+CLICKS, FIELDS = 12, 3  # that the whole way may take
 MINUTES = 15 * 60_000  # milliseconds that a training or a grid may take
 
 
@@ -30,9 +31,7 @@ class Way:
         self.fields += 1
 
     def tab(self, name: str) -> None:
-        tabs = self.page.locator("#darkroom_tabs")
-        self.click(tabs.get_by_role("tab", name=name).or_(
-            self.page.locator("#darkroom_tabs > .tab-nav > button", has_text=name)).first)
+        self.click(tab_button(self.page, name))
 
     def teach(self, name: str, folder: Any) -> None:
         """From an empty page to a trained file."""

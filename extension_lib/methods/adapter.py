@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -154,6 +154,5 @@ def weight_of(delta: Callable[[], Delta]) -> Tensor:
     return delta().weight.cpu()
 
 
-def bias_of(delta: Callable[[], Delta]) -> Any:
-    bias = delta().bias
-    return None if bias is None else bias.cpu()
+def bias_of(delta: Callable[[], Delta]) -> Tensor:
+    return cast(Tensor, delta().bias).cpu()

@@ -3,18 +3,16 @@
 import json
 
 import pytest
-from browser import begin, choose_tab, chromium, create, entered, fill, live, show_pictures, wait_for_end, wait_for_step
-from way import Way, shortened
+from browser import begin, choose_tab, chromium, create, entered, fill, live, opened_in, show_pictures, wait_for_end, wait_for_step
+from way import CLICKS, FIELDS, Way, shortened
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")]
-
-
-CLICKS, FIELDS = 12, 3
 
 
 def test_the_whole_way_takes_few_clicks_and_leaves_a_file_a_card_and_a_picture(page, host, folder):
     way = Way(page)
     way.teach("learned", folder)
+    assert "a zwx ghost" in page.text_content("#darkroom_found")
     shortened(page, training_steps=4, saving_save_every=2)
     assert "All 4 steps are done" in way.train()
     assert (host.folders.lora / "learned.safetensors").exists()
@@ -31,7 +29,7 @@ def test_the_whole_way_takes_few_clicks_and_leaves_a_file_a_card_and_a_picture(p
     page.wait_for_selector("#darkroom_compare_answer >> text=as it was before")
 
 
-def test_a_grid_of_weights_and_steps_can_be_cancelled_and_looked_at_again(page):
+def test_a_grid_of_weights_and_steps_can_be_cancelled_and_looked_at_again(page, url):
     choose_tab(page, "Compare")
     page.click("#darkroom_refresh_loras")
     page.locator("#darkroom_compare_name input").click()
@@ -48,13 +46,13 @@ def test_a_grid_of_weights_and_steps_can_be_cancelled_and_looked_at_again(page):
     page.wait_for_selector("#darkroom_compare_progress >> text=Stopped")
     before = page.locator("#darkroom_grid .darkroom-cell").count()
     assert 0 < before < 2 * len(weights)
-    page.reload()
-    entered(page)
-    choose_tab(page, "Compare")
-    page.locator("#darkroom_compare_earlier input").click()
-    page.get_by_role("option").first.click()
-    page.wait_for_selector("#darkroom_grid .darkroom-cell")
-    assert page.locator("#darkroom_grid .darkroom-cell").count() == before
+    other = opened_in(page.context.browser, url)
+    entered(other)
+    choose_tab(other, "Compare")
+    other.locator("#darkroom_compare_earlier input").click()
+    other.get_by_role("option").first.click()
+    other.wait_for_selector("#darkroom_grid .darkroom-cell")
+    assert other.locator("#darkroom_grid .darkroom-cell").count() == before and other.problems == []
 
 
 def test_a_reloaded_page_follows_the_running_job_and_can_stop_it(page, url, host, folder):

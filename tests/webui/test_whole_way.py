@@ -3,14 +3,13 @@
 import json
 import shutil
 
-from way import Way
+from way import CLICKS, FIELDS, Way
 from webui.server import ROOT
 
 from toyland.subjects import SUBJECTS
 
 CAT = SUBJECTS["cat"]
 DOCS = ROOT / "docs" / "screenshots"
-CLICKS, FIELDS = 12, 3
 LAST = 4  # in a row of five weights: the whole weight
 
 
