@@ -78,7 +78,7 @@ class CompareTab:
     def wire(self, space: Any, entering: Any, tabs: Any, learned: list[Any]) -> None:
         """space: the component with the workspace's name; learned: buttons that compare what the last run learned."""
         shown = [self.progress, self.grid, self.chosen, self.answer, self.earlier]
-        for event in (self.refresh.click, entering.click, space.input):
+        for event in (self.refresh.click, entering.click, space.change):
             event(self.listed, [space], [self.name, self.earlier], queue=False)
         self.go.click(self.compared, [space, *self.inputs], shown)
         self.cancel.click(self.stop, None, [self.progress], queue=False)
