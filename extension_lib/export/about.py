@@ -19,6 +19,8 @@ class About:
     step: int  # over the workspace's lifetime
     epoch: int
     pictures: int
+    class_pictures: int
+    compute: str  # "no" for fp32, "fp16" or "bf16": what was computed in beside fp32
     per_epoch: int
     folders: dict[str, tuple[int, int]]  # folder name -> (repeats, pictures)
     tags: dict[str, dict[str, int]]  # folder name -> caption part -> count

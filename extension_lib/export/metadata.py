@@ -58,7 +58,7 @@ def training(about: About) -> dict[str, Any]:
         "ss_seed": run.training.seed,
         "ss_noise_offset": run.noise.noise_offset,
         "ss_min_snr_gamma": run.noise.min_snr_gamma if run.noise.weighting == "min-snr" else None,
-        "ss_mixed_precision": "no",
+        "ss_mixed_precision": about.compute,
         "ss_full_fp16": False,
         "ss_cache_latents": run.data.crop != "random",
         "darkroom_version": __version__,
@@ -71,7 +71,7 @@ def dataset(about: About) -> dict[str, Any]:
     size = about.run.data.resolution
     return {
         "ss_num_train_images": about.pictures,
-        "ss_num_reg_images": 0,
+        "ss_num_reg_images": about.class_pictures,
         "ss_num_batches_per_epoch": about.per_epoch,
         "ss_batch_size_per_device": about.run.training.batch_size,
         "ss_total_batch_size": about.run.training.batch_size * about.run.training.accumulation,

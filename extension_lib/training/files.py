@@ -29,6 +29,7 @@ from .loop import Start
 from .naming import copies
 from .optimizer import Optimizer
 
+COMPUTED = {"torch.float16": "fp16", "torch.bfloat16": "bf16"}  # what a header calls computing in half precision; else "no"
 
 @dataclass
 class RunFiles:
@@ -157,7 +158,8 @@ class RunFiles:
         return About(
             run=replace(run, output=replace(run.output, name=stem)), family=self.model.family,
             prediction=self.model.diffusion.prediction, checkpoint=self.checkpoint.path, checkpoint_hash=self.checkpoint.sha256,
-            step=lifetime, epoch=lifetime * run.training.accumulation // per_epoch, pictures=len(items), per_epoch=per_epoch,
+            step=lifetime, epoch=lifetime * run.training.accumulation // per_epoch, pictures=len(items),
+            class_pictures=len(self.batches.classes), compute=COMPUTED.get(str(self.model.compute), "no"), per_epoch=per_epoch,
             folders=folders, tags={n: dict(c) for n, c in tags.items()}, buckets=dict(Counter(map(self.batches.size_of, items))),
             started=self.kept.started, finished=time.time(), words=words_learned(run))
 
