@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from browser import begin, choose_tab, chromium, create, entered, fill, live, opened_in, show_pictures, wait_for_end, wait_for_step
+from browser import begin, choose_tab, chromium, create, entered, fill, live, opened, opened_in, show_pictures, wait_for_end, wait_for_step
 from way import CLICKS, FIELDS, Way, shortened
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")]
@@ -67,6 +67,14 @@ def test_a_reloaded_page_follows_the_running_job_and_can_stop_it(page, url, host
     assert "left" in live(page)
     page.click("#darkroom_stop")
     assert "Stopped by you" in wait_for_end(page) and (host.folders.lora / "long.safetensors").exists()
+
+
+def test_on_a_phone_the_train_button_stands_above_the_settings(url):
+    with opened(url, width=390) as page:
+        entered(page)
+        choose_tab(page, "Train")
+        button, method = (page.locator(place).bounding_box() for place in ("#darkroom_train", "#darkroom_method"))
+        assert button["y"] < method["y"] and button["width"] <= 390
 
 
 def test_a_used_workspace_is_asked_about_and_the_answer_obeyed(page, host, folder):
