@@ -3,7 +3,20 @@
 import json
 
 import pytest
-from browser import begin, choose_tab, chromium, create, entered, fill, live, opened, opened_in, show_pictures, wait_for_end, wait_for_step
+from browser import (
+    begin,
+    choose_tab,
+    chromium,
+    create,
+    entered,
+    fill,
+    live,
+    opened,
+    opened_in,
+    show_pictures,
+    wait_for_end,
+    wait_for_step,
+)
 from way import CLICKS, FIELDS, Way, shortened
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")]
