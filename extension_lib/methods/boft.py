@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..model import Layer
 from ..settings import option
-from .layer import channels_back, without_bias
+from .layer import applied, channels_back, without_bias
 from .oft import Oft, turn
 
 
@@ -34,6 +34,10 @@ class Boft(Oft):
         return ButterflyOFTModule(layer.key, layer.module, lora_dim=self.block_size)
 
     def added(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
+        """Turns what has fewer columns: the weight, whose change then takes one more product, or what the layer answered."""
+        weight = layer.weight.detach()
+        if y.numel() // len(weight) > weight[0].numel():
+            return applied(layer, x, butterfly(module.oft_blocks, weight.float(), exact=False).to(x.dtype))
         rows = without_bias(layer, y).movedim(-1, 0)
         turned = butterfly(module.oft_blocks, rows, exact=False)
         return channels_back(layer, turned.movedim(0, -1))
