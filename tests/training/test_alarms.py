@@ -1,10 +1,10 @@
-"""Alarms: each is raised by what it is about, once, and a healthy run raises none."""
+"""Alarms: each is raised by what it is about, once, and a healthy course raises none."""
 
 import math
 from pathlib import Path
 
 import pytest
-from helpers import small_run, trained
+from helpers import small_run
 
 from extension_lib.events import Alarmed, Began, Measured, Saved, Stepped
 from extension_lib.training.alarms import watched
@@ -65,46 +65,3 @@ def test_steps_that_overflow_are_told_when_they_do_not_settle(run):
     few = [Stepped(n, 0.2, 1e-4, skipped=n % 8 != 0) for n in range(1, 40)]
     assert alarms(run, few) == []
     assert [a.step for a in alarms(run, [Stepped(n, 0.2, 1e-4, skipped=True) for n in range(1, 20)])] == [8]
-
-
-def told(model, run):
-    events, trainable = trained(model, run)
-    trainable.detach()
-    return alarms(run, events)
-
-
-def long_run(pictures, **sections):
-    return small_run(pictures, **{"method": {"text_rate": 0}, **sections,
-                                  "training": {"steps": 100, "batch_size": 1, "checkpointing": False, "measure_every": 25,
-                                               **sections.get("training", {})}})
-
-
-def test_a_run_of_usual_rates_raises_none(model, pictures):
-    assert told(model, long_run(pictures, data={"held_out": 0.4})) == []
-
-
-def test_a_rate_that_is_far_too_low_is_told(model, pictures):
-    alarm, = told(model, long_run(pictures, method={"unet_rate": 1e-9, "text_rate": 0}))
-    assert alarm.kind == "no effect" and "ten times the learning rate" in alarm.remedy
-
-
-def test_a_rate_that_is_far_too_high_is_told(model, pictures):
-    found = told(model, long_run(pictures, method={"unet_rate": 1.0, "text_rate": 0},
-                                 training={"steps": 8, "measure_every": 4, "warmup": 0}))
-    assert "exploding" in [a.kind for a in found]
-
-
-def test_a_loss_that_is_no_number_is_told_at_once(model, pictures, monkeypatch):
-    predict = model.predict
-    monkeypatch.setattr(model, "predict", lambda *a: predict(*a) * math.nan)
-    found = told(model, small_run(pictures, training={"steps": 3}))
-    assert [(a.kind, a.step) for a in found] == [("not finite", 1)] and "--no-half" in found[0].remedy
-
-
-def test_copying_is_told(model, tmp_path):
-    """Two pictures learned by heart with a high rate; the others show other places."""
-    from helpers import draw_pictures
-
-    run = long_run(draw_pictures(tmp_path / "few", 4), data={"held_out": 0.5},
-                   training={"schedule": "constant", "measure_every": 10}, method={"unet_rate": 1e-2, "text_rate": 0, "rank": 16})
-    assert "overfitting" in [a.kind for a in told(model, run)]
