@@ -38,7 +38,8 @@ def cell(host: Standalone, judge: Judge, subject: Subject, run: Run, count: int 
     figures = judged(host, judge, subject, run, count=count).as_dict()
     shown = pictures(prompts(subject), tag(run))[:SHOWN]
     if run.method.product != "checkpoint":
-        strip(host.draw(shown)).save(picture_of(run.method.name, subject))
+        GRID.mkdir(parents=True, exist_ok=True)
+        strip(host.draw(shown)).save(picture_of(run.method.name, subject.name))
     return {"method": run.method.name, "subject": subject.name, **figures,
             "steps": len([e for e in job.history if isinstance(e, Stepped)]),
             "seconds": round(seconds, 1),
@@ -59,13 +60,13 @@ def strip(images: list[Image.Image]) -> Image.Image:
     return sheet
 
 
-def picture_of(method: str, subject: Subject) -> Path:
-    GRID.mkdir(parents=True, exist_ok=True)
-    return GRID / f"{method}-{subject.name}.png"
+def picture_of(method: str, subject: str) -> Path:
+    return GRID / f"{method}-{subject}.png"
 
 
 def page(cells: list[dict[str, Any]]) -> str:
-    """A row a method: means over its subjects."""
+    """A row a method: means over its subjects; below, what each drew."""
+    shown: list[str] = []
     lines = ["# What each method learns in toyland", "",
              "Means over the subjects, 64 pictures a figure, on prompts and settings that the training pictures do not show. "
              "Fidelity: 0 is what the base draws for the class word, 1 the subject itself. Drift: the same for the class word "
@@ -80,11 +81,10 @@ def page(cells: list[dict[str, Any]]) -> str:
             numbers = [sum(c[f] for c in own) / len(own) for f in ("steps", "seconds", "peak_mib", "file_kib")]
             lines.append(f"| {method.title} | {len(own)} | " + " | ".join(f"{m:.2f}" for m in means) + " | "
                          + " | ".join(f"{n:.0f}" for n in numbers) + " |")
-    for c in cells:
-        strip = GRID / f"{c['method']}-{c['subject']}.png"
-        if strip.exists():
-            lines += ["", f"{methods.found()[c['method']].title}, {c['subject']}:", "", f"![](quality/{strip.name})"]
-    return "\n".join(lines) + "\n"
+        for subject in (c["subject"] for c in own):
+            if (picture := picture_of(name, subject)).exists():
+                shown += ["", f"{method.title}, {subject}:", "", f"![](quality/{picture.name})"]
+    return "\n".join([*lines, *shown]) + "\n"
 
 
 def main(arguments: list[str]) -> int:

@@ -31,6 +31,7 @@ from .optimizer import Optimizer
 
 COMPUTED = {"torch.float16": "fp16", "torch.bfloat16": "bf16"}  # what a header calls computing in half precision; else "no"
 
+
 @dataclass
 class RunFiles:
     """Saves what a run learns, proves each file with the host's loader, and keeps the state to go on from."""

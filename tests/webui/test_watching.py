@@ -32,5 +32,5 @@ def test_a_reloaded_page_and_a_second_browser_follow_the_job_and_either_can_stop
     wait_for_step(page, int(other.get_attribute("#darkroom_live .darkroom-live", "data-step")))
     other.click("#darkroom_stop")
     assert "Stopped by you" in wait_for_end(page) and (webui.loras / "watched.safetensors").exists()
-    assert reloaded <= SECONDS  # a second browser must load the WebUI itself first, with nothing of it kept
+    assert reloaded <= SECONDS and second <= SECONDS
     seen({"seconds_after_reload": round(reloaded, 1), "seconds_in_a_second_browser": round(second, 1)})
