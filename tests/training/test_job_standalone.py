@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import TOYLAND, small_run
+from helpers import TOYLAND, draw_pictures, small_run
 from safetensors import safe_open
 from safetensors.torch import load_file
 
@@ -56,6 +56,14 @@ def test_the_file_names_the_checkpoint_it_was_trained_on_by_its_hash(host, pictu
         said = file.metadata()
     digest = hashlib.sha256((TOYLAND / "base.safetensors").read_bytes()).hexdigest()
     assert (said["ss_sd_model_name"], said["ss_new_sd_model_hash"]) == ("base.safetensors", digest)
+
+
+def test_the_file_counts_class_pictures_apart_and_says_what_was_computed_in(host, pictures):
+    concept = {"folder": str(pictures), "class_prompt": "a ghost", "class_folder": str(draw_pictures(pictures.parent / "class", 3))}
+    finished(host, small_run(pictures, concepts=[concept], prior={"preserve": True}, training={"steps": 1}))
+    with safe_open(host.folders.lora / "ghost.safetensors", "pt") as file:
+        said = file.metadata()
+    assert (said["ss_num_train_images"], said["ss_num_reg_images"], said["ss_mixed_precision"]) == ("5", "3", "no")
 
 
 def test_any_number_of_pages_can_follow_and_any_can_stop(host, pictures):
