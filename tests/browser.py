@@ -141,12 +141,27 @@ def begin(page, **settings) -> None:
         fill(page, f"darkroom_{name}", value)
     page.click("#darkroom_train")
     newer = "before => document.querySelector('#darkroom_live .darkroom-live').dataset.created != before"
-    page.wait_for_function(newer, arg=before)
+    with telling(page):
+        page.wait_for_function(newer, arg=before, polling=500)
 
 
 def wait_for_end(page, seconds: float = PATIENCE / 1000) -> str:
     """Waits until the panel says how the run ended; returns what it says."""
     ended = """() => { const panel = document.querySelector('#darkroom_live .darkroom-live');
                        return panel && !panel.dataset.running && panel.dataset.step > 0 }"""
-    page.wait_for_function(ended, timeout=seconds * 1000, polling=500)
+    with telling(page):
+        page.wait_for_function(ended, timeout=seconds * 1000, polling=500)
     return live(page)
+
+
+@contextmanager
+def telling(page):
+    """What one waits for in vain is told with what the Train tab says instead."""
+    from playwright.sync_api import TimeoutError
+
+    try:
+        yield
+    except TimeoutError as error:
+        parts = (*(f"#darkroom_{part}" for part in ("answer", "question", "worries", "live")), ".toast-wrap")
+        said = {part: page.locator(part).first.inner_text() for part in parts if page.locator(part).first.is_visible()}
+        raise AssertionError(f"{error.message} The page says {said}; its scripts {page.problems}") from error

@@ -231,9 +231,10 @@ class Page:
             return live.message(str(error))
 
     def follow(self, seen: str, name: str | None) -> dict[Any, Any]:
-        """What the page's timer shows: the newest job, on any number of pages."""
+        """What the page's timer shows: the newest job, on any number of pages. A page that was just opened waits for enter()
+        to say which workspace it shows."""
         updates = self.train.followed(jobs.jobs[-1] if jobs.jobs else None, seen)
-        if self.train.seen in updates:
+        if seen and self.train.seen in updates:
             updates[self.model.about] = self.model.described(name)
         return updates
 

@@ -54,3 +54,7 @@ def test_every_method_can_be_chosen_and_says_what_it_is(page):
     assert [value for _, value in page.train.method.choices] == list(methods.found())
     for method in methods.found().values():
         assert len(method.__doc__) > 80 and method.title
+
+
+def test_a_page_that_was_just_opened_learns_its_workspace_from_entering_alone(page):
+    assert page.model.about not in page.follow("", None) and page.model.about in page.follow("an earlier look", None)
