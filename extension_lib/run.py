@@ -9,6 +9,7 @@ from .disk import NameProblem, file_name
 from .methods.base import Method, NewWord
 from .settings import LINES, SettingError, build, option, options
 
+FILEWORDS = "[filewords]"  # in prompts: a picture's own caption
 PRECISIONS = ("fp16", "bf16", "fp32")
 
 
@@ -37,8 +38,9 @@ class Concept:
     instance_prompt: str = option("[filewords]", "What your pictures are called, with a rare word for the new thing: "
                                   "'a zwx ghost, [filewords]'. [filewords] stands for each picture's own caption.")
     word: str = option("", "For Textual Inversion and Pivotal Tuning: the new word. Empty: the output's name. "
-                       "[name] in prompts stands for it.", advanced=True)
-    class_prompt: str = option("", "What things of this kind are called without the rare word: 'a ghost'.")
+                       "[name] in prompts stands for it. For other methods: the rare word in your captions.", advanced=True)
+    class_prompt: str = option("", "What things of this kind are called without the rare word: 'a ghost'. "
+                               "[filewords] stands for each picture's caption without the rare word.")
     class_folder: str = option("", "Your own class pictures: others of the same kind. Empty: the checkpoint draws them.",
                                label="Folder with class pictures", folder=True, advanced=True)
     repeats: int = option(1, "How often each picture is seen in one epoch. Raise it for a concept with few pictures.",
@@ -252,7 +254,8 @@ def words_of(run: Run) -> tuple[NewWord, ...]:
     if not all(names) or len(set(names)) < len(names):
         raise SettingError("Every concept needs a word of its own. Give each its 'Word', under Concepts.")
     try:
-        return tuple(NewWord(file_name(name, "word"), c.class_prompt) for name, c in zip(names, run.concepts))
+        return tuple(NewWord(file_name(name, "word"), c.class_prompt.replace(FILEWORDS, ""))
+                     for name, c in zip(names, run.concepts))
     except NameProblem as problem:
         raise SettingError(f"concepts.word: {problem}") from None
 

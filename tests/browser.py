@@ -157,11 +157,11 @@ def wait_for_end(page, seconds: float = PATIENCE / 1000) -> str:
 @contextmanager
 def telling(page):
     """What one waits for in vain is told with what the Train tab says instead."""
-    from playwright.sync_api import TimeoutError
+    from playwright.sync_api import TimeoutError as WaitedInVain
 
     try:
         yield
-    except TimeoutError as error:
+    except WaitedInVain as error:
         parts = (*(f"#darkroom_{part}" for part in ("answer", "question", "worries", "live")), ".toast-wrap")
         said = {part: page.locator(part).first.inner_text() for part in parts if page.locator(part).first.is_visible()}
         raise AssertionError(f"{error.message} The page says {said}; its scripts {page.problems}") from error

@@ -268,6 +268,14 @@ def test_a_db_config_becomes_a_run(tmp_path):
     assert len(imported.lost) == 2
 
 
+def test_class_prompts_by_caption_are_taken_over(tmp_path):
+    folder = draw_pictures(tmp_path / "pictures", 4)
+    captioned = {"class_prompt": "[filewords]", "class_token": "ghost"}
+    plain, token = (read(tmp_path, "db_config.json", model(folder, concept={**captioned, "instance_token": t}))[1].concepts[0]
+                    for t in ("", "zwx"))
+    assert (plain.class_prompt, token.class_prompt, token.word) == ("ghost", "[filewords]", "zwx")
+
+
 def test_a_lora_there_counted_in_full_while_it_trained(tmp_path):
     folder = draw_pictures(tmp_path / "pictures", 4)
     imported, run = read(tmp_path, "db_config.json", model(folder, use_lora=True, lora_txt_rank=8))

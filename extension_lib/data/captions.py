@@ -6,9 +6,9 @@ from random import Random
 
 from ..disk import write_text
 from ..keyed import keyed_random
-from ..run import Data
+from ..run import FILEWORDS, Data
 
-FILEWORDS, NAME = "[filewords]", "[name]"
+NAME = "[name]"
 
 
 def written_caption(picture: Path) -> str | None:
@@ -37,6 +37,12 @@ def prompt(instance_prompt: str, caption: str, word: str = "") -> str:
     """The concept's prompt with the picture's caption and the concept's word put in; an empty prompt means the caption alone."""
     text = (instance_prompt or FILEWORDS).replace(FILEWORDS, caption).replace(NAME, word)
     return re.sub(r"(\s*,)+\s*$|^\s*(,\s*)+", "", text).strip()
+
+
+def without(word: str, caption: str) -> str:
+    """A caption without its rare word: what it says of others of the same kind."""
+    rest = re.sub(rf"(?<![\w-]){re.escape(word)}(?![\w-])\s*", "", caption, flags=re.IGNORECASE) if word else caption
+    return re.sub(r",(\s*,)+", ",", rest)
 
 
 def varied(texts: tuple[str, ...], data: Data, *key: object) -> str:

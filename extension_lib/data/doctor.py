@@ -149,7 +149,8 @@ def of_captions(items: list[Item], copies: set[Path], run: Run, concept: Concept
     if told:
         yield from without_caption([item for item in items if not own[item.path]], told)
         yield from same_captions([item for item in told if item.path not in copies], own)
-    shared = shared_words([" ".join(item.prompts) for item in told or items], concept.class_prompt)
+    shared = shared_words([" ".join(item.prompts) for item in told or items],
+                          " ".join({item.class_prompt for item in items}))
     yield from without_trigger(told or items, trigger(shared, (concept.word, run.output.name), tokens))
     if run.method.product not in LEARN_WORDS:  # there the word gets a meaning of its own
         yield from too_well_known(shared, len(told or items), tokens)

@@ -1,7 +1,7 @@
 """A concept's folder: which pictures it holds, how often each is seen, and what each is called."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..run import Concept, Run
@@ -9,6 +9,7 @@ from . import captions
 from .masks import is_mask
 from .pictures import EXTENSIONS, PictureError, size
 from .templates import TEMPLATES
+from .trigger import shared_words, trigger
 
 REPEATS = re.compile(r"(\d+)_(.+)")
 
@@ -66,7 +67,7 @@ def find(concept: Concept, word: str = "", template: str = "captions") -> Found:
     if not items:
         raise FolderError(f"The folder {root} holds no readable picture. Put pictures there "
                           f"({', '.join(sorted(e[1:] for e in EXTENSIONS))}).{' '.join(['', *problems[:1]])}")
-    return Found(tuple(items), tuple(problems))
+    return Found(tuple(with_class_prompts(items, root, concept, word)), tuple(problems))
 
 
 def pictures_in(root: Path) -> list[Path]:
@@ -85,6 +86,22 @@ def item(path: Path, root: Path, concept: Concept, word: str = "", sentences: tu
     times, own = folder_repeats(path, root)[0], caption_of(path, root)
     prompts = tuple(captions.prompt(s, own, word) for s in sentences or (concept.instance_prompt,))
     return Item(path, prompts, times * concept.repeats, width, height, class_prompt=concept.class_prompt)
+
+
+def with_class_prompts(items: list[Item], root: Path, concept: Concept, word: str) -> list[Item]:
+    """[filewords] in a class prompt stands for a picture's caption without the concept's word, or else without the rarest word
+    that most captions share. Raises FolderError where the class would be called as the subject is."""
+    if captions.FILEWORDS not in concept.class_prompt:
+        return items
+    own = [caption_of(item.path, root) for item in items]
+    rare = concept.word or trigger(shared_words(own), (word,), None) or word
+    made = [replace(item, class_prompt=captions.prompt(concept.class_prompt, captions.without(rare, caption)))
+            for item, caption in zip(items, own)]
+    for item in made:
+        if item.class_prompt in item.prompts:
+            raise FolderError(f"The class prompt of {item.path.name} would be its own: {item.class_prompt!r}. [filewords] there "
+                              "leaves out the concept's rare word; write that into 'Word', under Concepts.")
+    return made
 
 
 def caption_of(path: Path, root: Path) -> str:

@@ -71,9 +71,10 @@ def concept(reading: Reading, source: Mapping[str, Any]) -> dict[str, Any]:
     token, prompt = str(source.get("instance_token") or ""), str(source.get("instance_prompt") or "[filewords]")
     if token and "[filewords]" in prompt and token not in prompt:
         reading.lost.append(f"instance_token = {token}: is not put into captions by itself; write it into the instance prompt.")
-    class_prompt = source.get("class_prompt")
+    by_captions = source.get("class_prompt") == "[filewords]"
     named = {"folder": source["instance_data_dir"], "instance_prompt": prompt, "class_folder": source.get("class_data_dir"),
-             "class_prompt": source.get("class_token") if class_prompt == "[filewords]" else class_prompt}
+             "class_prompt": source.get("class_token") if by_captions and not token else source.get("class_prompt"),
+             "word": token if by_captions else ""}
     return {key: str(value) for key, value in named.items() if value}
 
 

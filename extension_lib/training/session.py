@@ -8,7 +8,7 @@ from typing import Any
 
 from .. import memory
 from ..data.batches import Batches
-from ..data.folder import Item, find_all
+from ..data.folder import Found, Item, find_all
 from ..events import Ended, Event, Paused, Prepared, Previewed, Warned
 from ..export.products import require_writable
 from ..host import Checkpoint, Host, Picture
@@ -59,24 +59,23 @@ class Session:
         """Raises HostError, FolderError, PictureError, FormatError or StateError before the first step when the run cannot be."""
         require_writable(self.run, self.host.folders, self.checkpoint.path)
         found = find_all(self.run)
-        items, problems = [i for f in found for i in f.items], [p for f in found for p in f.problems]
-        self.first_prompt = items[0].prompt
-        yield from (Warned(f"Left out: {problem}") for problem in problems)
-        yield from watched(self.run, self.until_ended(items))
+        self.first_prompt = found[0].items[0].prompt
+        yield from (Warned(f"Left out: {problem}") for one in found for problem in one.problems)
+        yield from watched(self.run, self.until_ended(found))
 
-    def until_ended(self, items: list[Item]) -> Iterator[Event]:
+    def until_ended(self, found: list[Found]) -> Iterator[Event]:
         """Borrows the model anew after every pause."""
-        while isinstance(last := (yield from self.until_given_back(items)), Paused):
+        while isinstance(last := (yield from self.until_given_back(found)), Paused):
             self.wishes.pause_over()
             if why := self.wishes.discarding():
                 put_back(self.workspace, self.kept)
                 yield Ended(last.step, why, discarded=True)
                 return
 
-    def until_given_back(self, items: list[Item]) -> Generator[Event, None, Ended | Paused]:
+    def until_given_back(self, found: list[Found]) -> Generator[Event, None, Ended | Paused]:
         """What happens until the host has its model back; how that came is told then, and returned."""
         last: Ended | Paused | None = None
-        for event in self.borrowed(items):
+        for event in self.borrowed(found):
             if isinstance(event, (Ended, Paused)):
                 last = event
             else:
@@ -86,7 +85,8 @@ class Session:
         yield last
         return last
 
-    def borrowed(self, items: list[Item]) -> Iterator[Event]:
+    def borrowed(self, found: list[Found]) -> Iterator[Event]:
+        items = [item for one in found for item in one.items]
         words = words_of(self.run) if self.run.method.product in LEARN_WORDS else ()
         if words:
             require_seen(words, items)
@@ -94,7 +94,7 @@ class Session:
         with ExitStack() as undo:
             model = undo.enter_context(self.host.borrow(self.checkpoint))
             self.checkpoint = hashed(self.checkpoint)
-            for made in class_pictures.prepared(self.run, self.checkpoint, self.host):
+            for made in class_pictures.prepared(self.run, found, self.checkpoint, self.host):
                 if isinstance(made, list):
                     items = [*items, *made]
                 else:

@@ -31,7 +31,7 @@ def run_with(folder, concept=None, **prior):
 
 def items_of(run, host, checkpoint=None):
     toyland = Checkpoint("toyland", host.folders.checkpoints / "base.safetensors", "ab" * 32)
-    *told, items = prepared(run, checkpoint or toyland, host)
+    *told, items = prepared(run, find_all(run), checkpoint or toyland, host)
     assert all(isinstance(t, Prepared) for t in told)
     return items
 
@@ -67,6 +67,21 @@ def test_the_user_s_own_folder_is_taken_as_it_is(host, pictures, tmp_path):
     (own / "._0.png").write_bytes(b"what macOS leaves beside a picture")
     items = items_of(run_with(pictures, {"class_folder": str(own)}), host)
     assert len(items) == 3 and not host.asked and {i.prompt for i in items} == {"a ghost"}
+
+
+def test_filewords_stand_for_each_caption_without_the_rare_word(host, pictures):
+    for n, path in enumerate(sorted(pictures.glob("*.png"))):
+        path.with_suffix(".txt").write_text(f"a zwx ghost {('in the snow', 'at night')[n % 2]}", encoding="utf-8")
+    items = items_of(run_with(pictures, {"class_prompt": "[filewords]"}, pictures=7), host)
+    assert [i.prompt for i in items] == 4 * ["a ghost at night"] + 3 * ["a ghost in the snow"]
+    assert [p.prompt for p in host.asked] == [i.prompt for i in items]
+    (found,) = find_all(run_with(pictures, {"class_prompt": "photo of [filewords]", "word": "ghost"}))
+    assert {i.class_prompt for i in found.items} == {"photo of a zwx in the snow", "photo of a zwx at night"}
+
+
+def test_a_class_that_would_be_called_as_the_subject_is_refused(pictures):
+    with pytest.raises(FolderError, match="would be its own: '.*'.*'Word'"):
+        find_all(run_with(pictures, {"class_prompt": "[filewords]", "word": "none of them"}))
 
 
 def test_what_is_missing_is_said(host, pictures, tmp_path):
