@@ -13,6 +13,7 @@ from .settings import SettingError
 from .workspace import Workspace
 
 # What belongs to one workspace alone: no preset holds it, and the way back to the defaults leaves it.
+DELETED = "deleted"  # folder of presets that are offered no more
 PERSONAL = {"output", "base", "concepts"}, {("previews", "prompts")}
 
 
@@ -90,6 +91,17 @@ def file_of(folder: Path, name: str) -> Path:
 def saved(folder: Path) -> list[str]:
     """The names of the presets that a person has saved."""
     return sorted((path.stem for path in folder.glob("*.toml")), key=str.lower) if folder.exists() else []
+
+
+def delete(folder: Path, name: str) -> Path:
+    """Moves a saved preset aside, into a folder beside it; returns where it lies. Raises NameProblem, SaveError, SettingError."""
+    path = file_of(folder, name)
+    if not path.exists():
+        raise SettingError(f"There is no preset {name} any more.")
+    aside = folder / DELETED / path.name
+    aside.parent.mkdir(exist_ok=True)
+    path.replace(aside)
+    return aside
 
 
 def with_saved(run: Run, folder: Path, name: str) -> Run:

@@ -5,9 +5,9 @@ import time
 from itertools import count
 from pathlib import Path
 
-from .disk import copy
+from .disk import copy, file_name
 from .run import Run
-from .workspace import ABOUT, NOW, STATE, TRASH, Workspace, WorkspaceError, free
+from .workspace import ABOUT, NOW, SETTINGS, STATE, TRASH, Workspace, WorkspaceError, free
 
 
 def rename(workspace: Workspace, name: str) -> Workspace:
@@ -52,6 +52,16 @@ def discard(workspace: Workspace) -> Path:
     trash.mkdir(exist_ok=True)
     places = (trash / (workspace.name if n == 1 else f"{workspace.name}-{n}") for n in count(1))
     return moved(workspace.folder, next(place for place in places if not place.exists()))
+
+
+def thrown_away(root: Path) -> list[str]:
+    """The workspaces in the trash, by the name of their folder there."""
+    return sorted(path.parent.name for path in (root / TRASH).glob(f"*/{SETTINGS}"))
+
+
+def restore(root: Path, thrown: str) -> Workspace:
+    """Moves a workspace out of the trash again. Raises WorkspaceError when its name is taken, NameProblem."""
+    return Workspace(moved(root / TRASH / file_name(thrown, "workspace's name"), free(root, thrown)))
 
 
 def moved(folder: Path, target: Path) -> Path:

@@ -29,7 +29,8 @@ class ModelTab:
             with gr.Column(scale=2):
                 self.draw_new()
                 self.importing = ImportPanel(host)
-        for made in (self.workspace, self.picked, self.new_name, self.base, self.name, self.checkpoint, self.purpose, self.method):
+        for made in (self.workspace, self.picked, self.new_name, self.base, self.trash, self.name, self.checkpoint, self.purpose,
+                     self.method):
             unsaved(made)
         self.refresh_workspaces.click(lambda: gr.update(choices=self.names()), None, [self.workspace], queue=False)
         self.practice.click(self.installed, None, [self.answer, self.checkpoint], queue=False)
@@ -56,6 +57,10 @@ class ModelTab:
             self.base = gr.Dropdown(choices=self.titles(), label="Train on another checkpoint",
                                     elem_id="darkroom_base_checkpoint", elem_classes=[NAMES],
                                     info="For a workspace that came from another machine, or to move on to a newer checkpoint.")
+            with gr.Row():
+                self.trash = gr.Dropdown(choices=self.thrown_away(), label="Deleted models", elem_id="darkroom_trash",
+                                         elem_classes=[NAMES], info="They lie in the trash folder until you empty it.")
+                self.restore = small_button("Restore", "darkroom_restore")
             self.order = gr.HTML(elem_id="darkroom_manage_answer")
 
     def draw_new(self) -> None:
@@ -78,6 +83,9 @@ class ModelTab:
 
     def names(self) -> list[str]:
         return list(workspace.names(self.host.folders.workspaces))
+
+    def thrown_away(self) -> list[str]:
+        return rearrange.thrown_away(self.host.folders.workspaces)
 
     def newest(self) -> str | None:
         return next(iter(self.names()), None)
@@ -125,7 +133,12 @@ class ModelTab:
 
     def discarded(self, name: str | None) -> tuple[str | None, str]:
         return self.ordered(name, lambda space: str(rearrange.discard(space)),
-                            f"Deleted {name}. It lies in {{}}; move the folder back to have it again.")
+                            f"Deleted {name}. It lies in {{}}; Restore brings it back.")
+
+    def restored(self, thrown: str | None) -> tuple[str | None, str]:
+        if not thrown:
+            return None, message("Choose a deleted model first.")
+        return self.done(lambda: rearrange.restore(self.host.folders.workspaces, thrown).name, thrown, "{} is back.")
 
     def rebased(self, name: str | None, checkpoint: str) -> tuple[str | None, str]:
         def keep(space: workspace.Workspace) -> str:
@@ -136,8 +149,11 @@ class ModelTab:
         return self.ordered(name, keep, f"{name} is trained on {{}} from now on.")
 
     def ordered(self, name: str | None, change: Callable[[workspace.Workspace], str], said: str) -> tuple[str | None, str]:
+        return self.done(lambda: change(self.idle(name)), name, said)
+
+    def done(self, change: Callable[[], str], name: str | None, said: str) -> tuple[str | None, str]:
         try:
-            result = change(self.idle(name))
+            result = change()
         except Wrong as error:
             return None, message(str(error))
         left = self.names()

@@ -39,7 +39,7 @@ class Page:
         with gr.Tabs(elem_id="darkroom_tabs") as self.tabs:
             with gr.Tab("Model", elem_id="darkroom_tab_model"):
                 self.model = ModelTab(host)
-            with gr.Tab("Concepts", elem_id="darkroom_tab_concepts"):
+            with gr.Tab("Concepts", elem_id="darkroom_tab_concepts") as self.concepts_tab:
                 self.concepts = ConceptsTab(host)
             with gr.Tab("Train", elem_id="darkroom_tab_train"):
                 self.train = TrainTab(host)
@@ -137,6 +137,7 @@ class Page:
         tab.look.click(self.look, self.everything, [tab.found, self.train.arithmetic, *tab.pictures.outputs()], queue=False)
         tab.drop.upload(self.take_in, {*self.everything, tab.drop}, [tab.dropped, tab.drop, *tab.outputs()], queue=False)
         tab.pictures.wire(self.everything, self.settled)
+        self.concepts_tab.select(self.glance, {*self.everything, tab.pictures.paths}, tab.pictures.outputs(), queue=False)
         tab.tools.wire(self.everything, self.settled, self.shown_concept, tab.pictures)
 
     def settled(self, data: dict) -> Run:
@@ -158,6 +159,16 @@ class Page:
             return [found, arithmetic(run), *pictures.all(run)]
         except Wrong as error:
             return [live.message(str(error)), "", *pictures.none()]
+
+    def glance(self, data: dict) -> list[Any]:
+        """The pictures of a workspace whose Concepts are looked at for the first time; without them nothing is said."""
+        pictures = self.concepts.pictures
+        if not data[pictures.paths]:
+            try:
+                return pictures.all(self.run_of(data, "any"))
+            except Wrong:
+                pass  # no folder was chosen yet
+        return [gr.update() for _ in pictures.outputs()]
 
     def take_in(self, data: dict) -> list[Any]:
         tab = self.concepts

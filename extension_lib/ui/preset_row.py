@@ -23,6 +23,7 @@ class PresetRow:
                 choices=self.titles(), value=self.titles()[0], label="Preset", scale=4, elem_id="darkroom_preset",
                 info="By what you train, by your card's memory, or your own, which you save below all settings."))
             self.apply = small_button("Apply", "darkroom_preset_apply")
+            self.delete = small_button("Delete", "darkroom_preset_delete")
         self.answer = gr.HTML(elem_id="darkroom_preset_answer")
 
     def draw_saving(self) -> None:
@@ -38,6 +39,12 @@ class PresetRow:
 
     def own(self, name: str) -> str:
         return OWN + name
+
+    def deleted(self, title: str) -> str:
+        """Moves a preset of a person's own aside; what to say of it. Raises SettingError, OSError."""
+        if not title.startswith(OWN):
+            raise SettingError("Only presets of your own can be deleted. Their names begin with 'My'.")
+        return f"Deleted. It lies in {presets.delete(self.folder, title.removeprefix(OWN))}."
 
     def applied(self, title: str, run: Run, space: Workspace, preset: Path | None) -> tuple[Run, str]:
         """The run with what a preset of this title decides, and what it is for. A purpose becomes the workspace's own.

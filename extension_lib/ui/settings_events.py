@@ -24,6 +24,7 @@ class SettingsEvents:
         row, marked, text = self.tab.presets, self.tab.marks, self.tab.text
         everything, fields = page.everything, [*self.tab.form.everything(), self.tab.arithmetic]
         row.apply.click(self.apply, {*everything, row.choice}, [row.answer, *shown], queue=False)
+        row.delete.click(self.delete, [row.choice], [row.answer, row.choice], queue=False)
         row.save.click(self.save, {*everything, row.name}, [row.saved, row.choice, row.name], queue=False)
         marked.back.click(self.back, {*everything, marked.asked}, fields, queue=False)
         marked.back_all.click(self.back_all, everything, fields, queue=False)
@@ -59,6 +60,14 @@ class SettingsEvents:
         title = row.own(path.stem)
         return (message(f"Saved as {path.name}. It is in the list of presets, as {title}.", good=True),
                 gr.update(choices=row.titles(), value=title), gr.update(value=""))
+
+    def delete(self, title: str | None) -> tuple[str, Any]:
+        row = self.tab.presets
+        try:
+            said = row.deleted(title or "")
+        except Wrong as error:
+            return message(str(error)), gr.update()
+        return message(said, good=True), gr.update(choices=row.titles(), value=row.titles()[0])
 
     def back(self, data: dict) -> dict[Any, Any]:
         asked = data[self.tab.marks.asked] or ""

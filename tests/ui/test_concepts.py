@@ -163,3 +163,11 @@ def test_starting_repeats_only_what_is_serious(folder, page):
     told = page.worries(run)
     assert told.count("darkroom-warning") == 3 and "mirrored" not in told and "shows the same" not in told
     assert check_panel.at_start(()) == ""
+
+
+def test_the_pictures_of_a_workspace_are_there_before_they_are_checked(page, folder):
+    shown = page.concepts.pictures
+    gallery, _, paths, *_ = page.glance(said(page, folder))
+    assert [path for path, _ in gallery] == paths != []
+    untouched = page.glance({**said(page, folder), shown.paths: paths})
+    assert untouched == page.glance(said(page)) == [gr.update() for _ in shown.outputs()]

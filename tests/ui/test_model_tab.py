@@ -44,14 +44,23 @@ def test_a_workspace_is_renamed_duplicated_and_deleted_and_the_next_is_shown(tab
     assert tab.renamed("ghost", "spirit")[0] == "spirit"
     assert tab.duplicated("spirit", "twin")[0] == "twin" and sorted(tab.names()) == ["spirit", "twin"]
     shown, said = tab.discarded("twin")
-    assert shown == "spirit" and "trash" in said
+    assert shown == "spirit" and "trash" in said and tab.thrown_away() == ["twin"]
     assert tab.discarded("spirit")[0] == "" and tab.names() == []
+
+
+def test_what_was_deleted_is_brought_back_unless_its_name_is_taken(tab, ghost):
+    tab.discarded("ghost")
+    assert tab.restored("ghost")[0] == "ghost" and tab.thrown_away() == [] and ghost.run().output.name == "ghost"
+    tab.discarded("ghost")
+    tab.created("ghost", "toyland", "person", "loha")
+    assert tab.restored("ghost")[0] is None and "already" in tab.restored("ghost")[1] and tab.thrown_away() == ["ghost"]
 
 
 @pytest.mark.parametrize("change, said", [
     (lambda tab: tab.renamed("ghost", "../x"), "cannot be a file&#x27;s name"),
     (lambda tab: tab.duplicated("ghost", "ghost"), "already"),
-    (lambda tab: tab.discarded(None), "Create one first"), (lambda tab: tab.rebased("ghost", "gone"), "no checkpoint")])
+    (lambda tab: tab.discarded(None), "Create one first"), (lambda tab: tab.rebased("ghost", "gone"), "no checkpoint"),
+    (lambda tab: tab.restored(None), "Choose a deleted model")])
 def test_what_cannot_be_done_is_said_and_nothing_happens(tab, ghost, change, said):
     shown, answer = change(tab)
     assert shown is None and said in answer and tab.names() == ["ghost"]

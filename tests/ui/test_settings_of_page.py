@@ -89,6 +89,14 @@ def test_a_preset_of_one_s_own_is_saved_and_applied_to_another_method(page, spac
     assert updates[page.train.form.of_method["loha", "rank"]]["value"] == 3
 
 
+def test_a_preset_of_one_s_own_is_deleted_and_others_are_not(page, space):
+    row = page.train.presets
+    presets.save(row.folder, "old", space.run())
+    said, choice = page.events.delete("My old")
+    assert "Deleted" in said and "My old" not in choice["choices"] and (row.folder / presets.DELETED / "old.toml").exists()
+    assert "of your own" in page.events.delete("Style")[0] and "no preset old" in page.events.delete("My old")[0]
+
+
 @pytest.mark.parametrize("title, words", [(None, "Choose a preset"), ("My gone", "There is no file")])
 def test_a_preset_that_is_none_is_said(page, space, title, words):
     assert words in said(page, page.events.apply({**data_of(page, space.run()), page.train.presets.choice: title}))

@@ -46,6 +46,11 @@ def test_a_workspace_is_renamed_duplicated_and_deleted(page, host):
     assert (host.folders.workspaces / "trash" / "newer" / "run.toml").exists()
     names = list(workspace.names(host.folders.workspaces))
     assert "new" in names and "newer" not in names
+    page.locator("#darkroom_trash input").click()
+    page.get_by_role("option", name="newer").click()
+    page.click("#darkroom_restore")
+    page.wait_for_selector("#darkroom_manage_answer >> text=newer is back")
+    shows(page, "darkroom_workspace", "newer")
 
 
 def test_an_import_says_what_it_could_not_take_over(page, tmp_path):
