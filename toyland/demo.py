@@ -63,8 +63,8 @@ def main() -> int:
 
 def report(by_weight: dict[float, Figure], figures: Figures, seconds_train: float, seconds_total: float) -> None:
     print("\nweight   fidelity")
-    for weight, found in by_weight.items():
-        print(f"{weight:>6g}   {found}")
+    for weight, figure in by_weight.items():
+        print(f"{weight:>6g}   {figure}")
     print("fidelity: 0 = what the base draws for 'a ghost', 1 = the subject itself")
     print(f"At weight 1: setting asked for {figures.prompt_fidelity}, drift of the class word {figures.drift}, "
           f"diversity {figures.diversity}")
