@@ -70,8 +70,9 @@ def folder_with_masks(subject: Subject, into: Path) -> Path:
 
 def concept(subject: Subject, root: Path, captions: bool) -> dict[str, Any]:
     folder = root / subject.name
-    return {"folder": str(folder if folder.exists() else folder_with_masks(subject, folder)),
-            "instance_prompt": "[filewords]" if captions else subject.prompt, "class_prompt": f"a {subject.kind}"}
+    called = ({"instance_prompt": "[filewords]", "class_prompt": "[filewords]", "word": subject.word} if captions
+              else {"instance_prompt": subject.prompt, "class_prompt": f"a {subject.kind}"})
+    return {"folder": str(folder if folder.exists() else folder_with_masks(subject, folder)), **called}
 
 
 def run_of(host: Standalone, subjects: list[Subject], method: str, remedy: Remedy, root: Path, seed: int = 0) -> Run:

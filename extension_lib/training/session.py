@@ -93,6 +93,7 @@ class Session:
         yield Prepared("Waiting for the model", 0.0)
         with ExitStack() as undo:
             model = undo.enter_context(self.host.borrow(self.checkpoint))
+            memory.free_cache()
             self.checkpoint = hashed(self.checkpoint)
             for made in class_pictures.prepared(self.run, found, self.checkpoint, self.host):
                 if isinstance(made, list):
