@@ -1,6 +1,8 @@
-"""What keeps several concepts, and their class words, apart: `python -m benchmarks.several [prior | together] [methods]`.
+"""What keeps several concepts, and their class words, apart.
 
+`python -m benchmarks.several [prior | together] [methods] [remedies]`
 prior: one subject over three seeds, with and without what holds the class word. together: two subjects in one run, by remedy.
+Methods and remedies are lists with commas; without them all are measured.
 Cells are kept as they end, like those of benchmarks.quality.
 """
 
@@ -30,7 +32,6 @@ from toyland.trial import run_for, seconds_of, tag, train
 
 from .cells import DOCS, Table
 
-METHODS = ("dreambooth", "lora")
 SEEDS = (0, 1, 2)
 PAIR = ("ghost", "cat")
 NEIGHBOUR = "dog"  # a kind that is not trained
@@ -51,11 +52,11 @@ CLASS_PICTURES = Remedy({"prior": {"preserve": True}})
 PENALTY = Remedy({"prior": {"penalty": 1.0}})
 MASKS = Remedy({"data": {"masked": True}})
 REMEDIES = {
-    "dreambooth": {"nothing": NOTHING, "captions": CAPTIONS, "captions, class pictures": CLASS_PICTURES,
-                   "captions, masks": MASKS},
-    "lora": {"nothing": NOTHING, "captions": CAPTIONS, "captions, class pictures": CLASS_PICTURES,
-             "captions, penalty": PENALTY, "captions, masks": MASKS},
+    "dreambooth": {"nothing": NOTHING, "captions": CAPTIONS, "class pictures": CLASS_PICTURES, "masks": MASKS},
+    "lora": {"nothing": NOTHING, "captions": CAPTIONS, "class pictures": CLASS_PICTURES, "penalty": PENALTY, "masks": MASKS},
+    "pivotal": {"captions": CAPTIONS, "class pictures": CLASS_PICTURES, "penalty": PENALTY, "masks": MASKS},
 }
+OF_ONE = ("captions", "class pictures", "penalty")  # of these, what holds the class word of one subject
 
 
 def folder_with_masks(subject: Subject, into: Path) -> Path:
@@ -132,35 +133,38 @@ def alone(host: Standalone, judge: Judge, run: Run, subject: Subject) -> dict[st
     return {"seconds": trained(host, run), **of_one(host, judge, run, subject)}
 
 
-def measure_prior(host: Standalone, judge: Judge, table: Table, wanted: list[str], root: Path) -> None:
+Wanted = list[tuple[str, str, Remedy]]  # method, what helps, and how
+
+
+def measure_prior(host: Standalone, judge: Judge, table: Table, wanted: Wanted, root: Path) -> None:
     subject = SUBJECTS["ghost"]
-    for method in wanted:
-        for name, remedy in REMEDIES[method].items():
-            if name in ("captions", "captions, class pictures", "captions, penalty"):
-                for seed in SEEDS:
-                    run = run_of(host, [subject], method, remedy, root, seed)
-                    made = table.cell(f"prior | {method} | {name} | {seed}", run, partial(alone, host, judge, run, subject))
-                    print(f"{method:11} {name:26} seed {seed}  fidelity {made['fidelity']['value']:.2f}  "
-                          f"drift {made['drift']['value']:.2f}", flush=True)
+    for method, name, remedy in wanted:
+        for seed in SEEDS if name in OF_ONE else ():
+            run = run_of(host, [subject], method, remedy, root, seed)
+            made = table.cell(f"prior | {method} | {name} | {seed}", run, partial(alone, host, judge, run, subject))
+            print(f"{method:11} {name:15} seed {seed}  fidelity {made['fidelity']['value']:.2f}  "
+                  f"drift {made['drift']['value']:.2f}", flush=True)
 
 
-def measure_together(host: Standalone, judge: Judge, table: Table, wanted: list[str], root: Path) -> None:
+def measure_together(host: Standalone, judge: Judge, table: Table, wanted: Wanted, root: Path) -> None:
     subjects = [SUBJECTS[name] for name in PAIR]
-    for method in wanted:
-        for name, remedy in REMEDIES[method].items():
-            run = run_of(host, subjects, method, remedy, root)
-            run = run.with_values({"training": {"steps": round(run.training.steps * 1.5)}})  # twice the pictures
-            made = table.cell(f"together | {method} | {name}", run, partial(together, host, judge, run, subjects))
-            said = "  ".join(f"{s.name} {made[s.name]['fidelity']['value']:.2f}" for s in subjects)
-            print(f"{method:11} {name:26} {said}  both {made['subjects']['every subject']:.2f}  class words "
-                  f"{made['class words']['both kinds']:.2f}", flush=True)
+    for method, name, remedy in wanted:
+        run = run_of(host, subjects, method, remedy, root)
+        run = run.with_values({"training": {"steps": round(run.training.steps * 1.5)}})  # twice the pictures
+        made = table.cell(f"together | {method} | {name}", run, partial(together, host, judge, run, subjects))
+        said = "  ".join(f"{s.name} {made[s.name]['fidelity']['value']:.2f}" for s in subjects)
+        print(f"{method:11} {name:15} {said}  both {made['subjects']['every subject']:.2f}  class words "
+              f"{made['class words']['both kinds']:.2f}", flush=True)
 
 
 MEASURES = {"prior": measure_prior, "together": measure_together}
 
 
 def page(cells: dict[str, Any]) -> str:
-    lines = ["# What keeps concepts apart", "", "In toyland, 64 pictures a figure. Made by `python -m benchmarks.several`.", "",
+    lines = ["# What keeps concepts apart", "",
+             "In toyland, 64 pictures a figure. With nothing, all of a subject's pictures are called the same; else each has a "
+             "caption that also says where it stands. Class pictures and the penalty take each caption without the rare word "
+             "(class prompt `[filewords]`). Made by `python -m benchmarks.several`.", "",
              "## One subject, over three seeds", "",
              "Drift: how much the class word alone (\"a ghost\") has become the subject.", "",
              "| method | with | fidelity | drift | seconds |", "|---|---|---|---|---|"]
@@ -189,13 +193,16 @@ def page(cells: dict[str, Any]) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    wanted = [arguments[0]] if arguments else list(MEASURES)
-    named = arguments[1].split(",") if len(arguments) > 1 else list(METHODS)
+    measures = [arguments[0]] if arguments else list(MEASURES)
+    named = arguments[1].split(",") if len(arguments) > 1 else list(REMEDIES)
+    helping = arguments[2].split(",") if len(arguments) > 2 else None
+    wanted = [(method, name, remedy) for method in named for name, remedy in REMEDIES[method].items()
+              if helping is None or name in helping]
     table, judge = Table(DOCS / "several.json"), Judge()
     with tempfile.TemporaryDirectory() as folder:
         host = Standalone(Path(folder))
-        for name in wanted:
-            MEASURES[name](host, judge, table, named, Path(folder) / "pictures")
+        for name in measures:
+            MEASURES[name](host, judge, table, wanted, Path(folder) / "pictures")
     write_text(DOCS / "several.md", page(table.cells))
     return 0
 
