@@ -49,7 +49,7 @@ class Remedy:
 NOTHING = Remedy({}, captions=False)
 CAPTIONS = Remedy({})
 CLASS_PICTURES = Remedy({"prior": {"preserve": True}})
-PENALTY = Remedy({"prior": {"penalty": 1.0}})
+PENALTY = Remedy({"prior": {"penalty": 0.3}})
 MASKS = Remedy({"data": {"masked": True}})
 REMEDIES = {
     "dreambooth": {"nothing": NOTHING, "captions": CAPTIONS, "class pictures": CLASS_PICTURES, "masks": MASKS},
