@@ -107,7 +107,7 @@ class Log:
         with open(path, "rb") as file:
             start = max(0, file.seek(0, os.SEEK_END) - LAST)
             file.seek(start)
-            texts = file.read().decode("utf-8", errors="replace").splitlines()
+            texts = file.read().decode("utf-8", errors="replace").split("\n")
         return [json.loads(text) for text in texts[1 if start else 0:] if text.endswith("}")]
 
     def preview(self, step: int, number: int) -> Path:

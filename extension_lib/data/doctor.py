@@ -29,6 +29,7 @@ SPREAD = 2.7  # pixels; edges in sharp photographs spread over 1 to 2.1, under a
 LONGEST, KEPT = 3.0, 0.6  # longest side against the shorter one; least share of the picture that cropping may leave
 APART = 24  # of 143 signs; copies of photographs differ in up to 12, drawings of one thing in one place in 40 and more
 SERIOUS = ("unreadable", "tiny", "missing-caption", "trigger-absent", "trigger-known")  # said again when training starts
+AT_ONCE = 4  # pictures opened at the same time; a photograph takes 100 MB meanwhile
 FEW = 3  # pictures from which on one can stand out
 
 
@@ -64,7 +65,7 @@ def examined(run: Run, tokens: Tokens | None = None) -> tuple[Problem, ...]:
 def of_concept(run: Run, concept: Concept, found: Found, tokens: Tokens | None = None) -> Iterator[Problem]:
     root = Path(concept.folder).expanduser()
     items = {item.path: item for item in found.items}
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(AT_ONCE) as pool:
         looked = list(pool.map(lambda path: look(path, items, run), pictures_in(root)))
     yield from (one for one in looked if isinstance(one, Problem))
     seen = [one for one in looked if isinstance(one, Seen)]
