@@ -77,10 +77,11 @@ class Measuring:
             return
         self.last = step
         try:
-            yield Measured(step, self.loss(), norm(optimizer.parameters), bool(self.batches.held_out), self.on)
+            told: Event = Measured(step, self.loss(), norm(optimizer.parameters), bool(self.batches.held_out), self.on)
         except (RuntimeError, MemoryError) as error:
-            memory.free_cache()
-            yield Warned(f"The loss on fixed noise could not be measured at step {step}: {error}")
+            told = Warned(f"The loss on fixed noise could not be measured at step {step}: {error}")
+        memory.free_cache()
+        yield told
 
     @torch.no_grad()
     def loss(self) -> float:
