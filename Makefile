@@ -5,7 +5,7 @@ WEBUI_VENV = .venv-webui
 RUN = $(VENV)/bin/python
 RUN_WEBUI = $(WEBUI_VENV)/bin/python
 
-WORKERS = -n 2 --dist loadfile
+WORKERS = -n 2 --dist loadfile --no-loadscope-reorder
 
 # Idle threads of OpenMP sleep; spinning, they take a browser or a second program fifteen times their share of two cores.
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -18,7 +18,9 @@ demo: $(VENV)/.demo
 app: $(VENV)/.demo
 	$(RUN) -m extension_lib app
 
-test: test-standalone test-webui-pins
+test:
+	@$(MAKE) -j 2 $(VENV)/.test $(WEBUI_VENV)/.test
+	@$(MAKE) test-standalone test-webui-pins
 	@$(RUN) tests/webui/record.py || true
 
 test-standalone: $(VENV)/.test
