@@ -29,11 +29,6 @@ def pytest_ignore_collect(collection_path, config):
     return None
 
 
-def pytest_collection_modifyitems(items):
-    """Files of the page in a browser, the slowest, come first: no worker is left alone with one in the end."""
-    items.sort(key=lambda item: item.get_closest_marker("browser") is None)
-
-
 @pytest.fixture(scope="session")
 def view():
     """Toyland's base as a model: diffusers' classes in one environment, LDM's in the other."""
