@@ -3,7 +3,7 @@
 import ast
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,12 @@ def hash_of_code(method: str) -> str:
         if file.is_file():
             digest.update(file.read_bytes())
     return digest.hexdigest()
+
+
+def mean_of(values: Iterable[float | None]) -> str:
+    """The mean of those that are known, rounded; a dash where none is (a time, say, of a run that had to wait for others)."""
+    known = [v for v in values if v is not None]
+    return f"{sum(known) / len(known):.0f}" if known else "–"
 
 
 class Table:

@@ -22,7 +22,7 @@ from toyland.measure import COUNT, pictures, prompts
 from toyland.subjects import SUBJECTS, Subject
 from toyland.trial import files_of, judged, run_for, seconds_of, tag, train
 
-from .cells import DOCS, Table
+from .cells import DOCS, Table, mean_of
 
 PAGE, GRID = DOCS / "quality.md", DOCS / "quality"
 PEAK = Path("/proc/self/clear_refs")
@@ -70,7 +70,7 @@ def page(cells: list[dict[str, Any]]) -> str:
     lines = ["# What each method learns in toyland", "",
              "Means over the subjects, 64 pictures a figure, on prompts and settings that the training pictures do not show. "
              "Fidelity: 0 is what the base draws for the class word, 1 the subject itself. Drift: the same for the class word "
-             "alone, after training. Seconds of training on one thread of a CPU, beside other work. "
+             "alone, after training. Seconds of training on one thread of a CPU, beside other work, where the run was never held up. "
              "Made by `python -m benchmarks.quality`.", "",
              "| method | subjects | fidelity | setting asked for | drift | diversity | near-copies | steps | seconds | peak, MiB "
              "| file, KiB |", "|---|---|---|---|---|---|---|---|---|---|---|"]
@@ -78,9 +78,9 @@ def page(cells: list[dict[str, Any]]) -> str:
         own = [c for c in cells if c["method"] == name]
         if own:
             means = [sum(c[f]["value"] for c in own) / len(own) for f in FIGURES]
-            numbers = [sum(c[f] for c in own) / len(own) for f in ("steps", "seconds", "peak_mib", "file_kib")]
+            numbers = [mean_of(c[f] for c in own) for f in ("steps", "seconds", "peak_mib", "file_kib")]
             lines.append(f"| {method.title} | {len(own)} | " + " | ".join(f"{m:.2f}" for m in means) + " | "
-                         + " | ".join(f"{n:.0f}" for n in numbers) + " |")
+                         + " | ".join(numbers) + " |")
         for subject in (c["subject"] for c in own):
             if (picture := picture_of(name, subject)).exists():
                 shown += ["", f"{method.title}, {subject}:", "", f"![](quality/{picture.name})"]

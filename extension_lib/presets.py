@@ -12,8 +12,8 @@ from .run import Run, from_dict, merged, to_dict
 from .settings import SettingError
 from .workspace import Workspace
 
-# What belongs to one workspace alone: no preset holds it, and the way back to the defaults leaves it.
 DELETED = "deleted"  # folder of presets that are offered no more
+# What belongs to one workspace alone: no preset holds it, and the way back to the defaults leaves it.
 PERSONAL = {"output", "base", "concepts"}, {("previews", "prompts")}
 
 
@@ -94,7 +94,7 @@ def saved(folder: Path) -> list[str]:
 
 
 def delete(folder: Path, name: str) -> Path:
-    """Moves a saved preset aside, into a folder beside it; returns where it lies. Raises NameProblem, SaveError, SettingError."""
+    """Moves a saved preset aside, into a folder beside it; returns where it lies. Raises NameProblem, SettingError, OSError."""
     path = file_of(folder, name)
     if not path.exists():
         raise SettingError(f"There is no preset {name} any more.")

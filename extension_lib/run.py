@@ -35,7 +35,7 @@ class Concept:
 
     folder: str = option("", "The folder with the pictures; captions in .txt files beside them are read, "
                              "and folders named 10_something count ten times.", label="Folder with pictures", folder=True)
-    instance_prompt: str = option("[filewords]", "What your pictures are called, with a rare word for the new thing: "
+    instance_prompt: str = option(FILEWORDS, "What your pictures are called, with a rare word for the new thing: "
                                   "'a zwx ghost, [filewords]'. [filewords] stands for each picture's own caption.")
     word: str = option("", "For Textual Inversion and Pivotal Tuning: the new word. Empty: the output's name. "
                        "[name] in prompts stands for it. For other methods: the rare word in your captions.", advanced=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..family import Family
-from ..run import Run
+from ..run import FILEWORDS, Run
 
 
 @dataclass(frozen=True)
@@ -32,5 +32,5 @@ class About:
     @property
     def trigger(self) -> str:
         """What to type beside the tag: the first concept's instance prompt without its caption."""
-        texts = [c.instance_prompt.replace("[filewords]", "").strip(" ,") for c in self.run.concepts]
+        texts = [c.instance_prompt.replace(FILEWORDS, "").strip(" ,") for c in self.run.concepts]
         return ", ".join(t for t in texts if t)

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..run import FILEWORDS
 from .reading import Imported, Reading, Target
 
 SAME: dict[str, Target] = {
@@ -68,10 +69,10 @@ def concepts_of(reading: Reading) -> list[dict[str, Any]]:
 
 
 def concept(reading: Reading, source: Mapping[str, Any]) -> dict[str, Any]:
-    token, prompt = str(source.get("instance_token") or ""), str(source.get("instance_prompt") or "[filewords]")
-    if token and "[filewords]" in prompt and token not in prompt:
+    token, prompt = str(source.get("instance_token") or ""), str(source.get("instance_prompt") or FILEWORDS)
+    if token and FILEWORDS in prompt and token not in prompt:
         reading.lost.append(f"instance_token = {token}: is not put into captions by itself; write it into the instance prompt.")
-    by_captions = source.get("class_prompt") == "[filewords]"
+    by_captions = source.get("class_prompt") == FILEWORDS
     named = {"folder": source["instance_data_dir"], "instance_prompt": prompt, "class_folder": source.get("class_data_dir"),
              "class_prompt": source.get("class_token") if by_captions and not token else source.get("class_prompt"),
              "word": token if by_captions else ""}
@@ -129,7 +130,7 @@ def per_picture(concept: Mapping[str, Any]) -> float:
 
 
 def previews(reading: Reading, concepts: list[dict[str, Any]]) -> None:
-    prompts = [str(c["save_sample_prompt"]) for c in concepts if c.get("save_sample_prompt") not in (None, "", "[filewords]")]
+    prompts = [str(c["save_sample_prompt"]) for c in concepts if c.get("save_sample_prompt") not in (None, "", FILEWORDS)]
     if not prompts:
         reading.seen.add("save_preview_every")
         return

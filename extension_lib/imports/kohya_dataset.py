@@ -7,6 +7,7 @@ from typing import Any
 
 from ..data.folder import REPEATS, hidden
 from ..data.pictures import EXTENSIONS
+from ..run import FILEWORDS
 from ..settings import SettingError
 from .reading import Imported, Reading, Target, beside
 
@@ -74,14 +75,14 @@ def prompt_of(reading: Reading, folder: Path) -> str:
     """Pictures without a caption file are called by the class tokens there, by their file's name here."""
     tokens = str(reading.take("class_tokens") or "")
     if not tokens:
-        return "[filewords]"
+        return FILEWORDS
     captioned = {p.with_suffix(".txt").exists() for p in folder.rglob("*")
                  if p.suffix.lower() in EXTENSIONS and not hidden(p, folder)} if folder.is_dir() else {True, False}
     if captioned == {False}:
         return tokens
     if captioned != {True}:
         reading.lose("class_tokens", "is meant for pictures without a caption; write them captions, or make it the instance prompt")
-    return "[filewords]"
+    return FILEWORDS
 
 
 def class_pictures(reading: Reading, others: list[dict[str, Any]], path: Path) -> None:
