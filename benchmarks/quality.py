@@ -70,7 +70,7 @@ def page(cells: list[dict[str, Any]]) -> str:
     lines = ["# What each method learns in toyland", "",
              "Means over the subjects, 64 pictures a figure, on prompts and settings that the training pictures do not show. "
              "Fidelity: 0 is what the base draws for the class word, 1 the subject itself. Drift: the same for the class word "
-             "alone, after training. Seconds of training on one thread of a CPU, beside other work, where the run was never held up. "
+             "alone, after training. Seconds of training on one thread of a CPU, beside other work (of runs never held up). "
              "Made by `python -m benchmarks.quality`.", "",
              "| method | subjects | fidelity | setting asked for | drift | diversity | near-copies | steps | seconds | peak, MiB "
              "| file, KiB |", "|---|---|---|---|---|---|---|---|---|---|---|"]
