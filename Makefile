@@ -5,7 +5,7 @@ WEBUI_VENV = .venv-webui
 RUN = $(VENV)/bin/python
 RUN_WEBUI = $(WEBUI_VENV)/bin/python
 
-WORKERS = -n 2 --dist loadfile
+WORKERS = -n 2 --dist loadfile --no-loadscope-reorder
 
 # Idle threads of OpenMP sleep; spinning, they take a browser or a second program fifteen times their share of two cores.
 export OMP_WAIT_POLICY ?= PASSIVE
