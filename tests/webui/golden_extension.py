@@ -1,10 +1,17 @@
-"""A second extension, for tests alone: tells what the WebUI's own network classes make of a LoRA file."""
+"""A second extension, for tests alone: tells what the WebUI's own network classes make of a LoRA file, and what the tab costs."""
 
 import sys
+import time
 from pathlib import Path
 
 import torch
 from modules import script_callbacks, sd_models
+
+SCRIPT = "darkroom.py"
+HEAVY = ("torch", "lycoris", "diffusers")
+building: dict[str, float] = {}  # "seconds", when the tab has been built
+imported = list(sys.modules)  # in the order of their import; this script is loaded right after the tab's
+imported = imported[imported.index("extension_lib"):]
 
 
 def norms(path: str) -> dict[str, float]:
@@ -34,9 +41,31 @@ def borrowed() -> dict[str, int]:
     return {"own": sum(id(w) in own for w in weights), "others": sum(id(w) not in own for w in weights)}
 
 
+def time_building() -> None:
+    """Measures how long the tab takes to be built, and what that imports."""
+    def timed(build):
+        def tabs():
+            began, known = time.perf_counter(), set(sys.modules)
+            made = build()
+            building["seconds"] = time.perf_counter() - began
+            imported.extend(set(sys.modules) - known)
+            return made
+        return tabs
+    for callback in script_callbacks.callback_map["callbacks_ui_tabs"]:
+        if Path(callback.script).name == SCRIPT:
+            callback.callback = timed(callback.callback)
+
+
+def tab() -> dict:
+    return {**building, "heavy": sorted(name for name in imported if name.partition(".")[0] in HEAVY)}
+
+
 def routes(_, app):
+    app.add_api_route("/darkroom-test/tab", tab, methods=["GET"])
+
     app.add_api_route("/darkroom-test/borrowed", borrowed, methods=["GET"])
     app.add_api_route("/darkroom-test/norms", lambda path: norms(path), methods=["GET"])
 
 
+script_callbacks.on_before_ui(time_building)
 script_callbacks.on_app_started(routes)

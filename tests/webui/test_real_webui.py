@@ -48,6 +48,14 @@ def test_the_tab_opens_without_a_complaint(page, webui, before, seen):
     seen({})
 
 
+def test_importing_and_building_the_tab_take_under_half_a_second_and_import_nothing_heavy(webui, seen):
+    importing = webui.get("/internal/profile-startup")["records"]["load scripts/darkroom.py"]
+    tab = webui.get("/darkroom-test/tab")
+    assert tab["heavy"] == []
+    assert importing + tab["seconds"] < 0.5
+    seen({"importing_seconds": round(importing, 2), "building_seconds": round(tab["seconds"], 2)})
+
+
 def test_trained_by_clicking_and_listed_without_restart(page, webui, seen):
     shutil.copytree(GHOST.folder, webui.data / "pictures" / "ghost")
     create(page, "ghost")
