@@ -28,13 +28,18 @@ class Kept:
 
 
 def set_aside(workspace: Workspace, tree: dict[str, Any]) -> Earlier:
-    """Writes a state in the place of the workspace's, which is kept beside it. Raises SaveError with nothing changed."""
+    """Writes a state in the place of the workspace's, which is kept beside it. Raises OSError with nothing changed."""
     aside, fresh = workspace.folder / ASIDE, workspace.folder / FRESH
     state.write(fresh, tree)
     had = workspace.state.exists()
     if had:
         workspace.state.replace(aside)
-    fresh.replace(workspace.state)
+    try:
+        fresh.replace(workspace.state)
+    except OSError:
+        if had:
+            aside.replace(workspace.state)
+        raise
     return Earlier(aside if had else None, workspace.lifetime)
 
 
