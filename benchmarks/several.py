@@ -34,7 +34,7 @@ from .cells import DOCS, Table, mean_of
 
 SEEDS = (0, 1, 2)
 PAIR = ("ghost", "cat")
-NEIGHBOUR = "dog"  # a kind that is not trained
+NEIGHBOUR = "fish"  # a kind that is not trained, and that the base draws beside a ghost more often than any other
 SHOWS = 0.5  # the judge's probability from which a picture shows a subject
 
 
@@ -119,14 +119,31 @@ def share_of_both(judge: Judge, images: list[Image.Image], kinds: set[str], subj
 
 
 def together(host: Standalone, judge: Judge, run: Run, subjects: list[Subject]) -> dict[str, Any]:
-    """Two subjects in one run: each alone, both in one picture, and each one's kind next to another kind."""
+    """Two subjects in one run: each alone, both in one picture, and one's kind next to another kind."""
     seconds = trained(host, run)
     first, second = subjects
-    asked = {"subjects": (side_by_side(first.prompt, second.prompt), {first.kind, second.kind}),
-             "class words": (side_by_side(f"a {first.kind}", f"a {NEIGHBOUR}"), {first.kind, NEIGHBOUR})}
     return {"seconds": seconds, **{s.name: of_one(host, judge, run, s) for s in subjects},
-            **{name: share_of_both(judge, host.draw(pictures(pairs, tag(run), seed=9000)), kinds, subjects)
-               for name, (pairs, kinds) in asked.items()}}
+            "subjects": beside(host, judge, (first.prompt, second.prompt), {first.kind, second.kind}, subjects, tag(run)),
+            **class_words(host, judge, subjects, tag(run))}
+
+
+def class_words(host: Standalone, judge: Judge, subjects: list[Subject], tag: str = "") -> dict[str, Any]:
+    """The first one's class word next to a kind that is not trained."""
+    kind = subjects[0].kind
+    return {"class words": beside(host, judge, (f"a {kind}", f"a {NEIGHBOUR}"), {kind, NEIGHBOUR}, subjects, tag)}
+
+
+def beside(host: Standalone, judge: Judge, called: tuple[str, str], kinds: set[str], subjects: list[Subject],
+           tag: str) -> dict[str, float]:
+    return share_of_both(judge, host.draw(pictures(side_by_side(*called), tag, seed=9000)), kinds, subjects)
+
+
+def untrained(host: Standalone, judge: Judge, subjects: list[Subject]) -> dict[str, Any]:
+    """What the checkpoint itself makes of two kinds in one picture, in the subjects' stead their class words."""
+    host.load(chosen(host, "toyland"))
+    first, second = subjects
+    called = (f"a {first.kind}", f"a {second.kind}")
+    return {"subjects": beside(host, judge, called, {first.kind, second.kind}, subjects, ""), **class_words(host, judge, subjects)}
 
 
 def alone(host: Standalone, judge: Judge, run: Run, subject: Subject) -> dict[str, Any]:
@@ -148,6 +165,7 @@ def measure_prior(host: Standalone, judge: Judge, table: Table, wanted: Wanted, 
 
 def measure_together(host: Standalone, judge: Judge, table: Table, wanted: Wanted, root: Path) -> None:
     subjects = [SUBJECTS[name] for name in PAIR]
+    table.cell("together | none", run_for(host, subjects[0]), partial(untrained, host, judge, subjects))
     for method, name, remedy in wanted:
         run = run_of(host, subjects, method, remedy, root)
         run = run.with_values({"training": {"steps": round(run.training.steps * 1.5)}})  # twice the pictures
@@ -177,18 +195,21 @@ def page(cells: dict[str, Any]) -> str:
         means = [" / ".join(f"{c[figure]['value']:.2f}" for c in own) for figure in ("fidelity", "drift")]
         lines.append(f"| {method} | {remedy} | {means[0]} | {means[1]} | {mean_of(c['seconds'] for c in own)} |")
     lines += ["", f"## {PAIR[0].title()} and {PAIR[1]} in one run", "",
-              "Mixed up: pictures of one that show the other. Both: prompts that ask for both, and pictures that show both. "
+              "Mixed up: pictures of one that show the other. Both: prompts that ask for both, pictures that show both, and (in "
+              "brackets) those that show both kinds, in whatever dress. "
               f"Class words: \"a {PAIR[0]} next to a {NEIGHBOUR}\", pictures that show those two kinds, and (in brackets) those "
-              "that show a trained subject, which nobody asked for.", "",
+              "that show a trained subject, which nobody asked for. The first row is the checkpoint as it is, asked for a "
+              f"{PAIR[0]} and a {PAIR[1]}: no method can be expected to do much better.", "",
               "| method | with | fidelity | drift | mixed up | both | class words | seconds |", "|---|---|---|---|---|---|---|---|"]
     for name, cell in cells.items():
         kind, method, *rest = name.split(" | ")
         if kind == "together":
-            by_subject = [" / ".join(f"{cell[s][figure]['value']:.2f}" for s in PAIR)
+            by_subject = [" / ".join(f"{cell[s][figure]['value']:.2f}" if s in cell else "–" for s in PAIR)
                           for figure in ("fidelity", "drift", "another subject")]
-            words = cell["class words"]
-            lines.append(f"| {method} | {rest[0]} | {' | '.join(by_subject)} | {cell['subjects']['every subject']:.2f} | "
-                         f"{words['both kinds']:.2f} ({words['any subject']:.2f}) | {mean_of([cell['seconds']])} |")
+            both, words = cell["subjects"], cell["class words"]
+            lines.append(f"| {method} | {' '.join(rest)} | {' | '.join(by_subject)} | {both['every subject']:.2f} "
+                         f"({both['both kinds']:.2f}) | {words['both kinds']:.2f} ({words['any subject']:.2f}) | "
+                         f"{mean_of([cell.get('seconds')])} |")
     return "\n".join(lines) + "\n"
 
 

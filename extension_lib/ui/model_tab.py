@@ -47,7 +47,7 @@ class ModelTab:
         # javascript/workspaces.js writes the name of the card that was pressed here, and presses the button.
         self.picked = gr.Textbox(label="Picked", elem_id="darkroom_picked", elem_classes=["darkroom-hidden"])
         self.pick = gr.Button("pick", elem_id="darkroom_pick", elem_classes=["darkroom-hidden"])
-        with gr.Accordion("Rename, duplicate, delete", open=False, elem_id="darkroom_manage"):
+        with gr.Accordion("Rename, duplicate, delete, restore", open=False, elem_id="darkroom_manage"):
             with gr.Row():
                 self.new_name = gr.Textbox(label="New name", elem_id="darkroom_rename_to", max_lines=1,
                                            info="For the chosen workspace, or for its duplicate.")
