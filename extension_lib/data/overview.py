@@ -12,6 +12,12 @@ from .folder import FolderError, Item, find_all
 from .held_out import split
 
 SAMPLES = 4  # prompts shown of each concept
+PENALTY = ("Several concepts in one run melt into each other and into their class words. To keep them apart, give each a class "
+           "prompt ([filewords] where captions say where things are), and set the Class prompt penalty to 0.3.")
+CLASS_PICTURES = ("Several concepts in one run melt into each other and into their class words. To keep them apart, give each a "
+                  "class prompt ([filewords] where captions say where things are), and switch on Class pictures.")
+# What each kind of product is helped by (docs/several.md); one that learns words alone changes no class word.
+HELP = {"lora": PENALTY, "pivotal": PENALTY, "hypernetwork": PENALTY, "checkpoint": CLASS_PICTURES}
 
 
 @dataclass(frozen=True)
@@ -73,6 +79,12 @@ def overview(run: Run) -> Overview:
     batches = sum(ceil(n / run.training.batch_size) for n in shown.values())
     return Overview(tuple(part(one.items, numbers, run) for one in found), batches, batches / run.training.accumulation,
                     run.training.steps, run.training.batch_size * run.training.accumulation)
+
+
+def advice(run: Run) -> str:
+    """What the settings lack that keeps several concepts apart; nothing where there is one, or something is set."""
+    unheld = len(run.concepts) > 1 and not run.prior.preserve and not run.prior.penalty
+    return HELP.get(run.method.product, "") if unheld else ""
 
 
 def part(found: tuple[Item, ...], numbers: dict[Path, int], run: Run) -> Part:

@@ -14,8 +14,9 @@ THUMBNAIL, MOST = 56, 60  # pixels; findings shown, of more only the number
 SHAPE = 18  # pixels of a size's little drawing
 
 
-def panel(overview: Overview, problems: Sequence[Problem]) -> str:
-    return f'<div class="darkroom-check">{table(overview)}{total(overview)}{findings(problems)}</div>'
+def panel(overview: Overview, problems: Sequence[Problem], advice: str = "") -> str:
+    advised = f'<div class="darkroom-warning" role="status">{escape(advice)}</div>' if advice else ""
+    return f'<div class="darkroom-check">{table(overview)}{total(overview)}{advised}{findings(problems)}</div>'
 
 
 # ---- what will be trained

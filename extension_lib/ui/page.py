@@ -8,7 +8,7 @@ import gradio as gr
 from .. import installation, workspace
 from ..data.doctor import examined
 from ..data.folder import FolderError
-from ..data.overview import overview
+from ..data.overview import advice, overview
 from ..host import Host, HostError, chosen
 from ..presets import beginning, defaults, switched
 from ..run import Concept, Run, from_dict, to_dict
@@ -155,7 +155,7 @@ class Page:
         pictures = self.concepts.pictures
         try:
             run = self.settled(data)
-            found = check_panel.panel(overview(run), examined(run, self.host.tokens()))
+            found = check_panel.panel(overview(run), examined(run, self.host.tokens()), advice(run))
             return [found, arithmetic(run), *pictures.all(run)]
         except Wrong as error:
             return [live.message(str(error)), "", *pictures.none()]

@@ -10,7 +10,7 @@ from extension_lib.data.batches import Batches
 from extension_lib.data.buckets import bucket_of, buckets
 from extension_lib.data.captions import varied
 from extension_lib.data.folder import find_all
-from extension_lib.data.overview import overview
+from extension_lib.data.overview import advice, overview
 
 
 @pytest.fixture
@@ -59,3 +59,13 @@ def test_every_concept_has_its_own_line(run, tmp_path):
     folder = draw_pictures(tmp_path / "second", 2)
     both = run.with_values({"concepts": [{"folder": run.concepts[0].folder + "/square"}, {"folder": str(folder), "repeats": 5}]})
     assert [(len(p.items), p.showings) for p in overview(both).parts] == [(4, 4), (2, 10)]
+
+
+@pytest.mark.parametrize("method, help", [("lora", "Class prompt penalty"), ("pivotal", "Class prompt penalty"),
+                                          ("dreambooth", "Class pictures"), ("textual_inversion", "")])
+def test_several_concepts_without_what_keeps_them_apart_are_advised(run, method, help):
+    one = run.with_values({"method": {"name": method}, "prior": {"preserve": False}})
+    two = one.with_values({"concepts": [{"folder": "here", "word": "zwx"}, {"folder": "there", "word": "qvk"}]})
+    assert advice(one) == ""
+    assert (help in advice(two)) if help else advice(two) == ""
+    assert advice(two.with_values({"prior": {"penalty": 0.3}})) == "" == advice(two.with_values({"prior": {"preserve": True}}))
