@@ -190,32 +190,44 @@ def page(cells: dict[str, Any]) -> str:
              "(class prompt `[filewords]`). Made by `python -m benchmarks.several`.", "",
              "## One subject, over three seeds", "",
              "Drift: how much the class word alone (\"a ghost\") has become the subject.", "",
-             "| method | with | fidelity | drift | seconds |", "|---|---|---|---|---|"]
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+             "| method | with | fidelity | drift | seconds |", "|---|---|---|---|---|", *rows_of_one(cells), "",
+             f"## {PAIR[0].title()} and {PAIR[1]} in one run", "",
+             "Mixed up: pictures of one that show the other. Both: prompts that ask for both, pictures that show both, and (in "
+             "brackets) those that show both kinds, in whatever dress. "
+             f"Class words: \"a {PAIR[0]} next to a {NEIGHBOUR}\", pictures that show those two kinds, and (in brackets) those "
+             "that show a trained subject, which nobody asked for. The first row is the checkpoint as it is, asked for a "
+             f"{PAIR[0]} and a {PAIR[1]}: no method can be expected to do much better.", "",
+             "| method | with | fidelity | drift | mixed up | both | class words | seconds |", "|---|---|---|---|---|---|---|---|",
+             *rows_of_two(cells)]
+    return "\n".join(lines) + "\n"
+
+
+def rows_of_one(cells: dict[str, Any]) -> list[str]:
+    """A row a method and remedy, with the figures of all seeds."""
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
     for name, cell in cells.items():
         kind, *rest = name.split(" | ")
         if kind == "prior":
-            groups.setdefault((rest[0], rest[1]), []).append(cell)
+            groups.setdefault(tuple(rest[:2]), []).append(cell)
+    rows = []
     for (method, remedy), own in groups.items():
-        means = [" / ".join(f"{c[figure]['value']:.2f}" for c in own) for figure in ("fidelity", "drift")]
-        lines.append(f"| {method} | {remedy} | {means[0]} | {means[1]} | {mean_of(c['seconds'] for c in own)} |")
-    lines += ["", f"## {PAIR[0].title()} and {PAIR[1]} in one run", "",
-              "Mixed up: pictures of one that show the other. Both: prompts that ask for both, pictures that show both, and (in "
-              "brackets) those that show both kinds, in whatever dress. "
-              f"Class words: \"a {PAIR[0]} next to a {NEIGHBOUR}\", pictures that show those two kinds, and (in brackets) those "
-              "that show a trained subject, which nobody asked for. The first row is the checkpoint as it is, asked for a "
-              f"{PAIR[0]} and a {PAIR[1]}: no method can be expected to do much better.", "",
-              "| method | with | fidelity | drift | mixed up | both | class words | seconds |", "|---|---|---|---|---|---|---|---|"]
+        fidelities, drifts = (" / ".join(f"{c[figure]['value']:.2f}" for c in own) for figure in ("fidelity", "drift"))
+        rows.append(f"| {method} | {remedy} | {fidelities} | {drifts} | {mean_of(c['seconds'] for c in own)} |")
+    return rows
+
+
+def rows_of_two(cells: dict[str, Any]) -> list[str]:
+    rows = []
     for name, cell in cells.items():
         kind, method, *rest = name.split(" | ")
         if kind == "together":
             by_subject = [" / ".join(f"{cell[s][figure]['value']:.2f}" if s in cell else "–" for s in PAIR)
                           for figure in ("fidelity", "drift", "another subject")]
             both, words = cell["subjects"], cell["class words"]
-            lines.append(f"| {method} | {' '.join(rest)} | {' | '.join(by_subject)} | {both['every subject']:.2f} "
-                         f"({both['both kinds']:.2f}) | {words['both kinds']:.2f} ({words['any subject']:.2f}) | "
-                         f"{mean_of([cell.get('seconds')])} |")
-    return "\n".join(lines) + "\n"
+            rows.append(f"| {method} | {' '.join(rest)} | {' | '.join(by_subject)} | {both['every subject']:.2f} "
+                        f"({both['both kinds']:.2f}) | {words['both kinds']:.2f} ({words['any subject']:.2f}) | "
+                        f"{mean_of([cell.get('seconds')])} |")
+    return rows
 
 
 def main(arguments: list[str]) -> int:
