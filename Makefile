@@ -5,7 +5,8 @@ WEBUI_VENV = .venv-webui
 RUN = $(VENV)/bin/python
 RUN_WEBUI = $(WEBUI_VENV)/bin/python
 
-WORKERS = -n 2 --dist loadfile --no-loadscope-reorder
+# One more than cores: a test of the page mostly waits.
+WORKERS = -n 3 --dist loadfile --no-loadscope-reorder
 
 # Idle threads of OpenMP sleep; spinning, they take a browser or a second program fifteen times their share of two cores.
 export OMP_WAIT_POLICY ?= PASSIVE

@@ -1,13 +1,9 @@
 """Jobs: runs on threads of their own, which any number of pages can follow and re-join."""
 
 import logging
-import os
-import sys
 import threading
 import time
 from dataclasses import dataclass, field
-
-import torch
 
 from .. import memory
 from ..events import Began, Ended, Event, Paused, Stepped
@@ -17,8 +13,6 @@ from ..workspace import Workspace
 from .loop import Wishes
 from .record import Record, recording
 from .session import Session
-
-NICENESS = 10  # of 19: about a tenth of what is in demand, and all that is not
 
 log = logging.getLogger("darkroom")
 
@@ -138,7 +132,6 @@ class Job:
 
     def work(self) -> None:
         """Runs to the end, whatever happens. One of the two places that catch everything."""
-        give_way()
         try:
             with recording(self.workspace.new_log(), self.run) as self.record:
                 for event in Session(self.run, self.host, self.workspace, self.checkpoint, self.wishes()).events():
@@ -146,15 +139,6 @@ class Job:
         except Exception as error:
             log.exception("The run %s failed", self.run.output.name)
             self.tell(Ended(self.step, why(error, self.run), failed=True))
-
-
-def give_way() -> None:
-    """Where the processor does the training, this thread and those it begins let the page and other programs go first.
-
-    Linux alone can say so of a single thread: what elsewhere is the whole process' there is the calling thread's.
-    """
-    if sys.platform == "linux" and not torch.cuda.is_available():
-        os.nice(NICENESS)
 
 
 def why(error: Exception, run: Run) -> str:

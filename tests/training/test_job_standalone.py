@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import resource
 import signal
 import threading
@@ -148,17 +147,6 @@ def test_a_word_that_is_called_as_the_output_goes_on_under_the_next_version_s_na
     job, space = finished(host, run.with_values({"output": {"again": "continue", "existing": "version"}}))
     assert not job.ended.failed and space.lifetime == 2
     assert {e.path.stem for e in job.history if isinstance(e, Saved)} == {"ghost-v2"}
-
-
-@pytest.mark.skipif(not MAPS.exists(), reason="only Linux tells a thread's from its process'")
-def test_a_run_on_the_processor_lets_everything_else_go_first():
-    def priority():
-        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-    before, seen = priority(), []
-    thread = threading.Thread(target=lambda: (jobs.give_way(), seen.append(priority())))
-    thread.start()
-    thread.join()
-    assert seen == [min(before + jobs.NICENESS, 19)] and priority() == before
 
 
 @pytest.mark.skipif(not MAPS.exists(), reason="only Linux tells what is mapped")
