@@ -5,8 +5,7 @@ WEBUI_VENV = .venv-webui
 RUN = $(VENV)/bin/python
 RUN_WEBUI = $(WEBUI_VENV)/bin/python
 
-# One more than cores: a test of the page mostly waits.
-WORKERS = -n 3 --dist loadfile --no-loadscope-reorder
+WORKERS = -n 2 --dist loadfile
 
 # Idle threads of OpenMP sleep; spinning, they take a browser or a second program fifteen times their share of two cores.
 export OMP_WAIT_POLICY ?= PASSIVE

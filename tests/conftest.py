@@ -3,7 +3,6 @@
 import importlib.util
 import os
 import sys
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -28,13 +27,6 @@ def pytest_ignore_collect(collection_path, config):
     if name.endswith("_ldm.py") and not HAS_LDM:
         return True
     return None
-
-
-def pytest_collection_modifyitems(items):
-    """What takes a browser or a run comes first, small files last: no worker is left alone with a long file in the end."""
-    of_file = Counter(item.path for item in items)
-    items.sort(key=lambda item: (item.get_closest_marker("browser") is None, "_standalone" not in item.path.name,
-                                 -of_file[item.path]))
 
 
 @pytest.fixture(scope="session")
