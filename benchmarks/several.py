@@ -34,7 +34,7 @@ from .cells import DOCS, Table, mean_of
 
 SEEDS = (0, 1, 2)
 PAIR = ("ghost", "cat")
-NEIGHBOUR = "fish"  # a kind that is not trained, and that the base draws beside a ghost more often than any other
+NEIGHBOUR = "fish"  # a kind that is not trained, and of those the one that the base draws beside a ghost most often
 # What two subjects need more than one; LoRA at one subject's rate loses the first of them (0.24 to 0.77 with the penalty).
 FOR_TWO: dict[str, dict[str, Any]] = {
     "dreambooth": {"training": {"steps": 800}}, "pivotal": {"training": {"steps": 400}},
@@ -187,7 +187,9 @@ def page(cells: dict[str, Any]) -> str:
     lines = ["# What keeps concepts apart", "",
              "In toyland, 64 pictures a figure. With nothing, all of a subject's pictures are called the same; else each has a "
              "caption that also says where it stands. Class pictures and the penalty take each caption without the rare word "
-             "(class prompt `[filewords]`). Made by `python -m benchmarks.several`.", "",
+             "(class prompt `[filewords]`). DreamBooth's class pictures count half, and its text encoder learns ten times as fast "
+             "beside them: that row differs from the others by more than the class pictures. Steps and rates for two subjects were "
+             "chosen by trying ([sweep.md](sweep.md)). Made by `python -m benchmarks.several`.", "",
              "## One subject, over three seeds", "",
              "Drift: how much the class word alone (\"a ghost\") has become the subject.", "",
              "| method | with | fidelity | drift | seconds |", "|---|---|---|---|---|", *rows_of_one(cells), "",
@@ -196,7 +198,7 @@ def page(cells: dict[str, Any]) -> str:
              "brackets) those that show both kinds, in whatever dress. "
              f"Class words: \"a {PAIR[0]} next to a {NEIGHBOUR}\", pictures that show those two kinds, and (in brackets) those "
              "that show a trained subject, which nobody asked for. The first row is the checkpoint as it is, asked for a "
-             f"{PAIR[0]} and a {PAIR[1]}: no method can be expected to do much better.", "",
+             f"{PAIR[0]} and a {PAIR[1]}, for comparison.", "",
              "| method | with | fidelity | drift | mixed up | both | class words | seconds |", "|---|---|---|---|---|---|---|---|",
              *rows_of_two(cells)]
     return "\n".join(lines) + "\n"

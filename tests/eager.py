@@ -8,7 +8,7 @@ EAGER = {"lora": THIN, "lora, DoRA": {**THIN, "dora": True}, "lora, rs-LoRA and 
          "loha, with convolutions": {**THIN, "layers": "with convolutions"},
          "lokr": {**THIN, "factor": 4, "layers": "with convolutions"}, "lokr, whole": {**THIN, "full_matrix": True},
          "lokr, DoRA": {**THIN, "dora": True}, "ia3": FAST, "oft": {**FAST, "block_size": 8, "layers": "with convolutions"},
-         "boft": {**FAST, "block_size": 8, "layers": "with convolutions", "skip_blocks": "IN05-OUT08"},  # its solves are slow here
+         "boft": {**FAST, "block_size": 8, "layers": "with convolutions", "skip_blocks": "IN05-OUT08"},  # its solves are slow
          "glora": THIN, "dylora": {**THIN, "block_size": 2},
          "full": {**FAST, "layers": "everything"}, "norm": FAST,
          "textual_inversion": {"rate": 0.05, "vectors": 3}, "hypernetwork": {"rate": 1e-2},

@@ -12,11 +12,11 @@ from .folder import FolderError, Item, find_all
 from .held_out import split
 
 SAMPLES = 4  # prompts shown of each concept
-PENALTY = ("Several concepts in one run melt into each other and into their class words. To keep them apart, give each a class "
-           "prompt ([filewords] where captions say where things are), and set the Class prompt penalty to 0.3.")
-CLASS_PICTURES = ("Several concepts in one run melt into each other and into their class words. To keep them apart, give each a "
-                  "class prompt ([filewords] where captions say where things are), and switch on Class pictures.")
-# What each kind of product is helped by (docs/several.md); one that learns words alone changes no class word.
+PENALTY = ("Several concepts in one run get in each other's way and take over their class words. To keep them apart, give each a "
+           "class prompt ([filewords] where captions say where things are), and set the Class prompt penalty to 0.3.")
+CLASS_PICTURES = ("Several concepts in one run get in each other's way and take over their class words. To keep them apart, "
+                  "give each a class prompt ([filewords] where captions say where things are), and switch on Class pictures.")
+# By kind of product; measured for LoRA, Pivotal Tuning and DreamBooth (docs/several.md). Words alone change no class word.
 HELP = {"lora": PENALTY, "pivotal": PENALTY, "hypernetwork": PENALTY, "checkpoint": CLASS_PICTURES}
 
 

@@ -62,7 +62,6 @@ def tab() -> dict:
 
 def routes(_, app):
     app.add_api_route("/darkroom-test/tab", tab, methods=["GET"])
-
     app.add_api_route("/darkroom-test/borrowed", borrowed, methods=["GET"])
     app.add_api_route("/darkroom-test/norms", lambda path: norms(path), methods=["GET"])
 
