@@ -1,5 +1,7 @@
 """Settings of every method with which a few steps show."""
 
+from helpers import small_run
+
 FAST = {"unet_rate": 1e-2, "text_rate": 1e-2}
 THIN = {"rank": 4, "alpha": 4, **FAST}
 # A name with a word behind it is the same method in another way.
@@ -18,3 +20,9 @@ EAGER = {"lora": THIN, "lora, DoRA": {**THIN, "dora": True}, "lora, rs-LoRA and 
          "dreambooth": {"unet_rate": 1e-4, "text_rate": 1e-4, "text_share": 1.0},
          "dreambooth, EMA": {"unet_rate": 1e-3, "text_rate": 0, "ema": 0.5},
          "pivotal, LoKr": {"adapter": "lokr", "word_rate": 0.05, "unet_rate": 1e-2, "rank": 4, "alpha": 4, "pivot": 0.25}}
+
+
+def run_of(pictures, way, **sections):
+    """A small run of a method in one of these ways. Captions there say "a zwx ghost"; where a word is learned, it is zwx."""
+    return small_run(pictures, method={"name": way.partition(",")[0], **EAGER[way]},
+                     concepts=[{"folder": str(pictures), "word": "zwx"}], **sections)

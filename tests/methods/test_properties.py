@@ -2,32 +2,19 @@
 
 import pytest
 import torch
-from eager import EAGER
-from helpers import BASE, about, small_run, trained
+from eager import EAGER, run_of
+from helpers import trained
 
 from extension_lib import methods
-from extension_lib.export import check, checkpoint, embedding, hypernetwork
-from extension_lib.export.products import parts_of
-from extension_lib.host import Folders
-from extension_lib.hosts import merging
 from extension_lib.methods.base import NewWord
 from extension_lib.model import Condition
-from extension_lib.run import require_startable, words_of
+from extension_lib.run import words_of
 from extension_lib.settings import SettingError
 
 NAMES = list(methods.found())
 WAYS = list(EAGER)
 NOT_BY_SEED = {"ia3", "oft", "boft", "full", "norm", "dreambooth", "dreambooth, EMA"}  # they begin at zero, or as the model is
 WORD = (NewWord("wholly-new", "ghost"),)  # in none of the prompts here
-
-
-def settings(way):
-    return {"name": way.partition(",")[0], **EAGER[way]}
-
-
-def run_of(pictures, way, **sections):
-    """Captions here say "a zwx ghost"; where a word is learned, it is zwx."""
-    return small_run(pictures, method=settings(way), concepts=[{"folder": str(pictures), "word": "zwx"}], **sections)
 
 
 def method(way):
@@ -150,29 +137,3 @@ def test_the_delta_is_what_the_layer_s_output_gains(model, pictures, way):
     learned, deltas = answer(model), trainable.deltas()
     trainable.detach()
     assert torch.allclose(answer_with(model, deltas), learned, atol=1e-4)
-
-
-def read_back(part, path, model):
-    names = [w.name for w in model.weights() if w.parameter.requires_grad]
-    readers = {"checkpoint": lambda: checkpoint.read(path, names),
-               "lora": lambda: merging.deltas(path, model.layers()), "embedding": lambda: {"vectors": embedding.read(path)},
-               "hypernetwork": lambda: hypernetwork.read(path).tensors()}
-    return readers[part.kind]()
-
-
-@pytest.mark.parametrize("precision", ["fp32", "fp16"])
-@pytest.mark.parametrize("name", WAYS)
-def test_what_its_files_hold_is_what_was_trained(model, pictures, name, tmp_path, precision):
-    run = run_of(pictures, name, saving={"precision": precision})
-    if precision not in run.method.precisions:
-        with pytest.raises(SettingError, match="rightly only in"):
-            require_startable(run)
-        return
-    _, trainable = trained(model, run)
-    folders = Folders(*(tmp_path / kind for kind in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
-    for part in parts_of(run):
-        paths = [part.path(folders, stem) for stem in part.stems(run)]
-        part.write(paths, trainable, about(run, checkpoint=BASE))
-        for path, expected in zip(paths, part.expected(trainable)):
-            assert check.differences(read_back(part, path, model), expected, precision) == []
-    trainable.detach()

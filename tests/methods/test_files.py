@@ -1,0 +1,49 @@
+"""What holds for every method's files: what they hold is what was trained."""
+
+import pytest
+from eager import EAGER, run_of
+from helpers import BASE, about, trained
+
+from extension_lib.export import check, checkpoint, embedding, hypernetwork
+from extension_lib.export.products import parts_of
+from extension_lib.host import Folders
+from extension_lib.hosts import merging
+from extension_lib.run import PRECISIONS, require_startable
+from extension_lib.settings import SettingError
+
+
+def read_back(part, path, model):
+    names = [w.name for w in model.weights() if w.parameter.requires_grad]
+    readers = {"checkpoint": lambda: checkpoint.read(path, names),
+               "lora": lambda: merging.deltas(path, model.layers()), "embedding": lambda: {"vectors": embedding.read(path)},
+               "hypernetwork": lambda: hypernetwork.read(path).tensors()}
+    return readers[part.kind]()
+
+
+def written(run, model, trainable, root):
+    """Each file of a run with what it should hold; written first."""
+    folders = Folders(*(root / kind for kind in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
+    for part in parts_of(run):
+        paths = [part.path(folders, stem) for stem in part.stems(run)]
+        part.write(paths, trainable, about(run, checkpoint=BASE))
+        for path, expected in zip(paths, part.expected(trainable)):
+            yield read_back(part, path, model), expected
+
+
+@pytest.mark.parametrize("way", EAGER)
+def test_in_each_precision_its_files_hold_what_was_trained(model, pictures, way, tmp_path):
+    run = run_of(pictures, way)
+    _, trainable = trained(model, run)
+    for precision in run.method.precisions:
+        saved = run.with_values({"saving": {"precision": precision}})
+        for found, expected in written(saved, model, trainable, tmp_path / precision):
+            assert check.differences(found, expected, precision) == []
+    trainable.detach()
+
+
+@pytest.mark.parametrize("way", EAGER)
+def test_a_precision_in_which_its_file_would_be_wrong_is_refused(pictures, way):
+    run = run_of(pictures, way)
+    for precision in set(PRECISIONS) - set(run.method.precisions):
+        with pytest.raises(SettingError, match="rightly only in"):
+            require_startable(run.with_values({"saving": {"precision": precision}}))
