@@ -2,7 +2,7 @@
 // the WebUI itself; standalone they are those of window.darkroomLanguages that fit the browser. A key with {} stands for a sentence with
 // values. In its translation {} is a value as it is and {text} one that is translated too; a number, as in {2}, says which.
 (function () {
-    const OURS = "#darkroom_tabs, #darkroom_notice, #darkroom_retry";
+    const OURS = "#darkroom_tabs, #darkroom_corner, #darkroom_notice, #darkroom_retry";
     const AS_IT_IS = "[translate=no], textarea, script, style, code, pre, .darkroom-names li, .darkroom-names .token";
     const SPOKEN = ["title", "placeholder", "aria-label"];
     const NUMBER = "([-\\d.,:×+%e]+?)", ANYTHING = "(.*?)";

@@ -1,9 +1,12 @@
 """The WebUI's way in: the Darkroom tab and its axes in the X/Y/Z plot. Glue only."""
 
+from typing import Any
+
 import gradio as gr
 from modules import script_callbacks
 
 from extension_lib.hosts import a1111_axes, webui
+from extension_lib.ui import corner
 from extension_lib.ui.page import Page
 
 
@@ -13,5 +16,11 @@ def tabs() -> list[tuple[gr.Blocks, str, str]]:
     return [(blocks, "Darkroom", "darkroom")]
 
 
+def routes(blocks: gr.Blocks, app: Any) -> None:
+    if blocks.auth is None:
+        app.router.routes.append(corner.route())
+
+
 script_callbacks.on_before_ui(a1111_axes.add)
 script_callbacks.on_ui_tabs(tabs)
+script_callbacks.on_app_started(routes)

@@ -55,12 +55,11 @@ def served(host):
 
 @contextmanager
 def launched(blocks, **options):
-    """Gradio's blocks in the background, with our scripts and style; gives their address."""
-    from extension_lib.ui.app import script, style
+    """Gradio's blocks in the background, with our scripts, style and route; gives their address."""
+    from extension_lib.ui.app import own
 
     port = free_port()
-    blocks.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, css=style(), head=script(), quiet=True,
-                  **options)
+    blocks.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **{**own(), **options})
     yield f"http://127.0.0.1:{port}"
     blocks.close()
 

@@ -40,7 +40,7 @@ UNSHOWN = {
     "[Darkroom] training step", "[Darkroom] weight", "activation text", "average {}", "back", "Back", "can't allocate memory",
     "Cell", "choose", "Darkroom captions", "Darkroom check", "Darkroom pictures", "darkroom {}", "enter", "Kohya DyLoRA",
     "Kohya LoCon", "Kohya LoHa", "Kohya LoKr", "LyCORIS/Native Fine-Tuning", "method ({})", "no effect", "not finite",
-    "object template", "out of memory", "pick", "Picked", "poll", "raw {}", "Stable Diffusion 1",
+    "object template", "out of memory", "pick", "Picked", "poll", "raw {}", "show_train", "Stable Diffusion 1",
     "state before the pause.safetensors", "state of the pause.safetensors", "Step {} of {}, loss {}", "style template",
     "This was trained before or the name is taken. Choose: {}", "train() says how it ends", "window.darkroomLanguages = {}",
     "word {}", "X Type", "X Values", "X/Y/Z plot", "Y Type", "Y Values", "{} (again={}, existing={})"}

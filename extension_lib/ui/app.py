@@ -8,6 +8,7 @@ import gradio as gr
 
 from ..hosts.sampling import SAMPLERS
 from ..hosts.standalone import Standalone
+from . import corner
 from .generate_tab import GenerateTab
 from .page import Page
 
@@ -17,8 +18,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 def serve(host: Standalone, port: int, listen: bool = False, wait: bool = True) -> Any:
     """Serves the pages until the process ends (or, without wait, in the background); returns what launch returned."""
     address = "0.0.0.0" if listen else "127.0.0.1"
-    return built(host).launch(server_name=address, server_port=port, prevent_thread_lock=not wait, css=style(), head=script(),
-                              allowed_paths=[str(host.folders.workspaces)])
+    return built(host).launch(server_name=address, server_port=port, prevent_thread_lock=not wait,
+                              allowed_paths=[str(host.folders.workspaces)], **own())
 
 
 def built(host: Standalone) -> gr.Blocks:
@@ -30,6 +31,11 @@ def built(host: Standalone) -> gr.Blocks:
         gr.Markdown("# Darkroom")
         Page(host, extra=extra)
     return blocks
+
+
+def own() -> dict[str, Any]:
+    """What the WebUI takes from an extension's folder and callbacks by itself, as options of launch."""
+    return {"css": style(), "head": script(), "app_kwargs": {"routes": [corner.route()]}}
 
 
 def style() -> str:

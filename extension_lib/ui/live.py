@@ -31,12 +31,23 @@ def panel(job: Job | None) -> str:
     if job is None:
         return '<div class="darkroom-live">Nothing has been trained yet. Choose pictures, then press Train.</div>'
     stepped, measured = of_kind(job, Stepped), of_kind(job, Measured)
+    return framed(job, figures(job, stepped, measured), *(alarm(event) for event in of_kind(job, Alarmed)),
+                  losses(job, stepped, measured), alone(job, measured), rates(job, stepped),
+                  *(f'<div class="darkroom-warning">{escape(e.message)}</div>' for e in of_kind(job, Warned)[-5:]), copies(job))
+
+
+def in_short(job: Job) -> str:
+    """Name, progress and the loss since the first step."""
+    return framed(job, losses(job, of_kind(job, Stepped), of_kind(job, Measured), height=150))
+
+
+def framed(job: Job, *parts: str) -> str:
+    """These parts under the job's name and progress, with what the page's scripts want to know of it."""
+    stepped = of_kind(job, Stepped)
     done = stepped[-1].step if stepped else 0
-    parts = [head(job, done), bar(share(job, done)), figures(job, stepped, measured),
-             *(alarm(event) for event in of_kind(job, Alarmed)), losses(job, stepped, measured), rates(job, stepped),
-             *(f'<div class="darkroom-warning">{escape(e.message)}</div>' for e in of_kind(job, Warned)[-5:]), copies(job)]
     running = "" if job.ended else ' data-running="1"'
-    return f'<div class="darkroom-live"{running} data-step="{done}" data-created="{job.created}">{"".join(parts)}</div>'
+    return (f'<div class="darkroom-live"{running} data-step="{done}" data-created="{job.created}">'
+            f'{head(job, done)}{bar(share(job, done))}{"".join(parts)}</div>')
 
 
 def head(job: Job, done: int) -> str:
@@ -106,28 +117,36 @@ def alarm(event: Alarmed) -> str:
             f"<span>{escape(event.remedy)}</span></div>")
 
 
-def losses(job: Job, stepped: Sequence[Stepped], measured: Sequence[Measured]) -> str:
+def losses(job: Job, stepped: Sequence[Stepped], measured: Sequence[Measured], height: int = 220) -> str:
     """The loss of pictures, class pictures and fixed noise, with marks where copies were saved."""
     if not stepped:
         return ""
     of_class = [(e.step, e.class_loss) for e in stepped if e.class_loss is not None]
-    fixed = Line("fixed", [(e.step, e.loss) for e in measured], dots=True)
-    lines = [*raw_and_smooth("class", of_class), *raw_and_smooth("instance", [(e.step, e.loss) for e in stepped]), fixed]
+    lines = [*raw_and_smooth("class", of_class), *raw_and_smooth("instance", [(e.step, e.loss) for e in stepped]),
+             fixed_line(measured)]
     names = [("instance", "pictures"), *([("class", "class pictures")] if of_class else []),
              *([("fixed", fixed_name(measured))] if measured else [])]
-    marks = [step for step, _ in saved_at(list(job.history))]
-    return (legend(names) + svg(lines, job.run.training.steps, f"Loss by step, now {stepped[-1].loss:.4f}", marks)
-            + alone(fixed, job, measured, marks))
+    label = f"Loss by step, now {stepped[-1].loss:.4f}"
+    return legend(names) + svg(lines, job.run.training.steps, label, marks_of(job), height=height)
 
 
-def alone(fixed: Line, job: Job, measured: Sequence[Measured], marks: Sequence[int]) -> str:
+def marks_of(job: Job) -> list[int]:
+    """The steps at which a copy was saved."""
+    return [step for step, _ in saved_at(list(job.history))]
+
+
+def fixed_line(measured: Sequence[Measured]) -> Line:
+    return Line("fixed", [(e.step, e.loss) for e in measured], dots=True)
+
+
+def alone(job: Job, measured: Sequence[Measured]) -> str:
     """The loss on fixed noise on a scale of its own: it moves by little, and every move counts."""
     if len(measured) < 2:
         return ""
     what = "pictures held out" if measured[-1].held_out else "pictures trained on"
     return (legend([("fixed", f"{what}, with the same noise each time, unweighted")])
-            + svg([fixed], job.run.training.steps, f"Loss on {what}, now {measured[-1].loss:.4f}", marks, height=110,
-                  unit="{:.4f}"))
+            + svg([fixed_line(measured)], job.run.training.steps, f"Loss on {what}, now {measured[-1].loss:.4f}", marks_of(job),
+                  height=110, unit="{:.4f}"))
 
 
 def rates(job: Job, stepped: Sequence[Stepped]) -> str:

@@ -33,15 +33,14 @@ class Page:
     def __init__(self, host: Host, extra: Callable[[], Any] | None = None):
         self.host = host
         self.draw_notice()
-        # javascript/follow.js presses these two.
-        self.entering = gr.Button("enter", elem_id="darkroom_enter", elem_classes=["darkroom-hidden"])
-        self.poll = gr.Button("poll", elem_id="darkroom_poll", elem_classes=["darkroom-hidden"])
+        # The scripts in javascript/ press these: follow.js the first two, darkroom_corner.js the third.
+        self.entering, self.poll, self.show_train = map(hidden_button, ("enter", "poll", "show_train"))
         with gr.Tabs(elem_id="darkroom_tabs") as self.tabs:
             with gr.Tab("Model", elem_id="darkroom_tab_model"):
                 self.model = ModelTab(host)
             with gr.Tab("Concepts", elem_id="darkroom_tab_concepts") as self.concepts_tab:
                 self.concepts = ConceptsTab(host)
-            with gr.Tab("Train", elem_id="darkroom_tab_train"):
+            with gr.Tab("Train", elem_id="darkroom_tab_train", id=TRAIN):
                 self.train = TrainTab(host)
             with gr.Tab("Compare", elem_id="darkroom_tab_compare", id=TAB):
                 self.compare = CompareTab(host)
@@ -50,6 +49,7 @@ class Page:
             runs_tab.select(self.runs.refreshed, self.runs.inputs, [self.runs.runs, self.runs.plot], queue=False)
             if extra:
                 extra()
+        self.show_train.click(lambda: gr.update(selected=TRAIN), None, [self.tabs], queue=False)
         self.everything = {self.model.workspace, *self.concepts.parts(), self.train.method, *self.train.form.everything()}
         self.wire_model()
         self.wire_concepts()
@@ -248,6 +248,13 @@ class Page:
         if seen and self.train.seen in updates:
             updates[self.model.about] = self.model.described(name)
         return updates
+
+
+TRAIN = "train"  # the tab's id
+
+
+def hidden_button(name: str) -> Any:
+    return gr.Button(name, elem_id=f"darkroom_{name}", elem_classes=["darkroom-hidden"])
 
 
 def with_choice(run: Run, choice: Choice | None) -> Run:

@@ -22,13 +22,31 @@ def test_two_browsers_follow_one_job_and_either_can_stop_it(page, url, folder):
     started(page, folder, "both", **LONG)
     other = opened_in(page.context.browser, url)
     entered(other)
-    choose_tab(other, "Train")
+    other.wait_for_selector("#darkroom_corner .darkroom-curve .line.instance")
+    other.click("#darkroom_corner >> text=Show")
     badge(other, "running")
+    other.wait_for_selector("#darkroom_corner", state="hidden")
     assert other.locator("#darkroom_live .darkroom-curve .line.instance").count()
     other.click("#darkroom_stop")
     assert "Stopped by you" in wait_for_end(page)
     badge(other, "done")
     assert other.problems == []
+
+
+def test_another_tab_shows_the_running_job_in_its_corner_until_it_is_hidden(page, url, folder):
+    started(page, folder, "corner", **LONG)
+    choose_tab(page, "Model")
+    page.wait_for_selector("#darkroom_corner .darkroom-badge.running")
+    page.click("#darkroom_corner >> text=Hide")
+    choose_tab(page, "Train")
+    page.click("#darkroom_stop")
+    wait_for_end(page)
+    choose_tab(page, "Model")
+    page.wait_for_timeout(1500)
+    assert page.locator("#darkroom_corner").is_hidden()
+    other = opened_in(page.context.browser, url)
+    other.wait_for_timeout(1500)
+    assert other.locator("#darkroom_corner").is_hidden()  # nothing runs any more
 
 
 def test_a_pause_frees_the_model_until_continue_is_pressed(page, host, folder):

@@ -1,0 +1,21 @@
+"""The newest job in a corner of the page, whichever tab is in front. It has a route of its own: after a reload Gradio takes seconds
+to build its tabs, and until then nobody could see that something is running."""
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+from starlette.routing import Route
+
+from ..training import job as jobs
+from .live import in_short
+
+PATH = "/darkroom/job"  # javascript/darkroom_corner.js asks here
+
+
+def route() -> Route:
+    """For the server of a page without a login; it asks for none."""
+    return Route(PATH, newest)
+
+
+def newest(request: Request) -> HTMLResponse:
+    """The job that was begun last, running or not; empty without one."""
+    return HTMLResponse(in_short(jobs.jobs[-1]) if jobs.jobs else "", headers={"Cache-Control": "no-store"})

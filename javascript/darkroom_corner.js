@@ -1,0 +1,75 @@
+// Shows the running job in a corner of the page while another tab is in front, from before Gradio has built any tab. What is shown is
+// asked for over a route of its own; where there is none, as on pages with a login, there is no corner.
+(function () {
+    const EVERY = 1000, IDLE = 5000; // milliseconds
+    const {find, seen, press} = darkroomPage;
+    let followed = "", hidden = ""; // when the job was created that was seen running here, and the one that nobody wants to see
+
+    async function look() {
+        const wanted = !seen(find("#darkroom_live")) && document.visibilityState === "visible";
+        const said = wanted ? await asked() : "";
+        if (said === null) return;
+        if (!document.body) await new Promise((built) => document.addEventListener("DOMContentLoaded", built));
+        const running = show(said);
+        setTimeout(look, running || !wanted ? EVERY : IDLE);
+    }
+
+    async function asked() {
+        try {
+            const answer = await fetch("darkroom/job");
+            return answer.ok ? await answer.text() : answer.status === 404 ? null : "";
+        } catch (error) {
+            return ""; // the program is being restarted
+        }
+    }
+
+    // A job that has ended is shown only where it was seen running.
+    function show(said) {
+        const job = document.createElement("div");
+        job.innerHTML = said;
+        const {running, created} = job.firstElementChild?.dataset || {};
+        if (running) followed = created;
+        const corner = document.getElementById("darkroom_corner") || made();
+        corner.hidden = !said || created === hidden || created !== followed;
+        if (!corner.hidden) corner.firstElementChild.replaceChildren(...job.childNodes);
+        return running;
+    }
+
+    function made() {
+        const corner = document.createElement("aside");
+        corner.id = "darkroom_corner";
+        corner.setAttribute("aria-label", `Training`);
+        corner.append(document.createElement("div"), button(`Show`, open), button(`Hide`, hide));
+        document.body.append(corner);
+        return corner;
+    }
+
+    function button(text, pressed) {
+        const made = document.createElement("button");
+        Object.assign(made, {type: "button", textContent: text});
+        made.addEventListener("click", pressed);
+        return made;
+    }
+
+    function hide() {
+        hidden = followed;
+        document.getElementById("darkroom_corner").hidden = true;
+    }
+
+    function open() {
+        const tabs = find("#darkroom_tabs");
+        if (!tabs) return; // Gradio has not built it yet
+        if (!seen(tabs)) outerButton(tabs)?.click();
+        press("#darkroom_show_train");
+        document.getElementById("darkroom_corner").hidden = true;
+    }
+
+    // In the WebUI, which gives its tabs' buttons no ids, the button stands in the same place as the tab.
+    function outerButton(tabs) {
+        const ours = tabs.closest(".tabitem"), all = ours?.parentElement;
+        const place = all ? [...all.children].filter((child) => child.matches(".tabitem")).indexOf(ours) : -1;
+        return all?.querySelector(":scope > .tab-nav")?.children[place];
+    }
+
+    look();
+})();
