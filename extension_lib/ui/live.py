@@ -9,9 +9,10 @@ from ..events import Alarmed, Event, Measured, Prepared, Stepped, Warned
 from ..training.held_out import best
 from ..training.job import Job
 from ..training.preferred import saved_at
-from .curve import Line, legend, raw_and_smooth, svg
+from .curve import WIDTH, Line, legend, raw_and_smooth, svg
 
 E = TypeVar("E", bound=Event)
+SMALL = 320, 110  # width and height of a curve in the corner of the page
 COPIES = 8  # as many of the saved copies are listed, the newest first
 
 
@@ -38,7 +39,7 @@ def panel(job: Job | None) -> str:
 
 def in_short(job: Job) -> str:
     """Name, progress and the loss since the first step."""
-    return framed(job, losses(job, of_kind(job, Stepped), of_kind(job, Measured), height=150))
+    return framed(job, losses(job, of_kind(job, Stepped), of_kind(job, Measured), SMALL))
 
 
 def framed(job: Job, *parts: str) -> str:
@@ -117,7 +118,7 @@ def alarm(event: Alarmed) -> str:
             f"<span>{escape(event.remedy)}</span></div>")
 
 
-def losses(job: Job, stepped: Sequence[Stepped], measured: Sequence[Measured], height: int = 220) -> str:
+def losses(job: Job, stepped: Sequence[Stepped], measured: Sequence[Measured], size: tuple[int, int] = (WIDTH, 220)) -> str:
     """The loss of pictures, class pictures and fixed noise, with marks where copies were saved."""
     if not stepped:
         return ""
@@ -127,7 +128,7 @@ def losses(job: Job, stepped: Sequence[Stepped], measured: Sequence[Measured], h
     names = [("instance", "pictures"), *([("class", "class pictures")] if of_class else []),
              *([("fixed", fixed_name(measured))] if measured else [])]
     label = f"Loss by step, now {stepped[-1].loss:.4f}"
-    return legend(names) + svg(lines, job.run.training.steps, label, marks_of(job), height=height)
+    return legend(names) + svg(lines, job.run.training.steps, label, marks_of(job), *size)
 
 
 def marks_of(job: Job) -> list[int]:

@@ -51,14 +51,8 @@ def webui(tmp_path_factory):
     """The WebUI with this extension and the practice model, running."""
     from webui import server
 
-    from extension_lib import practice
-
     data = tmp_path_factory.mktemp("webui 数据")  # spaces and Chinese in every path
-    checkpoints = data / "models" / "Stable-diffusion"
-    checkpoints.mkdir(parents=True)
-    practice.install(checkpoints)
-    server.install_extension(data)
-    server.install_helper(data)
+    server.prepare(data)
     with server.running(Path(WEBUI_DIR), data, port=free_port()) as running:
         yield running
 

@@ -74,6 +74,17 @@ def install_extension(data: Path) -> None:
             shutil.copy(source, target / name)
 
 
+def prepare(data: Path) -> None:
+    """A data folder with this extension, the tests' own and the practice model."""
+    from extension_lib import practice
+
+    checkpoints = data / "models" / "Stable-diffusion"
+    checkpoints.mkdir(parents=True)
+    practice.install(checkpoints)
+    install_extension(data)
+    install_helper(data)
+
+
 def install_helper(data: Path) -> None:
     """A second extension, through which the tests ask the WebUI's own classes."""
     target = data / "extensions" / "for-tests" / "scripts"

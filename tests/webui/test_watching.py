@@ -1,12 +1,13 @@
 """A running job in a real WebUI, as a reloaded page and a second browser show it."""
 
+import shutil
 import time
 
 from browser import begin, choose_tab, create, opened_in, show_pictures, wait_for_end, wait_for_step
+from webui.server import ROOT
 
 from toyland.subjects import SUBJECTS
 
-GHOST = SUBJECTS["ghost"]
 SECONDS = 5  # after the page has been loaded
 
 
@@ -18,6 +19,7 @@ def shown_after(page) -> dict[str, float]:
     page.wait_for_selector("#darkroom_corner .darkroom-curve .line.instance")
     seen = time.monotonic()
     page.wait_for_selector("#txt2img_generate")
+    page.screenshot(path=ROOT / "docs" / "screenshots" / "corner.png")
     choose_tab(page, "Train")
     page.wait_for_selector("#darkroom_live .darkroom-badge.running")
     page.wait_for_selector("#darkroom_live .darkroom-curve .line.instance")
@@ -26,7 +28,8 @@ def shown_after(page) -> dict[str, float]:
 
 def test_a_reloaded_page_and_a_second_browser_follow_the_job_and_either_can_stop_it(page, webui, seen):
     create(page, "watched")
-    show_pictures(page, GHOST.folder)
+    shutil.copytree(SUBJECTS["ghost"].folder, webui.data / "pictures" / "ghost")
+    show_pictures(page, "~/pictures/ghost")
     begin(page, training_steps=3000)
     wait_for_step(page, 3)
     page.reload()
