@@ -3,7 +3,18 @@
 from importlib import resources
 
 import pytest
-from browser import choose_tab, chromium, entered, opened
+from browser import (
+    begin,
+    choose_tab,
+    chromium,
+    create,
+    entered,
+    opened,
+    opened_in,
+    show_pictures,
+    wait_for_end,
+    wait_for_step,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")]
 
@@ -28,6 +39,21 @@ def test_every_tab_in_both_themes(url, theme):
             choose_tab(page, tab)
             page.wait_for_timeout(700)
             assert violations(page) == [], tab
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_the_running_job_in_the_corner_in_both_themes(page, url, folder, theme):
+    pytest.importorskip("axe_playwright_python")
+    create(page, theme)
+    show_pictures(page, folder)
+    begin(page, training_steps=3000)
+    wait_for_step(page, 2)
+    other = opened_in(page.context.browser, f"{url}/?__theme={theme}")
+    entered(other)
+    other.wait_for_selector("#darkroom_corner .darkroom-curve .line.instance")
+    assert violations(other) == []
+    page.click("#darkroom_stop")
+    wait_for_end(page)
 
 
 UNREACHED = """() => {
