@@ -4,8 +4,6 @@ import shutil
 import time
 
 from browser import begin, choose_tab, create, opened_in, show_pictures, wait_for_end, wait_for_step
-from webui.server import ROOT
-
 from toyland.subjects import SUBJECTS
 
 SECONDS = 5  # after the page has been loaded
@@ -19,7 +17,6 @@ def shown_after(page) -> dict[str, float]:
     page.wait_for_selector("#darkroom_corner .darkroom-curve .line.instance")
     seen = time.monotonic()
     page.wait_for_selector("#txt2img_generate")
-    page.screenshot(path=ROOT / "docs" / "screenshots" / "corner.png")
     choose_tab(page, "Train")
     page.wait_for_selector("#darkroom_live .darkroom-badge.running")
     page.wait_for_selector("#darkroom_live .darkroom-curve .line.instance")

@@ -3,6 +3,7 @@
 import json
 import shutil
 
+from browser import opened_in
 from way import CLICKS, FIELDS, Way
 from webui.server import ROOT
 
@@ -13,9 +14,20 @@ DOCS = ROOT / "docs" / "screenshots"
 LAST = 4  # in a row of five weights: the whole weight
 
 
+def pictured(page, name, url):
+    page.screenshot(path=DOCS / f"{name}.png")
+    if name == "training":
+        other = opened_in(page.context.browser, url, viewport=page.viewport_size)
+        other.wait_for_selector("#txt2img_generate")
+        other.wait_for_selector("#darkroom_corner .darkroom-curve .line.instance")
+        other.wait_for_timeout(4000)
+        other.screenshot(path=DOCS / "corner.png")
+        other.context.close()
+
+
 def test_from_nothing_to_the_tag_in_the_prompt(page, webui, seen):
     shutil.copytree(CAT.folder, webui.data / "pictures" / "cat")
-    way = Way(page, lambda name: page.screenshot(path=DOCS / f"{name}.png"))
+    way = Way(page, lambda name: pictured(page, name, webui.url))
     way.clicks += 1  # the extension's tab, which the page has opened
     way.teach("cat", "~/pictures/cat")
     assert "are done" in way.train()
