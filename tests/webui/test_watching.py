@@ -4,6 +4,7 @@ import shutil
 import time
 
 from browser import begin, choose_tab, create, opened_in, show_pictures, wait_for_end, wait_for_step
+
 from toyland.subjects import SUBJECTS
 
 SECONDS = 5  # after the page has been loaded
