@@ -1,4 +1,4 @@
-"""What toyland's small checkpoint lets a method reach at most: `python -m benchmarks.limits [methods] [subjects]`, with commas.
+"""How far a method comes with all the pictures it wants: `python -m benchmarks.limits [methods] [subjects]`, with commas.
 
 For the methods that stay low in benchmarks.quality: plenty of pictures of the very places in which they are judged, and four
 times the steps. What is still low then is not for want of pictures, steps or places. Cells are kept as they end.
@@ -57,12 +57,12 @@ def cell(host: Standalone, judge: Judge, subject: Subject, run: Run) -> dict[str
 
 def page(cells: list[dict[str, Any]], usual: dict[str, Any]) -> str:
     """usual: the cells of benchmarks.quality, for comparison."""
-    lines = ["# What toyland's checkpoint forbids", "",
+    lines = ["# How far methods come with all the pictures they want", "",
              "The methods that stay low in [quality.md](quality.md), where they learn from eight pictures in other places than "
              f"those asked for. Here each has {PICTURES} fresh pictures of the very places in which it is judged, and {STEPS} "
              "steps; Textual Inversion also has 16 vectors of any length and batches of twelve. 64 pictures a figure. Made by "
              "`python -m benchmarks.limits`.", "",
-             "| method | subject | fidelity as usual | fidelity at most | place asked for | drift | diversity | seconds |",
+             "| method | subject | fidelity as usual | so favoured | place asked for | drift | diversity | seconds |",
              "|---|---|---|---|---|---|---|---|"]
     for made in cells:
         figures = [f"{made[name]['value']:.2f} ± {made[name]['error']:.2f}" if name == "fidelity" else f"{made[name]['value']:.2f}"

@@ -16,8 +16,9 @@ def tabs() -> list[tuple[gr.Blocks, str, str]]:
     return [(blocks, "Darkroom", "darkroom")]
 
 
-def routes(blocks: gr.Blocks, app: Any) -> None:
-    if blocks.auth is None:
+def routes(blocks: gr.Blocks | None, app: Any) -> None:
+    """blocks: the page; None where the WebUI serves its API alone."""
+    if blocks is not None and blocks.auth is None:
         app.router.routes.append(corner.route())
 
 
