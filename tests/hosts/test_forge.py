@@ -1,4 +1,4 @@
-"""In Forge the page is built, says in one sentence that nothing can be trained yet, and refuses to train."""
+"""In Forge the page is built, says that nothing can be trained yet, and refuses to train; its way in is the WebUI's too."""
 
 import subprocess
 import sys
@@ -19,6 +19,7 @@ cmd_opts = SimpleNamespace(lora_dir="lora", embeddings_dir="embeddings", hyperne
 kept = {}
 def on_before_ui(made): kept["axes"] = made
 def on_ui_tabs(made): kept["tabs"] = made
+def on_app_started(made): kept["routes"] = made
 """,
 }
 SCRIPT = """
@@ -29,6 +30,14 @@ module = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 script_callbacks.kept["axes"]()
 [(blocks, title, elem_id)] = script_callbacks.kept["tabs"]()
+import fastapi
+def answers(page):
+    app = fastapi.FastAPI()
+    script_callbacks.kept["routes"](page, app)
+    return any(route.path == "/darkroom/job" for route in app.routes)
+open_page, api_alone = answers(blocks), answers(None)
+blocks.auth = [("name", "password")]
+assert (open_page, api_alone, answers(blocks)) == (True, False, False)
 said = [b.value for b in blocks.blocks.values() if getattr(b, "elem_id", None) == "darkroom_unsupported"]
 from extension_lib.ui.page import Page
 from extension_lib.hosts import webui
