@@ -10,8 +10,8 @@
         const said = wanted ? await asked() : "";
         if (said === null) return;
         if (!document.body) await new Promise((built) => document.addEventListener("DOMContentLoaded", built));
-        const running = show(said);
-        setTimeout(look, running || !wanted ? EVERY : IDLE);
+        const shown = show(said);
+        setTimeout(look, shown || !wanted ? EVERY : IDLE);
     }
 
     async function asked() {
@@ -23,7 +23,7 @@
         }
     }
 
-    // A job that has ended is shown only where it was seen running.
+    // A job that has ended is shown only where it was seen running. Answers whether a running job is shown now.
     function show(said) {
         const job = document.createElement("div");
         job.innerHTML = said;
@@ -32,7 +32,7 @@
         const corner = document.getElementById("darkroom_corner") || made();
         corner.hidden = !said || created === hidden || created !== followed;
         if (!corner.hidden) corner.firstElementChild.replaceChildren(...job.childNodes);
-        return running;
+        return running && !corner.hidden;
     }
 
     function made() {

@@ -44,8 +44,7 @@ def in_short(job: Job) -> str:
 
 def framed(job: Job, *parts: str) -> str:
     """These parts under the job's name and progress, with what the page's scripts want to know of it."""
-    stepped = of_kind(job, Stepped)
-    done = stepped[-1].step if stepped else 0
+    done = job.step
     running = "" if job.ended else ' data-running="1"'
     return (f'<div class="darkroom-live"{running} data-step="{done}" data-created="{job.created}">'
             f'{head(job, done)}{bar(share(job, done))}{"".join(parts)}</div>')

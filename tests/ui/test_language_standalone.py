@@ -1,20 +1,16 @@
 """The page in the browser's language: Chinese where it is wanted, English as it is written."""
 
-import json
 import os
 import re
 from pathlib import Path
 
 import pytest
 from browser import choose_tab, chromium, entered, fill, opened
-from helpers import ROOT
+from chinese import untranslated
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")]
 
-CHINESE = json.loads((ROOT / "localizations" / "zh_CN.json").read_text(encoding="utf-8"))
 TABS = {"Model": "模型", "Concepts": "概念", "Train": "训练", "Compare": "对比", "Runs": "训练记录", "Generate": "生成"}
-SEEN = """() => [...document.querySelectorAll('#darkroom_tabs [data-testid=block-info], #darkroom_tabs button')]
-              .filter((one) => one.offsetParent).map((one) => one.innerText.trim()).filter(Boolean)"""
 
 
 def shot(page, name):
@@ -38,7 +34,7 @@ def test_a_chinese_browser_sees_chinese_from_the_first_tab_to_the_end_of_a_run(u
         for tab in TABS.values():
             choose_tab(page, tab)
             page.wait_for_timeout(500)
-            assert [text for text in page.evaluate(SEEN) if text in CHINESE and CHINESE[text] != text] == []
+            assert untranslated(page) == []
             shot(page, tab)
         choose_tab(page, TABS["Concepts"])
         fill(page, "darkroom_concepts_folder", folder)

@@ -1,29 +1,22 @@
 """A real WebUI whose localization is ours, in Chinese; its screenshots are the Chinese README's."""
 
-import json
 import shutil
 from pathlib import Path
 
 from browser import choose_tab, entered, fill, free_port, opened
+from chinese import CHINESE, untranslated
 from webui import server
 from webui.conftest import WEBUI_DIR
 
 from toyland.subjects import SUBJECTS
 
 DOCS = server.ROOT / "docs" / "screenshots" / "zh_CN"
-CHINESE = json.loads((server.ROOT / "localizations" / "zh_CN.json").read_text(encoding="utf-8"))
-SEEN = """() => [...document.querySelectorAll('#darkroom_tabs [data-testid=block-info], #darkroom_tabs button')]
-              .filter((one) => one.offsetParent).map((one) => one.innerText.trim()).filter(Boolean)"""
 
 
 def shot(page, name):
     page.evaluate("scrollTo(0, 0)")
     page.wait_for_timeout(1000)
     page.screenshot(path=DOCS / f"{name}.png")
-
-
-def untranslated(page):
-    return [text for text in page.evaluate(SEEN) if CHINESE.get(text, text) != text]
 
 
 def test_the_tab_is_chinese_from_creating_a_model_to_the_end_of_a_run(tmp_path, seen):
