@@ -76,8 +76,9 @@ def trained(model, run, wishes=None):
     """Runs the loop; returns its events and the trainable, still attached."""
     from extension_lib.data.batches import Batches
     from extension_lib.data.folder import find_all
-    from extension_lib.training.loop import Wishes, train
+    from extension_lib.training.loop import train
     from extension_lib.training.session import LEARN_WORDS
+    from extension_lib.training.wishes import Wishes
 
     words = words_of(run) if run.method.product in LEARN_WORDS else ()
     trainable = run.method.attach(model, run.training.seed, words)

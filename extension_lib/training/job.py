@@ -10,9 +10,8 @@ from ..events import Began, Ended, Event, Paused, Stepped
 from ..host import Checkpoint, Host
 from ..run import Run
 from ..workspace import Workspace
-from .loop import Wishes
 from .record import Record, recording
-from .session import Session
+from .wishes import Wishes
 
 log = logging.getLogger("darkroom")
 
@@ -133,6 +132,8 @@ class Job:
     def work(self) -> None:
         """Runs to the end, whatever happens. One of the two places that catch everything."""
         try:
+            from .session import Session  # here, so that a WebUI that only starts does not wait for all that trains
+
             with recording(self.workspace.new_log(), self.run) as self.record:
                 for event in Session(self.run, self.host, self.workspace, self.checkpoint, self.wishes()).events():
                     self.tell(event)

@@ -1,8 +1,8 @@
 """The training loop, as a generator of events. It knows no method, no model family, no host and no screen."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from .. import memory
 from ..data.batches import Batches
@@ -15,6 +15,7 @@ from .checkpointing import recomputed
 from .errors import Errors, batch_errors
 from .held_out import Measuring
 from .optimizer import Optimizer
+from .wishes import Wishes
 
 GIVE_UP_AFTER = 20  # steps in a row whose gradient was not finite
 
@@ -45,19 +46,6 @@ class Start:
     step: int = 0
     before: int = 0
     first: int = 0
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What those who watch ask of the loop; it looks each step."""
-
-    stopping: Callable[[], str] = lambda: ""  # why to stop, or ""
-    discarding: Callable[[], str] = lambda: ""  # why to stop without saving, or ""
-    pausing: Callable[[], bool] = lambda: False  # whether to give the model back for a while
-    no_pause: Callable[[], None] = lambda: None  # told when that cannot be
-    pause_over: Callable[[], None] = lambda: None  # waits until the run is continued or stopped
-    saving: Callable[[], bool] = lambda: False  # whether to save now
-    preview: Callable[[int], list[Any]] = lambda step: []  # draws the previews of a step
 
 
 def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files: Files,

@@ -20,7 +20,8 @@ from . import class_pictures
 from .alarms import watched
 from .earlier import Kept, put_back
 from .files import RunFiles
-from .loop import Wishes, train
+from .loop import train
+from .wishes import Wishes
 
 
 def require_seen(words: tuple[NewWord, ...], items: list[Item]) -> None:

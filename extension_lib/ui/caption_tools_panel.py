@@ -15,7 +15,7 @@ from ..data.pictures import load
 from ..host import Host
 from ..run import Concept, Run
 from ..training import job as jobs
-from .check_panel import counted
+from .counted import counted
 from .live import message
 from .parts import unsaved
 from .pictures_panel import Settled

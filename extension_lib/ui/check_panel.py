@@ -1,78 +1,28 @@
-"""The check before the start as HTML: what will be trained in one table, and what the doctor found, beside the pictures."""
+"""The check before the start as HTML: what will be trained in one table, and what the doctor found, beside the pictures.
+
+The page imports it when a check is asked for: the doctor is much to read for a WebUI that only starts.
+"""
 
 from collections.abc import Sequence
 from html import escape
 from itertools import groupby
-from pathlib import Path
 
-from ..data.doctor import KINDS, SERIOUS, Problem
-from ..data.overview import Overview, Part
-from ..data.pictures import PictureError, load
-from .inline import address
+from ..data.doctor import KINDS, SERIOUS, Problem, examined
+from ..data.overview import advice, overview
+from ..data.trigger import Tokens
+from ..run import Run
+from .counted import counted
+from .inline import small_picture
+from .overview_panel import table, total
 
-THUMBNAIL, MOST = 56, 60  # pixels; findings shown, of more only the number
-SHAPE = 18  # pixels of a size's little drawing
-
-
-def panel(overview: Overview, problems: Sequence[Problem], advice: str = "") -> str:
-    advised = f'<div class="darkroom-warning" role="status">{escape(advice)}</div>' if advice else ""
-    return f'<div class="darkroom-check">{table(overview)}{total(overview)}{advised}{findings(problems)}</div>'
+MOST = 60  # findings shown; of more only the number
 
 
-# ---- what will be trained
-
-
-def table(overview: Overview) -> str:
-    rows = "".join(row(n + 1, part) for n, part in enumerate(overview.parts))
-    head = "".join(f"<th>{title}</th>" for title in ("Concept", "Pictures", "Repeats", "Shown per epoch", "Learned in the sizes"))
-    return (f'<div class="darkroom-wide"><table class="darkroom-check-table"><thead><tr>{head}</tr></thead>'
-            f"<tbody>{rows}</tbody></table></div>")
-
-
-def row(number: int, part: Part) -> str:
-    repeats = ", ".join(f"×{n}" for n in part.repeats)
-    pictures = str(len(part.items)) + (f'<div class="darkroom-faint">{part.held_out} held out</div>' if part.held_out else "")
-    cells = (str(number), pictures, repeats, str(part.showings), sizes(part))
-    numbers = "".join(f"<td>{cell}</td>" for cell in cells)
-    return f'<tr class="numbers">{numbers}</tr><tr><td></td><td colspan="{len(cells) - 1}">{prompts(part)}</td></tr>'
-
-
-def sizes(part: Part) -> str:
-    """Every bucket with its shape drawn small and how many pictures it holds."""
-    return "".join(f'<span class="darkroom-size">{shape(*size)}{size[0]}×{size[1]} <b>{count}</b></span>'
-                   for size, count in part.sizes)
-
-
-def shape(width: int, height: int) -> str:
-    scale = SHAPE / max(width, height)
-    return f'<i style="width:{round(scale * width)}px;height:{round(scale * height)}px"></i>'
-
-
-def prompts(part: Part) -> str:
-    """Some pictures with the prompt under which each is learned."""
-    more = len(part.items) - len(part.prompts)
-    lines = "".join(f'<div class="darkroom-line">{small_picture(item.path)}{quoted(text)}</div>' for item, text in part.prompts)
-    return lines + (f'<span class="darkroom-faint">and {more} more</span>' if more > 0 else "")
-
-
-def quoted(text: str) -> str:
-    return f'<q translate="no">{escape(text)}</q>' if text else "<q><i>empty</i></q>"
-
-
-def total(overview: Overview) -> str:
-    """Pictures, batches and steps in one line, so that nobody has to reckon."""
-    batches = counted(overview.batches, "batch", "batches")
-    showings = f"{counted(overview.showings, 'showing')} in {batches}, {overview.at_once} at once"
-    steps = "1 step" if overview.per_epoch == 1 else f"{overview.per_epoch:g} steps"
-    epochs = f"{overview.steps} steps = {overview.epochs:.1f} epochs, each picture is seen about {overview.seen} times"
-    return f'<div class="darkroom-figures">{showings} = {steps} per epoch; {epochs}</div>'
-
-
-def counted(n: int, one: str, many: str = "") -> str:
-    return f"{n} {one if n == 1 else many or one + 's'}"
-
-
-# ---- what the doctor found
+def panel(run: Run, tokens: Tokens | None) -> str:
+    """Raises SettingError and FolderError where the run has no pictures to check."""
+    seen, advised = overview(run), advice(run)
+    said = f'<div class="darkroom-warning" role="status">{escape(advised)}</div>' if advised else ""
+    return f'<div class="darkroom-check">{table(seen)}{total(seen)}{said}{findings(examined(run, tokens))}</div>'
 
 
 def findings(problems: Sequence[Problem]) -> str:
@@ -97,16 +47,11 @@ def finding(problem: Problem) -> str:
     return f'<div class="darkroom-line">{pictures}<span>{escape(problem.text)}</span></div>'
 
 
-def small_picture(path: Path) -> str:
-    try:
-        image = load(path, 2 * THUMBNAIL)
-    except PictureError:
-        return f'<span class="darkroom-thumb darkroom-broken" title="{escape(path.name)}">?</span>'
-    shown = address(image, 2 * THUMBNAIL)
-    return f'<img class="darkroom-thumb" src="{shown}" alt="{escape(path.name)}" title="{escape(path.name)}">'
+def at_start(run: Run, tokens: Tokens | None) -> str:
+    return once_more(examined(run, tokens))
 
 
-def at_start(problems: Sequence[Problem]) -> str:
+def once_more(problems: Sequence[Problem]) -> str:
     """What is said again when training begins in spite of it: a line for each, and how to see the rest."""
     serious = [problem for problem in problems if problem.kind in SERIOUS]
     lines = "".join(f'<div class="darkroom-warning">{escape(problem.text)}</div>' for problem in serious[:5])

@@ -10,7 +10,7 @@ from ..host import Host
 from ..run import Concept
 from ..settings import options
 from .caption_tools_panel import CaptionTools
-from .check_panel import counted
+from .counted import counted
 from .form import component, elem_id, shown
 from .live import message
 from .parts import unsaved

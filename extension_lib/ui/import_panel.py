@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from .. import imports, presets, workspace
+from .. import presets, workspace
 from ..host import Host, HostError, chosen
 from ..settings import SettingError
 from .live import message
@@ -30,6 +30,8 @@ class ImportPanel:
 
     def imported(self, text: str, upload: Any, name: str, checkpoint: str) -> tuple[str | None, str]:
         """Makes the workspace; its name, or None, and what to show: also what could not be honoured."""
+        from .. import imports  # few ever need it, and every start of a WebUI would wait for it
+
         try:
             path = path_of(text, upload)
             read = imports.read(path)

@@ -2,7 +2,13 @@
 
 import base64
 import io
+from html import escape
+from pathlib import Path
 from typing import Any
+
+from ..data.pictures import PictureError, load
+
+THUMBNAIL = 56  # pixels
 
 
 def address(image: Any, side: int | None = None, kind: str = "JPEG") -> str:
@@ -12,3 +18,12 @@ def address(image: Any, side: int | None = None, kind: str = "JPEG") -> str:
         small.thumbnail((side, side))
     small.save(data, kind, quality=85)
     return f"data:image/{kind.lower()};base64,{base64.b64encode(data.getvalue()).decode('ascii')}"
+
+
+def small_picture(path: Path) -> str:
+    try:
+        image = load(path, 2 * THUMBNAIL)
+    except PictureError:
+        return f'<span class="darkroom-thumb darkroom-broken" title="{escape(path.name)}">?</span>'
+    shown = address(image, 2 * THUMBNAIL)
+    return f'<img class="darkroom-thumb" src="{shown}" alt="{escape(path.name)}" title="{escape(path.name)}">'

@@ -6,20 +6,18 @@ from typing import Any
 import gradio as gr
 
 from .. import installation, workspace
-from ..data.doctor import examined
-from ..data.folder import FolderError
-from ..data.overview import advice, overview
 from ..host import Host, HostError, chosen
 from ..presets import beginning, defaults, switched
 from ..run import Concept, Run, from_dict, to_dict
 from ..settings import SettingError
 from ..training import job as jobs
 from ..training.begin import Choice, Undecided, choices, decided
-from . import check_panel, live
+from . import live
 from .compare_tab import TAB, CompareTab
 from .concepts_tab import ConceptsTab
 from .marks import starts
 from .model_tab import ModelTab
+from .overview_panel import arithmetic
 from .runs_tab import RunsTab
 from .settings_events import SettingsEvents
 from .train_tab import TrainTab, help_of
@@ -152,11 +150,12 @@ class Page:
 
     def look(self, data: dict) -> list[Any]:
         """The check before the start."""
+        from . import check_panel
+
         pictures = self.concepts.pictures
         try:
             run = self.settled(data)
-            found = check_panel.panel(overview(run), examined(run, self.host.tokens()), advice(run))
-            return [found, arithmetic(run), *pictures.all(run)]
+            return [check_panel.panel(run, self.host.tokens()), arithmetic(run), *pictures.all(run)]
         except Wrong as error:
             return [live.message(str(error)), "", *pictures.none()]
 
@@ -234,10 +233,12 @@ class Page:
 
     def worries(self, run: Run | None) -> str:
         """The serious findings of a run that has begun; nothing when none has."""
+        from . import check_panel
+
         if run is None:
             return ""
         try:
-            return check_panel.at_start(examined(run, self.host.tokens()))
+            return check_panel.at_start(run, self.host.tokens())
         except Wrong as error:
             return live.message(str(error))
 
@@ -261,10 +262,3 @@ def with_choice(run: Run, choice: Choice | None) -> Run:
     if choice is None:
         return run
     return run.with_values({"output": {"again": choice.again, "existing": choice.existing}})
-
-
-def arithmetic(run: Run) -> str:
-    try:
-        return check_panel.total(overview(run))
-    except FolderError:
-        return ""

@@ -162,7 +162,7 @@ def test_starting_repeats_only_what_is_serious(folder, page):
     run = page.space_of("ghost").run()
     told = page.worries(run)
     assert told.count("darkroom-warning") == 3 and "mirrored" not in told and "shows the same" not in told
-    assert check_panel.at_start(()) == ""
+    assert check_panel.once_more(()) == ""
 
 
 def test_the_pictures_of_a_workspace_are_there_before_they_are_checked(page, folder):

@@ -1,0 +1,65 @@
+"""What will be trained, as HTML: a table of the concepts, and the steps that follow from them."""
+
+from html import escape
+
+from ..data.folder import FolderError
+from ..data.overview import Overview, Part, overview
+from ..run import Run
+from .counted import counted
+from .inline import small_picture
+
+SHAPE = 18  # pixels of a size's little drawing
+
+
+def table(overview: Overview) -> str:
+    rows = "".join(row(n + 1, part) for n, part in enumerate(overview.parts))
+    head = "".join(f"<th>{title}</th>" for title in ("Concept", "Pictures", "Repeats", "Shown per epoch", "Learned in the sizes"))
+    return (f'<div class="darkroom-wide"><table class="darkroom-check-table"><thead><tr>{head}</tr></thead>'
+            f"<tbody>{rows}</tbody></table></div>")
+
+
+def row(number: int, part: Part) -> str:
+    repeats = ", ".join(f"×{n}" for n in part.repeats)
+    pictures = str(len(part.items)) + (f'<div class="darkroom-faint">{part.held_out} held out</div>' if part.held_out else "")
+    cells = (str(number), pictures, repeats, str(part.showings), sizes(part))
+    numbers = "".join(f"<td>{cell}</td>" for cell in cells)
+    return f'<tr class="numbers">{numbers}</tr><tr><td></td><td colspan="{len(cells) - 1}">{prompts(part)}</td></tr>'
+
+
+def sizes(part: Part) -> str:
+    """Every bucket with its shape drawn small and how many pictures it holds."""
+    return "".join(f'<span class="darkroom-size">{shape(*size)}{size[0]}×{size[1]} <b>{count}</b></span>'
+                   for size, count in part.sizes)
+
+
+def shape(width: int, height: int) -> str:
+    scale = SHAPE / max(width, height)
+    return f'<i style="width:{round(scale * width)}px;height:{round(scale * height)}px"></i>'
+
+
+def prompts(part: Part) -> str:
+    """Some pictures with the prompt under which each is learned."""
+    more = len(part.items) - len(part.prompts)
+    lines = "".join(f'<div class="darkroom-line">{small_picture(item.path)}{quoted(text)}</div>' for item, text in part.prompts)
+    return lines + (f'<span class="darkroom-faint">and {more} more</span>' if more > 0 else "")
+
+
+def quoted(text: str) -> str:
+    return f'<q translate="no">{escape(text)}</q>' if text else "<q><i>empty</i></q>"
+
+
+def total(overview: Overview) -> str:
+    """Pictures, batches and steps in one line, so that nobody has to reckon."""
+    batches = counted(overview.batches, "batch", "batches")
+    showings = f"{counted(overview.showings, 'showing')} in {batches}, {overview.at_once} at once"
+    steps = "1 step" if overview.per_epoch == 1 else f"{overview.per_epoch:g} steps"
+    epochs = f"{overview.steps} steps = {overview.epochs:.1f} epochs, each picture is seen about {overview.seen} times"
+    return f'<div class="darkroom-figures">{showings} = {steps} per epoch; {epochs}</div>'
+
+
+def arithmetic(run: Run) -> str:
+    """Of a run whose pictures may not be there yet: then nothing is said."""
+    try:
+        return total(overview(run))
+    except FolderError:
+        return ""
