@@ -65,7 +65,7 @@ class CompareTab:
             with gr.Column(scale=2, min_width=300):
                 self.answer = gr.HTML(elem_id="darkroom_compare_answer")
                 self.chosen = gr.HTML(elem_id="darkroom_chosen")
-                with gr.Row():
+                with gr.Row(elem_id="darkroom_compare_use"):  # shown with a chosen picture
                     self.send = gr.Button(SEND.get(host.name, "Send to txt2img"), elem_id="darkroom_compare_send")
                     self.undo = gr.Button("Put the card back", elem_id="darkroom_compare_undo")
         # javascript/darkroom_compare.js writes "workspace/grid/number" of the clicked cell here and presses the button.
@@ -78,8 +78,9 @@ class CompareTab:
     def wire(self, space: Any, entering: Any, tabs: Any, learned: list[Any]) -> None:
         """space: the component with the workspace's name; learned: buttons that compare what the last run learned."""
         shown = [self.progress, self.grid, self.chosen, self.answer, self.earlier]
-        for event in (self.refresh.click, entering.click, space.change):
+        for event in (self.refresh.click, entering.click):
             event(self.listed, [space], [self.name, self.earlier], queue=False)
+        space.change(self.changed, [space], [self.name, self.earlier], queue=False)
         self.go.click(self.compared, [space, *self.inputs], shown)
         self.cancel.click(self.stop, None, [self.progress], queue=False)
         self.earlier.input(self.shown_again, [space, self.earlier], shown[:-1], queue=False)
@@ -103,23 +104,35 @@ class CompareTab:
     def listed(self, space: str | None) -> tuple[Any, Any]:
         return gr.update(choices=self.names()), gr.update(choices=kept.listed(self.root(space)), value=None)
 
+    def changed(self, space: str | None) -> tuple[Any, Any]:
+        """The lists of another workspace; the file that it left is chosen, where it left one."""
+        names, earlier = self.listed(space)
+        try:
+            return {**names, "value": self.name_of(self.run_of(space))}, earlier
+        except Wrong:
+            return names, earlier
+
     # ---- drawing
 
     def prepared(self, space: str | None) -> list[Any]:
         """The tab filled in for what the last run learned, and brought to the front."""
         front = gr.update(selected=TAB)
         try:
-            run = self.last_run(space)
+            self.require_free()
+            run = self.run_of(space)
             values = [self.name_of(run), *suiting(run)]
         except Wrong as error:
             return [front, message(str(error)), gr.update(value=None), *[gr.update()] * (len(self.inputs) - 1)]
         return [front, bar(0.0), gr.update(choices=self.names(), value=values[0]), *values[1:]]
 
-    def last_run(self, space: str | None) -> Run:
-        """The workspace's, where the grid will be kept too. Raises SettingError."""
+    def require_free(self) -> None:
+        """Raises SettingError while something is trained."""
         job = jobs.running()
         if job and not job.paused:
             raise SettingError(f"{job.run.output.name} is being trained. Pause it, or wait until it is done.")
+
+    def run_of(self, space: str | None) -> Run:
+        """The last of the workspace, where the grid will be kept too. Raises SettingError."""
         if not space:
             raise SettingError("Nothing has been trained yet.")
         job = next((job for job in reversed(jobs.jobs) if job.workspace.name == space), None)

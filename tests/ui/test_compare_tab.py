@@ -5,6 +5,8 @@ import pytest
 from PIL import Image
 from shown import Shown
 
+from extension_lib import workspace
+from extension_lib.presets import defaults
 from extension_lib.ui.compare_tab import CompareTab
 
 ASKED = ("ghost", "a ghost", "0, 0.5, 1", "1", "", 4, 2.0, 64)  # file, prompts, weights, seeds, negative, steps, CFG scale, size
@@ -46,3 +48,13 @@ def test_what_cannot_be_compared_is_said(tab, place, value, said):
     asked[place] = value
     (answer, *_), = tab.compared("ghost", *asked)
     assert said in answer
+
+
+def test_the_file_that_a_workspace_left_is_chosen_with_it(tab):
+    run = defaults("lora").with_values({"output": {"name": "ghost"}, "base": {"checkpoint": "tiny"}})
+    workspace.create(tab.host.folders.workspaces, "ghost", run)
+    names, _ = tab.changed("ghost")
+    assert names["value"] == "ghost"
+    (tab.host.folders.lora / "ghost.safetensors").unlink()
+    names, _ = tab.changed("ghost")
+    assert "value" not in names

@@ -62,6 +62,8 @@ def test_a_grid_of_weights_and_steps_can_be_cancelled_and_looked_at_again(page, 
     other = opened_in(page.context.browser, url)
     entered(other)
     choose_tab(other, "Compare")
+    assert other.input_value("#darkroom_compare_name input") == "learned"
+    assert not other.is_visible("#darkroom_compare_undo")  # before a picture is chosen
     other.locator("#darkroom_compare_earlier input").click()
     other.get_by_role("option").first.click()
     other.wait_for_selector("#darkroom_grid .darkroom-cell")
