@@ -55,5 +55,6 @@ $(WEBUI_VENV)/.test: tests/requirements-webui.txt
 	$(RUN_WEBUI) -m pip install -q --no-deps stable-diffusion-sdkit==2.1.5
 	touch $@
 
+# studio stays: what was trained lies there.
 clean:
-	rm -rf $(VENV) $(WEBUI_VENV) demo-out studio
+	rm -rf $(VENV) $(WEBUI_VENV) demo-out
