@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from PIL import Image
 
 from ..data.captions import FILEWORDS, write_caption, written_caption
 from ..data.folder import Item, find_all
 from ..data.framing import framed
-from ..data.pictures import PictureError
+from ..data.pictures import PictureError, load
 from ..run import Run
 from .inline import address
 from .live import message
@@ -18,6 +19,7 @@ from .parts import unsaved
 from .wrong import Wrong
 
 THUMBNAILS = 60  # on a page of the gallery; one of more is slow
+SIDE = 256  # pixels of a thumbnail
 Settled = Callable[[dict], Run]  # the page's values as a run, kept in the workspace; raises what Wrong names
 
 
@@ -135,8 +137,19 @@ def items_of(run: Run) -> list[Item]:
     return [item for found in find_all(run) for item in found.items]
 
 
-def thumbnails(items: list[Item]) -> list[tuple[str, str]]:
-    return [(str(item.path), item.prompt) for item in items]
+def thumbnails(items: list[Item]) -> list[tuple[Any, str]]:
+    """Small pictures with their prompts, not paths: Gradio serves no file from outside the folders that it was given."""
+    return [(thumbnail(item.path), item.prompt) for item in items]
+
+
+def thumbnail(path: Path) -> Any:
+    """The picture made small; a grey square for one that cannot be read, so that every picture keeps its place."""
+    try:
+        image = load(path, SIDE)
+    except PictureError:
+        return Image.new("RGB", (SIDE, SIDE), "grey")
+    image.thumbnail((SIDE, SIDE))
+    return image
 
 
 def figure(item: Item, run: Run) -> str:
