@@ -186,7 +186,8 @@ class Page:
         # Pictures are examined in an event of their own: while one is under way, Gradio passes over further clicks on its button.
         tab.train.click(self.start, {*self.everything, tab.question}, [tab.question, tab.answer, tab.begun, tab.live],
                         queue=False).then(self.worries, [tab.begun], [tab.worries], queue=False)
-        self.poll.click(self.follow, [tab.seen, self.model.workspace], [*tab.shown_of_job(), self.model.about], queue=False)
+        self.poll.click(self.follow, [tab.seen, self.model.workspace], [*tab.shown_of_job(), self.model.about], queue=False,
+                        show_progress="hidden")
         for name in ("steps", "batch_size", "accumulation"):
             tab.form.components["training", name].input(self.count, self.everything, [tab.arithmetic], queue=False)
 

@@ -1,5 +1,7 @@
 """The page can be built by this environment's Gradio: the WebUI's 3.41 in one, a current one in the other."""
 
+import re
+
 import gradio as gr
 import pytest
 from shown import Shown
@@ -58,3 +60,9 @@ def test_every_method_can_be_chosen_and_says_what_it_is(page):
 
 def test_a_page_that_was_just_opened_learns_its_workspace_from_entering_alone(page):
     assert page.model.about not in page.follow("", None) and page.model.about in page.follow("an earlier look", None)
+
+
+def test_what_is_asked_for_every_second_shows_no_progress(page):
+    events = page.blocks.get_config_file()["dependencies"]
+    of_poll = [event for event in events if str(page.poll._id) in re.findall(r"\d+", str(event["targets"]))]
+    assert [event["show_progress"] for event in of_poll] == ["hidden"]
