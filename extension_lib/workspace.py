@@ -48,8 +48,11 @@ class Workspace:
 
     @property
     def lifetime(self) -> int:
-        """Steps trained since the workspace was created or last started over."""
-        return int(self.about.get("lifetime", 0))
+        """Steps trained since the workspace was created or last started over. Raises SettingError, WorkspaceError."""
+        steps = self.about.get("lifetime", 0)
+        if not isinstance(steps, int):
+            raise WorkspaceError(f"{self.folder / ABOUT} says lifetime = {steps!r}, which is no number of steps. Correct it there.")
+        return steps
 
     def remember(self, **values: Any) -> None:
         toml.write(self.folder / ABOUT, {**self.about, **values})

@@ -17,6 +17,8 @@ from .live import message
 from .parts import NAMES, refresh_button, small_button, unsaved
 from .wrong import Wrong
 
+Said = Callable[[str], str]  # what is said of a change, by its result
+
 
 class ModelTab:
     """Components and what they show; how a chosen workspace fills the other tabs is the page's business."""
@@ -126,19 +128,21 @@ class ModelTab:
     # ---- order among workspaces: each gives the name to show now, or None where nothing happened, and the line to show
 
     def renamed(self, name: str | None, new: str) -> tuple[str | None, str]:
-        return self.ordered(name, lambda space: rearrange.rename(space, new).name, f"Renamed {name} to {{}}.")
+        return self.ordered(name, lambda space: rearrange.rename(space, new).name, lambda now: f"Renamed {name} to {now}.")
 
     def duplicated(self, name: str | None, new: str) -> tuple[str | None, str]:
-        return self.ordered(name, lambda space: rearrange.duplicate(space, new).name, f"{{}} goes on from where {name} is.")
+        return self.ordered(name, lambda space: rearrange.duplicate(space, new).name,
+                            lambda twin: f"{twin} goes on from where {name} is.")
 
     def discarded(self, name: str | None) -> tuple[str | None, str]:
         return self.ordered(name, lambda space: str(rearrange.discard(space)),
-                            f"Deleted {name}. It lies in {{}}; Restore brings it back.")
+                            lambda folder: f"Deleted {name}. It lies in {folder}; Restore brings it back.")
 
     def restored(self, thrown: str | None) -> tuple[str | None, str]:
         if not thrown:
             return None, message("Choose a deleted model first.")
-        return self.done(lambda: rearrange.restore(self.host.folders.workspaces, thrown).name, thrown, "{} is back.")
+        return self.done(lambda: rearrange.restore(self.host.folders.workspaces, thrown).name, thrown,
+                         lambda back: f"{back} is back.")
 
     def rebased(self, name: str | None, checkpoint: str) -> tuple[str | None, str]:
         def keep(space: workspace.Workspace) -> str:
@@ -146,19 +150,19 @@ class ModelTab:
             space.keep(space.run().with_values({"base": {"checkpoint": base.title}}))
             return base.title
 
-        return self.ordered(name, keep, f"{name} is trained on {{}} from now on.")
+        return self.ordered(name, keep, lambda base: f"{name} is trained on {base} from now on.")
 
-    def ordered(self, name: str | None, change: Callable[[workspace.Workspace], str], said: str) -> tuple[str | None, str]:
+    def ordered(self, name: str | None, change: Callable[[workspace.Workspace], str], said: Said) -> tuple[str | None, str]:
         return self.done(lambda: change(self.idle(name)), name, said)
 
-    def done(self, change: Callable[[], str], name: str | None, said: str) -> tuple[str | None, str]:
+    def done(self, change: Callable[[], str], name: str | None, said: Said) -> tuple[str | None, str]:
         try:
             result = change()
         except Wrong as error:
             return None, message(str(error))
         left = self.names()
         shown = next((one for one in (result, name) if one in left), None) or self.newest()
-        return shown or "", message(said.format(result), good=True)
+        return shown or "", message(said(result), good=True)
 
     def idle(self, name: str | None) -> workspace.Workspace:
         """The workspace, when nothing is being trained in it. Raises WorkspaceError, Busy."""
@@ -190,13 +194,13 @@ class ModelTab:
     def table(self, name: str) -> str:
         try:
             space = workspace.opened(self.host.folders.workspaces, name)
-            run = space.run()
+            run, purpose = space.run(), space.purpose
+            rows = {"Base": run.base.checkpoint, "Method": run.method.title, "Steps trained": str(space.lifetime),
+                    "Last run": last_run(space), "Folder": str(space.folder)}
         except Wrong as error:
             return message(str(error))
-        rows = {"Base": run.base.checkpoint, "Method": run.method.title, "Steps trained": str(space.lifetime),
-                "Last run": last_run(space), "Folder": str(space.folder)}
-        if space.purpose in PURPOSES:
-            rows["For"] = PURPOSES[space.purpose].title
+        if purpose in PURPOSES:
+            rows["For"] = PURPOSES[purpose].title
         preset = presets.of_checkpoint(self.host, run.base.checkpoint)
         if preset:
             rows["Preset"] = preset.name

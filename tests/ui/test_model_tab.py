@@ -48,6 +48,12 @@ def test_a_workspace_is_renamed_duplicated_and_deleted_and_the_next_is_shown(tab
     assert tab.discarded("spirit")[0] == "" and tab.names() == []
 
 
+def test_names_with_braces_are_said_as_they_are(tab):
+    tab.created("{b}", "toyland", "thing", "lora")
+    assert "Renamed {b} to {c}." in tab.renamed("{b}", "{c}")[1]
+    assert "Deleted {c}." in tab.discarded("{c}")[1] and "{c} is back." in tab.restored("{c}")[1]
+
+
 def test_what_was_deleted_is_brought_back_unless_its_name_is_taken(tab, ghost):
     tab.discarded("ghost")
     assert tab.restored("ghost")[0] == "ghost" and tab.thrown_away() == [] and ghost.run().output.name == "ghost"
@@ -112,6 +118,14 @@ def test_a_broken_picture_or_a_broken_file_of_settings_does_not_break_the_cards(
     assert "darkroom-card-blank" in cards([ghost], None)
     (ghost.folder / "run.toml").write_text("[", encoding="utf-8")
     assert "not a readable TOML" in cards([ghost], None) and "not a readable TOML" in tab.described("ghost")
+
+
+@pytest.mark.parametrize("about, said", [
+    (None, "There is no file"), ("[", "not a readable TOML"), ("lifetime = 'many'", "no number of steps")])
+def test_a_damaged_workspace_toml_is_said_on_its_card_and_below(tab, ghost, about, said):
+    path = ghost.folder / "workspace.toml"
+    path.unlink() if about is None else path.write_text(about, encoding="utf-8")
+    assert said in cards([ghost], "ghost") and said in tab.table("ghost")
 
 
 def test_the_last_lines_of_a_long_log_are_read_from_its_end(ghost):
