@@ -1,5 +1,6 @@
 """Weight against training step, for every prompt and seed, drawn by the host; weight 0 is the base."""
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -9,6 +10,7 @@ from ..host import Host, Interrupted, Picture
 from ..settings import SettingError
 from .series import Series
 
+LARGEST = 2**32 - 1  # a seed that every host takes
 
 @dataclass(frozen=True)
 class Cell:
@@ -45,12 +47,20 @@ class Plan:
 
 def weights(text: str) -> tuple[float, ...]:
     """"0, 0.5, 1" as numbers, each once. Raises SettingError."""
-    return numbers(text, float, "weights", "0, 0.25, 0.5, 0.75, 1")
+    found = numbers(text, float, "weights", "0, 0.25, 0.5, 0.75, 1")
+    for weight in found:
+        if not math.isfinite(weight):
+            raise SettingError(f"The weight {weight} is not finite. Write weights as 0, 0.25, 0.5, 0.75, 1.")
+    return found
 
 
 def seeds(text: str) -> tuple[int, ...]:
     """"1, 2" as whole numbers, each once. Raises SettingError."""
-    return numbers(text, int, "seeds", "1, 2, 3")
+    found = numbers(text, int, "seeds", "1, 2, 3")
+    for seed in found:
+        if not 0 <= seed <= LARGEST:
+            raise SettingError(f"The seed {seed} is not between 0 and {LARGEST}. A grid needs fixed seeds, so -1 is none.")
+    return found
 
 
 def numbers(text: str, kind: Callable[[str], Any], what: str, example: str) -> tuple[Any, ...]:

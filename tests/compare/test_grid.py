@@ -77,7 +77,8 @@ def test_weights_are_read_as_people_write_them(text, found):
 
 @pytest.mark.parametrize("read, text, said", [
     (grid.weights, "", "Write them as 0, 0.25"), (grid.weights, "a, b", "'a, b' are not numbers"),
-    (grid.weights, "0.5 half", "half"), (grid.seeds, "1.5", "The seeds '1.5'")])
-def test_what_is_no_number_is_named(read, text, said):
+    (grid.weights, "0.5 half", "half"), (grid.seeds, "1.5", "The seeds '1.5'"), (grid.weights, "0, inf", "weight inf"),
+    (grid.weights, "nan", "weight nan"), (grid.seeds, "1, -1", "seed -1"), (grid.seeds, str(2**32), f"seed {2**32}")])
+def test_what_cannot_be_a_weight_or_a_seed_is_named(read, text, said):
     with pytest.raises(ValueError, match=said):
         read(text)
