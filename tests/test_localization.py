@@ -1,5 +1,6 @@
 """The translations in localizations/: complete, with nothing that is not said, and as the WebUI reads them."""
 
+import html
 import json
 import re
 import sys
@@ -10,6 +11,9 @@ from helpers import ROOT
 sys.path.insert(0, str(ROOT / "tests" / "ui"))
 from shown import Shown  # noqa: E402
 from texts import texts  # noqa: E402
+
+from extension_lib import methods  # noqa: E402
+from extension_lib.ui.train_tab import help_shown  # noqa: E402
 
 FILES = sorted((ROOT / "localizations").glob("*.json"))
 VALUE = re.compile(r"\{(?:text)? ?(\d*)\}")
@@ -31,6 +35,11 @@ def test_simplified_chinese_is_there():
 
 def test_every_text_of_the_page_has_a_translation(language, said):
     assert sorted(said - set(language)) == []
+
+
+def test_every_method_s_help_is_shown_as_the_one_text_that_is_translated(language):
+    shown = {html.unescape(help_shown(name).removeprefix("<p>").removesuffix("</p>")) for name in methods.found()}
+    assert sorted(shown - set(language)) == []
 
 
 def test_nothing_is_translated_that_is_not_said(language, said):

@@ -20,7 +20,7 @@ from .model_tab import ModelTab
 from .overview_panel import arithmetic
 from .runs_tab import RunsTab
 from .settings_events import SettingsEvents
-from .train_tab import TrainTab, help_of
+from .train_tab import TrainTab, help_shown
 from .workspace_events import WorkspaceEvents
 from .wrong import Wrong
 
@@ -87,7 +87,7 @@ class Page:
         """Updates that put a run on the page. start: what it began as."""
         concepts = to_dict(run)["concepts"]
         return {**dict(zip(self.concepts.outputs(), self.concepts.shown(concepts, 0))), **self.train.form.updates(run),
-                self.train.method: gr.update(value=run.method.name), self.train.method_help: help_of(run.method.name),
+                self.train.method: gr.update(value=run.method.name), self.train.method_help: help_shown(run.method.name),
                 self.train.arithmetic: arithmetic(run), self.train.marks.starts: starts(self.train.form, run, start)}
 
     # ---- Model
@@ -201,7 +201,7 @@ class Page:
         except Wrong:
             pass  # without a workspace the method's own defaults are shown
         own = run if run.method.name == name else switched(run, start)
-        return {self.train.method_help: help_of(name), self.train.arithmetic: arithmetic(own),
+        return {self.train.method_help: help_shown(name), self.train.arithmetic: arithmetic(own),
                 self.train.marks.starts: starts(self.train.form, own, start),
                 **self.train.form.updates(own)}
 

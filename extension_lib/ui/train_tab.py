@@ -1,5 +1,6 @@
 """The Train tab: method, settings, start and stop, and what is going on."""
 
+from html import escape
 from typing import Any
 
 import gradio as gr
@@ -36,7 +37,7 @@ class TrainTab:
                 first = Run().method.name
                 self.method = unsaved(gr.Radio(choices=[(m.title, name) for name, m in methods.found().items()],
                                                value=first, label="Method", elem_id="darkroom_method"))
-                self.method_help = gr.Markdown(help_of(first))
+                self.method_help = gr.HTML(help_shown(first))
                 self.marks = Marks()
                 self.form.draw("output", only=["name"])
                 self.form.draw_methods(first, advanced=False)
@@ -158,6 +159,11 @@ def prefer(step: str) -> tuple[str, str, str, str]:
     except (preferred.NoCopy, SaveError) as error:
         said = message(str(error))
     return said, panel(job), film(job), seen_of(job)
+
+
+def help_shown(name: str) -> str:
+    """A method's help as HTML: Markdown would take <lora:name:1> for a tag of its own."""
+    return f"<p>{escape(help_of(name))}</p>"
 
 
 def help_of(name: str) -> str:
