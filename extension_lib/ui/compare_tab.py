@@ -140,6 +140,13 @@ class CompareTab:
             return job.run  # whose name may have a version behind it
         return workspace.opened(self.host.folders.workspaces, space).run()
 
+    def drawn_as(self, space: str | None) -> Run:
+        """The run whose sampler and clip skip a grid takes: the workspace's, else what suits the checkpoint."""
+        try:
+            return self.run_of(space)
+        except Wrong:
+            return drawing_run(self.host)
+
     def name_of(self, run: Run) -> str:
         """What the file that a run leaves is called in the list. Raises SettingError."""
         for part in parts_of(run):
@@ -160,9 +167,12 @@ class CompareTab:
             return
         cancelled = self.cancelled = threading.Event()
         try:
+            run = self.drawn_as(space)
+            picture = Picture("", negative=negative, steps=int(steps), cfg=cfg, width=int(size), height=int(size),
+                              sampler=run.previews.sampler, clip_skip=run.data.clip_skip)
             plan = Plan(self.series(name), weights(weight_text),
                         tuple(dict.fromkeys(p.strip() for p in prompts.splitlines() if p.strip())) or ("",), seeds(seed_text),
-                        Picture("", negative=negative, steps=int(steps), cfg=cfg, width=int(size), height=int(size)))
+                        picture)
             root, share, grid = self.root(space), 0.0, None
             for share, grid in kept.drawing(plan, self.host, root, cancelled.is_set):
                 yield drawing_line(share), grid_view.table(grid), "", "", same

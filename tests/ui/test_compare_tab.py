@@ -13,9 +13,10 @@ ASKED = ("ghost", "a ghost", "0, 0.5, 1", "1", "", 4, 2.0, 64)  # file, prompts,
 
 
 class Drawing(Shown):
-    """It draws pictures of nothing."""
+    """It draws pictures of nothing, and knows which."""
 
     def draw(self, pictures):
+        self.drawn = pictures
         return [Image.new("RGB", (p.width, p.height)) for p in pictures]
 
 
@@ -31,6 +32,14 @@ def tab(tmp_path):
 def test_a_grid_is_drawn_to_its_end_and_listed(tab):
     *_, (said, *_, earlier) = tab.compared("ghost", *ASKED)
     assert "Done" in said and len(earlier["choices"]) == 1
+
+
+def test_a_grid_is_drawn_with_the_sampler_and_clip_skip_of_its_workspace(tab):
+    run = defaults("lora").with_values({"previews": {"sampler": "DPM++ 2M"}, "data": {"clip_skip": 2}})
+    workspace.create(tab.host.folders.workspaces, "ghost", run)
+    for space, how in (("ghost", ("DPM++ 2M", 2)), (None, ("Euler", 1))):
+        list(tab.compared(space, *ASKED))
+        assert {(p.sampler, p.clip_skip) for p in tab.host.drawn} == {how}
 
 
 def test_a_cancelled_grid_stays_cancelled_when_another_is_begun(tab):
