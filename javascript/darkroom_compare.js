@@ -1,8 +1,9 @@
-// A click on a picture of a grid tells the page which one it was; a click on the chosen picture enlarges it; "Send to txt2img" fills the
-// WebUI's own fields, or those of the Generate tab.
+// A click on a picture of a grid tells the page which one it was; a click on the chosen picture enlarges it; "Send to txt2img" gives the
+// picture's whole text to the WebUI's own button that reads one, or fills the fields of the Generate tab.
 (function () {
     const AGAIN = 100, TRIES = 50; // milliseconds until a tab is looked for again
     const {find, press, write, tell} = darkroomPage;
+    const PASTE = "#txt2img_tools #paste"; // reads what stands in the prompt into every field, sampler and clip skip too
     const TO = [
         {prompt: "#txt2img_prompt", negative: "#txt2img_neg_prompt", steps: "#txt2img_steps", cfg: "#txt2img_cfg_scale",
             width: "#txt2img_width", height: "#txt2img_height", seed: "#txt2img_seed"},
@@ -26,7 +27,9 @@
         if (!chosen) return;
         if (typeof switch_to_txt2img === "function") switch_to_txt2img();
         else press("#darkroom_tab_generate-button");
-        fill(JSON.parse(chosen.dataset.send), TRIES);
+        const infotext = chosen.querySelector("pre").textContent;
+        if (infotext && find(PASTE)) tell("#txt2img_prompt", infotext, PASTE);
+        else fill(JSON.parse(chosen.dataset.send), TRIES);
     }
 
     // A tab's fields may be made only when it is shown.

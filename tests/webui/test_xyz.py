@@ -156,8 +156,12 @@ def test_one_click_after_training_the_best_cell_and_txt2img(page, webui, files, 
     card = json.loads((webui.loras / f"ghost-{HALF:06d}.json").read_text(encoding="utf-8"))
     assert card["preferred weight"] == 0.75 and card["activation text"]
     page.click("#darkroom_compare_send")
-    page.wait_for_timeout(1000)
-    prompt = page.locator("#txt2img_prompt textarea").input_value()
-    assert prompt.endswith(f"<lora:ghost-{HALF:06d}:0.75>") and page.locator("#txt2img_prompt").is_visible()
+    page.wait_for_function("tag => document.querySelector('#txt2img_prompt textarea').value.endsWith(tag)",
+                           arg=f"<lora:ghost-{HALF:06d}:0.75>")
+    page.wait_for_function("() => document.querySelector('#txt2img_sampling input').value == 'Euler'")
+    sent = {name: page.locator(f"#txt2img_{name} input").first.input_value() for name in ("steps", "cfg_scale", "width", "seed")}
+    assert {name: float(value) for name, value in sent.items()} == {
+        "steps": picture["steps"], "cfg_scale": picture["cfg"], "width": picture["width"], "seed": about["seeds"][0]}
+    assert page.locator("#txt2img_prompt").is_visible()
     assert of_ours(page) == []
     seen({"largest_difference_of_255": worst})
