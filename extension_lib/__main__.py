@@ -12,7 +12,7 @@ from .data.folder import FolderError
 from .disk import NameProblem, SaveError
 from .host import HostError, Picture, chosen
 from .practice import PracticeError, install
-from .presets import defaults
+from .presets import defaults, drawing_run
 from .run import Run, all_sections, from_dict, merged
 from .settings import SettingError, options
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: spinning threads would starve the browser
 HOME = Path(os.environ.get("DARKROOM_HOME") or Path(__file__).resolve().parents[1] / "studio")
+DRAWN = {"steps": int, "width": int, "height": int, "cfg": float, "sampler": str}  # of a picture, where a checkpoint has its own
 WRONG = (SettingError, HostError, NameProblem, FolderError, SaveError, workspace.WorkspaceError, PracticeError)
 
 
@@ -57,11 +58,10 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument("prompt", help="with <lora:name:weight> if you like")
         made.add_argument("--checkpoint", default="", help="its title or path; the practice model without this")
         made.add_argument("--out", type=Path, default=Path(out))
-        for name in ("steps", "width", "height", "seed"):
-            made.add_argument(f"--{name}", type=int, default=getattr(Picture(""), name))
-        made.add_argument("--cfg", type=float, default=Picture("").cfg)
+        for name, kind in DRAWN.items():
+            made.add_argument(f"--{name}", type=kind, help="what suits the checkpoint without this")
+        made.add_argument("--seed", type=int, default=0)
         made.add_argument("--negative", default="")
-        made.add_argument("--sampler", default=Picture("").sampler)
         if function is compare:
             made.add_argument("--lora", required=True, help="its name; all its copies by step are compared")
             made.add_argument("--weights", default="0, 0.25, 0.5, 0.75, 1")
@@ -183,34 +183,51 @@ def follow(job: Any) -> None:
 
 def draw(given: argparse.Namespace, rest: list[str]) -> int:
     """Draw one picture."""
+    require_writable(given.out)
     here = host()
     if given.checkpoint:
         here.load(chosen(here, given.checkpoint))
-    here.draw([picture(given)])[0].save(given.out)
+    here.draw([picture(given, here)])[0].save(given.out)
     print(given.out)
     return 0
 
 
 def compare(given: argparse.Namespace, rest: list[str]) -> int:
     """Draw LoRA weight against training step."""
-    from .compare.grid import Plan, weights
+    from .compare.grid import Plan, seeds, weights
     from .compare.series import found
     from .compare.sheet import drawn_whole
 
+    require_writable(given.out)
     here = host()
     if given.checkpoint:
         here.load(chosen(here, given.checkpoint))
     series = next((s for s in found(here.folders) if s.label == given.lora), None)
     if series is None:
         raise HostError(f"There is no LoRA {given.lora} in {here.folders.lora}.")
-    plan = Plan(series, weights(given.weights), (given.prompt,), (given.seed,), picture(given))
+    plan = Plan(series, weights(given.weights), (given.prompt,), seeds(str(given.seed)), picture(given, here))
     drawn_whole(plan, here).save(given.out)
     print(given.out)
     return 0
 
 
-def picture(given: argparse.Namespace) -> Picture:
-    return Picture(given.prompt, given.negative, given.steps, given.cfg, given.width, given.height, given.seed, given.sampler)
+def picture(given: argparse.Namespace, here: "Standalone") -> Picture:
+    """What is asked for; what was left out is as the checkpoint's previews are."""
+    run = drawing_run(here)
+    side, wanted = run.data.resolution, run.previews
+    suits = {"steps": wanted.preview_steps, "width": side, "height": side, "cfg": wanted.cfg, "sampler": wanted.sampler}
+    asked = {name: getattr(given, name) for name in DRAWN if getattr(given, name) is not None}
+    return Picture(given.prompt, given.negative, seed=given.seed, clip_skip=run.data.clip_skip, **{**suits, **asked})
+
+
+def require_writable(path: Path) -> None:
+    """Raises SaveError where no picture can be written."""
+    from PIL import Image
+
+    if not path.parent.is_dir():
+        raise SaveError(f"There is no folder {path.parent} to write {path.name} into. Create it, or choose another --out.")
+    if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
+        raise SaveError(f"{path.name} does not end as a picture that can be written. Call it {path.stem}.png.")
 
 
 def import_(given: argparse.Namespace, rest: list[str]) -> int:

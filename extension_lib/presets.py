@@ -35,6 +35,15 @@ def beginning(space: Workspace, host: Host, method: str = "") -> Run:
     return defaults(method or run.method.name, of_checkpoint(host, run.base.checkpoint), space.purpose)
 
 
+def drawing_run(host: Host) -> Run:
+    """The run whose resolution and CFG scale suit the checkpoint that is loaded now."""
+    current = host.current()
+    try:
+        return defaults("lora", current.preset if current else None)
+    except SettingError:
+        return defaults("lora")
+
+
 def of_checkpoint(host: Host, title: str) -> Path | None:
     """The preset that belongs to a checkpoint; none where the host does not have it."""
     try:

@@ -1,12 +1,14 @@
 """The command line: the same work without a page."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
-from helpers import draw_pictures
+from helpers import TOYLAND, draw_pictures
 from PIL import Image
 
 from extension_lib import __main__ as cli
+from extension_lib.host import Checkpoint
 
 TOML = """
 output.name = "ghost"
@@ -35,13 +37,28 @@ def test_train_draw_and_compare(home, capsys):
     assert cli.main(["train", str(home / "run.toml"), "--training.steps", "2", "--method.rank=3"]) == 0
     assert "All 2 steps are done" in capsys.readouterr().out and len(steps_of(home)) == 2
     out = home / "drawn.png"
-    small = ["--steps", "2", "--width", "64", "--height", "64"]
+    small = ["--steps", "2"]
     assert cli.main(["draw", "a zwx ghost <lora:ghost:1>", *small, "--out", str(out)]) == 0
     assert Image.open(out).size == (64, 64)
     grid = home / "grid.png"
     assert cli.main(["compare", "a zwx ghost", "--lora", "ghost", "--weights", "0,1", *small,
                      "--out", str(grid)]) == 0
     assert Image.open(grid).width > 256
+
+
+def test_what_is_left_out_suits_the_checkpoint():
+    here = SimpleNamespace(current=lambda: Checkpoint("toyland", TOYLAND / "base.safetensors"))
+    given = cli.parser().parse_args(["draw", "a ghost", "--steps", "3"])
+    made = cli.picture(given, here)
+    assert (made.width, made.height, made.cfg, made.steps, made.sampler) == (64, 64, 2.0, 3, "Euler")
+
+
+@pytest.mark.parametrize("out, said", [("nowhere/a.png", "There is no folder"), ("a", "Call it a.png"), ("a.txt", "Call it a.png")])
+@pytest.mark.parametrize("command", [["draw"], ["compare", "--lora", "ghost"]])
+def test_where_no_picture_can_be_written_is_said_before_one_is_drawn(home, capsys, monkeypatch, command, out, said):
+    monkeypatch.setattr(cli, "host", lambda: pytest.fail("it went on"))
+    assert cli.main([*command, "a ghost", "--out", str(home / out)]) == 2
+    assert said in capsys.readouterr().err
 
 
 def test_a_used_workspace_is_not_overwritten_unasked(home, capsys):

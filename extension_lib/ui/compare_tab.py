@@ -17,12 +17,13 @@ from ..data.folder import find_all
 from ..disk import file_name
 from ..export.products import parts_of
 from ..host import Host, Picture
+from ..presets import drawing_run
 from ..run import Run
 from ..settings import SettingError
 from ..training import job as jobs
 from . import grid_view
 from .live import bar, message
-from .parts import NAMES, drawing_run, refresh_button, unsaved
+from .parts import NAMES, refresh_button, unsaved
 from .wrong import Wrong
 
 

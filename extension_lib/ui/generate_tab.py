@@ -7,9 +7,9 @@ import gradio as gr
 
 from ..host import Picture, chosen
 from ..hosts.standalone import Standalone
-from ..presets import defaults
+from ..presets import defaults, drawing_run
 from .live import message
-from .parts import NAMES, drawing_run, refresh_button
+from .parts import NAMES, refresh_button
 from .wrong import Wrong
 
 

@@ -5,21 +5,6 @@ from typing import Any
 
 import gradio as gr
 
-from ..host import Host
-from ..presets import defaults
-from ..run import Run
-from ..settings import SettingError
-
-
-def drawing_run(host: Host) -> Run:
-    """The run whose resolution and CFG scale suit the checkpoint that is loaded now."""
-    current = host.current()
-    try:
-        return defaults("lora", current.preset if current else None)
-    except SettingError:
-        return defaults("lora")
-
-
 NAMES = "darkroom-names"  # class of lists of names that people gave, which no language changes
 
 
