@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).resolve().parents[1] / "extension_lib"
 # A folder or file may import those below it, never those above.
 ORDER = ["__main__", "scripts", "ui", "hosts", "training", "compare", "export", "imports", "data", "diffusion", "memory",
-         "lookup", "presets", "purposes", "practice", "rearrange", "workspace", "run", "toml", "methods", "installation", "host",
+         "presets", "purposes", "practice", "rearrange", "workspace", "run", "toml", "methods", "installation", "host",
          "events", "model", "family", "keyed", "disk", "settings"]
 ONLY_IN = {"modules": {"hosts"}, "backend": {"hosts"}, "diffusers": {"hosts"}, "gradio": {"ui"}, "ldm": {"hosts"}}
 FILES = sorted(PACKAGE.rglob("*.py"))
