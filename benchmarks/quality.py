@@ -83,7 +83,7 @@ def page(cells: list[dict[str, Any]]) -> str:
                          + " | ".join(numbers) + " |")
         for subject in (c["subject"] for c in own):
             if (picture := picture_of(name, subject)).exists():
-                shown += ["", f"{method.title}, {subject}:", "", f"![](quality/{picture.name})"]
+                shown += ["", f"{method.title}, {subject}:", "", f"![{method.title}, {subject}](quality/{picture.name})"]
     return "\n".join([*lines, *shown]) + "\n"
 
 
