@@ -1,14 +1,17 @@
 // Shows the running job in a corner of the page while another tab is in front, from before Gradio has built any tab. What is shown is
-// asked for over a route of its own; where there is none, as on pages with a login, there is no corner.
+// asked for over a route of its own; where there is none, as on pages with a login, there is no corner. The route may be there later than
+// the page.
 (function () {
     const EVERY = 1000, IDLE = 5000; // milliseconds
+    const TRIES = 5; // in a row without a route
     const {find, seen, press} = darkroomPage;
     let followed = "", hidden = ""; // when the job was created that was seen running here, and the one that nobody wants to see
+    let missed = 0;
 
     async function look() {
         const wanted = !seen(find("#darkroom_live")) && document.visibilityState === "visible";
         const said = wanted ? await asked() : "";
-        if (said === null) return;
+        if (missed === TRIES) return;
         if (!document.body) await new Promise((built) => document.addEventListener("DOMContentLoaded", built));
         const shown = show(said);
         setTimeout(look, shown || !wanted ? EVERY : IDLE);
@@ -17,7 +20,8 @@
     async function asked() {
         try {
             const answer = await fetch("darkroom/job");
-            return answer.ok ? await answer.text() : answer.status === 404 ? null : "";
+            missed = answer.status === 404 ? missed + 1 : 0;
+            return answer.ok ? await answer.text() : "";
         } catch (error) {
             return ""; // the program is being restarted
         }
