@@ -34,7 +34,8 @@ SPOKEN = ("title", "aria-label", "placeholder")
 # Words that code shows on their own, where nothing else says that they are shown.
 WORDS = {
     "failed", "discarded", "done", "stopping", "paused", "running", "step", "loss", "class pictures", "rate", "pace", "memory",
-    "skipped", "pictures", "base", "run", "method", "time", "name", "weights", "seeds", "on", "off", "empty", "My {}"}
+    "skipped", "pictures", "base", "run", "method", "time", "name", "weights", "seeds", "on", "off", "empty", "My {}",
+    "{} s"}
 # Sentences in code that only programmers, files or the command line see.
 UNSHOWN = {
     "[Darkroom] training step", "[Darkroom] weight", "activation text", "average {}", "back", "Back", "can't allocate memory",
@@ -47,8 +48,8 @@ UNSHOWN = {
 
 
 def texts(host) -> set[str]:
-    found = {*of_page(host), *of_settings(), *of_code(), *of_scripts(), *WORDS}
-    return {text for text in map(as_shown, found) if text not in NAMES | UNSHOWN and says_something(text)}
+    found = {*of_page(host), *of_settings(), *of_code(), *of_scripts()}
+    return WORDS | {text for text in map(as_shown, found) if text not in NAMES | UNSHOWN and says_something(text)}
 
 
 def as_shown(text: str) -> str:

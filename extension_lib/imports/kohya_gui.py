@@ -189,7 +189,7 @@ def noise(reading: Reading) -> None:
     if reading.take("loss_type") in (None, "l2"):
         reading.seen.update({"huber_c", "huber_schedule", "huber_scale"})
     else:
-        reading.lose("loss_type", "what is learned is measured by its square")
+        reading.lose("loss_type", "here the loss is always the squared error, kohya's l2")
     offset_type = reading.take("noise_offset_type")
     multires = ("multires_noise_iterations", "multires_noise_discount")
     if offset_type == "Original" or not reading.number(multires[0]):

@@ -28,7 +28,7 @@ def one_table(kept: Kept, small: dict[str, str], prompt: str, seed: int) -> str:
     for step in kept.steps:
         cells = "".join(f"<td>{button(kept, numbers[Cell(step, w, prompt, seed)], small)}</td>" for w in kept.weights)
         rows.append(f'<tr><th scope="row">{row_title(step)}</th>{cells}</tr>')
-    return (f"<table><caption>{escape(prompt)} <span>seed {seed}</span></caption>"
+    return (f'<table><caption><b translate="no">{escape(prompt)}</b> <span>seed {seed}</span></caption>'
             f"<thead><tr><td></td>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>")
 
 
