@@ -53,6 +53,6 @@ def remedy(run: Run) -> str:
     if run.data.resolution > 512:
         ideas.append(f"lower the resolution from {run.data.resolution} to 512")
     if getattr(run.method, "text_rate", 0) > 0:
-        ideas.append("set the text encoder's rate to 0, which also moves it off the card")
+        ideas.append("start over with the text encoder's rate at 0, which also moves it off the card")
     ideas.append(f"lower the resolution below {run.data.resolution}, or close other programs that use the card")
     return "; ".join(ideas[:3])

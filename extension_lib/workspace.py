@@ -64,11 +64,6 @@ class Workspace:
     def keep(self, run: Run) -> None:
         toml.write(self.folder / SETTINGS, to_dict(run))
 
-    def forget_training(self) -> None:
-        """Start over: the state is dropped, files that were saved stay."""
-        self.state.unlink(missing_ok=True)
-        self.remember(lifetime=0)
-
     def new_log(self) -> "Log":
         taken = [int(p.name) for p in (self.folder / RUNS).glob("[0-9]*") if p.name.isdigit()]
         folder = self.folder / RUNS / f"{max(taken, default=0) + 1:04d}"

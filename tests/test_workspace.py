@@ -44,7 +44,8 @@ def test_a_duplicate_goes_on_from_the_same_state_without_the_record_of_runs(ghos
     assert names(tmp_path) == ["ghost", "twin"]
     assert (twin.lifetime, twin.state.read_bytes(), twin.logs(), twin.purpose) == (7, b"weights", [], "person")
     assert twin.run() == ghost.run().with_values({"output": {"name": "twin"}})
-    twin.forget_training()
+    twin.state.unlink()
+    twin.remember(lifetime=0)
     assert ghost.lifetime == 7 and ghost.state.exists()
 
 

@@ -81,8 +81,9 @@ class A1111:
     def draw(self, pictures: list[Picture]) -> list[Any]:
         if self.lent is None:
             with queued("Darkroom pictures"):
-                return [draw_whole(p) for p in pictures]
+                return [draw_one(p) for p in pictures]
         view = self.lent
+        view.words.register()
         forget_encoded_prompts()
         with view.unparked(), attention_of_the_user(), progress_kept():
             try:
@@ -152,17 +153,12 @@ def refuse_model(sd_model: Any) -> None:
         raise HostError(f"{title} is an inpainting or editing model. Darkroom trains plain checkpoints so far.")
 
 
-def draw_whole(picture: Picture) -> Any:
-    """Raises Interrupted rather than giving a picture that is half drawn."""
-    image = draw_one(picture)
-    if shared.state.interrupted or shared.state.stopping_generation:
-        raise Interrupted("Interrupted in the WebUI.")
-    return image
-
-
 def draw_one(picture: Picture, sd_model: Any = None) -> Any:
-    """One picture by txt2img's own code. While a model is lent, no other can slip in."""
-    overrides: dict[str, Any] = {"CLIP_stop_at_last_layers": picture.clip_skip, "sd_lora": "None"}
+    """One picture by txt2img's own code. While a model is lent, no other can slip in.
+
+    Raises Interrupted rather than giving a picture that is half drawn.
+    """
+    overrides: dict[str, Any] = {"CLIP_stop_at_last_layers": picture.clip_skip, "sd_lora": "None", "sd_hypernetwork": "None"}
     if sd_model is not None and not shared.cmd_opts.freeze_settings:
         overrides["sd_model_checkpoint"] = sd_model.sd_checkpoint_info.title
     p = processing.StableDiffusionProcessingTxt2Img(
@@ -174,7 +170,8 @@ def draw_one(picture: Picture, sd_model: Any = None) -> Any:
         images = processing.process_images(p).images
     if sd_model is not None and shared.sd_model is not sd_model:
         raise HostError(GONE)
-    if not images:
-        raise Interrupted("The WebUI drew nothing; it was interrupted.")
+    state = shared.state
+    if not images or state.interrupted or state.skipped or state.stopping_generation:
+        raise Interrupted("Interrupted in the WebUI.")
     return images[0]
 

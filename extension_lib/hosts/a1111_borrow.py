@@ -12,6 +12,8 @@ from modules import call_queue, processing, progress, sd_hijack, sd_hijack_optim
 from ..host import Checkpoint, HostError
 from .a1111_loaders import lora_extension
 
+HYPERTILE = "__webui_hypertile_params"  # what Hypertile leaves on each module that it was put on
+
 
 @contextmanager
 def queued(job: str) -> Iterator[None]:
@@ -50,7 +52,7 @@ def loaded(checkpoint: Checkpoint) -> Iterator[Any]:
 
 @contextmanager
 def prepared_for_training(sd_model: Any) -> Iterator[None]:
-    """Attention that can be differentiated, no tiling, no other UNet, no token merging; undone in the end."""
+    """Attention that can be differentiated, no tiling, no Hypertile, no other UNet, no token merging; undone in the end."""
     with ExitStack() as undo:
         if sd_unet.current_unet is not None:
             raise HostError("The WebUI draws with another UNet (TensorRT, say). Set 'SD Unet' to None to train.")
@@ -58,9 +60,22 @@ def prepared_for_training(sd_model: Any) -> Iterator[None]:
         sd_hijack.model_hijack.apply_circular(False)
         undo.callback(sd_models.apply_token_merging, sd_model, getattr(sd_model, "applied_token_merged_ratio", 0))
         sd_models.apply_token_merging(sd_model, 0)
+        undo.enter_context(attention_in_one_piece(sd_model))
         undo.enter_context(differentiable_attention())
         undo.enter_context(torch.enable_grad())
         yield
+
+
+@contextmanager
+def attention_in_one_piece(sd_model: Any) -> Iterator[None]:
+    """Without Hypertile's own forward of each attention, which keeps the tiles and the optimisation of the last picture."""
+    tiled = [(module, module.__dict__.pop("forward")) for module in sd_model.modules()
+             if hasattr(module, HYPERTILE) and "forward" in module.__dict__]
+    try:
+        yield
+    finally:
+        for module, forward in tiled:
+            module.forward = forward
 
 
 @contextmanager
@@ -111,13 +126,17 @@ def progress_kept() -> Iterator[None]:
 
 
 def drop_networks(sd_model: Any) -> None:
-    """Takes merged LoRAs out of the weights and loaded hypernetworks off the attention."""
+    """Takes merged LoRAs out of the weights and loaded hypernetworks off the attention.
+
+    The WebUI's copies of the weights without LoRAs go too: it would put them back after the weights have been trained.
+    """
     networks = lora_extension()
     networks.load_networks([])
     with torch.no_grad():
         for module in sd_model.modules():
             if hasattr(module, "network_layer_name") and hasattr(module, "network_current_names"):
                 networks.network_apply_weights(module)
+                networks.network_reset_cached_weight(module)
     shared.loaded_hypernetworks.clear()
 
 

@@ -9,7 +9,7 @@ from modules import devices, sd_hijack, sd_hijack_clip, sd_models
 from modules.textual_inversion import textual_inversion
 from torch import Tensor
 
-from ..diffusion.prompts import Fix
+from ..diffusion.prompts import Fix, Words
 from ..host import HostError
 from ..model import Condition
 from .ldm_view import LdmView
@@ -18,25 +18,41 @@ GONE = "The WebUI has unloaded or moved the checkpoint while it was being traine
 
 
 class KnownWords:
-    """The WebUI's embeddings, among which new words stand as long as they are learned."""
+    """The WebUI's embeddings, among which new words stand as long as they are learned.
+
+    The words are known here too, because any of the WebUI's Refresh buttons drops them from its own list, also in mid-training.
+    """
 
     def __init__(self, sd_model: Any):
         self.sd_model = sd_model
         self.database = sd_hijack.model_hijack.embedding_db
+        self.own = Words()
+        self.embeddings: dict[str, Any] = {}  # the same words as the WebUI holds them
         self.hidden: dict[str, Any] = {}  # embeddings of the user whose names are taken meanwhile
 
     def at(self, tokens: list[int], place: int) -> tuple[Tensor, int] | None:
+        own = self.own.at(tokens, place)
         found, length = self.database.find_embedding_at_position(tokens, place)
-        return None if found is None else (found.vec, length)
+        return own if found is None or (own and own[1] >= length) else (found.vec, length)
 
     def add(self, name: str, tokens: list[int], vectors: Tensor) -> None:
-        if name in self.database.word_embeddings:
-            self.hidden[name] = self.database.word_embeddings[name]
-        embedding = textual_inversion.Embedding(vectors, name)
+        self.own.add(name, tokens, vectors)
+        embedding = self.embeddings[name] = textual_inversion.Embedding(vectors, name)
         embedding.vectors, embedding.shape = vectors.shape
-        self.database.register_embedding(embedding, self.sd_model)
+        self.register()
+
+    def register(self) -> None:
+        """Puts the words into the WebUI's list, where they are not in it (any more)."""
+        for name, embedding in self.embeddings.items():
+            there = self.database.word_embeddings.get(name)
+            if there is not embedding:
+                if there is not None:
+                    self.hidden[name] = there
+                self.database.register_embedding(embedding, self.sd_model)
 
     def remove(self, name: str) -> None:
+        self.own.remove(name)
+        del self.embeddings[name]
         self.database.register_embedding_by_name(None, self.sd_model, name)
         if name in self.hidden:
             self.database.register_embedding(self.hidden.pop(name), self.sd_model)

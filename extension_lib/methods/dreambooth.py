@@ -44,6 +44,9 @@ class Dreambooth:
         return Whole(weights, rates, self.text_share, self.ema)
 
 
+AVERAGE, AVERAGED = "average ", "steps in the average"  # in a state: before the name of a weight, and their number
+
+
 class Whole:
     """A trainable: the model's own parameters, or their fp32 masters where it is in half precision; given back bit for bit."""
 
@@ -53,6 +56,7 @@ class Whole:
         self.backup = {w.name: w.parameter.detach().to("cpu", copy=True) for w in weights}
         self.masters = {w.name: master(w.parameter) for w in weights}
         self.average = {name: m.detach().clone() for name, m in self.masters.items()} if ema else {}
+        self.averaged = torch.zeros(())  # steps in the average
         for w in weights:  # only now, so that nothing hangs on the model where memory has run out before
             w.parameter.requires_grad_(True)
         self.hooks = [handing_over(w.parameter, self.masters[w.name]) for w in self.halves()]
@@ -71,15 +75,22 @@ class Whole:
     @torch.no_grad()
     def after_step(self) -> None:
         self.show_masters()
+        n = float(self.averaged)
+        decay = min(self.decay, (1 + n) / (10 + n))  # else a short run would save little but the base that it began with
         for name, value in self.average.items():
-            value.lerp_(self.masters[name], 1 - self.decay)
+            value.lerp_(self.masters[name], 1 - decay)
+        self.averaged += 1
 
     def state_dict(self) -> dict[str, Tensor]:
-        averages = {f"average {name}": value for name, value in self.average.items()}
-        return {**self.masters, **averages}
+        averages = {AVERAGE + name: value for name, value in self.average.items()}
+        return {**self.masters, **averages, **({AVERAGED: self.averaged} if averages else {})}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        put_back(self.state_dict(), state)
+        """An average that only one of the two has begins where the weights are, or is forgotten."""
+        learned = {name: value for name, value in state.items() if not name.startswith(AVERAGE) and name != AVERAGED}
+        averages = {AVERAGE + name: state.get(AVERAGE + name, value) for name, value in learned.items()}
+        counted = {AVERAGED: state.get(AVERAGED, torch.zeros(()))}
+        put_back(self.state_dict(), {**learned, **averages, **counted} if self.average else learned)
         self.show_masters()
 
     @torch.no_grad()

@@ -66,7 +66,8 @@ class NewWords:
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         gone, new = state.keys() - self.words.keys(), self.words.keys() - state.keys()
         if len(gone) == len(new) == 1:  # the first word is called as the output, which may have another name by now
-            state = {**state, new.pop(): state[gone.pop()]}
+            state = {**state, new.pop(): state[old := gone.pop()]}
+            del state[old]
         put_back(self.state_dict(), state)
 
     def saved(self) -> dict[str, Tensor]:

@@ -46,7 +46,7 @@ def choices(run: Run, host: Host, workspace: Workspace) -> list[Choice]:
 
 
 def decided(run: Run, host: Host, workspace: Workspace) -> Run:
-    """The run with its final name, the workspace made ready for it. Raises SettingError or Undecided."""
+    """The run with its final name; output.again says whether it begins anew. Raises SettingError or Undecided."""
     run = require_startable(run)
     wanted = run.output
     if asked := choices(run, host, workspace):
@@ -54,8 +54,6 @@ def decided(run: Run, host: Host, workspace: Workspace) -> Run:
         existing_open = taken(run, host.folders) and wanted.existing == "ask"
         if again_open or existing_open:
             raise Undecided(asked)
-    if workspace.state.exists() and wanted.again == "over":
-        workspace.forget_training()
     if wanted.existing == "version":
         wanted = replace(wanted, name=next_version(run, host.folders))
-    return replace(run, output=Output(name=wanted.name))
+    return replace(run, output=Output(name=wanted.name, again=wanted.again))

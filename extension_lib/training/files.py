@@ -17,7 +17,7 @@ from ..events import Event, Paused, Saved, Warned
 from ..export import card, check
 from ..export.about import About
 from ..export.products import Part, parts_of, words_learned
-from ..host import Checkpoint, Host, HostError
+from ..host import Checkpoint, Host
 from ..methods.adapter import FormatError
 from ..methods.base import Trainable
 from ..model import Model
@@ -47,8 +47,10 @@ class RunFiles:
     picture: Callable[[bool], Any] = lambda final: None  # for the cards; final: of what the run ends with
 
     def resume(self, trainable: Trainable, optimizer: Optimizer) -> Start:
-        """Goes on from the workspace's state when there is one. Raises StateError when it does not fit this run."""
-        start = self.stand(trainable, optimizer)
+        """Goes on from the workspace's state when there is one, unless the run begins anew: then that state stays until the
+        first save takes its place. Raises StateError when it does not fit this run."""
+        anew = self.run.output.again == "over" and self.kept.first is None
+        start = Start() if anew else self.stand(trainable, optimizer)
         if self.kept.first is None:
             self.kept.started, self.kept.first = time.time(), start.step
             drop(self.workspace)
@@ -57,7 +59,7 @@ class RunFiles:
     def stand(self, trainable: Trainable, optimizer: Optimizer) -> Start:
         """Where the state stands, after putting it back."""
         if not self.workspace.state.exists():
-            return Start(0, 0)
+            return Start()
         saved = state.read(self.workspace.state)
         if saved["method"] != self.run.method.name:
             raise state.StateError(f"The workspace was trained as {saved['method']}, not as {self.run.method.name}. "
@@ -66,28 +68,32 @@ class RunFiles:
             trainable.load_state_dict(saved["trained"])
             optimizer.load_state_dict(saved["optimizer"])
         except (KeyError, RuntimeError, ValueError) as error:
-            raise state.StateError(f"What was trained does not fit these settings ({error}). Use the rank and targets "
-                                   "of before, or start over.") from None
+            raise state.StateError(f"What was trained does not fit these settings ({error}). Use the method's settings of "
+                                   "before, or start over.") from None
         unfinished = saved["step"] < self.run.training.steps
         step = saved["step"] if unfinished else 0
         self.before = saved["lifetime"] - step
         return Start(step, self.before)
 
     def save(self, step: int, trainable: Trainable, optimizer: Optimizer, final: bool) -> Iterator[Event]:
-        """Writes state and files; a full disk is a warning, and the run goes on. What was saved earlier stays whole."""
+        """Writes state and files, each by itself: what a full disk has no room for is a warning, and the run goes on. What was
+        saved earlier stays whole."""
         lifetime = self.before + step
-        try:
-            state.write(self.workspace.state, self.tree(step, trainable, optimizer))
-            self.workspace.remember(lifetime=lifetime, checkpoint=self.checkpoint.title)
-            self.kept.earlier = None
-            drop(self.workspace)
-            picture = cache(partial(self.picture, final))  # drawn once for all parts, when the first is written
-            for part in parts_of(self.run):
-                yield from self.save_part(part, trainable, lifetime, final, picture)
-            self.host.refresh()
-            self.tidy()
-        except (OSError, FormatError) as error:  # SaveError, or a file that another program holds open
-            yield Warned(str(error))
+        picture = cache(partial(self.picture, final))  # drawn once for all parts, when the first is written
+        for writing in (self.save_state(step, trainable, optimizer),
+                        *(self.save_part(part, trainable, lifetime, final, picture) for part in parts_of(self.run)),
+                        self.tidy(lifetime)):
+            try:
+                yield from writing
+            except (OSError, FormatError) as error:  # SaveError, or a file that another program holds open
+                yield Warned(str(error))
+
+    def save_state(self, step: int, trainable: Trainable, optimizer: Optimizer) -> Iterator[Event]:
+        state.write(self.workspace.state, self.tree(step, trainable, optimizer))
+        self.workspace.remember(lifetime=self.before + step, checkpoint=self.checkpoint.title)
+        self.kept.earlier = None
+        drop(self.workspace)
+        yield from ()
 
     def tree(self, step: int, trainable: Trainable, optimizer: Optimizer) -> dict[str, Any]:
         return {"method": self.run.method.name, "step": step, "lifetime": self.before + step,
@@ -130,19 +136,22 @@ class RunFiles:
     def proof(self, part: Part, path: Path, expected: Mapping[str, Tensor]) -> list[Event]:
         try:
             lines = check.differences(self.host.loaded(path, part.kind), expected, self.run.saving.precision)
-        except HostError as error:
+        except (RuntimeError, MemoryError) as error:  # HostError, or no memory for it
             lines = [str(error)]
         return check.verdict(path.name, lines)
 
-    def tidy(self) -> None:
-        """Of the copies by step, keeps the last few."""
+    def tidy(self, lifetime: int) -> Iterator[Event]:
+        """Lists what is new; of the copies by step up to this one, keeps the last few."""
+        self.host.refresh()
         keep = self.run.saving.keep_last
         for part in parts_of(self.run) if keep else ():
             for stem in part.stems(self.run):
-                for path in copies(part, self.host.folders, stem)[:-keep]:
+                latest = copy_name(stem, lifetime)  # of a run before this one there may be copies of later steps
+                for path in [p for p in copies(part, self.host.folders, stem) if p.stem <= latest][:-keep]:
                     self.host.forget(path)
                     for suffix in (part.suffix, ".json", part.picture):
                         path.with_suffix(suffix).unlink(missing_ok=True)
+        yield from ()
 
     def about(self, lifetime: int, stem: str) -> About:
         items, run = self.batches.items, self.run

@@ -1,12 +1,13 @@
 """The training loop, as a generator of events. It knows no method, no model family, no host and no screen."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import logging
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from .. import memory
 from ..data.batches import Batches
-from ..events import Began, Ended, Event, Paused, Previewed, Stepped, Warned
+from ..events import Began, Ended, Event, Paused, Previewed, Saved, Stepped, Warned
 from ..keyed import seeded
 from ..methods.base import Trainable
 from ..model import Model
@@ -16,6 +17,8 @@ from .errors import Errors, batch_errors
 from .held_out import Measuring
 from .optimizer import Optimizer
 from .wishes import Wishes
+
+log = logging.getLogger("darkroom")
 
 GIVE_UP_AFTER = 20  # steps in a row whose gradient was not finite
 
@@ -52,7 +55,7 @@ def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files:
           wishes: Wishes = Wishes()) -> Iterator[Event]:
     """Trains to the run's last step, or until asked to stop; then saves and ends.
 
-    When memory runs out or gradients stay infinite it ends too, saving what was learned up to the last whole step.
+    When memory runs out, gradients stay infinite or a step fails it ends too, saving what was learned up to the last whole step.
     Asked to pause, it ends with Paused; called again with the same files, it goes on where it was.
     Closing the generator early saves nothing and leaves the model as it was.
     """
@@ -73,11 +76,8 @@ def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files:
                 wishes.no_pause()
             try:
                 stepped = take_step(run, model, trainable, batches, optimizer, step, start.before)
-            except (RuntimeError, MemoryError) as error:
-                if not memory.ran_out(error):
-                    raise
-                ended = Ended(step, OUT_OF_MEMORY.format(step=step + 1, used=memory.used(model.device),
-                                                         remedy=memory.remedy(run)), failed=True)
+            except FAILURES as error:
+                ended = Ended(step, reason_of(error, run, model, step), failed=True)
                 break
             step = stepped.step
             yield stepped
@@ -95,13 +95,38 @@ def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files:
             files.discard()
         elif step > start.first:
             yield from () if ended.failed else measuring.at(step, optimizer)
-            yield from files.save(step, trainable, optimizer, final=True)
+            ended = yield from at_end(files.save(step, trainable, optimizer, final=True), ended)
         yield ended
 
 
+def at_end(saving: Iterator[Event], ended: Ended) -> Generator[Event, None, Ended]:
+    """Passes on what the last save tells. A run of which no file could be written has failed."""
+    told = []
+    for event in saving:
+        told.append(event)
+        yield event
+    if any(isinstance(e, Warned) for e in told) and not any(isinstance(e, Saved) for e in told):
+        return replace(ended, why=f"{ended.why} No file could be written.", failed=True)
+    return ended
+
+
+FAILURES = (RuntimeError, MemoryError, OSError, ValueError)  # the host's, torch's, the disk's, a picture's
 OUT_OF_MEMORY = "Out of memory in step {step}: {used}. What was learned before is saved. To need less: {remedy}."
+FAILED = "Step {step} failed: {error} What was learned before it is saved."
 NOT_FINITE = ("The gradient was not finite {count} times in a row, and nothing was changed by those steps. "
               "Lower the learning rate, or use a WebUI in full precision (--no-half).")
+
+
+def reason_of(error: BaseException, run: Run, model: Model, step: int) -> str:
+    """Why a run ends whose step after this one failed."""
+    if memory.ran_out(error):
+        return OUT_OF_MEMORY.format(step=step + 1, used=memory.used(model.device), remedy=memory.remedy(run))
+    log.error("Step %d failed", step + 1, exc_info=error)
+    return FAILED.format(step=step + 1, error=sentence(str(error) or type(error).__name__))
+
+
+def sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def is_half(model: Model) -> bool:

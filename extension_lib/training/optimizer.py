@@ -71,15 +71,17 @@ class Optimizer:
         return [p for group in self.adamw.param_groups for p in group["params"]]
 
     def backward(self, loss: Tensor) -> None:
-        """Adds the gradient of one of accumulation losses."""
-        (loss * (self.scaler.scale / self.training.accumulation)).backward()
+        """Adds the gradient of one of accumulation losses; none where nothing that is trained had a part in it, such as a new
+        word that no prompt of the batch holds."""
+        if loss.requires_grad:
+            (loss * (self.scaler.scale / self.training.accumulation)).backward()
 
     def step(self, step: int) -> bool:
         """Changes the weights by the gathered gradient; False when it overflowed and nothing was changed."""
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         for gradient in gradients if self.scaler.scale != 1 else ():
             gradient.div_(self.scaler.scale)
-        norm = torch.stack([g.norm() for g in gradients]).norm()
+        norm = torch.stack([g.norm() for g in gradients]).norm() if gradients else torch.zeros(())
         finite = bool(norm.isfinite())
         if finite:
             if self.training.clip and norm > self.training.clip:

@@ -5,7 +5,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from ..events import Alarmed, Began, Ended, Event, Measured, Paused, Previewed, Saved, Stepped, Warned
@@ -49,27 +49,27 @@ class Record:
     log: Log
     board: Any = None
     started: float = 0.0
-    broken: bool = False
+    broken: set[str] = field(default_factory=set)  # what is not written any more: a line after one cut short could not be read
 
     def write(self, event: Event) -> None:
-        """A disk that is full costs the rest of the record, not the run."""
-        try:
-            if not self.broken:
-                self.take(event)
-        except OSError as error:
-            self.broken = True  # a line after one that is cut short could not be read
-            logger.warning("The rest of the run is not recorded in %s: %s", self.log.folder, error)
+        """A disk that is full, or a table that is open in another program, costs the rest of that record, not the run."""
+        for name, writing in (("events", self.line), ("numbers", self.row), ("previews", self.pictures)):
+            try:
+                if name not in self.broken:
+                    writing(event)
+            except OSError as error:
+                self.broken.add(name)
+                logger.warning("The rest of the run's %s are not recorded in %s: %s", name, self.log.folder, error)
 
-    def take(self, event: Event) -> None:
+    def line(self, event: Event) -> None:
         if type(event) in LINES:
             name, said = LINES[type(event)]
             self.log.line(name, **said(event))
-        if type(event) in ROWS:
-            self.row({name: value for name, value in ROWS[type(event)](event).items() if value is not None})
-        if isinstance(event, Previewed):
-            self.pictures(event)
 
-    def row(self, values: Values) -> None:
+    def row(self, event: Event) -> None:
+        if type(event) not in ROWS:
+            return
+        values = {name: value for name, value in ROWS[type(event)](event).items() if value is not None}
         path = self.log.table
         fresh = not path.exists()
         with open(path, "a", encoding="utf-8", newline="") as file:
@@ -81,9 +81,10 @@ class Record:
             if name in values:
                 self.board.add_scalar(name, values[name], values["step"])
 
-    def pictures(self, event: Previewed) -> None:
-        for number, image in enumerate(event.images):
-            image.save(self.log.preview(event.step, number))
+    def pictures(self, event: Event) -> None:
+        if isinstance(event, Previewed):
+            for number, image in enumerate(event.images):
+                image.save(self.log.preview(event.step, number))
 
 
 @contextmanager

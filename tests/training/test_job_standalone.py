@@ -5,6 +5,7 @@ import json
 import resource
 import signal
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,19 @@ def finished(host, run, name="ghost"):
     job, space = start(host, run, name)
     assert job.wait(120)
     return job, space
+
+
+@contextmanager
+def files_up_to(size):
+    """A limit on the size of files is what a full disk looks like from inside."""
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
 
 
 def learned(host, name):
@@ -220,21 +234,98 @@ def test_the_model_is_given_back_bit_identical_also_after_an_error(host, picture
 
 
 def test_a_full_disk_is_a_warning_and_nothing_is_half_written(host, pictures):
-    """A limit on the size of files is what a full disk looks like from inside."""
     run = small_run(pictures, saving={"save_every": 2})
     finished(host, run)
     before = {p.name: p.read_bytes() for p in host.folders.lora.iterdir()}
-    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
-    try:
+    with files_up_to(100_000):
         job, _ = finished(host, run.with_values({"output": {"again": "continue", "existing": "overwrite"}}))
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        signal.signal(signal.SIGXFSZ, ignored)
     warned = [e.message for e in job.history if isinstance(e, Warned)]
-    assert len(warned) == 2 and "the disk is full" in warned[0] and "untouched" in warned[0]
+    assert len(warned) == 4 and all("the disk is full" in w and "untouched" in w for w in warned)  # state and file, twice
+    assert job.ended.failed and "No file could be written" in job.ended.why
     assert {p.name: p.read_bytes() for p in host.folders.lora.iterdir()} == before
+
+
+def test_a_disk_too_full_for_the_state_still_gets_the_file(host, pictures):
+    finished(host, small_run(pictures), "measured")
+    sizes = [path.stat().st_size for path in (host.folders.lora / "ghost.safetensors",
+                                              host.folders.workspaces / "measured" / "state.safetensors")]
+    (host.folders.lora / "ghost.safetensors").unlink()
+    with files_up_to(sum(sizes) // 2):
+        job, space = finished(host, small_run(pictures))
+    assert not job.ended.failed and not space.state.exists() and (host.folders.lora / "ghost.safetensors").exists()
+    assert ["the disk is full" in e.message for e in job.history if isinstance(e, Warned)] == [True]
+
+
+def test_a_picture_that_is_gone_in_mid_training_ends_the_run_and_keeps_what_was_learned(host, pictures):
+    job, space = start(host, small_run(pictures, training={"steps": 2000}, data={"crop": "random"}))
+    with job.changed:
+        job.changed.wait_for(lambda: job.step >= 2, 60)
+    for path in pictures.glob("*.png"):
+        path.unlink()
+    assert job.wait(60).failed and ".png" in job.ended.why and "before it is saved" in job.ended.why
+    assert (host.folders.lora / "ghost.safetensors").exists() and space.lifetime == job.ended.step >= 2
+
+
+def test_starting_over_keeps_the_old_state_until_something_new_is_saved(host, pictures):
+    _, space = finished(host, small_run(pictures))
+    before = space.state.read_bytes()
+    anew = small_run(pictures, output={"again": "over", "existing": "overwrite"})
+    job, _ = finished(host, anew.with_values({"concepts": [{"folder": "/nowhere"}]}))
+    assert job.ended.failed and space.state.read_bytes() == before and space.lifetime == 4
+    finished(host, anew.with_values({"training": {"steps": 1}}))
+    assert space.lifetime == 1 and state.read(space.state)["lifetime"] == 1
+
+
+def test_of_an_older_run_s_later_copies_none_pushes_out_a_new_one(host, pictures):
+    finished(host, small_run(pictures, training={"steps": 9}, saving={"save_every": 2}))
+    finished(host, small_run(pictures, training={"steps": 5}, saving={"save_every": 2, "keep_last": 1},
+                             output={"again": "over", "existing": "overwrite"}))
+    assert sorted(p.stem for p in host.folders.lora.glob("*.safetensors")) == [
+        "ghost", "ghost-000004", "ghost-000006", "ghost-000008"]
+
+
+@pytest.mark.parametrize("method", [{}, {"name": "dreambooth", "unet_rate": 1e-4, "text_rate": 1e-4}])
+def test_going_on_without_a_part_that_was_trained_is_refused_and_loses_nothing(host, pictures, method):
+    _, space = finished(host, small_run(pictures, method=method))
+    before = space.state.read_bytes()
+    job, _ = finished(host, small_run(pictures, method={**method, "text_rate": 0},
+                                      output={"again": "continue", "existing": "overwrite"}))
+    assert job.ended.failed and "was trained, and they leave it out" in job.ended.why
+    assert space.state.read_bytes() == before
+
+
+@pytest.mark.parametrize("first, then", [(0.5, 0.0), (0.0, 0.5)])
+def test_an_average_can_be_switched_on_and_off_between_runs(host, pictures, first, then):
+    run = small_run(pictures, method={"name": "dreambooth", "unet_rate": 1e-4, "text_rate": 0, "ema": first}, training={"steps": 1})
+    finished(host, run)
+    again = {"again": "continue", "existing": "overwrite"}
+    job, space = finished(host, run.with_values({"method": {"ema": then}, "output": again}))
+    assert not job.ended.failed and space.lifetime == 2
+
+
+def test_the_average_of_a_short_run_is_near_its_weights(host, pictures):
+    run = small_run(pictures, method={"name": "dreambooth", "unet_rate": 1e-4, "text_rate": 0}, training={"steps": 20})
+    changes = []
+    for name, ema in (("last", 0.0), ("average", 0.9999)):
+        finished(host, run.with_values({"output": {"name": name}, "method": {"ema": ema}}), name)
+        saved, base = (load_file(path) for path in (host.folders.checkpoints / f"{name}.safetensors", TOYLAND / "base.safetensors"))
+        changes.append(sum((saved[key].float() - base[key].float()).norm().item() for key in base if "attn1.to_q" in key))
+    assert 0.4 < changes[1] / changes[0] < 1
+
+
+def test_a_batch_without_the_new_word_changes_nothing_and_ends_nothing(host, pictures):
+    job, _ = finished(host, small_run(pictures, method={"name": "textual_inversion", "rate": 0.05}, data={"caption_dropout": 0.7},
+                                      training={"steps": 6, "batch_size": 1}, saving={"precision": "fp32"},
+                                      concepts=[{"folder": str(pictures), "instance_prompt": "[name], [filewords]"}]))
+    assert job.ended == Ended(6, "All 6 steps are done.")
+
+
+def test_a_table_that_is_open_in_another_program_costs_the_table_alone(host, pictures, monkeypatch):
+    """As Windows does it."""
+    monkeypatch.setattr(workspace.Log, "table", property(lambda log: log.folder))  # which cannot be opened as a file
+    job, space = finished(host, small_run(pictures))
+    log, = space.logs()
+    assert job.ended == Ended(4, "All 4 steps are done.") and [line["what"] for line in log.lines()][-1] == "ended"
 
 
 def test_a_record_that_finds_no_room_costs_the_record_alone(host, pictures, monkeypatch):

@@ -98,3 +98,10 @@ def test_a_calm_while_doubles_the_scale():
     for _ in range(GROW_AFTER):
         made.scaler.update(overflowed=False)
     assert made.scaler.scale == 2 * scale
+
+
+def test_a_loss_in_which_nothing_trained_has_a_part_changes_nothing():
+    made, weight = optimizer(accumulation=2)
+    for _ in range(2):
+        made.backward(torch.tensor(3.0))
+    assert made.step(0) and weight.tolist() == [1.0, -2.0] and made.skipped == 0
