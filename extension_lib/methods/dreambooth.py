@@ -44,7 +44,7 @@ class Dreambooth:
         return Whole(weights, rates, self.text_share, self.ema)
 
 
-AVERAGE, AVERAGED = "average ", "steps in the average"  # in a state: before the name of a weight, and their number
+AVERAGE, AVERAGED = "average ", "averaged"  # in a state: before the name of a weight; how many steps are in it
 
 
 class Whole:

@@ -121,7 +121,7 @@ def reason_of(error: BaseException, run: Run, model: Model, step: int) -> str:
     """Why a run ends whose step after this one failed."""
     if memory.ran_out(error):
         return OUT_OF_MEMORY.format(step=step + 1, used=memory.used(model.device), remedy=memory.remedy(run))
-    log.error("Step %d failed", step + 1, exc_info=error)
+    log.warning("Step %d failed", step + 1, exc_info=error)
     return FAILED.format(step=step + 1, error=sentence(str(error) or type(error).__name__))
 
 
