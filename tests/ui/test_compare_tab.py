@@ -42,6 +42,11 @@ def test_a_grid_is_drawn_with_the_sampler_and_clip_skip_of_its_workspace(tab):
         assert {(p.sampler, p.clip_skip) for p in tab.host.drawn} == {how}
 
 
+def test_a_prompt_above_a_grid_is_not_translated(tab):
+    *_, (_, table, *_), _ = tab.compared("ghost", *ASKED)
+    assert '<caption><b translate="no">a ghost</b>' in table
+
+
 def test_a_cancelled_grid_stays_cancelled_when_another_is_begun(tab):
     first, second = tab.compared("ghost", *ASKED), tab.compared("ghost", *ASKED)
     next(first)

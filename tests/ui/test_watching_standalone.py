@@ -49,6 +49,13 @@ def test_another_tab_shows_the_running_job_in_its_corner_until_it_is_hidden(page
     assert other.locator("#darkroom_corner").is_hidden()  # nothing runs any more
 
 
+def test_the_corner_s_route_may_be_there_later_than_the_page(page):
+    statuses, job = iter((404, 404)), '<div data-running="1" data-created="1">a late ghost</div>'
+    page.route("**/darkroom/job", lambda route: route.fulfill(status=next(statuses, 200), body=job))
+    page.reload()
+    page.wait_for_selector("#darkroom_corner >> text=a late ghost")
+
+
 def test_a_pause_frees_the_model_until_continue_is_pressed(page, host, folder):
     started(page, folder, "rest", **LONG)
     page.click("#darkroom_pause")
