@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 import torch
-from modules import script_callbacks, sd_models
+from modules import script_callbacks, sd_hijack, sd_models
 
 SCRIPT = "darkroom.py"
 HEAVY = ("torch", "lycoris", "diffusers")
@@ -60,9 +60,16 @@ def tab() -> dict:
     return {**building, "heavy": sorted(name for name in imported if name.partition(".")[0] in HEAVY)}
 
 
+def reread() -> bool:
+    """What any Refresh button of the extra networks does, without waiting for what is going on."""
+    sd_hijack.model_hijack.embedding_db.load_textual_inversion_embeddings(force_reload=True)
+    return True
+
+
 def routes(_, app):
     app.add_api_route("/darkroom-test/tab", tab, methods=["GET"])
     app.add_api_route("/darkroom-test/borrowed", borrowed, methods=["GET"])
+    app.add_api_route("/darkroom-test/reread", reread, methods=["GET"])
     app.add_api_route("/darkroom-test/norms", lambda path: norms(path), methods=["GET"])
 
 

@@ -1,0 +1,67 @@
+"""What the WebUI does while something is trained changes nothing of what is learned, and training nothing of what it draws."""
+
+import shutil
+import time
+
+import numpy as np
+from browser import begin, choose_tab, create, fill, show_pictures, unfold, wait_for_end, wait_for_step
+from safetensors.numpy import load_file
+
+from extension_lib import methods
+from toyland.subjects import SUBJECTS
+
+GHOST = SUBJECTS["ghost"]
+STEPS = 40
+
+
+def prepare(page, name, method, instance_prompt="[filewords]"):
+    create(page, name)
+    choose_tab(page, "Concepts")
+    fill(page, "darkroom_concepts_instance_prompt", instance_prompt)
+    show_pictures(page, GHOST.folder)
+    choose_tab(page, "Train")
+    page.locator("#darkroom_method label", has_text=methods.found()[method].title).first.click()
+    page.wait_for_timeout(1500)
+
+
+def same(one, two):
+    first, second = load_file(one), load_file(two)
+    return first.keys() == second.keys() and all(np.array_equal(first[key], second[key]) for key in first)
+
+
+def test_a_word_is_learned_on_while_embeddings_are_reread(page, webui, seen, tmp_path):
+    prepare(page, "learned", "textual_inversion", "a [name] ghost")
+    begin(page, training_steps=STEPS)
+    wait_for_end(page, 300)
+    file = webui.data / "embeddings" / "learned.safetensors"
+    calm = shutil.copy(file, tmp_path)
+    page.click("#darkroom_train")
+    page.locator("#darkroom_question label", has_text="Start over and write learned anew").click()
+    begin(page)
+    wait_for_step(page, 2)
+    for _ in range(5):
+        assert webui.get("/darkroom-test/reread")
+        time.sleep(0.2)
+    assert f"All {STEPS} steps are done" in wait_for_end(page, 300)
+    one, two = (load_file(path)["emb_params"] for path in (calm, file))
+    difference = float(np.abs(one - two).max())  # two runs that nobody disturbs differ by 0.001 too, on two threads
+    assert difference < 0.005 < np.abs(one).max() / 10
+    seen({"largest_difference": round(difference, 4)})
+
+
+def test_a_lora_in_the_previews_of_a_checkpoint_s_training_stays_out_of_it(page, webui, seen):
+    prepare(page, "small", "lora")
+    begin(page, training_steps=5)
+    wait_for_end(page, 300)
+    used = "a zwx ghost <lora:small:1>"
+    plain, with_lora = webui.txt2img("a ghost"), webui.txt2img(used)
+    for name, every in (("unseen", 0), ("previewed", 3)):
+        prepare(page, name, "dreambooth")
+        unfold(page, "Previews")
+        fill(page, "darkroom_previews_prompts", used)
+        begin(page, training_steps=10, previews_preview_every=every)
+        assert "All 10 steps are done" in wait_for_end(page, 300)
+        assert (webui.txt2img("a ghost"), webui.txt2img(used)) == (plain, with_lora)
+    checkpoints = webui.data / "models" / "Stable-diffusion"
+    assert same(checkpoints / "unseen.safetensors", checkpoints / "previewed.safetensors")
+    seen({})
