@@ -12,6 +12,7 @@ from .series import Series
 
 LARGEST = 2**32 - 1  # a seed that every host takes
 
+
 @dataclass(frozen=True)
 class Cell:
     """One place in the grid. prompt: as typed, without what calls the file."""
