@@ -7,7 +7,7 @@ import sys
 import time
 
 import numpy as np
-from browser import choose_tab, create, fill, show_pictures, unfold, wait_for_end
+from browser import begin, choose_tab, create, fill, show_pictures, unfold, wait_for_end
 from safetensors.torch import load_file
 from webui.server import ROOT
 
@@ -79,7 +79,7 @@ def losses_in_webui(page, webui, folder):
         else:
             fill(page, f"darkroom_{section}_{option}", value)
     page.wait_for_timeout(1000)
-    page.click("#darkroom_train")
+    begin(page)
     said = wait_for_end(page, 600)
     assert f"All {STEPS} steps are done" in said, said
     log = webui.data / "models" / "darkroom" / "parity" / "runs" / "0001" / "events.jsonl"

@@ -105,7 +105,8 @@ def test_pictures_agree_with_standalone_s(webui, seen):
 def test_losses_and_weights_agree_with_standalone_s(page, webui, tmp_path, seen):
     """Whatever the picture before was drawn with: the WebUI leaves some of that on its model."""
     drawn = {"sd_noise_schedule": "Zero Terminal SNR", "hypertile_enable_unet": True, "token_merging_ratio": 0.5}
-    webui.txt2img(PROMPT, size=256, steps=2, override_settings=drawn, override_settings_restore_afterwards=True)
+    webui.txt2img(PROMPT, size=256, steps=2, override_settings=drawn)
+    webui.post("/sdapi/v1/options", sd_noise_schedule="Default", hypertile_enable_unet=False, token_merging_ratio=0.0)
     figures = losses_alike(page, webui, tmp_path)
     seen(figures)
     assert figures["largest_relative_difference"] <= 1e-3
