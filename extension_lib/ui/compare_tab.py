@@ -136,7 +136,8 @@ class CompareTab:
         """The last of the workspace, where the grid will be kept too. Raises SettingError."""
         if not space:
             raise SettingError("Nothing has been trained yet.")
-        job = next((job for job in reversed(jobs.jobs) if job.workspace.name == space), None)
+        folder = self.root(space)
+        job = next((job for job in reversed(jobs.jobs) if job.workspace.folder == folder), None)
         if job:
             return job.run  # whose name may have a version behind it
         return workspace.opened(self.host.folders.workspaces, space).run()
