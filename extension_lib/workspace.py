@@ -81,7 +81,8 @@ class Log:
     folder: Path
 
     def settings(self, run: Run) -> None:
-        toml.write(self.folder / SETTINGS, to_dict(run))
+        """Without the answer whether to start over: who takes these settings for a run of theirs is asked anew."""
+        toml.write(self.folder / SETTINGS, to_dict(run.with_values({"output": {"again": "ask"}})))
 
     def line(self, what: str, **values: Any) -> None:
         with open(self.folder / EVENTS, "a", encoding="utf-8") as file:

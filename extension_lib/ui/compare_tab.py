@@ -151,8 +151,9 @@ class CompareTab:
 
     def name_of(self, run: Run) -> str:
         """What the file that a run leaves is called in the list. Raises SettingError."""
+        library = self.library()
         for part in parts_of(run):
-            for series in self.library():
+            for series in library:
                 if (series.kind, series.name) == (part.kind, part.stems(run)[0]):
                     return series.label
         if run.method.product == "checkpoint":

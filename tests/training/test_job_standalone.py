@@ -274,6 +274,7 @@ def test_starting_over_keeps_the_old_state_until_something_new_is_saved(host, pi
     assert job.ended.failed and space.state.read_bytes() == before and space.lifetime == 4
     finished(host, anew.with_values({"training": {"steps": 1}}))
     assert space.lifetime == 1 and state.read(space.state)["lifetime"] == 1
+    assert 'again = "over"' not in (space.logs()[-1].folder / workspace.SETTINGS).read_text(encoding="utf-8")
 
 
 def test_of_an_older_run_s_later_copies_none_pushes_out_a_new_one(host, pictures):
