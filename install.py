@@ -3,6 +3,7 @@
 When nothing has changed since the last time, it looks at one small file and ends; only the standard library is imported.
 """
 
+import compileall
 import json
 import subprocess
 import sys
@@ -91,6 +92,12 @@ def provide(module: str, packages: tuple) -> None:
     raise NoPackage(f"Darkroom needs the package {packages[-1].split('>')[0].split('=')[0]}, which could not be added: {reason}")
 
 
+def compile_ahead() -> None:
+    """Writes Darkroom's bytecode now, so that the first start of the WebUI need not wait for it."""
+    for folder in ("scripts", "extension_lib"):
+        compileall.compile_dir(HERE / folder, quiet=2)
+
+
 def torch_version() -> tuple:
     return tuple(int(part) for part in version("torch").split("+")[0].split(".")[:2] if part.isdigit())
 
@@ -102,6 +109,7 @@ def main() -> int:
     try:
         for module, packages in NEEDED.items():
             provide(module, packages)
+        compile_ahead()
     except Exception as error:  # whatever it is, the WebUI must start as if we were not there
         problem = str(error) if isinstance(error, NoPackage) else f"Darkroom could not be set up: {error!r}"
         PROBLEM.write_text(problem, encoding="utf-8")

@@ -41,6 +41,11 @@ def test_where_everything_is_there_it_installs_nothing_and_leaves_a_stamp(instal
     assert install.main() == 0 and install.is_fresh() and not install.PROBLEM.exists()
 
 
+def test_the_first_start_finds_the_bytecode_written(install, folder):
+    assert install.main() == 0
+    assert list((folder / "extension_lib" / "__pycache__").glob("__init__.*.pyc"))
+
+
 def test_with_a_fresh_stamp_only_the_standard_library_is_imported(folder, install):
     install.STAMP.write_text(json.dumps(install.fingerprint()), encoding="utf-8")
     done = run(folder, "-X", "importtime")

@@ -53,6 +53,9 @@ class Trainable(Protocol):
     def after_step(self) -> None:
         """Called when the parameters have changed."""
 
+    def as_saved(self) -> AbstractContextManager[None]:
+        """Within, the model answers as its file will. Nothing is to be learned or saved there."""
+
     def muted(self) -> AbstractContextManager[None]:
         """Within, the model answers as if nothing hung on it. Raises SettingError where that cannot be."""
 

@@ -1,6 +1,7 @@
 """DreamBooth: the whole UNet, and for a while the text encoder, learn the subject (Ruiz et al., 2023, arXiv:2208.12242)."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -105,6 +106,25 @@ class Whole:
 
     def deltas(self) -> dict[str, Tensor]:
         return {}
+
+    @contextmanager
+    def as_saved(self) -> Iterator[None]:
+        """With an average, the model has it in place of the last weights; no memory is needed for that."""
+        self.exchange()
+        try:
+            yield
+        finally:
+            self.exchange()
+            self.show_masters()
+
+    @torch.no_grad()
+    def exchange(self) -> None:
+        """Shows the average. Where there is no master, the weights are kept in its stead until the next exchange."""
+        for w in self.weights if self.average else ():
+            if w.parameter is self.masters[w.name]:
+                w.parameter.data, self.average[w.name] = self.average[w.name], w.parameter.data
+            else:
+                w.parameter.copy_(self.average[w.name])
 
     def muted(self) -> AbstractContextManager[None]:
         raise SettingError("prior.penalty is for methods that hang on the model, and DreamBooth changes the model itself. "

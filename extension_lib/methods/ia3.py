@@ -11,7 +11,12 @@ from ..model import Layer
 from ..settings import option
 from .adapter import AdapterSettings, Delta
 from .layer import Zeros, without_bias
-from .targets import KEYS_AND_VALUES
+from .targets import KEYS_AND_VALUES, TARGETS
+
+# Its factors fit linear layers alone: what the WebUI does with a convolution's is not what they mean.
+PAPERS = "keys, values and MLP"
+LAYERS = {PAPERS: KEYS_AND_VALUES, "attention": TARGETS["attention"], "attention and MLP": TARGETS["attention and MLP"],
+          "every linear layer": TARGETS["everything"]}
 
 
 class Gains(Zeros):
@@ -40,8 +45,11 @@ class Ia3(AdapterSettings):
     text_rate: float = option(1e-3, "Learning rate of the text encoder. 0 leaves it as it is.", min=0.0, max=1.0,
                               label="Learning rate, text encoder", small=True)
 
+    layers: str = option(PAPERS, "Which layers get factors. The first is the paper's choice; more of them hold more.",
+                         choices=tuple(LAYERS), label="Layers", advanced=True)
+
     def wanted(self) -> Any:
-        return KEYS_AND_VALUES
+        return LAYERS[self.layers]
 
     def chosen(self, layers: list[Layer]) -> list[Layer]:
         return [layer for layer in super().chosen(layers) if isinstance(layer.module, nn.Linear)]

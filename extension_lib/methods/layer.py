@@ -1,7 +1,7 @@
 """Arithmetic on single layers: hanging something on one, applying another weight, norms of its columns."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -44,6 +44,9 @@ class Hung:
 
     def after_step(self) -> None:
         """Nothing has to follow a step."""
+
+    def as_saved(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     @contextmanager
     def muted(self) -> Iterator[None]:

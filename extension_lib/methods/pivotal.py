@@ -98,6 +98,9 @@ class WordAndAdapter:
     def after_step(self) -> None:
         self.words.after_step()
 
+    def as_saved(self) -> AbstractContextManager[None]:
+        return self.adapter.as_saved()
+
     def muted(self) -> AbstractContextManager[None]:
         """The word needs no muting: no class prompt holds it."""
         return self.adapter.muted()

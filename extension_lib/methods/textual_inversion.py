@@ -1,6 +1,6 @@
 """Textual Inversion: only the vectors of new words are learned, the model stays as it is (Gal et al., 2022, arXiv:2208.01618)."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -82,6 +82,9 @@ class NewWords:
         if self.longest is not None:
             for vectors in self.words.values():
                 vectors.mul_((self.longest / vectors.norm(dim=1, keepdim=True)).clamp(max=1.0))
+
+    def as_saved(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def muted(self) -> AbstractContextManager[None]:
         raise SettingError("prior.penalty is for methods that hang on the model; a new word changes no class prompt. Set it to 0.")

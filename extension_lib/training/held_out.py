@@ -13,6 +13,7 @@ from ..diffusion.loss import errors
 from ..diffusion.noise import Noised, mixed
 from ..events import Event, Measured, Saved, Warned
 from ..keyed import keyed, seed_of
+from ..methods.base import Trainable
 from ..model import Diffusion, Model
 from ..run import Noise, Run
 from .optimizer import Optimizer
@@ -60,8 +61,8 @@ def fingerprint(stills: Sequence[Still]) -> str:
 class Measuring:
     """Measures a run at some of its steps. Changes nothing: no gradient, no dropout, no random number of anyone else's."""
 
-    def __init__(self, run: Run, model: Model, batches: Batches):
-        self.run, self.model, self.batches = run, model, batches
+    def __init__(self, run: Run, model: Model, trainable: Trainable, batches: Batches):
+        self.run, self.model, self.trainable, self.batches = run, model, trainable, batches
         self.every = run.training.measure_every or max(SELDOM, round(run.training.steps / TIMES))
         self.on = fingerprint(batches.measured)
         self.looks = batched(looks(batches.measured, model.diffusion), run.training.batch_size)
@@ -85,7 +86,8 @@ class Measuring:
 
     @torch.no_grad()
     def loss(self) -> float:
-        each = torch.cat([self.errors(batch) for batch in self.looks])
+        with self.trainable.as_saved():
+            each = torch.cat([self.errors(batch) for batch in self.looks])
         return each.mean().item()
 
     def errors(self, batch: list[Look]) -> Tensor:

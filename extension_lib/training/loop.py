@@ -62,7 +62,7 @@ def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files:
     with recomputed(model, run.training.checkpointing):
         optimizer = Optimizer(trainable.groups(), run.training, scaled=is_half(model))
         start = files.resume(trainable, optimizer)
-        measuring = Measuring(run, model, batches)
+        measuring = Measuring(run, model, trainable, batches)
         step = start.step
         yield Began(step, run.training.steps, len(batches.items), batches.per_epoch)
         if step == start.first:
@@ -88,7 +88,7 @@ def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files:
             if saving:
                 yield from files.save(step, trainable, optimizer, final=False)
             if due(step, run.previews.preview_every):
-                yield preview(step, wishes)
+                yield preview(step, trainable, wishes)
         optimizer.clear()
         memory.free_cache()
         if ended.discarded:
@@ -163,10 +163,11 @@ def take_step(run: Run, model: Model, trainable: Trainable, batches: Batches, op
                    class_loss=sum(of_class) / len(of_class) if of_class else None)
 
 
-def preview(step: int, wishes: Wishes) -> Event:
+def preview(step: int, trainable: Trainable, wishes: Wishes) -> Event:
     """The step's previews; a preview that fails is a warning, never the end of a run."""
     try:
-        return Previewed(step, wishes.preview(step))
+        with trainable.as_saved():
+            return Previewed(step, wishes.preview(step))
     except (RuntimeError, MemoryError) as error:
         memory.free_cache()
         return Warned(f"The previews of step {step} could not be drawn: {error}")

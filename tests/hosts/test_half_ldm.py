@@ -38,9 +38,17 @@ def test_twenty_losses_are_near_those_of_full_precision(model, pictures, dtype):
 def test_dreambooth_learns_in_masters_and_gives_the_halves_back(pictures, monkeypatch):
     view = half_view(torch.bfloat16)
     with frozen(view.unet, view.text_model, view.vae):
-        events, trainable = trained(view, small_run(pictures, method={"name": "dreambooth", "unet_rate": 1e-4}))
+        events, trainable = trained(view, small_run(pictures, method={"name": "dreambooth", "unet_rate": 1e-4, "ema": 0.9}))
         masters = [p for group in trainable.groups() for p in group.parameters]
         assert not events[-1].failed and all(p.dtype == torch.float32 for p in masters)
+
+        last = [master.clone() for master in masters]
+        average = {name: value.clone() for name, value in trainable.saved().items()}
+        with trainable.as_saved():
+            assert all(torch.equal(w.parameter, average[w.name].to(w.parameter.dtype)) for w in trainable.weights)
+        assert all(map(torch.equal, masters, last))
+        assert all(torch.equal(value, average[name]) for name, value in trainable.saved().items())
+        assert all(torch.equal(w.parameter, trainable.masters[w.name].to(w.parameter.dtype)) for w in trainable.weights)
         trainable.detach()
 
         calls = []

@@ -53,6 +53,26 @@ def test_detached_after_training_the_model_is_bit_identical(model, pictures, nam
     assert all("forward" not in m.__dict__ for m in model.unet.modules())
 
 
+def shown(trainable):
+    """What the model's own weights are, for those that are trained."""
+    return {w.name: w.parameter.detach().clone() for w in trainable.weights}
+
+
+def assert_alike(found, expected):
+    assert all(torch.equal(value, expected[name].to(value.dtype)) for name, value in found.items())
+
+
+def test_previews_and_measurements_see_the_average_and_training_goes_on_from_the_weights(model, pictures):
+    _, trainable = trained(model, run_of(pictures, "dreambooth, EMA"))
+    last, average = shown(trainable), {name: value.clone() for name, value in trainable.saved().items()}
+    with trainable.as_saved():
+        assert_alike(shown(trainable), average)
+    assert not torch.equal(*(next(iter(values.values())) for values in (last, average)))
+    assert_alike(shown(trainable), last)
+    assert_alike(trainable.saved(), average)
+    trainable.detach()
+
+
 def test_muted_it_answers_as_before_and_afterwards_as_trained(model, pictures, name):
     before = answer(model)
     _, trainable = trained(model, run_of(pictures, name, training={"steps": 1}))

@@ -94,9 +94,14 @@ def install_helper(data: Path) -> None:
 
 @contextmanager
 def running(folder: Path, data: Path, port: int, *flags: str):
-    """Starts the WebUI on this data folder and waits until it answers; ends it afterwards."""
+    """Starts the WebUI on this data folder and waits until it answers; ends it afterwards.
+
+    install.py is run first, as the WebUI does where the flags do not forbid it.
+    """
     log = data / "console.log"
     env = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1", "HOME": str(data)}  # what "~" in a path means there
+    installer = data / "extensions" / "darkroom" / "install.py"
+    subprocess.run([str(python_of(folder)), str(installer)], cwd=folder, env={**env, "PYTHONPATH": str(folder)}, check=True)
     command = [str(python_of(folder)), "launch.py", *FLAGS, "--data-dir", str(data), "--port", str(port), *flags]
     with open(log, "a", encoding="utf-8") as out:
         process = subprocess.Popen(command, cwd=folder, env=env, stdout=out, stderr=subprocess.STDOUT)
