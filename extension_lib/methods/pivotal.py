@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..model import Model
 from ..on_demand import OnDemand
-from ..settings import option
+from ..settings import SettingError, option
 from .base import Group, NewWord, Trainable
 from .locon import Locon
 from .loha import Loha
@@ -64,6 +64,9 @@ class Pivotal:
         return ADAPTERS[self.adapter].algorithm
 
     def attach(self, model: Model, seed: int, words: tuple[NewWord, ...] = ()) -> Trainable:
+        if self.bundle and (dotted := next((word.name for word in words if "." in word.name), "")):
+            raise SettingError(f"The word {dotted!r} has a dot, and from one file with an adapter the WebUI would read it as "
+                               f"{dotted.partition('.')[0]!r}. Choose another word, or switch 'Also as one file' off.")
         span = (0.0, 1.0 if self.keep_learning or self.pivot == 0 else self.pivot)
         new = NewWords(model, words, self.vectors, self.word_rate, self.initial, self.hold_norm, seed, span)
         return WordAndAdapter(new, self.kind().attach(model, seed), self.pivot)

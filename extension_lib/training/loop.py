@@ -100,19 +100,21 @@ def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files:
 
 
 def at_end(saving: Iterator[Event], ended: Ended) -> Generator[Event, None, Ended]:
-    """Passes on what the last save tells. A run of which no file could be written has failed."""
+    """Passes on what the last save tells. A run of which no file could be written has failed; one that failed says what is kept."""
     told = []
     for event in saving:
         told.append(event)
         yield event
-    if any(isinstance(e, Warned) for e in told) and not any(isinstance(e, Saved) for e in told):
+    if any(isinstance(e, Saved) for e in told):
+        return replace(ended, why=f"{ended.why} What was learned before is saved.") if ended.failed else ended
+    if any(isinstance(e, Warned) for e in told):
         return replace(ended, why=f"{ended.why} No file could be written.", failed=True)
     return ended
 
 
 FAILURES = (RuntimeError, MemoryError, OSError, ValueError)  # the host's, torch's, the disk's, a picture's
-OUT_OF_MEMORY = "Out of memory in step {step}: {used}. What was learned before is saved. To need less: {remedy}."
-FAILED = "Step {step} failed: {error} What was learned before it is saved."
+OUT_OF_MEMORY = "Out of memory in step {step}: {used}. To need less: {remedy}."
+FAILED = "Step {step} failed: {error}"
 NOT_FINITE = ("The gradient was not finite {count} times in a row, and nothing was changed by those steps. "
               "Lower the learning rate, or use a WebUI in full precision (--no-half).")
 

@@ -6,6 +6,7 @@ import resource
 import signal
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -163,6 +164,27 @@ def test_a_word_that_is_called_as_the_output_goes_on_under_the_next_version_s_na
     assert {e.path.stem for e in job.history if isinstance(e, Saved)} == {"ghost-v2"}
 
 
+def bundling(pictures, word):
+    return small_run(pictures, method={"name": "pivotal", "bundle": True, "pivot": 0.5, "word_rate": 0.05, "unet_rate": 1e-2},
+                     training={"steps": 2}, saving={"precision": "fp32"},
+                     concepts=[{"folder": str(pictures), "instance_prompt": "[name], [filewords]", "word": word}])
+
+
+def test_the_bundle_alone_draws_what_word_and_adapter_draw_together(host, pictures):
+    finished(host, bundling(pictures, "zwx"))
+    wanted = Picture("a zwx ghost <lora:ghost:0.8>", steps=2, cfg=4.0, width=64, height=64)
+    together, = host.draw([wanted])
+    (host.folders.embeddings / "zwx.safetensors").unlink()
+    (host.folders.workspaces / "exports" / "ghost-bundle.safetensors").replace(host.folders.lora / "ghost-bundle.safetensors")
+    without, alone = host.draw([wanted, replace(wanted, prompt="a zwx ghost <lora:ghost-bundle:0.8>")])
+    assert alone.tobytes() == together.tobytes() != without.tobytes()
+
+
+def test_a_word_that_a_bundle_would_shorten_is_refused_before_training(host, pictures):
+    job, _ = finished(host, bundling(pictures, "zwx 1.5"))
+    assert job.ended.failed and "'zwx 1.5' has a dot" in job.ended.why and "'zwx 1'" in job.ended.why
+
+
 @pytest.mark.skipif(not MAPS.exists(), reason="only Linux tells what is mapped")
 def test_a_state_that_was_read_leaves_its_file_free(tmp_path):
     state.write(tmp_path / "state.safetensors", {"a": torch.arange(9.0), 3: {"step": torch.tensor(1.0), "n": 2}})
@@ -262,7 +284,7 @@ def test_a_picture_that_is_gone_in_mid_training_ends_the_run_and_keeps_what_was_
         job.changed.wait_for(lambda: job.step >= 2, 60)
     for path in pictures.glob("*.png"):
         path.unlink()
-    assert job.wait(60).failed and ".png" in job.ended.why and "before it is saved" in job.ended.why
+    assert job.wait(60).failed and ".png" in job.ended.why and "What was learned before is saved." in job.ended.why
     assert (host.folders.lora / "ghost.safetensors").exists() and space.lifetime == job.ended.step >= 2
 
 

@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from browser import begin, choose_tab, create, fill, show_pictures, wait_for_end
+from browser import begin, choose_tab, create, fill, show_pictures, unfold, wait_for_end
 from PIL import Image
 from webui.standalone import host_beside
 
@@ -32,7 +32,8 @@ def before(webui):
     return webui.txt2img("a ghost on the beach")
 
 
-def trained_by_clicking(page, name, method):
+def trained_by_clicking(page, name, method, switch=None):
+    """switch: the id of an advanced setting to be switched on."""
     create(page, name)
     choose_tab(page, "Concepts")
     learns_word = methods.found()[method].product in ("embedding", "pivotal")
@@ -42,6 +43,10 @@ def trained_by_clicking(page, name, method):
     choose_tab(page, "Train")
     page.locator("#darkroom_method label", has_text=methods.found()[method].title).first.click()
     page.wait_for_timeout(1500)
+    if switch:
+        unfold(page, "Advanced")
+        page.locator(f"#{switch} input").check()
+        page.wait_for_timeout(1500)
     begin(page, training_steps=STEPS)
     return wait_for_end(page, 600)
 
@@ -71,6 +76,22 @@ def test_trained_listed_used_and_the_same_as_standalone(page, webui, before, see
     assert max(differences) <= 2 and changed > 0
     console = webui.console()
     assert "Networks with errors" not in console and "didn't match keys" not in console and page.problems == []
+
+
+def test_a_bundle_put_among_the_loras_is_word_and_adapter_in_one(page, webui, seen):
+    assert f"All {STEPS} steps are done" in trained_by_clicking(page, "m-pair", "pivotal", switch="darkroom_method_bundle")
+    prompt = "a m-pair ghost on the beach <lora:{}:1>"
+    together = webui.txt2img(prompt.format("m-pair"))
+    bundle, embedding = (next(webui.data.rglob(name)) for name in ("m-pair-bundle.safetensors", "embeddings/m-pair.safetensors"))
+    bundle.replace(webui.loras / bundle.name)
+    embedding.unlink()
+    for refresh in ("embeddings", "loras"):
+        webui.post(f"/sdapi/v1/refresh-{refresh}")
+    alone, without = (webui.txt2img(prompt.format(name)) for name in ("m-pair-bundle", "m-pair"))
+    difference = float(np.abs(pixels(alone) - pixels(together)).mean())
+    assert difference <= 0.01 and without != together, difference
+    assert "bundle embedding" not in webui.console()
+    seen({"mean_difference_of_255": round(difference, 4)})
 
 
 def test_overwriting_a_file_shows_the_new_one_at_the_same_weight(page, webui, seen):
