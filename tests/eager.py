@@ -9,7 +9,8 @@ EAGER = {"lora": THIN, "lora, DoRA": {**THIN, "dora": True}, "lora, rs-LoRA and 
          "locon": {**THIN, "conv_rank": 2, "conv_alpha": 2}, "loha": THIN, "loha, DoRA": {**THIN, "dora": True},
          "loha, with convolutions": {**THIN, "layers": "with convolutions"},
          "lokr": {**THIN, "factor": 4, "layers": "with convolutions"}, "lokr, whole": {**THIN, "full_matrix": True},
-         "lokr, DoRA": {**THIN, "dora": True}, "ia3": FAST, "oft": {**FAST, "block_size": 8, "layers": "with convolutions"},
+         "lokr, DoRA": {**THIN, "dora": True}, "ia3": FAST, "ia3, every linear layer": {**FAST, "layers": "every linear layer"},
+         "oft": {**FAST, "block_size": 8, "layers": "with convolutions"},
          "boft": {**FAST, "block_size": 8, "layers": "with convolutions", "skip_blocks": "IN05-OUT08"},  # its solves are slow
          "glora": THIN, "dylora": {**THIN, "block_size": 2},
          "full": {**FAST, "layers": "everything"}, "norm": FAST,
