@@ -4,7 +4,7 @@
 (function () {
     const EVERY = 1000, IDLE = 5000; // milliseconds
     const TRIES = 5; // in a row without a route
-    const {find, seen, press} = darkroomPage;
+    const {find, seen, press, answering} = darkroomPage;
     let followed = "", hidden = ""; // when the job was created that was seen running here, and the one that nobody wants to see
     let missed = 0;
 
@@ -23,7 +23,8 @@
             missed = answer.status === 404 ? missed + 1 : 0;
             return answer.ok ? await answer.text() : "";
         } catch (error) {
-            return ""; // the program is being restarted
+            await answering(); // the program is being restarted
+            return "";
         }
     }
 

@@ -3,13 +3,13 @@
 // once, which shows the newest workspace.
 (function () {
     const LOOK = 250, EVERY = 1000, IDLE = 3000, PATIENCE = 5000; // milliseconds
-    const {find, seen, press} = darkroomPage;
+    const {find, seen, press, answering} = darkroomPage;
     let entered = false, asked = 0, before = "";
 
     function follow() {
         // In the WebUI's Gradio a click before everything is mounted breaks the page; what can be seen has been mounted.
         if (!entered && seen(find("#darkroom_tabs"))) {
-            poll();
+            ask();
             entered = press("#darkroom_enter");
         }
         const panel = find("#darkroom_live");
@@ -20,7 +20,13 @@
         poll();
     }
 
-    function poll() {
+    async function poll() {
+        asked = Infinity; // not again before this one is through
+        await answering();
+        ask();
+    }
+
+    function ask() {
         asked = Date.now();
         before = find("#darkroom_live")?.innerHTML;
         press("#darkroom_poll");

@@ -56,6 +56,24 @@ def test_the_corner_s_route_may_be_there_later_than_the_page(page):
     page.wait_for_selector("#darkroom_corner >> text=a late ghost")
 
 
+def test_a_program_that_is_gone_is_asked_again_only_when_the_reader_does_something(page, folder):
+    """A WebUI with --api that starts anew while an old page keeps asking can fail to start."""
+    started(page, folder, "lost", **LONG)
+    page.context.set_offline(True)
+    page.wait_for_timeout(2000)  # what was under way has failed
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.wait_for_timeout(7000)
+    assert asked == []
+    page.mouse.move(9, 9)
+    page.wait_for_timeout(1000)
+    assert [url.rpartition("/")[2] for url in asked] == ["robots.txt"]
+    page.context.set_offline(False)
+    wait_for_step(page, int(page.get_attribute("#darkroom_live .darkroom-live", "data-step")), 30)
+    page.click("#darkroom_stop")
+    assert "Stopped by you" in wait_for_end(page)
+
+
 def test_a_pause_frees_the_model_until_continue_is_pressed(page, host, folder):
     started(page, folder, "rest", **LONG)
     page.click("#darkroom_pause")

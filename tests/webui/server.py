@@ -114,15 +114,16 @@ def running(folder: Path, data: Path, port: int, *flags: str):
         process.wait(30)
 
 
+STARTED = ("Startup time:", "Model loaded in")  # asked anything before, the WebUI may fail to add its API
+
+
 def wait_until_ready(server: WebUI, seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if server.process.poll() is not None:
             raise RuntimeError(f"The WebUI ended while starting:\n{server.console()[-3000:]}")
-        try:
-            if server.get("/sdapi/v1/sd-models") is not None and "Model loaded in" in server.console():
-                return
-        except OSError:
-            pass
+        console = server.console()
+        if all(said in console for said in STARTED) and server.get("/sdapi/v1/sd-models"):
+            return
         time.sleep(1)
     raise RuntimeError(f"The WebUI did not start:\n{server.console()[-3000:]}")

@@ -35,6 +35,7 @@ def test_from_nothing_to_the_tag_in_the_prompt(page, webui, seen):
     prompt = "#txt2img_prompt textarea"
     page.wait_for_function(f"() => /<lora:cat[^>]*>$/.test(document.querySelector('{prompt}').value)")
     way.click("#txt2img_generate", "#txt2img_gallery img")
+    page.wait_for_selector(".progressDiv", state="detached")
     page.wait_for_timeout(1500)
     way.seen("txt2img")
     assert "Networks with errors" not in page.content()
