@@ -76,7 +76,7 @@ def main(arguments: list[str]) -> int:
             fresh_pictures(subject, folder)
             run = favoured(host, subject, folder)
             made = table.cell(subject.name, run, partial(cell, host, judge, subject, run))
-            print(f"{subject.name:6} fidelity {made['fidelity']['value']:.2f}  {made['seconds']:.0f} s", flush=True)
+            print(f"{subject.name:6} fidelity {made['fidelity']['value']:.2f}  {mean_of([made['seconds']])} s", flush=True)
     write_text(PAGE, page(list(table.cells.values()), Table(DOCS / "quality.json").cells))
     return 0
 

@@ -98,7 +98,7 @@ def main(arguments: list[str]) -> int:
                 run = run_for(host, subject, name)
                 made = table.cell(f"{name} {subject.name}", run, partial(cell, host, judge, subject, run))
                 print(f"{name:18} {subject.name:6} fidelity {made['fidelity']['value']:.2f}  setting "
-                      f"{made['prompt_fidelity']['value']:.2f}  {made['seconds']:.0f} s", flush=True)
+                      f"{made['prompt_fidelity']['value']:.2f}  {mean_of([made['seconds']])} s", flush=True)
     write_text(PAGE, page(list(table.cells.values())))
     return 0
 
