@@ -5,6 +5,7 @@ When nothing has changed since the last time, it looks at one small file and end
 
 import compileall
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -30,8 +31,13 @@ class NoPackage(RuntimeError):
 
 
 def fingerprint() -> dict:
-    """What the stamp must agree with: this Python, its torch, and this version of Darkroom."""
-    return {"python": sys.version, "torch": version("torch"), "darkroom": darkroom_version()}
+    """What the stamp must agree with: this Python, its torch, this version of Darkroom, and the packages that were added."""
+    return {"python": sys.version, "torch": version("torch"), "darkroom": darkroom_version(),
+            "packages": {name: version(name) for name in map(name_of, NEEDED.values())}}
+
+
+def name_of(packages: tuple) -> str:
+    return re.split("[<>=]", packages[0])[0]
 
 
 def version(package: str) -> str:
@@ -64,8 +70,12 @@ def run(*arguments: str) -> subprocess.CompletedProcess:
 
 
 def constraints() -> str:
-    """Every installed package at its version, so that pip may only add."""
-    found = {d.metadata["Name"]: d.version for d in metadata.distributions() if d.metadata["Name"]}
+    """Every installed package at its version, so that pip may only add. The first on the path counts, as it does for Python, and
+    not what pip has left of one it could not delete."""
+    found: dict = {}
+    for one in metadata.distributions():
+        if (name := one.metadata["Name"]) and not getattr(one, "_path", HERE).name.startswith("~"):
+            found.setdefault(re.sub(r"[-_.]+", "-", name).lower(), one.version)
     return "".join(f"{name}=={number}\n" for name, number in sorted(found.items()))
 
 
@@ -89,7 +99,7 @@ def provide(module: str, packages: tuple) -> None:
         reason = add(package) or "it installs, but cannot be imported here"
         if imports(module):
             return
-    raise NoPackage(f"Darkroom needs the package {packages[-1].split('>')[0].split('=')[0]}, which could not be added: {reason}")
+    raise NoPackage(f"Darkroom needs the package {name_of(packages)}, which could not be added: {reason}")
 
 
 def compile_ahead() -> None:

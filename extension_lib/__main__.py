@@ -1,6 +1,7 @@
 """The way in without a WebUI: app, train, check, draw, compare, import, settings, practice."""
 
 import argparse
+import io
 import logging
 import os
 import sys
@@ -9,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from . import imports, toml, workspace
 from .data.folder import FolderError
-from .disk import NameProblem, SaveError
+from .disk import NameProblem, SaveError, written_path
 from .host import HostError, Picture, chosen
 from .practice import PracticeError, install
 from .presets import defaults, drawing_run
-from .run import Run, all_sections, from_dict, merged
+from .run import FOLDERS, Run, all_sections, from_dict, merged
 from .settings import SettingError, options
 
 if TYPE_CHECKING:
@@ -27,6 +28,9 @@ WRONG = (SettingError, HostError, NameProblem, FolderError, SaveError, workspace
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs one command; returns the exit status. Wrong input is one sentence on stderr and status 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that a file's encoding lacks must not end a run
+            stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options_, rest = parser().parse_known_args(arguments)
     if rest and options_.function not in (train, check):
@@ -96,6 +100,8 @@ def train(given: argparse.Namespace, rest: list[str]) -> int:
         return 2
     job = jobs.start(run, here, space, chosen(here, run.base.checkpoint))
     follow(job)
+    if job.thread:
+        job.thread.join()  # an interpreter that ends while a thread frees its tensors aborts
     return 1 if job.ended and job.ended.failed else 0
 
 
@@ -120,9 +126,9 @@ def read_run(path: Path, changed: dict[str, Any], here: "Standalone") -> Run:
     values = merged(toml.read(path), changed)
     asked = from_dict(values)
     for concept in values.get("concepts", ()):
-        for folder in ("folder", "class_folder"):
+        for folder in FOLDERS:
             if concept.get(folder):
-                concept[folder] = str(path.parent / Path(concept[folder]).expanduser())  # relative to the file that names it
+                concept[folder] = str(path.parent / written_path(concept[folder]))  # relative to the file that names it
     base = asked.base.checkpoint
     return defaults(asked.method.name, chosen(here, base).preset if base else None).with_values(values)
 

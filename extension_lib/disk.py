@@ -1,13 +1,17 @@
 """Files that appear whole or not at all."""
 
 import errno
+import glob
 import os
 import shutil
+import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+ABANDONED = 3600  # seconds since a temporary file was written to last
 FORBIDDEN = '<>:"/\\|?*'
 RESERVED = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
 
@@ -26,9 +30,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises SaveError when the disk is full or path is held open by another program. path is then as it was.
     """
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")  # two may write the same file at once
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        sweep(path)
         yield part
         part.replace(path)
     except OSError as error:
@@ -36,6 +41,29 @@ def replacing(path: Path) -> Iterator[Path]:
         raise SaveError(f"Could not write {path}: {reason}. What was there before is untouched.") from error
     finally:
         part.unlink(missing_ok=True)
+
+
+def sweep(path: Path) -> None:
+    """Takes away what a program that was killed while writing has left of this file."""
+    for left in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
+        if time.time() - left.stat().st_mtime > ABANDONED:
+            left.unlink(missing_ok=True)
+
+
+def written_path(text: str) -> Path:
+    """The path that a person wrote; a "~" that stands for nobody stays as it is."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there; one that cannot be looked for, as its name is too long, is not. Path.is_dir may raise then."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def copy(source: Path, target: Path) -> None:

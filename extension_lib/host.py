@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .disk import written_path
 from .events import Event
 from .model import Model
 
@@ -71,7 +72,7 @@ def chosen(host: "Host", text: str) -> Checkpoint:
     for checkpoint in host.checkpoints():
         if without_hash(text) in (without_hash(checkpoint.title), checkpoint.path.stem, checkpoint.path.name, str(checkpoint.path)):
             return checkpoint
-    path = Path(text).expanduser()
+    path = written_path(text)
     if path.is_file():
         return Checkpoint(path.stem, path)
     raise HostError(f"There is no checkpoint {text!r}. Choose one from the list, or give the path of a .safetensors file.")

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[1]
-PROBLEM = HERE / ".install-problem.txt"
+PROBLEM, STAMP = HERE / ".install-problem.txt", HERE / ".installed.json"
 MODULES = ("lycoris", "tomli_w", *(() if sys.version_info >= (3, 11) else ("tomli",)))
 
 
@@ -19,7 +19,8 @@ def problem() -> str:
 
 
 def retry() -> str:
-    """Runs install.py again; returns what is still wrong, or ""."""
+    """Runs install.py again, from the beginning; returns what is still wrong, or ""."""
+    STAMP.unlink(missing_ok=True)
     subprocess.run([sys.executable, str(HERE / "install.py")], check=False)
     importlib.invalidate_caches()
     return problem()

@@ -2,12 +2,13 @@
 
 import shutil
 import time
+from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
 
 from .disk import copy, file_name
-from .run import Run
-from .workspace import ABOUT, NOW, SETTINGS, STATE, TRASH, Workspace, WorkspaceError, free
+from .run import FOLDERS, Run
+from .workspace import ABOUT, NOW, SETTINGS, STATE, TRASH, Workspace, WorkspaceError, free, with_folders
 
 
 def rename(workspace: Workspace, name: str) -> Workspace:
@@ -16,14 +17,16 @@ def rename(workspace: Workspace, name: str) -> Workspace:
     Raises WorkspaceError when the name is taken or the folder is held open, NameProblem when it is no name, SettingError when its
     settings cannot be read.
     """
-    target, run = free(workspace.folder.parent, name), workspace.run()
+    target = free(workspace.folder.parent, name)
+    workspace.run()  # nothing is moved whose settings cannot be read
     renamed = Workspace(moved(workspace.folder, target))
-    renamed.keep(named_after(run, workspace.name, renamed.name))
+    renamed.keep(named_after(renamed.run(), workspace.name, renamed.name))
     return renamed
 
 
 def duplicate(workspace: Workspace, name: str) -> Workspace:
-    """A second workspace that goes on from the same settings and training state; the record of runs stays with the first.
+    """A second workspace that goes on from the same settings, training state and pictures; the record of runs stays with the
+    first.
 
     Raises as rename does, and SaveError when the disk is full.
     """
@@ -35,11 +38,21 @@ def duplicate(workspace: Workspace, name: str) -> Workspace:
             if (workspace.folder / part).exists():
                 copy(workspace.folder / part, target / part)
         twin.remember(created=time.strftime(NOW))
-        twin.keep(named_after(run, workspace.name, twin.name))  # last: a folder is a workspace once it has settings
+        for file in own_pictures(workspace, run):
+            copy(file, target / file.relative_to(workspace.folder))
+        own = with_folders(run, workspace.within)
+        twin.keep(named_after(own, workspace.name, twin.name))  # last: a folder is a workspace once it has settings
     except OSError:
         shutil.rmtree(target, ignore_errors=True)
         raise
     return twin
+
+
+def own_pictures(workspace: Workspace, run: Run) -> Iterator[Path]:
+    """The files in those folders of the concepts that lie in the workspace, as dropped pictures do."""
+    for folder in (Path(getattr(concept, name)) for concept in run.concepts for name in FOLDERS):
+        if workspace.folder in folder.parents:
+            yield from (path for path in folder.rglob("*") if path.is_file())
 
 
 def named_after(run: Run, old: str, new: str) -> Run:

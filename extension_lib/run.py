@@ -47,6 +47,9 @@ class Concept:
                           min=1, max=1000)
 
 
+FOLDERS = tuple(option.name for option in options(Concept) if option.folder)
+
+
 @dataclass(frozen=True)
 class Data:
     """How pictures and captions are read."""
@@ -202,7 +205,7 @@ def table(value: Any, name: str) -> Mapping[str, Any]:
 
 def method_from(values: Mapping[str, Any]) -> Method:
     values = dict(values)
-    name, found = values.pop("name", "lora"), methods.found()
+    name, found = str(values.pop("name", "lora")), methods.found()
     if name not in found:
         raise SettingError(f"method.name is {name!r}, but must be one of {', '.join(found)}.")
     return build(found[name], values, "method")
@@ -228,13 +231,19 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     return out
 
 
+def precisions_of(method: Method) -> tuple[str, ...]:
+    """In which the WebUI applies a file of it rightly. DoRA's norms it reckons in the precision of the file, but for a LoRA's."""
+    known = getattr(method, "precisions", PRECISIONS)
+    return ("fp32",) if getattr(method, "dora", False) and "bf16" not in known else known
+
+
 def require_startable(run: Run) -> Run:
     """The run, if it says enough to be started; raises SettingError with what is missing."""
     try:
         name = file_name(run.output.name)
     except NameProblem as problem:
         raise SettingError(f"output.name: {problem}") from None
-    precisions = getattr(run.method, "precisions", PRECISIONS)
+    precisions = precisions_of(run.method)
     if run.saving.precision not in precisions:
         raise SettingError(f"saving.precision is {run.saving.precision}, but the WebUI applies a {run.method.title} file "
                            f"rightly only in {' or '.join(precisions)}.")
@@ -248,11 +257,18 @@ def require_startable(run: Run) -> Run:
     return replace(run, output=replace(run.output, name=name))
 
 
+WEIGHING = "()[]"
+
+
 def words_of(run: Run) -> tuple[NewWord, ...]:
     """The concepts' new words, each the name of a file; the first is the output's where it has none. Raises SettingError."""
     names = [c.word or (run.output.name if n == 0 else "") for n, c in enumerate(run.concepts)]
     if not all(names) or len(set(names)) < len(names):
         raise SettingError("Every concept needs a word of its own. Give each its 'Word', under Concepts.")
+    for name in names:
+        if found := sorted({letter for letter in name if letter in WEIGHING}):
+            raise SettingError(f"The word {name!r} has {' '.join(found)}, which weigh words in a prompt, so it could not be called "
+                               "there. Choose another.")
     try:
         return tuple(NewWord(file_name(name, "word"), c.class_prompt.replace(FILEWORDS, ""))
                      for name, c in zip(names, run.concepts))

@@ -89,7 +89,7 @@ def to_bool(value: Any, where: str) -> bool:
 def to_float(value: Any, where: str) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise SettingError(f"{where} is {value!r}, but must be a number, such as 0.0001 or 1e-4.") from None
     if isinstance(value, bool) or not math.isfinite(number):
         raise SettingError(f"{where} is {value!r}, but must be a finite number.")
@@ -108,6 +108,8 @@ def to_str(value: Any, where: str) -> str:
 
 
 def to_lines(value: Any, where: str) -> tuple[str, ...]:
+    if not isinstance(value, (str, list, tuple, type(None))):
+        raise SettingError(f"{where} is {value!r}, but must be lines of text.")
     lines = (value or "").splitlines() if isinstance(value, str) or value is None else [str(v) for v in value]
     return tuple(line.strip() for line in lines if line.strip())
 

@@ -3,14 +3,14 @@
 import json
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from . import toml
-from .disk import file_name, write_text
-from .run import Run, from_dict, to_dict
+from .disk import file_name, is_folder, write_text
+from .run import FOLDERS, Concept, Run, from_dict, to_dict
 
 ABOUT, SETTINGS, STATE, RUNS = "workspace.toml", "run.toml", "state.safetensors", "runs"
 EVENTS, LAST = "events.jsonl", 8192  # bytes
@@ -58,11 +58,19 @@ class Workspace:
         toml.write(self.folder / ABOUT, {**self.about, **values})
 
     def run(self) -> Run:
-        """The settings as they were last left."""
-        return from_dict(toml.read(self.folder / SETTINGS))
+        """The settings as they were last left. Raises SettingError."""
+        return with_folders(from_dict(toml.read(self.folder / SETTINGS)), self.whole)
 
     def keep(self, run: Run) -> None:
-        toml.write(self.folder / SETTINGS, to_dict(run))
+        """Folders of pictures within the workspace are written as seen from it, so that it can be renamed, moved and copied."""
+        toml.write(self.folder / SETTINGS, to_dict(with_folders(run, self.within)))
+
+    def whole(self, folder: str) -> str:
+        return str(self.folder / folder) if is_folder(self.folder / folder) else folder
+
+    def within(self, folder: str) -> str:
+        path = Path(folder)
+        return path.relative_to(self.folder).as_posix() if self.folder in path.parents else folder
 
     def new_log(self) -> "Log":
         taken = [int(p.name) for p in (self.folder / RUNS).glob("[0-9]*") if p.name.isdigit()]
@@ -72,6 +80,15 @@ class Workspace:
 
     def logs(self) -> "list[Log]":
         return [Log(p) for p in sorted((self.folder / RUNS).glob("[0-9]*"))]
+
+
+def with_folders(run: Run, placed: Callable[[str], str]) -> Run:
+    """The run with every folder that its concepts name written otherwise."""
+    def moved(concept: Concept) -> Concept:
+        folders: dict[str, Any] = {name: placed(getattr(concept, name)) for name in FOLDERS if getattr(concept, name)}
+        return replace(concept, **folders)
+
+    return replace(run, concepts=tuple(map(moved, run.concepts)))
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ class Way:
 
     page: Any
     seen: Callable[[str], None] = lambda name: None
+    name: str = ""
     clicks: int = 0
     fields: int = 0
 
@@ -34,7 +35,8 @@ class Way:
         self.click(tab_button(self.page, name))
 
     def teach(self, name: str, folder: Any) -> None:
-        """From an empty page to a trained file."""
+        """From an empty page to one on which Train can be pressed."""
+        self.name = name
         self.type("darkroom_new_name", name)
         self.click("#darkroom_create", f"#darkroom_create_answer >> text=Created {name}")
         self.page.wait_for_timeout(1000)
@@ -49,7 +51,8 @@ class Way:
         self.tab("Train")
 
     def train(self) -> str:
-        self.click("#darkroom_train", "#darkroom_live .darkroom-curve .line.instance")
+        own = f'#darkroom_live:has-text("{self.name}")'  # until then an earlier run may be shown
+        self.click("#darkroom_train", f"{own} .darkroom-curve .line.instance")
         self.page.wait_for_selector("#darkroom_previews img, #darkroom_live:not(:has([data-running]))", timeout=MINUTES)
         self.seen("training")
         said = wait_for_end(self.page, MINUTES / 1000)

@@ -4,9 +4,10 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
-from ..host import Host, Interrupted, Picture
+from ..host import Checkpoint, Host, Interrupted, Picture
 from ..settings import SettingError
 from .series import Series
 
@@ -46,6 +47,11 @@ class Plan:
         return replace(self.picture, prompt=self.series.called(cell.prompt, cell.step, cell.weight), seed=cell.seed)
 
 
+def path_of(checkpoint: Checkpoint | None) -> Path | None:
+    """What makes it the same one; a title grows when its hash is found, which may be while the first picture is drawn."""
+    return checkpoint.path if checkpoint else None
+
+
 def weights(text: str) -> tuple[float, ...]:
     """"0, 0.5, 1" as numbers, each once. Raises SettingError."""
     found = numbers(text, float, "weights", "0, 0.25, 0.5, 0.75, 1")
@@ -81,7 +87,7 @@ def drawn(plan: Plan, host: Host, stopping: Callable[[], bool] = lambda: False) 
     """
     wanted = list(dict.fromkeys(plan.picture_of(cell) for cell in plan.cells()))
     together = len(plan.prompts) * len(plan.seeds)
-    model = host.current()
+    model = path_of(host.current())
     for start in range(0, len(wanted), together):
         if stopping():
             return
@@ -90,7 +96,9 @@ def drawn(plan: Plan, host: Host, stopping: Callable[[], bool] = lambda: False) 
             images = host.draw(some)
         except Interrupted:
             return
-        if host.current() != model:
+        drawn_by = path_of(host.current())
+        if model not in (None, drawn_by):
             raise Interrupted("The checkpoint was changed while the grid was drawn, so its pictures would not be comparable. "
                               "Choose the checkpoint and compare again.")
+        model = drawn_by
         yield (start + len(some)) / len(wanted), dict(zip(some, images))

@@ -92,6 +92,8 @@ class Batches:
                     for mirrored in self.mirrors():
                         self.latents[len(kept), mirrored] = self.encode(image, item, mirrored).cpu()
                         self.masks[len(kept), mirrored] = self.mask(item, mirrored)
+                elif self.run.data.masked:
+                    mask_of(item.path)  # one that cannot be read shows now, not in the step that needs it
                 kept.append(item)
             except PictureError as error:
                 yield Warned(f"Left out: {error}")

@@ -2,14 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
 from ..run import Concept
-from .captions import parts, shuffled, write_caption, written_caption
-from .folder import caption_of, pictures_in
+from .captions import caption_file, parts, put_back, shuffled, write_caption
+from .folder import caption_of, pictures_in, root_of
 
 
 @dataclass(frozen=True)
@@ -24,23 +24,23 @@ class Edit:
 
 @dataclass(frozen=True)
 class Change:
-    """One picture's caption: the file's text before (None: there was no file), what it said, and what it will say."""
+    """One picture's caption: its file before (None: there was none), what it said, and what it will say."""
 
     path: Path
-    file: str | None
+    file: bytes | None
     said: str
     says: str
 
 
 def captions_in(concept: Concept) -> dict[Path, str]:
-    """The caption of every picture of a concept."""
-    root = Path(concept.folder).expanduser()
+    """The caption of every picture of a concept. Raises FolderError."""
+    root = root_of(concept)
     return {path: caption_of(path, root) for path in pictures_in(root)}
 
 
 def changes(concept: Concept, edit: Edit) -> list[Change]:
     """What an edit would change, by name; captions that stay as they are do not count."""
-    found = [Change(path, written_caption(path), said, edited(said, edit)) for path, said in captions_in(concept).items()]
+    found = [Change(path, caption_file(path), said, edited(said, edit)) for path, said in captions_in(concept).items()]
     return [change for change in found if change.said != change.says]
 
 
@@ -60,16 +60,18 @@ def without_gaps(text: str) -> str:
     return re.sub(r"\s*,(\s*,)+\s*", ", ", re.sub(r" {2,}", " ", text)).strip(" ,")
 
 
-def apply(wanted: Iterable[Change]) -> None:
-    """Raises SaveError."""
+def apply(wanted: Iterable[Change]) -> Iterator[Change]:
+    """Yields every change once it is written. Raises SaveError."""
     for change in wanted:
         write_caption(change.path, change.says)
+        yield change
 
 
-def undo(made: Iterable[Change]) -> None:
-    """Every file as it was; one that was not there is taken away again. Raises SaveError."""
+def undo(made: Iterable[Change]) -> Iterator[Change]:
+    """Every file as it was; one that was not there is taken away again. Yields every change once it is undone. Raises SaveError."""
     for change in made:
-        write_caption(change.path, change.file)
+        put_back(change.path, change.file)
+        yield change
 
 
 def tags(texts: Iterable[str]) -> Counter[str]:

@@ -1,10 +1,12 @@
 """From a picture's own caption and a concept's prompt to the text that is learned."""
 
+import codecs
+import locale
 import re
 from pathlib import Path
 from random import Random
 
-from ..disk import write_text
+from ..disk import write_bytes, write_text
 from ..keyed import keyed_random
 from ..run import FILEWORDS, Data
 
@@ -13,16 +15,38 @@ NAME = "[name]"
 
 def written_caption(picture: Path) -> str | None:
     """The text beside a picture; None without such a file."""
+    held = caption_file(picture)
+    return None if held is None else decoded(held).strip()
+
+
+def caption_file(picture: Path) -> bytes | None:
+    """The file beside a picture as it is; None without one."""
     text = picture.with_suffix(".txt")
-    return text.read_text(encoding="utf-8-sig", errors="replace").strip() if text.exists() else None
+    return text.read_bytes() if text.exists() else None
 
 
-def write_caption(picture: Path, text: str | None) -> None:
-    """Writes the text beside a picture, whole or not at all; None takes the file away. Raises SaveError."""
-    if text is None:
+def decoded(held: bytes) -> str:
+    """UTF-8, or what older programs of Windows write: UTF-16 with its mark, or the letters of the country."""
+    if held.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return held.decode("utf-16", errors="replace")
+    try:
+        return held.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        country = locale.getpreferredencoding(False)
+        return held.decode("cp1252" if codecs.lookup(country).name == "utf-8" else country, errors="replace")
+
+
+def write_caption(picture: Path, text: str) -> None:
+    """Writes the text beside a picture, whole or not at all. Raises SaveError."""
+    write_text(picture.with_suffix(".txt"), " ".join(text.split()) + "\n")
+
+
+def put_back(picture: Path, held: bytes | None) -> None:
+    """The file beside a picture as it was; None takes it away. Raises SaveError."""
+    if held is None:
         picture.with_suffix(".txt").unlink(missing_ok=True)
     else:
-        write_text(picture.with_suffix(".txt"), " ".join(text.split()) + "\n")
+        write_bytes(picture.with_suffix(".txt"), held)
 
 
 def own_caption(picture: Path, fallback: str = "") -> str:

@@ -13,7 +13,7 @@ from ..methods.base import LEARN_WORDS
 from ..run import Concept, Run
 from .buckets import bucket_of, buckets, share_kept
 from .captions import FILEWORDS, written_caption
-from .folder import Found, Item, find_all, folder_repeats, pictures_in
+from .folder import Found, Item, find_all, folder_repeats, pictures_in, root_of
 from .looks import Array, edge_width, perceptual_hash, thumbnail
 from .masks import mask_of
 from .pictures import PictureError, load
@@ -63,7 +63,7 @@ def examined(run: Run, tokens: Tokens | None = None) -> tuple[Problem, ...]:
 
 
 def of_concept(run: Run, concept: Concept, found: Found, tokens: Tokens | None = None) -> Iterator[Problem]:
-    root = Path(concept.folder).expanduser()
+    root = root_of(concept)
     items = {item.path: item for item in found.items}
     with ThreadPoolExecutor(AT_ONCE) as pool:
         looked = list(pool.map(lambda path: look(path, items, run), pictures_in(root)))

@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ..disk import is_folder, written_path
 from ..run import Concept, Run
 from . import captions
 from .masks import is_mask
@@ -53,11 +54,7 @@ def find(concept: Concept, word: str = "", template: str = "captions") -> Found:
 
     word: what [name] stands for; template: the sentences of data/templates.py, or the concept's own prompt.
     """
-    if not concept.folder:
-        raise FolderError("No folder is given. Choose the folder that holds your pictures.")
-    root = Path(concept.folder).expanduser()
-    if not root.is_dir():
-        raise FolderError(f"There is no folder {root}. Choose the folder that holds your pictures.")
+    root = root_of(concept)
     items, problems = [], []
     for path in pictures_in(root):
         try:
@@ -68,6 +65,16 @@ def find(concept: Concept, word: str = "", template: str = "captions") -> Found:
         raise FolderError(f"The folder {root} holds no readable picture. Put pictures there "
                           f"({', '.join(sorted(e[1:] for e in EXTENSIONS))}).{' '.join(['', *problems[:1]])}")
     return Found(tuple(with_class_prompts(items, root, concept, word)), tuple(problems))
+
+
+def root_of(concept: Concept) -> Path:
+    """Where a concept's pictures lie. Raises FolderError when that is not said or not there."""
+    if not concept.folder:
+        raise FolderError("No folder is given. Choose the folder that holds your pictures.")
+    root = written_path(concept.folder)
+    if not is_folder(root):
+        raise FolderError(f"There is no folder {root}. Choose the folder that holds your pictures.")
+    return root
 
 
 def pictures_in(root: Path) -> list[Path]:

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from PIL import Image, ImageOps
+from PIL import Image
 
-from .pictures import EXTENSIONS, TURNED, PictureError
+from .pictures import BROKEN, EXTENSIONS, PictureError, upright
 
 SUFFIX = "-mask"
 KINDS = (".png", *sorted(EXTENSIONS - {".png"}))
@@ -21,12 +21,12 @@ def mask_of(path: Path) -> Image.Image | None:
     try:
         with Image.open(beside or path) as opened:
             opened.seek(0)
-            image: Image.Image = ImageOps.exif_transpose(opened) if opened.format in TURNED else opened
+            image = upright(opened)
             if beside:
                 return image.convert("L")
             if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
                 alpha = image.convert("RGBA").getchannel("A")
                 return None if alpha.getextrema() == (255, 255) else alpha
-    except (OSError, ValueError, SyntaxError) as error:
+    except BROKEN as error:
         raise PictureError(f"The mask of {path.name} cannot be read: {error}.") from error
     return None

@@ -1,14 +1,19 @@
 """Pictures of any size and mode, read as upright RGB."""
 
+import struct
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, UnidentifiedImageError
 
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jfif", ".avif"}
 BEHIND = (255, 255, 255)  # what shows through transparent parts
 TURNED = {"JPEG", "MPO", "WEBP", "TIFF", "AVIF"}  # formats of cameras; looking for EXIF in a PNG would decode all of it
 ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)
+TRANSPOSED = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+              5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
+              8: Image.Transpose.ROTATE_90}  # what brings each orientation upright
+BROKEN = (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError)  # what Pillow raises for a damaged file
 
 
 class PictureError(ValueError):
@@ -26,9 +31,26 @@ def load(path: Path, enough: int | None = None) -> Image.Image:
             image.seek(0)
             if enough:
                 image.draft(None, (enough, enough))
-            return rgb(ImageOps.exif_transpose(image) if image.format in TURNED else image)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            return rgb(upright(image))
+    except BROKEN as error:
         raise unreadable(path, error) from error
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The picture as it was held. Its other EXIF is not looked at: Pillow's own way writes it anew, and fails at an odd tag."""
+    turn = TRANSPOSED.get(orientation(image))
+    return image if turn is None else image.transpose(turn)
+
+
+def orientation(image: Image.Image) -> int:
+    """As EXIF numbers it; 1, upright, where that says nothing or cannot be read."""
+    if image.format not in TURNED:
+        return 1
+    try:
+        found = image.getexif().get(ORIENTATION)
+    except (*BROKEN, TypeError, AttributeError, LookupError):
+        return 1
+    return found if isinstance(found, int) else 1
 
 
 def unreadable(path: Path, error: Exception) -> PictureError:
@@ -57,7 +79,6 @@ def size(path: Path) -> tuple[int, int]:
     """Width and height as shown, without decoding the whole picture. Raises PictureError."""
     try:
         with Image.open(path) as image:
-            sideways = image.format in TURNED and image.getexif().get(ORIENTATION) in SIDEWAYS
-            return (image.height, image.width) if sideways else (image.width, image.height)
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            return (image.height, image.width) if orientation(image) in SIDEWAYS else (image.width, image.height)
+    except BROKEN as error:
         raise unreadable(path, error) from error

@@ -1,7 +1,8 @@
 """Sentences in which a new word is learned; [name] is the word, [filewords] a picture's own caption."""
 
+OWN = "captions"  # no sentences: the concept's instance prompt alone
 TEMPLATES: dict[str, tuple[str, ...]] = {
-    "captions": (),  # the concept's instance prompt alone
+    OWN: (),
     "object": (
         "a photo of [name]", "a picture of [name]", "a close view of [name]", "[name] in plain light", "a small photo of [name]",
         "one [name]", "[name] seen from near", "a bright photo of [name]", "a dark photo of [name]", "a clean picture of [name]",

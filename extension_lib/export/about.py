@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..data.captions import NAME
+from ..data.templates import OWN
 from ..family import Family
-from ..run import FILEWORDS, Run
+from ..run import FILEWORDS, Concept, Run
 
 
 @dataclass(frozen=True)
@@ -27,10 +29,16 @@ class About:
     buckets: dict[tuple[int, int], int]  # size -> pictures
     started: float  # seconds since 1970
     finished: float
+    name: str = ""  # of the output, without a step
     words: tuple[str, ...] = ()  # learned with it, by the names of their own files without a step
 
     @property
     def trigger(self) -> str:
-        """What to type beside the tag: the first concept's instance prompt without its caption."""
-        texts = [c.instance_prompt.replace(FILEWORDS, "").strip(" ,") for c in self.run.concepts]
-        return ", ".join(t for t in texts if t)
+        """What to type beside the tag: the concepts' own prompts without captions, and the words that were learned."""
+        return ", ".join(text for n, concept in enumerate(self.run.concepts) if (text := self.called(n, concept)))
+
+    def called(self, n: int, concept: Concept) -> str:
+        word = self.words[n] if n < len(self.words) else ""
+        own = concept.instance_prompt if self.run.data.template == OWN else ""
+        text = own.replace(FILEWORDS, "").replace(NAME, word or concept.word or self.name).strip(" ,")
+        return text if word in text else f"{word}, {text}".strip(" ,")

@@ -11,6 +11,11 @@ TOLERANCE = {"fp32": 1e-5, "fp16": 2e-3, "bf16": 2e-2}  # relative, per layer
 NOTHING = {"fp32": 1e-6, "fp16": 2e-5, "bf16": 1e-6}
 
 
+def coarser(one: str, other: str) -> str:
+    """Of two precisions: a host in half precision may hold in it what a file has in full."""
+    return max(one, other, key=TOLERANCE.__getitem__)
+
+
 def differences(loaded: Mapping[str, Tensor], trained: Mapping[str, Tensor], precision: str) -> list[str]:
     """A line for every layer that the loader missed, invented, or read otherwise than it was trained.
 

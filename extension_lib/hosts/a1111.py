@@ -1,20 +1,24 @@
 """AUTOMATIC1111's WebUI 1.10: trains on the model it has loaded, under its queue lock, and gives it back as it was."""
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+import torch
 from modules import devices, processing, sd_models, shared
 from torch import Tensor
 
+from .. import autocast
 from ..events import Began, Event, Prepared, Previewed, Stepped
 from ..host import Checkpoint, HostError, Interrupted, Picture
 from ..model import Model
 from . import a1111_describe, webui_folders
 from .a1111_borrow import (
-    attention_of_the_user,
+    drawing_of_the_user,
     drop_networks,
+    drop_other_models,
     forget_encoded_prompts,
     loaded,
     prepared_for_training,
@@ -35,6 +39,12 @@ class A1111:
     def __init__(self) -> None:
         self.folders = webui_folders.folders()
         self.lent: LentView | None = None
+        self.borrower: int | None = None  # the thread that trains
+
+    @property
+    def own(self) -> LentView | None:
+        """The lent model, for the thread that has borrowed it; what another thread draws or reads waits for the queue."""
+        return self.lent if self.borrower == threading.get_ident() else None
 
     def checkpoints(self) -> list[Checkpoint]:
         return webui_folders.checkpoints()
@@ -68,24 +78,26 @@ class A1111:
             refuse_model(sd_model)
             drop_networks(sd_model)
             view = LentView(sd_model)
+            if view.compute != torch.float32 and not autocast.known(view.device):
+                raise HostError(f"Half precision cannot be trained in on this device ({view.device.type}). Start the WebUI with "
+                                "--no-half to train.")
             with prepared_for_training(sd_model), frozen(view.unet, view.text_model, view.vae):
-                self.lent = view
+                self.lent, self.borrower = view, threading.get_ident()
                 try:
                     yield view
                 finally:
-                    self.lent = None
+                    self.lent = self.borrower = None
                     view.unpark()
                     forget_encoded_prompts()
                     reread_embeddings()
 
     def draw(self, pictures: list[Picture]) -> list[Any]:
-        if self.lent is None:
+        if (view := self.own) is None:
             with queued("Darkroom pictures"):
                 return [draw_one(p) for p in pictures]
-        view = self.lent
         view.words.register()
         forget_encoded_prompts()
-        with view.unparked(), attention_of_the_user(), progress_kept():
+        with view.unparked(), drawing_of_the_user(), progress_kept():
             try:
                 return [draw_one(p, view.sd_model) for p in pictures]
             finally:
@@ -93,16 +105,17 @@ class A1111:
                 drop_networks(view.sd_model)
 
     def loaded(self, path: Path, kind: str) -> Mapping[str, Tensor]:
-        with nullcontext() if self.lent else queued("Darkroom check"):
-            return LOADERS[kind](path, self.lent)
+        with nullcontext() if self.own else queued("Darkroom check"):
+            return LOADERS[kind](path, self.own)
 
     def forget(self, path: Path) -> None:
-        with nullcontext() if self.lent else queued("Darkroom"):
+        with nullcontext() if self.own else queued("Darkroom"):
             networks = lora_extension()
             networks.networks_in_memory.pop(path.stem, None)
             shared.loaded_hypernetworks.clear()
             for info in [i for i in sd_models.checkpoints_loaded if Path(i.filename) == path]:
                 del sd_models.checkpoints_loaded[info]
+            drop_other_models(path)
             if sd_models.model_data.sd_model:
                 drop_networks(sd_models.model_data.sd_model)
             forget_encoded_prompts()
@@ -159,19 +172,34 @@ def draw_one(picture: Picture, sd_model: Any = None) -> Any:
     Raises Interrupted rather than giving a picture that is half drawn.
     """
     overrides: dict[str, Any] = {"CLIP_stop_at_last_layers": picture.clip_skip, "sd_lora": "None", "sd_hypernetwork": "None"}
-    if sd_model is not None and not shared.cmd_opts.freeze_settings:
+    if sd_model is not None:
         overrides["sd_model_checkpoint"] = sd_model.sd_checkpoint_info.title
+    overrides = {name: value for name, value in overrides.items() if not is_frozen(name)}
     p = processing.StableDiffusionProcessingTxt2Img(
         sd_model=shared.sd_model, prompt=picture.prompt, negative_prompt=picture.negative, seed=picture.seed,
         steps=picture.steps, cfg_scale=picture.cfg, width=picture.width, height=picture.height,
         sampler_name=picture.sampler, batch_size=1, n_iter=1, do_not_save_samples=True, do_not_save_grid=True,
         do_not_reload_embeddings=True, override_settings=overrides)
-    with closing(p):
-        images = processing.process_images(p).images
+    try:
+        with closing(p):
+            images = processing.process_images(p).images
+    except devices.NansException as error:  # whose class is that of no other error
+        raise HostError(str(error)) from error
     if sd_model is not None and shared.sd_model is not sd_model:
         raise HostError(GONE)
     state = shared.state
     if not images or state.interrupted or state.skipped or state.stopping_generation:
         raise Interrupted("Interrupted in the WebUI.")
     return images[0]
+
+
+def is_frozen(setting: str) -> bool:
+    """Whether the WebUI runs with a --freeze-settings that lets this one be neither changed nor put back."""
+    options, known = shared.cmd_opts, shared.opts.data_labels.get(setting)
+    return bool(options.freeze_settings or setting in parts(options.freeze_specific_settings)
+                or known and known.section[0] in parts(options.freeze_settings_in_sections))
+
+
+def parts(listed: str | None) -> list[str]:
+    return [part.strip() for part in (listed or "").split(",")]
 

@@ -41,13 +41,19 @@ def loaded(checkpoint: Checkpoint) -> Iterator[Any]:
     info = next((i for i in sd_models.checkpoints_list.values() if Path(i.filename) == checkpoint.path), None)
     if info is None:
         raise HostError(f"The WebUI does not list the checkpoint {checkpoint.title}. Refresh its list.")
-    if info.filename != before.filename:
-        sd_models.reload_model_weights(info=info)
+    if info.filename == before.filename:
+        yield shared.sd_model
+        return
+    chosen = None
     try:
+        sd_models.reload_model_weights(info=info)
+        chosen = shared.opts.sd_model_checkpoint
         yield shared.sd_model
     finally:
-        if info.filename != before.filename:
-            sd_models.reload_model_weights(info=before)
+        if chosen is None:  # it could not be loaded, and the one before is taken apart already
+            sd_models.reload_model_weights(info=before, forced_reload=True)
+        else:  # meanwhile someone may have chosen another, for which the WebUI waits
+            sd_models.reload_model_weights(info=before if shared.opts.sd_model_checkpoint == chosen else None)
 
 
 @contextmanager
@@ -90,13 +96,15 @@ def differentiable_attention() -> Iterator[None]:
 
 
 @contextmanager
-def attention_of_the_user() -> Iterator[None]:
-    """While lent: the attention that txt2img uses, so that a preview is what txt2img will give."""
+def drawing_of_the_user() -> Iterator[None]:
+    """While lent: the attention that txt2img uses, so that a preview is what txt2img will give. It may draw tiles, too, which
+    training does not."""
     use_attention(sd_hijack.current_optimizer)
     try:
         yield
     finally:
         use_attention(sd_hijack_optimizations.SdOptimizationSdp())
+        sd_hijack.model_hijack.apply_circular(False)
 
 
 def use_attention(optimization: Any) -> None:
@@ -138,6 +146,14 @@ def drop_networks(sd_model: Any) -> None:
                 networks.network_apply_weights(module)
                 networks.network_reset_cached_weight(module)
     shared.loaded_hypernetworks.clear()
+
+
+def drop_other_models(path: Path) -> None:
+    """Lets go of models of this file that wait in memory, where the WebUI keeps several: it would not read the file again."""
+    data = sd_models.model_data
+    for model in [m for m in data.loaded_sd_models if m is not data.sd_model and Path(m.sd_checkpoint_info.filename) == path]:
+        data.loaded_sd_models.remove(model)
+        sd_models.send_model_to_trash(model)
 
 
 def forget_encoded_prompts() -> None:

@@ -57,8 +57,11 @@ def loaded_deltas(path: Path, view: Any) -> OnDemand:
 
 @torch.no_grad()
 def delta_of(module: Any) -> Delta:
-    """What one of the Lora extension's modules adds to its layer."""
-    updown, bias = module.calc_updown(module.sd_module.weight)
+    """What one of the Lora extension's modules adds to its layer, reckoned in full precision also in a WebUI in half."""
+    for factor in FACTORS:  # which it has made in its own precision
+        if (layer := getattr(module, factor, None)) is not None:
+            layer.float()
+    updown, bias = module.calc_updown(module.sd_module.weight.float())
     return Delta(updown.float(), None if bias is None else bias.float())
 
 
@@ -79,4 +82,5 @@ def loaded_weights(path: Path, view: Any) -> OnDemand:
     return OnDemand({w.name: state[w.name].float for w in (view.weights() if view else ()) if w.parameter.requires_grad})
 
 
+FACTORS = ("up_model", "mid_model", "down_model")
 LOADERS = {"lora": loaded_deltas, "embedding": loaded_embedding, "hypernetwork": loaded_networks, "checkpoint": loaded_weights}

@@ -1,6 +1,5 @@
 """What is put back when a model is given back, and the check that it was."""
 
-import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,7 +28,7 @@ def frozen(*modules: nn.Module) -> Iterator[None]:
     parameters = [ParameterState(p, p.requires_grad, p.dtype, p.device) for m in modules for p in m.parameters()]
     modes = [(m, m.training) for root in modules for m in root.modules()]
     forwards = {id(m): m.__dict__.get("forward") for m, _ in modes}
-    before = checksum(modules)
+    before = checksum(parameters)
     for state in parameters:
         state.parameter.requires_grad_(False)
     for module in modules:
@@ -45,7 +44,7 @@ def frozen(*modules: nn.Module) -> Iterator[None]:
         for module, training in modes:
             module.training = training
             restore_forward(module, forwards[id(module)])
-        if checksum(modules) != before:
+        if any(now not in (was, UNKNOWN) for now, was in zip(checksum(parameters), before)):
             raise HostError("The model's weights changed while it was lent. Reload the checkpoint before you go on.")
 
 
@@ -58,15 +57,20 @@ def restore_forward(module: Any, forward: Any) -> None:
 
 
 @torch.no_grad()
-def checksum(modules: tuple[nn.Module, ...]) -> str:
-    """A fingerprint of all weights' bits, computed where they lie."""
-    digest = hashlib.sha256()
-    for module in modules:
-        for parameter in module.parameters():
-            digest.update(fingerprint(parameter.detach()))
-    return digest.hexdigest()
+def checksum(parameters: list[ParameterState]) -> list[bytes]:
+    """A fingerprint of every weight's bits, in the precision that it was lent in.
+
+    The WebUI itself widens a VAE that overflows in half precision, and may turn float16 into bfloat16, which rounds: such a weight
+    cannot be compared.
+    """
+    return [fingerprint(state.parameter.detach().to(state.dtype)) if widened(state) else UNKNOWN for state in parameters]
 
 
+def widened(state: ParameterState) -> bool:
+    return torch.promote_types(state.parameter.dtype, state.dtype) == state.parameter.dtype
+
+
+UNKNOWN = b""
 INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 AT_ONCE = 2**20  # values whose bits are widened to 64 at a time: a whole vocabulary would take a gigabyte
 

@@ -13,7 +13,7 @@ from diffusers import (
 from PIL import Image
 from torch import Tensor
 
-from ..host import Picture
+from ..host import HostError, Picture
 from ..model import Condition
 from .view import View
 
@@ -61,6 +61,8 @@ def draw_batch(view: View, betas: Tensor, pictures: list[Picture]) -> list[Image
 
 
 def scheduler_of(sampler: str, betas: Tensor, prediction: str) -> Any:
+    if sampler not in SAMPLERS:
+        raise HostError(f"There is no sampler {sampler!r} here. Choose one of {', '.join(SAMPLERS)}.")
     cls, settings = SAMPLERS[sampler]
     kind = {"eps": "epsilon", "v": "v_prediction"}[prediction]
     return cls(trained_betas=betas.numpy(), prediction_type=kind, **settings)

@@ -1,5 +1,6 @@
 """Darkroom without a WebUI: the model is loaded and drawn with by diffusers."""
 
+import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
@@ -203,6 +204,7 @@ def read_hypernetwork(path: Path) -> hypernetwork.Read:
 
 
 LOADERS = {"lora": deltas_of, "embedding": embedding_of, "hypernetwork": networks_of, "checkpoint": weights_of}
+VELOCITY = re.compile(r"^\s*parameterization:\s*[\"']?v[\"']?\s*(#.*)?$", re.MULTILINE)
 TAGGED = {"lora": ("lora", (".safetensors",)), "hypernet": ("hypernetworks", (".pt",))}  # kind of tag -> folder, suffixes
 
 
@@ -227,7 +229,16 @@ def pipeline_of(path: Path, dtype: torch.dtype) -> Any:
     settings: dict[str, Any] = {"torch_dtype": dtype, "local_files_only": True}
     if (own / "model_index.json").exists():
         return StableDiffusionPipeline.from_single_file(path, config=str(own), **settings)
-    return StableDiffusionPipeline.from_single_file(path, config=str(SD1_CONFIG), tokenizer=clip_tokenizer(), **settings)
+    pipeline = StableDiffusionPipeline.from_single_file(path, config=str(SD1_CONFIG), tokenizer=clip_tokenizer(), **settings)
+    if predicts_velocity(path.with_suffix(".yaml")):
+        config = {**pipeline.scheduler.config, "prediction_type": "v_prediction"}
+        pipeline.scheduler = type(pipeline.scheduler).from_config(config)
+    return pipeline
+
+
+def predicts_velocity(described: Path) -> bool:
+    """What the WebUI reads in the .yaml beside a checkpoint."""
+    return described.exists() and VELOCITY.search(described.read_text(encoding="utf-8", errors="replace")) is not None
 
 
 def clip_tokenizer() -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..autocast import uncast
 from ..diffusion import prompts as prompting
 from ..family import Family
 from ..model import Condition, Diffusion, Layer, Weight
@@ -67,7 +68,7 @@ class View:
     def encode_images(self, pixels: Tensor) -> Tensor:
         """The mean of the posterior, scaled: its spread is far below what anyone could see."""
         weight = next(self.vae.parameters())
-        with torch.autocast(self.device.type, enabled=False):
+        with uncast(self.device):
             mean = self.posterior_mean(pixels.to(weight.device, weight.dtype)).float()
             if not mean.isfinite().all() and weight.dtype != torch.float32:
                 mean = self.encoded_in_full_precision(pixels.to(weight.device))

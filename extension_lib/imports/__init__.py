@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import Any
 
 from .. import toml
-from ..run import from_dict
+from ..disk import written_path
+from ..run import FOLDERS, from_dict
 from ..settings import SettingError
 from . import dreambooth_extension, kohya_dataset, kohya_folders, kohya_gui
-from .reading import Imported
+from .reading import Imported, beside
 
 
 def own(source: Mapping[str, Any], path: Path) -> Imported:
     """A run of Darkroom's own, as its page and its workspaces write it."""
     run = from_dict(source)
-    return Imported(dict(source), run.output.name or path.stem, ())
+    concepts = [{name: str(beside(path, value)) if name in FOLDERS and value else value for name, value in concept.items()}
+                for concept in source.get("concepts", ())]
+    return Imported({**source, "concepts": concepts}, run.output.name or path.stem, ())
 
 
 FORMATS: dict[str, tuple[str, Callable[[Mapping[str, Any], Path], Imported]]] = {  # by what each alone has
@@ -31,7 +34,7 @@ OF_FOLDER = ("db_config.json", "run.toml")  # the settings that a folder of a tr
 
 def read(path: Path) -> Imported:
     """What a file of settings, or a folder, says. Raises SettingError when it cannot be read or is of no known kind."""
-    path = path.expanduser()
+    path = written_path(str(path))
     if path.is_dir():
         inside = next((path / name for name in OF_FOLDER if (path / name).exists()), None)
         return read(inside) if inside else kohya_folders.translated(path)

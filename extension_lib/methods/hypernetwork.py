@@ -163,9 +163,9 @@ def begun(network: Residual, initial: str) -> Residual:
     for linear in linears:
         INITIALS["KaimingUniform" if initial == QUIET else initial](linear.weight)
         nn.init.zeros_(linear.bias)
-    if initial == QUIET:
-        nn.init.zeros_(linears[-1].weight)
-    else:
-        for norm in (m for m in network.linear if isinstance(m, nn.LayerNorm)):
-            nn.init.normal_(norm.weight, 0.0, 0.01)  # as the WebUI begins them
+    norms = [m for m in network.linear if isinstance(m, nn.LayerNorm)]
+    for norm in norms:
+        nn.init.normal_(norm.weight, 0.0, 0.01)  # as the WebUI begins them
+    if initial == QUIET:  # a norm behind the last layer would bring the smallest output to full length
+        nn.init.zeros_((norms or linears)[-1].weight)
     return network

@@ -25,8 +25,12 @@ def hang_before(module: nn.Module, first: Callable[[Tensor], Tensor]) -> Callabl
 
 
 def replaced(module: nn.Module, wrap: Callable[[Callable[..., Tensor]], Callable[..., Tensor]]) -> Callable[[], None]:
+    """Its class's forward is looked up at every call: a host may exchange that while the module is wrapped."""
+    def of_class(*args: Any, **kwargs: Any) -> Tensor:
+        return type(module).forward(module, *args, **kwargs)
+
     before = module.__dict__.get("forward")
-    module.forward = wrap(module.forward)
+    module.forward = wrap(before or of_class)
 
     def undo() -> None:
         if before is None:

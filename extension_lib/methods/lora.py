@@ -42,10 +42,13 @@ class Lora(LowRank):
         module.strength = self.scale(rank, alpha)
         return self.with_norms(module, layer)
 
+    def added(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
+        return module.dropout(super().added(module, layer, x, y))
+
     def thin(self, module: Any, layer: Any, x: Tensor) -> Tensor:
         """Through the thin matrices, never building the full one."""
         inner = channels_dropped(layer, module.lora_down(x), self.rank_dropout)
-        return module.dropout(module.lora_up(inner) * module.strength)
+        return module.lora_up(inner) * module.strength
 
     def saved(self, module: Any) -> dict[str, Tensor]:
         down, up = module.lora_down.weight, module.lora_up.weight

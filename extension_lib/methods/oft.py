@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from ..autocast import uncast
 from ..model import Layer
 from ..settings import option
 from .adapter import AdapterSettings, Delta
@@ -62,7 +63,7 @@ class Oft(AdapterSettings):
 
 def turn(blocks: Tensor) -> Tensor:
     """(..., b, b): the rotations of skew-symmetric parts by Cayley's formula, less the identity; fp32."""
-    with torch.autocast(blocks.device.type, enabled=False):
+    with uncast(blocks.device):
         skew = blocks.float() - blocks.float().transpose(-1, -2)
         one = torch.eye(skew.shape[-1], device=skew.device)
         return 2 * skew @ torch.linalg.inv(one - skew)  # (1 + Q)(1 - Q)^-1 - 1

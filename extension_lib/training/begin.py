@@ -46,8 +46,9 @@ def choices(run: Run, host: Host, workspace: Workspace) -> list[Choice]:
 
 
 def decided(run: Run, host: Host, workspace: Workspace) -> Run:
-    """The run with its final name; output.again says whether it begins anew. Raises SettingError or Undecided."""
+    """The run with its final name; output.again says whether it begins anew. Raises SettingError, WorkspaceError or Undecided."""
     run = require_startable(run)
+    _ = workspace.lifetime  # whose file must be readable, for every save writes into it
     wanted = run.output
     if asked := choices(run, host, workspace):
         again_open = workspace.state.exists() and wanted.again == "ask"

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..data.captions import FILEWORDS, prompt
 from ..data.folder import FolderError, Found, Item, caption_of, pictures_in
 from ..data.pictures import PictureError, size
-from ..disk import replacing
+from ..disk import is_folder, replacing, written_path
 from ..events import Prepared, Warned
 from ..host import Checkpoint, Host, Picture
 from ..keyed import seed_of
@@ -52,8 +52,8 @@ def prepared(run: Run, found: Sequence[Found], checkpoint: Checkpoint, host: Hos
 
 def brought(concept: Concept) -> list[tuple[Path, str]]:
     """Someone's own class pictures and what each is called. Raises FolderError."""
-    folder = Path(concept.class_folder).expanduser()
-    if not (paths := pictures_in(folder)):
+    folder = written_path(concept.class_folder)
+    if not (paths := pictures_in(folder) if is_folder(folder) else []):
         raise FolderError(f"The folder of class pictures {folder} holds no picture. Choose another, or leave it empty.")
     captioned = FILEWORDS in concept.class_prompt
     return [(path, prompt(concept.class_prompt, caption_of(path, folder)) if captioned else concept.class_prompt)

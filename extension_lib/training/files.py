@@ -13,18 +13,19 @@ from torch import Tensor
 from ..compare.series import copy_name
 from ..data.batches import Batches
 from ..data.folder import folder_repeats
+from ..disk import written_path
 from ..events import Event, Paused, Saved, Warned
 from ..export import card, check
 from ..export.about import About
 from ..export.products import Part, parts_of, words_learned
 from ..host import Checkpoint, Host
-from ..methods.adapter import FormatError
 from ..methods.base import Trainable
 from ..model import Model
 from ..run import Run
 from ..workspace import Workspace
 from . import state
 from .earlier import Kept, drop, put_back, set_aside
+from .failing import FAILURES
 from .loop import Start
 from .naming import copies
 from .optimizer import Optimizer
@@ -85,7 +86,7 @@ class RunFiles:
                         self.tidy(lifetime)):
             try:
                 yield from writing
-            except (OSError, FormatError) as error:  # SaveError, or a file that another program holds open
+            except (OSError, ValueError) as error:  # SaveError, FormatError, a file held open, a workspace.toml with a slip in it
                 yield Warned(str(error))
 
     def save_state(self, step: int, trainable: Trainable, optimizer: Optimizer) -> Iterator[Event]:
@@ -108,7 +109,7 @@ class RunFiles:
             else:
                 state.write(self.workspace.state, tree)
             self.workspace.remember(lifetime=self.before + step, checkpoint=self.checkpoint.title)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             return Warned(f"The run goes on, because it could not be paused: {error}")
         return Paused(step)
 
@@ -135,8 +136,9 @@ class RunFiles:
 
     def proof(self, part: Part, path: Path, expected: Mapping[str, Tensor]) -> list[Event]:
         try:
-            lines = check.differences(self.host.loaded(path, part.kind), expected, self.run.saving.precision)
-        except (RuntimeError, MemoryError) as error:  # HostError, or no memory for it
+            held = check.coarser(self.run.saving.precision, COMPUTED.get(str(self.model.compute), "fp32"))
+            lines = check.differences(self.host.loaded(path, part.kind), expected, held)
+        except FAILURES as error:
             lines = [str(error)]
         return check.verdict(path.name, lines)
 
@@ -155,7 +157,7 @@ class RunFiles:
 
     def about(self, lifetime: int, stem: str) -> About:
         items, run = self.batches.items, self.run
-        roots = [Path(c.folder).expanduser() for c in run.concepts]
+        roots = [written_path(c.folder) for c in run.concepts]
         folders: dict[str, tuple[int, int]] = {}
         tags: dict[str, Counter] = {}
         for item in items:
@@ -171,5 +173,5 @@ class RunFiles:
             step=lifetime, epoch=lifetime * run.training.accumulation // per_epoch, pictures=len(items),
             class_pictures=len(self.batches.classes), compute=COMPUTED.get(str(self.model.compute), "no"), per_epoch=per_epoch,
             folders=folders, tags={n: dict(c) for n, c in tags.items()}, buckets=dict(Counter(map(self.batches.size_of, items))),
-            started=self.kept.started, finished=time.time(), words=words_learned(run))
+            started=self.kept.started, finished=time.time(), words=words_learned(run), name=run.output.name)
 

@@ -16,6 +16,7 @@ from ..keyed import keyed, seed_of
 from ..methods.base import Trainable
 from ..model import Diffusion, Model
 from ..run import Noise, Run
+from .failing import FAILURES
 from .optimizer import Optimizer
 
 LOOKS = 16  # pictures under noise, each at a timestep of its own
@@ -79,7 +80,7 @@ class Measuring:
         self.last = step
         try:
             told: Event = Measured(step, self.loss(), norm(optimizer.parameters), bool(self.batches.held_out), self.on)
-        except (RuntimeError, MemoryError) as error:
+        except FAILURES as error:
             told = Warned(f"The loss on fixed noise could not be measured at step {step}: {error}")
         memory.free_cache()
         yield told

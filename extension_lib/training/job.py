@@ -40,6 +40,7 @@ class Job:
     changed: threading.Condition = field(default_factory=threading.Condition)
     times: list[tuple[float, int]] = field(default_factory=list)  # when each step ended
     record: Record | None = None
+    thread: threading.Thread | None = None
 
     @property
     def ended(self) -> Ended | None:
@@ -159,5 +160,6 @@ def start(run: Run, host: Host, workspace: Workspace, checkpoint: Checkpoint) ->
     if (first := running()) and first is not job:  # asked when it is in the list, so that of two begun at once one alone goes on
         jobs.remove(job)
         raise Busy(f"{first.run.output.name} is being trained. Wait for it, or stop it first.")
-    threading.Thread(target=job.work, name=f"darkroom {run.output.name}", daemon=True).start()
+    job.thread = threading.Thread(target=job.work, name=f"darkroom {run.output.name}", daemon=True)
+    job.thread.start()
     return job

@@ -14,6 +14,7 @@ from ..model import Model
 from ..run import Run
 from .checkpointing import recomputed
 from .errors import Errors, batch_errors
+from .failing import FAILURES
 from .held_out import Measuring
 from .optimizer import Optimizer
 from .wishes import Wishes
@@ -112,7 +113,6 @@ def at_end(saving: Iterator[Event], ended: Ended) -> Generator[Event, None, Ende
     return ended
 
 
-FAILURES = (RuntimeError, MemoryError, OSError, ValueError)  # the host's, torch's, the disk's, a picture's
 OUT_OF_MEMORY = "Out of memory in step {step}: {used}. To need less: {remedy}."
 FAILED = "Step {step} failed: {error}"
 NOT_FINITE = ("The gradient was not finite {count} times in a row, and nothing was changed by those steps. "
@@ -170,7 +170,7 @@ def preview(step: int, trainable: Trainable, wishes: Wishes) -> Event:
     try:
         with trainable.as_saved():
             return Previewed(step, wishes.preview(step))
-    except (RuntimeError, MemoryError) as error:
+    except FAILURES as error:
         memory.free_cache()
         return Warned(f"The previews of step {step} could not be drawn: {error}")
 

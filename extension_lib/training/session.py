@@ -19,6 +19,7 @@ from ..workspace import Workspace
 from . import class_pictures
 from .alarms import watched
 from .earlier import Kept, put_back
+from .failing import FAILURES
 from .files import RunFiles
 from .loop import train
 from .wishes import Wishes
@@ -137,7 +138,7 @@ class Session:
             return self.newest[0] if self.newest else None
         try:
             return self.host.draw([self.picture(self.first_prompt)])[0]
-        except RuntimeError:
+        except FAILURES:
             return None  # a card without a picture is still a card
 
     def picture(self, prompt: str) -> Picture:

@@ -2,15 +2,14 @@
 
 from collections.abc import Callable, Iterator
 from html import escape
-from pathlib import Path
 from typing import Any
 
 import gradio as gr
 
 from ..data import caption_tools
 from ..data.caption_tools import Change, Edit
-from ..data.captions import write_caption, written_caption
-from ..data.folder import FolderError, pictures_in
+from ..data.captions import caption_file, write_caption, written_caption
+from ..data.folder import FolderError, pictures_in, root_of
 from ..data.pictures import load
 from ..host import Host
 from ..run import Concept, Run
@@ -76,24 +75,32 @@ class CaptionTools:
             return message(str(error))
 
     def applied(self, data: dict) -> list[Any]:
+        """What was written before an error can be undone too."""
+        made: list[Change] = []
         try:
-            made = self.changes(data)
-            caption_tools.apply(made)
-            return [listed(made, "{} changed."), made, *self.pictures.all(self.settled(data))]
+            for change in caption_tools.apply(self.changes(data)):
+                made.append(change)
+            said = listed(made, "{} changed.")
         except Wrong as error:
-            return self.refused(error)
+            said = message(str(error))
+        return [said, made or gr.update(), *self.gallery(data)]
 
     def undone(self, data: dict) -> list[Any]:
-        made = data[self.undoable]
+        left = list(data[self.undoable])
+        said = message(f"{counted(len(left), 'caption')} as before." if left else "There is nothing to undo.", good=bool(left))
         try:
-            caption_tools.undo(made)
-            said = f"{counted(len(made), 'caption')} as before." if made else "There is nothing to undo."
-            return [message(said, good=bool(made)), [], *self.pictures.all(self.settled(data))]
+            for change in caption_tools.undo(data[self.undoable]):
+                left.remove(change)
         except Wrong as error:
-            return self.refused(error)
+            said = message(str(error))
+        return [said, left, *self.gallery(data)]
 
-    def refused(self, error: Exception) -> list[Any]:
-        return [message(str(error)), gr.update(), *[gr.update() for _ in self.pictures.outputs()]]
+    def gallery(self, data: dict) -> list[Any]:
+        """Updates of the pictures above; none while they cannot be shown, as when another concept has no folder yet."""
+        try:
+            return self.pictures.all(self.settled(data))
+        except Wrong:
+            return [gr.update() for _ in self.pictures.outputs()]
 
     def counted(self, data: dict) -> str:
         """Every tag with its number, and how shuffling may show a caption."""
@@ -121,15 +128,15 @@ class CaptionTools:
             if jobs.running():
                 raise FolderError("Something is being trained. Describe pictures when it is done.")
             run = self.settled(data)
-            root = Path(self.current(data, run).folder).expanduser()
+            root = root_of(self.current(data, run))
             chosen = [p for p in pictures_in(root) if data[self.which] == ALL or not written_caption(p)]
             for path, text in zip(chosen, self.host.describe(data[self.how], (load(p) for p in chosen))):
                 if text:  # a describer may find nothing to say
-                    before = written_caption(path)
+                    before, said = caption_file(path), written_caption(path)
                     write_caption(path, text)
-                    made.append(Change(path, before, before or "", text))
+                    made.append(Change(path, before, said or "", text))
                 yield [message(f"{len(made)} of {len(chosen)} described.", good=True), made, *quiet]
-            yield [listed(made, "{} described."), made, *self.pictures.all(run)]
+            yield [listed(made, "{} described."), made, *self.gallery(data)]
         except Wrong as error:
             yield [message(str(error)), made, *quiet]
 

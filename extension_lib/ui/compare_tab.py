@@ -72,13 +72,14 @@ class CompareTab:
         # javascript/darkroom_compare.js writes "workspace/grid/number" of the clicked cell here and presses the button.
         self.cell = gr.Textbox(label="Cell", elem_id="darkroom_cell", elem_classes=["darkroom-hidden"])
         self.choose = gr.Button("choose", elem_id="darkroom_choose", elem_classes=["darkroom-hidden"])
+        self.ready = gr.State(False)  # whether what was learned can be compared
         self.inputs = [self.name, self.prompts, self.weights, self.seeds, self.negative, self.steps, self.cfg, self.size]
         for made in (*self.inputs, self.earlier, self.cell):
             unsaved(made)
 
     def wire(self, space: Any, entering: Any, tabs: Any, learned: list[Any]) -> None:
         """space: the component with the workspace's name; learned: buttons that compare what the last run learned."""
-        shown = [self.progress, self.grid, self.chosen, self.answer, self.earlier]
+        shown = [self.progress, self.grid, self.chosen, self.answer, self.cell, self.earlier]
         for event in (self.refresh.click, entering.click):
             event(self.listed, [space], [self.name, self.earlier], queue=False)
         space.change(self.changed, [space], [self.name, self.earlier], queue=False)
@@ -88,8 +89,8 @@ class CompareTab:
         self.choose.click(self.chose, [self.cell], [self.grid, self.chosen, self.answer], queue=False)
         self.undo.click(self.undone, [self.cell], [self.grid, self.answer], queue=False)
         for button in learned:
-            filled = button.click(self.prepared, [space], [tabs, self.progress, *self.inputs], queue=False)
-            filled.then(self.compared, [space, *self.inputs], shown)
+            filled = button.click(self.prepared, [space], [self.ready, tabs, self.progress, *self.inputs], queue=False)
+            filled.then(self.compared_if, [self.ready, space, *self.inputs], shown)
 
     # ---- what there is
 
@@ -116,15 +117,15 @@ class CompareTab:
     # ---- drawing
 
     def prepared(self, space: str | None) -> list[Any]:
-        """The tab filled in for what the last run learned, and brought to the front."""
+        """Whether it can be compared, and the tab filled in for what the last run learned and brought to the front."""
         front = gr.update(selected=TAB)
         try:
             self.require_free()
             run = self.run_of(space)
             values = [self.name_of(run), *suiting(run)]
         except Wrong as error:
-            return [front, message(str(error)), gr.update(value=None), *[gr.update()] * (len(self.inputs) - 1)]
-        return [front, bar(0.0), gr.update(choices=self.names(), value=values[0]), *values[1:]]
+            return [False, front, message(str(error)), gr.update(value=None), *[gr.update()] * (len(self.inputs) - 1)]
+        return [True, front, bar(0.0), gr.update(choices=self.names(), value=values[0]), *values[1:]]
 
     def require_free(self) -> None:
         """Raises SettingError while something is trained."""
@@ -161,15 +162,21 @@ class CompareTab:
                                "'Checkpoint name' in the X/Y/Z plot.")
         raise SettingError(f"There is no file of {run.output.name} yet. Train it first.")
 
+    def compared_if(self, ready: bool, *asked: Any) -> Iterator[tuple[Any, ...]]:
+        """What prepared() has said against it stays on the page."""
+        yield from self.compared(*asked) if ready else [(gr.update(),) * 6]
+
     def compared(self, space: str | None, name: str | None, prompts: str, weight_text: str, seed_text: str, negative: str,
                  steps: float, cfg: float, size: float) -> Iterator[tuple[Any, ...]]:
-        """Yields the progress line, the grid, the chosen cell, the answer and the list of grids."""
+        """Yields the progress line, the grid, the chosen picture, the answer, the chosen cell and the list of grids."""
         same = gr.update()
         if not name:
-            yield message("Choose a file to compare first."), same, same, same, same
+            yield message("Choose a file to compare first."), *[same] * 5
             return
         cancelled = self.cancelled = threading.Event()
         try:
+            if space:
+                workspace.opened(self.host.folders.workspaces, space)  # another page may have deleted it
             run = self.drawn_as(space)
             picture = Picture("", negative=negative, steps=int(steps), cfg=cfg, width=int(size), height=int(size),
                               sampler=run.previews.sampler, clip_skip=run.data.clip_skip)
@@ -178,11 +185,11 @@ class CompareTab:
                         picture)
             root, share, grid = self.root(space), 0.0, None
             for share, grid in kept.drawing(plan, self.host, root, cancelled.is_set):
-                yield drawing_line(share), grid_view.table(grid), "", "", same
+                yield drawing_line(share), grid_view.table(grid), "", "", "", same
             said = DONE if share == 1 else "Stopped. What was drawn is kept."
-            yield message(said, good=True), same, same, same, gr.update(choices=kept.listed(root), value=None)
+            yield message(said, good=True), *[same] * 4, gr.update(choices=kept.listed(root), value=None)
         except Wrong as error:
-            yield message(str(error)), same, same, same, same
+            yield message(str(error)), *[same] * 5
 
     def series(self, label: str) -> Series:
         """Raises NoGrid."""
@@ -197,13 +204,14 @@ class CompareTab:
 
     # ---- looking and choosing
 
-    def shown_again(self, space: str | None, name: str | None) -> tuple[str, str, str, str]:
+    def shown_again(self, space: str | None, name: str | None) -> tuple[str, str, str, str, str]:
         try:
             grid = kept.read(self.root(space) / kept.GRIDS / file_name(name or "", "grid's name"))
+            table = grid_view.table(grid)
+            full = grid_view.chosen(grid, grid.best) if grid.best >= 0 else ""
         except Wrong as error:
-            return message(str(error)), "", "", ""
-        full = grid_view.chosen(grid, grid.best) if grid.best >= 0 else ""
-        return "", grid_view.table(grid), full, ""
+            return message(str(error)), "", "", "", ""
+        return "", table, full, "", f"{self.root(space).name}/{grid.folder.name}/{grid.best}" if full else ""
 
     def at(self, cell: str) -> tuple[Kept, int]:
         """The grid and the number of "workspace/grid/number". Raises NoGrid, NameProblem."""
@@ -217,20 +225,20 @@ class CompareTab:
         try:
             grid, number = self.at(cell)
             grid, made = best.choose(grid, number, self.host.folders)
-            full = grid_view.chosen(grid, number)
+            table, full = grid_view.table(grid), grid_view.chosen(grid, number)
         except Wrong as error:
             return gr.update(), gr.update(), message(str(error))
-        return grid_view.table(grid), full, answer(made)
+        return table, full, answer(made)
 
     def undone(self, cell: str) -> tuple[Any, str]:
         try:
             grid, _ = self.at(cell)
             back = best.put_back(grid, self.host.folders)
-            grid = kept.read(grid.folder)
+            table = grid_view.table(kept.read(grid.folder))
         except Wrong as error:
             return gr.update(), message(str(error))
         said = "The card is as it was before you chose from this grid." if back else "No card was changed from this grid."
-        return grid_view.table(grid), message(said, good=True)
+        return table, message(said, good=True)
 
 
 TAB = "compare"  # the tab's id

@@ -34,7 +34,6 @@ class ModelTab:
         for made in (self.workspace, self.picked, self.new_name, self.base, self.trash, self.name, self.checkpoint, self.purpose,
                      self.method):
             unsaved(made)
-        self.refresh_workspaces.click(lambda: gr.update(choices=self.names()), None, [self.workspace], queue=False)
         self.practice.click(self.installed, None, [self.answer, self.checkpoint], queue=False)
         self.refresh_checkpoints.click(self.refreshed, None, [self.checkpoint, self.base], queue=False)
 

@@ -61,5 +61,5 @@ def arithmetic(run: Run) -> str:
     """Of a run whose pictures may not be there yet: then nothing is said."""
     try:
         return total(overview(run))
-    except FolderError:
+    except (FolderError, OSError):
         return ""

@@ -98,17 +98,28 @@ class Page:
                  model.about, model.base, self.concepts.found, *self.concepts.pictures.outputs()]
         model.create.click(self.create, [model.name, model.checkpoint, model.purpose, model.method],
                            [model.answer, model.name, *shown], queue=False)
-        self.entering.click(self.enter, None, shown, queue=False)
+        self.entering.click(self.enter, None, [*shown, model.trash, self.train.presets.choice], queue=False)
         model.workspace.input(self.choose, [model.workspace], shown, queue=False)
+        model.refresh_workspaces.click(self.list_anew, [model.workspace], shown, queue=False)
         WorkspaceEvents(self, shown)
         SettingsEvents(self, shown)
 
     def enter(self) -> dict[Any, Any]:
-        """A page that was just opened shows the newest workspace as it was left."""
-        return self.put_in_front(self.model.newest())
+        """A page that was just opened shows the newest workspace as it was left, and lists what there is by now."""
+        presets = self.train.presets
+        return {**self.put_in_front(self.model.newest()), self.model.trash: gr.update(choices=self.model.thrown_away()),
+                presets.choice: gr.update(choices=presets.titles())}
 
     def put_in_front(self, name: str | None) -> dict[Any, Any]:
-        return {**self.choose(name), self.model.workspace: gr.update(choices=self.model.names(), value=name)}
+        """Shows a workspace; the newest in place of one that another page has taken away meanwhile."""
+        names = self.model.names()
+        name = name if name in names else next(iter(names), None)
+        return {**self.choose(name), self.model.workspace: gr.update(choices=names, value=name)}
+
+    def list_anew(self, name: str | None) -> dict[Any, Any]:
+        """What is written on the page stays, unless its workspace is gone."""
+        names = self.model.names()
+        return {self.model.workspace: gr.update(choices=names)} if name in names else self.put_in_front(name)
 
     def create(self, name: str, checkpoint: str, purpose: str, method: str) -> dict[Any, Any]:
         made, answer = self.model.created(name, checkpoint, purpose, method)
@@ -119,11 +130,16 @@ class Page:
     def choose(self, name: str | None) -> dict[Any, Any]:
         about = self.model.shows(name)
         try:
-            pictures, space = self.concepts.pictures, self.space_of(name)
-            shown = self.shows(space.run(), beginning(space, self.host))
-            return {**about, **shown, self.concepts.found: "", **dict(zip(pictures.outputs(), pictures.none()))}
+            space = self.space_of(name)
+            start = run = space.run()
         except Wrong:
             return about
+        try:
+            start = beginning(space, self.host)
+        except Wrong as error:  # of the checkpoint's preset; its settings are shown all the same
+            about[self.model.about] += live.message(str(error))
+        pictures = self.concepts.pictures
+        return {**about, **self.shows(run, start), self.concepts.found: "", **dict(zip(pictures.outputs(), pictures.none()))}
 
     # ---- Concepts
 

@@ -7,6 +7,7 @@ from PIL import Image
 
 from extension_lib.data.caption_tools import Edit, apply, changes, edited, shuffles, tags, undo
 from extension_lib.data.captions import write_caption, written_caption
+from extension_lib.data.folder import FolderError
 from extension_lib.run import Concept
 
 
@@ -53,10 +54,30 @@ def test_only_captions_that_change_are_written_and_undo_brings_everything_back(c
     assert [(c.path.name, c.says) for c in made] == [("a.png", "1girl, ice, smile")]
     assert files(concept) == before, "nothing is written until it is applied"
     made = changes(concept, Edit(before="a photo of"))
-    apply(made)
+    assert list(apply(made)) == made
     assert files(concept)["c.txt"].strip() == "a photo of zwx ghost", "without a file the folder's name is the caption"
-    undo(made)
-    assert {name: text.strip() for name, text in files(concept).items()} == before
+    assert list(undo(made)) == made and files(concept) == before
+
+
+@pytest.mark.parametrize("held, said", [
+    ("a zwx ghost".encode("utf-16"), "a zwx ghost"), ("café".encode("cp1252"), "café"), ("\ufeffa ghost\n".encode(), "a ghost")])
+def test_captions_of_older_programs_are_read_and_undo_leaves_their_bytes(concept, held, said):
+    path = Path(concept.folder) / "10_zwx ghost" / "a.txt"
+    path.write_bytes(held)
+    made = changes(concept, Edit(before="a photo of"))
+    assert made[0].said == said
+    list(apply(made))
+    assert written_caption(path) == f"a photo of {said}"
+    list(undo(made))
+    assert path.read_bytes() == held
+
+
+@pytest.mark.parametrize("folder", ["", "gone", "x" * 300])
+def test_without_a_folder_no_caption_is_touched(tmp_path, monkeypatch, folder):
+    Image.new("RGB", (64, 64)).save(tmp_path / "mine.png")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(FolderError):
+        changes(Concept(folder), Edit(before="zwx"))
 
 
 def test_tags_are_counted_once_in_a_caption():

@@ -1,0 +1,19 @@
+"""Computing in mixed precision, which torch knows on some devices only."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import torch
+
+
+def known(device: torch.device) -> bool:
+    """Older versions of torch refuse to build an autocast for Apple's chips and others, even one that is off."""
+    try:
+        torch.autocast(device.type, enabled=False)
+    except RuntimeError:
+        return False
+    return True
+
+
+def uncast(device: torch.device) -> AbstractContextManager:
+    """Within, everything is computed in the precision that it has."""
+    return torch.autocast(device.type, enabled=False) if known(device) else nullcontext()
