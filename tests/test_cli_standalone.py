@@ -1,6 +1,9 @@
 """The command line: the same work without a page."""
 
 import json
+import os
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
@@ -131,3 +134,16 @@ def test_check_says_what_would_be_trained_and_what_is_wrong(home, capsys):
     (home / "pictures" / "bad.png").write_bytes(b"no picture")
     assert cli.main(["check", str(home / "run.toml"), *at_64]) == 1
     assert "bad.png cannot be read" in capsys.readouterr().out
+
+
+def test_names_that_a_file_s_encoding_lacks_end_no_run(home):
+    (home / "pictures" / "猫.png").write_bytes(b"none")
+    done = subprocess.run([sys.executable, "-m", "extension_lib", "train", str(home / "run.toml"), "--training.steps", "1"],
+                          capture_output=True, cwd=TOYLAND.parent,
+                          env={**os.environ, "PYTHONIOENCODING": "cp1252", "DARKROOM_HOME": str(home / "studio")})
+    assert done.returncode == 0 and b"All 1 steps are done" in done.stdout and b"\\u732b.png" in done.stdout
+
+
+def test_a_sampler_that_is_not_there_is_one_sentence(home, capsys):
+    assert cli.main(["draw", "a ghost", "--sampler", "Foo", "--out", str(home / "a.png")]) == 2
+    assert "There is no sampler 'Foo' here" in capsys.readouterr().err

@@ -337,3 +337,10 @@ def test_the_command_line_prints_toml_that_trains_and_what_was_lost(tmp_path, ca
     (tmp_path / "run.toml").write_text(out, encoding="utf-8")
     assert from_dict(toml.read(tmp_path / "run.toml")).concepts[0].folder == str(folder)
     assert "min_snr_gamma" in err and cli.main(["import", str(tmp_path / "none.json")]) == 2
+
+
+def test_folders_that_our_own_run_names_beside_it_are_found(tmp_path):
+    (tmp_path / "pictures").mkdir()
+    run = from_dict({"output": {"name": "ghost"}, "concepts": [{"folder": "pictures", "class_folder": "elsewhere"}]})
+    _, again = read(tmp_path, "run.toml", toml.dumped(to_dict(run)))
+    assert (again.concepts[0].folder, again.concepts[0].class_folder) == (str(tmp_path / "pictures"), "elsewhere")

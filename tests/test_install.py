@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -105,3 +106,21 @@ def test_a_crash_of_its_own_is_a_sentence_too(install, monkeypatch):
     monkeypatch.setattr(install, "provide", lambda *_: 1 / 0)
     assert install.main() == 1
     assert "could not be set up" in install.PROBLEM.read_text(encoding="utf-8") and not install.STAMP.exists()
+
+
+def test_a_package_that_is_gone_is_added_anew(install, monkeypatch):
+    """A virtual environment made anew beside an extension that stayed."""
+    assert install.main() == 0 and install.is_fresh()
+    monkeypatch.setattr(install, "version", lambda package: "" if package == "lycoris-lora" else "1")
+    assert not install.is_fresh()
+
+
+def test_pip_is_held_to_the_version_that_python_imports(install, monkeypatch):
+    """Not to one further down the path, nor to what pip could not delete."""
+    def found(name, number, folder):
+        return SimpleNamespace(metadata={"Name": name}, version=number, _path=Path(folder))
+
+    listed = [found("Some_Thing", "2.0", "a/some_thing-2.0.dist-info"), found("some-thing", "1.0", "b/some_thing-1.0.dist-info"),
+              found("numpy", "1.0", "a/~umpy-1.0.dist-info"), found("numpy", "2.0", "a/numpy-2.0.dist-info")]
+    monkeypatch.setattr(install.metadata, "distributions", lambda: listed)
+    assert install.constraints() == "numpy==2.0\nsome-thing==2.0\n"

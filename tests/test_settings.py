@@ -1,5 +1,6 @@
 """Settings: described once, checked at the border."""
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import pytest
@@ -29,6 +30,7 @@ def test_loose_values_become_the_option_s_kind(given, expected):
 @pytest.mark.parametrize("given, said", [
     ({"count": 0}, "s.count is 0, but must be at least 1"), ({"count": 10}, "at most 9"), ({"count": 1.5}, "whole number"),
     ({"rate": "fast"}, "s.rate is 'fast', but must be a number"), ({"rate": "nan"}, "finite"), ({"on": "maybe"}, "true or false"),
+    ({"rate": 10**400}, "must be a number"), ({"lines": 5}, "must be lines of text"),
     ({"way": "c"}, "one of a, b"), ({"speed": 1}, "s.speed is not a setting")])
 def test_a_value_that_cannot_be_is_named_in_the_message(given, said):
     with pytest.raises(SettingError, match=said):
@@ -84,3 +86,22 @@ def test_a_run_that_cannot_start_says_what_is_missing(changes, said):
 
 def test_a_folder_may_stand_in_the_quotes_in_which_windows_copies_it():
     assert from_dict({"concepts": [{"folder": '"C:\\my pictures"'}]}).concepts[0].folder == "C:\\my pictures"
+
+
+def test_a_method_whose_name_is_none_is_named():
+    with pytest.raises(SettingError, match="method.name is"):
+        from_dict({"method": {"name": ["lora"]}})
+
+
+@pytest.mark.parametrize("word", ["ghost (v2)", "[ghost]"])
+def test_a_word_that_would_weigh_in_a_prompt_is_refused(word):
+    with pytest.raises(SettingError, match="weigh words"):
+        words_of(from_dict({"output": {"name": word}, "concepts": [{}]}))
+
+
+@pytest.mark.parametrize("name, dora, allowed", [("loha", True, False), ("loha", False, True), ("lora", True, True)])
+def test_dora_is_refused_in_a_precision_in_which_the_webui_loses_it(name, dora, allowed):
+    run = from_dict({"output": {"name": "a"}, "base": {"checkpoint": "b"}, "concepts": [{"folder": "c"}],
+                     "method": {"name": name, "dora": dora}, "saving": {"precision": "fp16"}})
+    with nullcontext() if allowed else pytest.raises(SettingError, match="only in fp32"):
+        require_startable(run)

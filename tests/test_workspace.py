@@ -1,5 +1,9 @@
 """Workspaces: created, renamed, duplicated, thrown away; nothing is overwritten."""
 
+import os
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from extension_lib import disk, rearrange, workspace
@@ -84,3 +88,48 @@ def test_a_folder_that_cannot_be_moved_is_named(ghost, tmp_path, monkeypatch):
     monkeypatch.setattr(type(ghost.folder), "rename", held)
     with pytest.raises(WorkspaceError, match="Access is denied. Close what has a file of it open"):
         rearrange.discard(ghost)
+
+
+def dropped(space):
+    """The workspace with a picture that was dropped on its page."""
+    folder = space.folder / "pictures"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(b"a picture")
+    space.keep(space.run().with_values({"concepts": [{"folder": str(folder), "class_folder": "/elsewhere"}]}))
+    return space
+
+
+def test_dropped_pictures_follow_their_workspace_wherever_it_goes(ghost, tmp_path):
+    renamed = rearrange.rename(dropped(ghost), "spirit")
+    assert renamed.run().concepts[0].folder == str(renamed.folder / "pictures")
+    copied = shutil.copytree(renamed.folder, tmp_path / "another machine" / "spirit")
+    assert workspace.Workspace(copied).run().concepts[0].folder == str(copied / "pictures")
+    assert renamed.run().concepts[0].class_folder == "/elsewhere"
+
+
+def test_a_duplicate_has_its_own_copy_of_dropped_pictures(ghost):
+    twin = rearrange.duplicate(dropped(ghost), "twin")
+    rearrange.discard(ghost)
+    assert twin.run().concepts[0].folder == str(twin.folder / "pictures")
+    assert (twin.folder / "pictures" / "a.png").read_bytes() == b"a picture"
+
+
+def test_two_writers_of_one_file_leave_one_of_both_whole(tmp_path):
+    path, texts = tmp_path / "run.toml", ("a" * 100_000, "b" * 90_000)
+
+    def write(text):
+        for _ in range(50):
+            disk.write_text(path, text)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(write, texts))
+    assert path.read_text(encoding="utf-8") in texts and [p.name for p in tmp_path.iterdir()] == ["run.toml"]
+
+
+def test_what_a_killed_program_left_half_written_is_taken_away_later(tmp_path):
+    left, fresh = tmp_path / "a.toml.12345678.part", tmp_path / "a.toml.87654321.part"
+    for path in (left, fresh):
+        path.write_bytes(b"half")
+    os.utime(left, (0, 0))
+    disk.write_text(tmp_path / "a.toml", "whole")
+    assert not left.exists() and fresh.exists(), "someone may be writing the fresh one"

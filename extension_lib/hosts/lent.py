@@ -1,6 +1,6 @@
 """What is put back when a model is given back, and the check that it was."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +25,7 @@ def frozen(*modules: nn.Module) -> Iterator[None]:
 
     Raises HostError on leaving when a weight is no longer the same object or bit for bit the same.
     """
-    parameters = [ParameterState(p, p.requires_grad, p.dtype, p.device) for m in modules for p in m.parameters()]
+    parameters = states(modules)
     modes = [(m, m.training) for root in modules for m in root.modules()]
     forwards = {id(m): m.__dict__.get("forward") for m, _ in modes}
     before = checksum(parameters)
@@ -46,6 +46,10 @@ def frozen(*modules: nn.Module) -> Iterator[None]:
             restore_forward(module, forwards[id(module)])
         if any(now not in (was, UNKNOWN) for now, was in zip(checksum(parameters), before)):
             raise HostError("The model's weights changed while it was lent. Reload the checkpoint before you go on.")
+
+
+def states(modules: Iterable[nn.Module]) -> list[ParameterState]:
+    return [ParameterState(p, p.requires_grad, p.dtype, p.device) for m in modules for p in m.parameters()]
 
 
 def restore_forward(module: Any, forward: Any) -> None:

@@ -82,3 +82,11 @@ def test_weights_are_read_as_people_write_them(text, found):
 def test_what_cannot_be_a_weight_or_a_seed_is_named(read, text, said):
     with pytest.raises(ValueError, match=said):
         read(text)
+
+
+def test_a_checkpoint_whose_title_gains_its_hash_meanwhile_is_the_same():
+    class Hashing(Painter):
+        def current(self):
+            return Checkpoint(f"toyland [{self.calls:010x}]", Path("toyland"))
+
+    assert list(drawn(PLAN, Hashing()))[-1][0] == 1

@@ -42,3 +42,16 @@ def test_a_concept_keeps_its_folder_in_the_workspace_and_a_new_one_gets_its_own(
     (tmp_path / "pictures").mkdir()
     assert folder_for(tmp_path, str(tmp_path / "pictures")) == tmp_path / "pictures"
     assert folder_for(tmp_path, "") == folder_for(tmp_path, "/my/own") == tmp_path / "pictures-2"
+
+
+def test_pictures_of_one_name_from_two_folders_are_both_kept(tmp_path):
+    files = []
+    for colour in ("red", "blue"):
+        folder = tmp_path / colour
+        folder.mkdir()
+        Image.new("RGB", (8, 8), colour).save(folder / "1.png")
+        (folder / "1.TXT").write_text(colour, encoding="utf-8")
+        files += [folder / "1.png", folder / "1.TXT"]
+    taken = take_in(files, tmp_path / "p")
+    assert [p.name for p in taken.pictures] == ["1.png", "1-2.png"]
+    assert [(tmp_path / "p" / f"{stem}.txt").read_text(encoding="utf-8") for stem in ("1", "1-2")] == ["red", "blue"]

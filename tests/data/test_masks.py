@@ -8,6 +8,7 @@ from PIL import Image
 from extension_lib.data.batches import Batches
 from extension_lib.data.folder import find_all
 from extension_lib.data.masks import mask_of
+from extension_lib.events import Warned
 
 
 @pytest.fixture
@@ -53,3 +54,12 @@ def test_without_the_setting_there_are_none(model, folder):
     batches = Batches(run, model, list(find_all(run)[0].items), text_trained=True)
     list(batches.prepare())
     assert batches.at(0).masks is None
+
+
+@pytest.mark.parametrize("crop", ["center", "random"])
+def test_a_mask_that_cannot_be_read_leaves_its_picture_out_before_the_first_step(model, folder, crop):
+    (folder / "a-mask.png").write_bytes((folder / "a-mask.png").read_bytes()[:60])
+    run = small_run(folder, data={"masked": True, "crop": crop})
+    batches = Batches(run, model, list(find_all(run)[0].items), text_trained=True)
+    told = [event.message for event in batches.prepare() if isinstance(event, Warned)]
+    assert len(told) == 1 and "a.png" in told[0] and [i.path.name for i in batches.items] == ["b.png", "c.png"]

@@ -1,5 +1,7 @@
 """Pictures of any size and mode become upright RGB."""
 
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -56,3 +58,12 @@ def test_a_large_photograph_is_read_smaller_where_that_is_enough(tmp_path):
     small = load(tmp_path / "a.jpg", 300)
     assert small.size == (400, 300) and load(tmp_path / "a.jpg").size == (1600, 1200)
     assert load(tmp_path / "a.jpg", 2000).size == (1600, 1200)
+
+
+@pytest.mark.parametrize("tag", [struct.pack(">HHI4s", 0x011A, 2, 3, b"72"), struct.pack(">HHIhxx", 0x0128, 8, 1, -1)])
+def test_a_photo_with_an_odd_tag_is_still_turned_upright(tmp_path, tag):
+    """A resolution that is text, or negative: Pillow reads it, and cannot write it."""
+    turned = struct.pack(">HHIHxx", 0x0112, 3, 1, 6)
+    exif = b"Exif\0\0MM\0*" + struct.pack(">IH", 8, 2) + turned + tag + b"\0" * 4
+    path = save(tmp_path / "a.jpg", Image.new("RGB", (40, 20)), exif=exif)
+    assert load(path).size == size(path) == (20, 40)

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from extension_lib.export import card, check, lora
 from extension_lib.hosts import merging
 from extension_lib.keyed import keyed
+from extension_lib.run import from_dict
 
 
 @pytest.fixture
@@ -145,3 +146,17 @@ def test_a_layer_that_learned_nothing_is_not_called_broken(model, pictures, tmp_
     lines = check.differences(own_deltas(path, model), trainable.deltas(), "fp16")
     trainable.detach()
     assert lines == []
+
+
+@pytest.mark.parametrize("sections, words, called", [
+    ({"concepts": [{"instance_prompt": "a photo of [name], [filewords]", "word": "zwx"}]}, (), "a photo of zwx"),
+    ({"concepts": [{"instance_prompt": "a photo of [name]"}]}, (), "a photo of ghost"),
+    ({"concepts": [{}], "data": {"template": "object"}}, ("zwx",), "zwx"),
+    ({"concepts": [{"instance_prompt": "a photo of [name]"}], "data": {"template": "object"}}, (), ""),
+    ({"concepts": [{"instance_prompt": "a thing"}, {}]}, ("zwx", "qvk"), "zwx, a thing, qvk")])
+def test_a_card_says_what_was_learned_to_be_called(sections, words, called):
+    assert about(from_dict(sections), name="ghost", words=words).trigger == called
+
+
+def test_a_host_in_half_precision_is_held_to_half_precision():
+    assert [check.coarser(*pair) for pair in (("fp32", "fp16"), ("bf16", "fp16"), ("fp32", "fp32"))] == ["fp16", "bf16", "fp32"]

@@ -7,6 +7,8 @@ from safetensors.torch import save_file
 
 from extension_lib.host import HostError
 from extension_lib.hosts.detect import require_sd1
+from extension_lib.hosts.sampling import scheduler_of
+from extension_lib.hosts.standalone import predicts_velocity
 from extension_lib.hosts.tags import Tag, split
 
 FIRST = "model.diffusion_model.input_blocks.0.0.weight"
@@ -45,3 +47,16 @@ def test_a_missing_or_broken_file_is_named(tmp_path):
     ("<lyco:x:te=0.1:unet=0.9>", "", [Tag("lora", "x", 0.1, 0.9)]), ("<lora:鬼 魂:1>", "", [Tag("lora", "鬼 魂", 1.0, 1.0)])])
 def test_tags_are_read_as_the_webui_reads_them(prompt, text, tags):
     assert split(prompt) == (text, tags)
+
+
+@pytest.mark.parametrize("text, velocity", [
+    ('model:\n  params:\n    parameterization: "v"\n', True), ("    parameterization: v # as 2.1", True),
+    ('    parameterization: "eps"', False), ("    vae: v", False)])
+def test_what_a_checkpoint_predicts_is_read_from_the_yaml_beside_it(tmp_path, text, velocity):
+    (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
+    assert predicts_velocity(tmp_path / "a.yaml") is velocity and not predicts_velocity(tmp_path / "none.yaml")
+
+
+def test_a_sampler_that_is_not_there_is_named():
+    with pytest.raises(HostError, match="no sampler 'DPM' here. Choose one of Euler"):
+        scheduler_of("DPM", torch.linspace(0.001, 0.02, 10), "eps")

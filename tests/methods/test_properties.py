@@ -7,6 +7,7 @@ from helpers import trained
 
 from extension_lib import methods
 from extension_lib.methods.base import NewWord
+from extension_lib.methods.layer import hang
 from extension_lib.model import Condition
 from extension_lib.run import words_of
 from extension_lib.settings import SettingError
@@ -35,6 +36,46 @@ def name(request):
 
 def test_every_method_is_looked_at():
     assert {way.partition(",")[0] for way in WAYS} == set(NAMES)
+
+
+def test_a_host_may_exchange_the_forward_of_a_class_while_something_hangs_on_its_layers():
+    """As the WebUI's Lora extension does when its page is reloaded in mid-training."""
+    class Own(torch.nn.Linear):
+        pass
+
+    layer = Own(2, 2)
+    unhang = hang(layer, lambda x, y: y + 1)
+    Own.forward = lambda self, x: x * 10
+    assert torch.equal(layer(torch.ones(1, 2)), torch.full((1, 2), 11.0))
+    unhang()
+    assert torch.equal(layer(torch.ones(1, 2)), torch.full((1, 2), 10.0))
+
+
+def test_a_hypernetwork_with_layer_norm_begins_and_stays_quiet(model):
+    """A norm behind the last layer brings whatever comes out to full length."""
+    run = methods.found()["hypernetwork"](rate=1e-5, layer_norm=True)
+    trainable = run.attach(model, 0)
+    network = trainable.networks[min(trainable.networks)]
+    trainable.detach()
+    x = torch.randn(4, network.linear[0].in_features)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=1e-5)
+    for _ in range(20):
+        optimizer.zero_grad()
+        (network(x) - torch.randn(x.shape)).square().mean().backward()
+        optimizer.step()
+    assert 0 < (network(x) - x).norm() < 1e-2 * x.norm()
+
+
+def test_dropout_is_felt_also_with_dora(model):
+    method = methods.found()["lora"](dropout=0.9, dora=True)
+    trainable = method.attach(model, 0)
+    layer, module = next((one.module, trainable.modules[one.key]) for one in model.layers() if one.part == "te1")
+    with torch.no_grad():
+        module.lora_up.weight.normal_()
+    x = torch.randn(3, layer.in_features)
+    once, again = (method.added(module, layer, x, layer(x)) for _ in range(2))
+    trainable.detach()
+    assert not torch.equal(once, again)
 
 
 def test_freshly_attached_it_changes_nothing(model, name):

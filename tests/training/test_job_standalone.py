@@ -243,9 +243,9 @@ def test_at_weight_0_the_picture_is_the_base_s_bit_for_bit(host, pictures):
 
 
 def test_the_model_is_given_back_bit_identical_also_after_an_error(host, pictures, monkeypatch):
-    from extension_lib.hosts.lent import checksum
+    from extension_lib.hosts.lent import checksum, states
 
-    parts = (host.ready.view.unet, host.ready.view.text_model, host.ready.view.vae)
+    parts = states((host.ready.view.unet, host.ready.view.text_model, host.ready.view.vae))
     before = checksum(parts)
     finished(host, small_run(pictures), "one")
     monkeypatch.setattr(host.ready.view, "noise", lambda *_: 1 / 0)
@@ -420,3 +420,15 @@ def test_the_ended_event_comes_when_the_model_is_free(host, pictures):
     job, _ = finished(host, small_run(pictures))
     assert isinstance(job.history[-1], Ended) and host.lent is None
     assert json.loads((host.folders.lora / "ghost.json").read_text(encoding="utf-8"))["sd version"] == "SD1"
+
+
+def test_a_workspace_whose_facts_cannot_be_read_is_refused_at_the_start_and_costs_no_file_later(host, pictures):
+    run = small_run(pictures)
+    space = workspace.create(host.folders.workspaces, "ghost", run)
+    about = space.folder / workspace.ABOUT
+    about.write_text("lifetime = 0 0", encoding="utf-8")
+    with pytest.raises(ValueError, match="workspace.toml"):
+        decided(run, host, space)
+    job = jobs.start(run, host, space, chosen(host, "toyland"))
+    assert job.wait(120) and [e for e in job.history if isinstance(e, Saved)]
+    assert any("workspace.toml" in e.message for e in job.history if isinstance(e, Warned)) and space.state.exists()

@@ -75,13 +75,22 @@ def test_running_out_of_memory_saves_the_last_step_and_says_what_to_change(model
     assert "step 4" in ended.why and "GiB" in ended.why and "batch size from 2 to 1" in ended.why
 
 
-def test_another_error_is_not_taken_for_memory(model, pictures, monkeypatch):
-    run = small_run(pictures)
+@pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), TypeError("'NoneType' object is not callable")])
+def test_another_error_is_not_taken_for_memory_and_ends_the_run_with_what_was_learned(model, pictures, monkeypatch, error):
+    run, files = small_run(pictures), NoFiles()
     trainable, batches = prepared(model, run)
-    monkeypatch.setattr(model, "predict", lambda *_: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
-        list(train(run, model, trainable, batches, NoFiles()))
+    predict, calls = model.predict, []
+
+    def fails(*given):
+        calls.append(given)
+        if len(calls) == 3:
+            raise error
+        return predict(*given)
+
+    monkeypatch.setattr(model, "predict", fails)
+    *_, ended = train(run, model, trainable, batches, files)
     trainable.detach()
+    assert ended.failed and ended.step == 2 and str(error) in ended.why and "memory" not in ended.why and files.saved == [(2, True)]
 
 
 def test_a_loss_that_stays_infinite_ends_the_run_and_spoils_nothing(model, pictures, monkeypatch):
@@ -166,3 +175,15 @@ def test_a_penalty_keeps_the_class_prompt_s_answer_nearer_to_what_it_was(model, 
         moved.append((answer() - before).norm().item())
         trainable.detach()
     assert moved[1] < 0.7 * moved[0]
+
+
+@pytest.mark.parametrize("error", [TypeError("no forward"), AssertionError("changing settings is disabled"), KeyError("DPM")])
+def test_a_preview_that_fails_in_any_way_is_a_warning_and_the_run_goes_on(model, pictures, error):
+    def fails(step):
+        raise error
+
+    run = small_run(pictures, previews={"preview_every": 2})
+    events, trainable = trained(model, run, Wishes(preview=fails))
+    trainable.detach()
+    assert not events[-1].failed and events[-1].step == 4
+    assert [e for e in events if isinstance(e, Warned) and "previews of step 2" in e.message]

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from shown import Shown
 
-from extension_lib import workspace
+from extension_lib import rearrange, workspace
 from extension_lib.presets import defaults
 from extension_lib.ui.compare_tab import CompareTab
 
@@ -25,6 +25,7 @@ def tab(tmp_path):
     host = Drawing(tmp_path)
     host.folders.lora.mkdir()
     (host.folders.lora / "ghost.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    workspace.create(host.folders.workspaces, "ghost", defaults("lora"))
     with gr.Blocks():
         return CompareTab(host)
 
@@ -36,7 +37,7 @@ def test_a_grid_is_drawn_to_its_end_and_listed(tab):
 
 def test_a_grid_is_drawn_with_the_sampler_and_clip_skip_of_its_workspace(tab):
     run = defaults("lora").with_values({"previews": {"sampler": "DPM++ 2M"}, "data": {"clip_skip": 2}})
-    workspace.create(tab.host.folders.workspaces, "ghost", run)
+    workspace.opened(tab.host.folders.workspaces, "ghost").keep(run)
     for space, how in (("ghost", ("DPM++ 2M", 2)), (None, ("Euler", 1))):
         list(tab.compared(space, *ASKED))
         assert {(p.sampler, p.clip_skip) for p in tab.host.drawn} == {how}
@@ -66,9 +67,39 @@ def test_what_cannot_be_compared_is_said(tab, place, value, said):
 
 def test_the_file_that_a_workspace_left_is_chosen_with_it(tab):
     run = defaults("lora").with_values({"output": {"name": "ghost"}, "base": {"checkpoint": "tiny"}})
-    workspace.create(tab.host.folders.workspaces, "ghost", run)
+    workspace.opened(tab.host.folders.workspaces, "ghost").keep(run)
     names, _ = tab.changed("ghost")
     assert names["value"] == "ghost"
     (tab.host.folders.lora / "ghost.safetensors").unlink()
     names, _ = tab.changed("ghost")
     assert "value" not in names
+
+
+def test_a_card_is_put_back_for_the_grid_that_is_shown(tab):
+    """A grid that is looked at again brings its chosen picture along; one without has none."""
+    *_, last = tab.compared("ghost", *ASKED)
+    name = last[-1]["choices"][0]
+    assert tab.shown_again("ghost", name)[-1] == ""
+    tab.chose(f"ghost/{name}/1")
+    assert tab.shown_again("ghost", name)[-1] == f"ghost/{name}/1"
+
+
+def test_a_grid_whose_pictures_are_gone_is_named(tab):
+    *_, last = tab.compared("ghost", *ASKED)
+    name = last[-1]["choices"][0]
+    grid = tab.root("ghost") / "grids" / name
+    (grid / "0000.png").unlink()
+    assert "0000.png" in tab.shown_again("ghost", name)[0]
+
+
+def test_a_workspace_deleted_meanwhile_is_not_made_again_by_a_grid(tab):
+    rearrange.discard(workspace.opened(tab.host.folders.workspaces, "ghost"))
+    (said, *_), = tab.compared("ghost", *ASKED)
+    assert "There is no workspace ghost" in said and not tab.root("ghost").exists()
+
+
+def test_why_nothing_can_be_compared_stays_on_the_page(tab):
+    (tab.host.folders.lora / "ghost.safetensors").unlink()
+    ready, _, said, *_ = tab.prepared("ghost")
+    assert not ready and "There is no file" in said
+    assert list(tab.compared_if(ready, "ghost", *ASKED)) == [(gr.update(),) * 6]

@@ -179,3 +179,12 @@ def test_the_pictures_of_a_workspace_are_there_before_they_are_checked(page, fol
     assert len(gallery) == len(paths) > 0
     untouched = page.glance({**said(page, folder), shown.paths: paths})
     assert untouched == page.glance(said(page)) == [gr.update() for _ in shown.outputs()]
+
+
+def test_captions_changed_beside_a_concept_without_a_folder_can_be_undone(page, folder):
+    tools = page.concepts.tools
+    two = {page.concepts.all: [{}, {"folder": ""}], tools.before: "zwx ghost,"}
+    answer, made, *_ = tools.applied(said(page, folder, also=two))
+    assert "changed" in answer and made
+    answer, left, *_ = tools.undone(said(page, folder, also={**two, tools.undoable: made}))
+    assert "as before" in answer and left == []

@@ -14,6 +14,7 @@ from extension_lib import presets, workspace
 from extension_lib.host import Checkpoint
 from extension_lib.practice import BASE
 from extension_lib.run import from_dict, to_dict
+from extension_lib.settings import SettingError
 from extension_lib.ui.marks import gone_back, starts
 from extension_lib.ui.page import Page
 from extension_lib.ui.settings_events import SettingsEvents
@@ -197,3 +198,33 @@ def test_another_method_keeps_what_is_the_workspace_s_own(page, space):
     updates = page.change_method({**data_of(page, space.run()), page.train.method: "ia3"})
     assert updates[page.train.form.components["previews", "prompts"]]["value"] == "zwx"
     assert changed_in(updates[page.train.marks.starts]) == []
+
+
+def test_a_workspace_is_shown_also_when_its_pictures_or_the_checkpoint_s_preset_cannot_be(page, space, monkeypatch):
+    """Else the page would show another's settings under its name, and the next button would keep them."""
+    space.keep(space.run().with_values({"training": {"steps": 222}, "concepts": [{"folder": "x" * 300}]}))
+    for broken in (False, True):
+        if broken:
+            monkeypatch.setattr("extension_lib.ui.page.beginning", raises)
+        updates = page.choose("ghost")
+        assert updates[page.train.form.components["training", "steps"]]["value"] == 222
+        assert ("no preset" in updates[page.model.about]) is broken
+
+
+def raises(*_):
+    raise SettingError("There is no preset that can be read.")
+
+
+def test_a_workspace_taken_away_by_another_page_is_not_chosen(page, space):
+    assert page.put_in_front("gone")[page.model.workspace]["value"] == "ghost"
+    assert page.list_anew("gone")[page.model.workspace]["value"] == "ghost"
+    assert set(page.list_anew("ghost")) == {page.model.workspace}, "what is written on the page stays"
+
+
+def test_a_page_opened_later_lists_what_was_deleted_and_saved_meanwhile(page, space):
+    page.model.created("other", "plain", "thing", "lora")
+    page.model.discarded("other")
+    presets.save(page.train.presets.folder, "mine", space.run())
+    updates = page.enter()
+    assert updates[page.model.trash]["choices"] == ["other"]
+    assert "My mine" in updates[page.train.presets.choice]["choices"]
