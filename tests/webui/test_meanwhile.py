@@ -65,3 +65,30 @@ def test_a_lora_in_the_previews_of_a_checkpoint_s_training_stays_out_of_it(page,
     checkpoints = webui.data / "models" / "Stable-diffusion"
     assert same(checkpoints / "unseen.safetensors", checkpoints / "previewed.safetensors")
     seen({})
+
+
+def test_a_grid_that_is_asked_for_in_mid_training_waits_for_the_model(page, webui, seen):
+    choose_tab(page, "Compare")
+    page.click("#darkroom_refresh_loras")
+    page.wait_for_timeout(1500)
+    page.locator("#darkroom_compare_name input").click()
+    page.get_by_role("option", name="small", exact=True).or_(page.locator("li", has_text="small")).first.click()
+    for name, value in (("prompts", "a ghost"), ("weights", "0, 1")):
+        fill(page, f"darkroom_compare_{name}", value)
+    for name, value in (("steps", 2), ("size", 64)):
+        page.locator(f"#darkroom_compare_{name} input[type=number]").fill(str(value))
+        page.keyboard.press("Tab")
+    prepare(page, "undisturbed", "lora")
+    begin(page, training_steps=2 * STEPS)
+    wait_for_step(page, 2)
+    choose_tab(page, "Compare")
+    page.locator("button#darkroom_compare").click()
+    page.wait_for_selector("#darkroom_compare_progress >> text=when the model is free")
+    page.wait_for_timeout(5000)  # two pictures take less than a second
+    assert webui.get("/darkroom-test/borrowed")["own"] and page.locator("#darkroom_grid .darkroom-cell").count() == 0
+    choose_tab(page, "Train")
+    assert f"All {2 * STEPS} steps are done" in wait_for_end(page, 300)
+    choose_tab(page, "Compare")
+    page.wait_for_selector("#darkroom_compare_progress >> text=Done", timeout=120_000)
+    assert page.locator("#darkroom_grid .darkroom-cell").count() == 2
+    seen({})
