@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import os
 import struct
 from pathlib import Path
 from typing import BinaryIO
@@ -42,6 +43,8 @@ def write(path: Path, trained: dict[str, Tensor], about: About) -> None:
                 else:
                     file.seek(start + held[one.name]["data_offsets"][0])
                     copy(file, out, one.size)
+            out.flush()
+            os.fsync(out.fileno())  # whole on the disk before it takes the place of an older one
     companions(source, path)
 
 
