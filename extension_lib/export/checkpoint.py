@@ -1,8 +1,8 @@
 """Checkpoint files: the base's own file, streamed, with only what was trained replaced."""
 
 import json
-import shutil
 import os
+import shutil
 import struct
 from pathlib import Path
 from typing import BinaryIO
