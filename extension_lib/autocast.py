@@ -6,14 +6,15 @@ import torch
 
 
 def known(device: torch.device) -> bool:
-    """Older versions of torch refuse to build an autocast for Apple's chips and others, even one that is off."""
-    try:
-        torch.autocast(device.type, enabled=False)
-    except RuntimeError:
-        return False
-    return True
+    return not isinstance(uncast(device), nullcontext)
 
 
 def uncast(device: torch.device) -> AbstractContextManager:
-    """Within, everything is computed in the precision that it has."""
-    return torch.autocast(device.type, enabled=False) if known(device) else nullcontext()
+    """Within, everything is computed in the precision that it has.
+
+    Older versions of torch refuse to build an autocast for Apple's chips and others, even one that is off.
+    """
+    try:
+        return torch.autocast(device.type, enabled=False)
+    except RuntimeError:
+        return nullcontext()

@@ -66,7 +66,8 @@ class Workspace:
         toml.write(self.folder / SETTINGS, to_dict(with_folders(run, self.within)))
 
     def whole(self, folder: str) -> str:
-        return str(self.folder / folder) if is_folder(self.folder / folder) else folder
+        inside = not Path(folder).is_absolute() and is_folder(self.folder / folder)  # others may lie on a slow share
+        return str(self.folder / folder) if inside else folder
 
     def within(self, folder: str) -> str:
         path = Path(folder)
