@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from extension_lib.disk import write_text
-from extension_lib.run import Run, to_dict
+from extension_lib.config.run import Run, to_dict
+from extension_lib.support.disk import write_text
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"

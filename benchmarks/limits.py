@@ -11,9 +11,9 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from extension_lib.disk import write_text
+from extension_lib.config.run import Run
 from extension_lib.hosts.standalone import Standalone
-from extension_lib.run import Run
+from extension_lib.support.disk import write_text
 from toyland.captions import PHRASES
 from toyland.judge import Judge
 from toyland.scene import draw

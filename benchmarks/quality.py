@@ -13,10 +13,10 @@ from typing import Any
 from PIL import Image
 
 from extension_lib import methods
-from extension_lib.disk import write_text
+from extension_lib.config.run import Run
 from extension_lib.events import Stepped
 from extension_lib.hosts.standalone import Standalone
-from extension_lib.run import Run
+from extension_lib.support.disk import write_text
 from toyland.judge import Judge
 from toyland.measure import COUNT, pictures, prompts
 from toyland.subjects import SUBJECTS, Subject

@@ -18,10 +18,10 @@ from typing import Any
 import torch
 from PIL import Image
 
-from extension_lib.disk import write_text
+from extension_lib.config.run import Run
 from extension_lib.host import chosen
 from extension_lib.hosts.standalone import Standalone
-from extension_lib.run import Run
+from extension_lib.support.disk import write_text
 from toyland.captions import PHRASES
 from toyland.judge import Judge
 from toyland.measure import COUNT, fidelity, mean, pictures, prompt_fidelity, prompts

@@ -16,12 +16,12 @@ from typing import Any
 import torch
 
 from extension_lib import methods
-from extension_lib.disk import write_text
-from extension_lib.family import SD1
-from extension_lib.hosts.diffusers_view import DiffusersView
-from extension_lib.hosts.standalone import SD1_CONFIG
+from extension_lib.families.sd1 import SD1
 from extension_lib.methods.adapter import Adapter
 from extension_lib.model import Diffusion, Layer
+from extension_lib.models.diffusers_pipeline import SD1_CONFIG
+from extension_lib.models.diffusers_view import DiffusersView
+from extension_lib.support.disk import write_text
 
 OUT = Path(__file__).resolve().parents[1] / "docs" / "speed.json"
 RANK, PIXELS = 8, 256

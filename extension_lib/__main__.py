@@ -8,14 +8,16 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import imports, toml, workspace
+from . import imports
+from .config.presets import defaults, drawing_run
+from .config.run import FOLDERS, Run, all_sections, from_dict, merged
 from .data.folder import FolderError
-from .disk import NameProblem, SaveError, written_path
 from .host import HostError, Picture, chosen
-from .practice import PracticeError, install
-from .presets import defaults, drawing_run
-from .run import FOLDERS, Run, all_sections, from_dict, merged
 from .settings import SettingError, options
+from .setup.practice import PracticeError, install
+from .support import toml
+from .support.disk import NameProblem, SaveError, written_path
+from .workspaces import workspace
 
 if TYPE_CHECKING:
     from .hosts.standalone import Standalone
@@ -87,8 +89,8 @@ def app(given: argparse.Namespace, rest: list[str]) -> int:
 
 def train(given: argparse.Namespace, rest: list[str]) -> int:
     """Train what a TOML file describes."""
-    from .training import job as jobs
-    from .training.begin import Undecided, decided
+    from .runs import job as jobs
+    from .runs.start import Undecided, decided
 
     here = host()
     run = read_run(given.run, changes(rest), here)
@@ -160,7 +162,7 @@ def open_or_create(here: "Standalone", run: Run) -> workspace.Workspace:
 def follow(job: Any) -> None:
     """Prints what happens until the job has ended; Ctrl-C stops it."""
     from .events import Alarmed, Ended, Saved, Warned
-    from .ui.live import duration
+    from .ui.job_view import duration
 
     told = 0
     while True:

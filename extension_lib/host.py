@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .disk import written_path
 from .events import Event
 from .model import Model
+from .support.disk import written_path
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import torch
 
-from .run import Run
+from .config.run import Run
 
 GIB = 2**30
 

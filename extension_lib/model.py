@@ -4,7 +4,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from .family import Family
+from .families.family import Family
 
 if TYPE_CHECKING:
     import torch

@@ -5,7 +5,8 @@ from typing import Any
 import gradio as gr
 from modules import script_callbacks
 
-from extension_lib.hosts import a1111_axes, webui
+from extension_lib.hosts import webui
+from extension_lib.hosts.a1111 import axes
 from extension_lib.ui import corner
 from extension_lib.ui.page import Page
 
@@ -22,6 +23,6 @@ def routes(blocks: gr.Blocks | None, app: Any) -> None:
         app.router.routes.append(corner.route())
 
 
-script_callbacks.on_before_ui(a1111_axes.add)
+script_callbacks.on_before_ui(axes.add)
 script_callbacks.on_ui_tabs(tabs)
 script_callbacks.on_app_started(routes)

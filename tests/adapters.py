@@ -7,8 +7,8 @@ from eager import EAGER
 
 from extension_lib import methods
 from extension_lib.export.lora import saved_form
-from extension_lib.keyed import keyed
 from extension_lib.methods.adapter import flat
+from extension_lib.support.seeds import keyed
 
 FOLDER = Path(__file__).parent / "golden" / "adapters"
 KEYS = ("lora_unet_down_blocks_0_attentions_0_proj_in", "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k",

@@ -40,7 +40,7 @@ def view():
 @pytest.fixture
 def model(view):
     """The model lent for one test, and checked to be unchanged after it."""
-    from extension_lib.hosts.lent import frozen
+    from extension_lib.models.frozen import frozen
 
     with frozen(view.unet, view.text_model, view.vae):
         yield view
@@ -53,6 +53,21 @@ def pictures(tmp_path):
     from helpers import draw_pictures
 
     return draw_pictures(tmp_path / "pictures")
+
+
+@pytest.fixture
+def host(tmp_path, view):
+    """The standalone host with toyland's base, loaded once for all tests."""
+    import torch
+
+    from extension_lib.host import chosen
+    from extension_lib.hosts.standalone import Loaded, Standalone
+    from toyland.train_base import alphas_cumprod
+
+    made = Standalone(tmp_path / "工作 室")
+    betas = 1 - alphas_cumprod() / torch.cat([torch.ones(1), alphas_cumprod()[:-1]])
+    made.ready = Loaded(chosen(made, "toyland"), view, betas)
+    return made
 
 
 def pytest_sessionfinish(session, exitstatus):

@@ -7,8 +7,8 @@ from random import Random
 
 import torch
 
+from extension_lib.config.run import Run, from_dict, merged, words_of
 from extension_lib.events import Paused
-from extension_lib.run import Run, from_dict, merged, words_of
 from toyland.scene import Figure, Scene, draw
 from toyland.settings import SETTINGS
 
@@ -21,14 +21,16 @@ def load_view():
     """Toyland's base through whichever classes this environment has."""
     cpu = torch.device("cpu")
     try:
-        from extension_lib.hosts.diffusers_view import DiffusersView
-        from extension_lib.hosts.standalone import pipeline_of
+        import diffusers  # noqa: F401
     except ImportError:
         from ldm_model import latent_diffusion
 
-        from extension_lib.hosts.ldm_view import LdmView
+        from extension_lib.models.ldm_view import LdmView
 
         return LdmView(latent_diffusion(), cpu, torch.float32)
+    from extension_lib.models.diffusers_pipeline import pipeline_of
+    from extension_lib.models.diffusers_view import DiffusersView
+
     return DiffusersView(pipeline_of(BASE, torch.float32), cpu, torch.float32)
 
 
@@ -76,9 +78,9 @@ def trained(model, run, wishes=None):
     """Runs the loop; returns its events and the trainable, still attached."""
     from extension_lib.data.batches import Batches
     from extension_lib.data.folder import find_all
+    from extension_lib.runs.session import LEARN_WORDS
+    from extension_lib.training.controls import Wishes
     from extension_lib.training.loop import train
-    from extension_lib.training.session import LEARN_WORDS
-    from extension_lib.training.wishes import Wishes
 
     words = words_of(run) if run.method.product in LEARN_WORDS else ()
     trainable = run.method.attach(model, run.training.seed, words)
@@ -96,8 +98,8 @@ def losses(events):
 
 def about(run, **changes):
     """The facts of a run that a file's header tells."""
-    from extension_lib.export.about import About
-    from extension_lib.family import SD1
+    from extension_lib.export.provenance import About
+    from extension_lib.families.sd1 import SD1
 
     facts = About(run=run, family=SD1, prediction="eps", checkpoint=Path("toyland.safetensors"), checkpoint_hash="ab" * 32,
                   step=4, epoch=1, pictures=5, class_pictures=0, compute="no", per_epoch=3, folders={"pictures": (1, 5)},

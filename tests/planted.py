@@ -6,7 +6,7 @@ from random import Random
 
 from PIL import Image, ImageDraw, ImageEnhance, ImageFilter, ImageOps
 
-from extension_lib.run import Run, from_dict
+from extension_lib.config.run import Run, from_dict
 from toyland.captions import PHRASES
 from toyland.figures import KINDS
 from toyland.pen import Pen

@@ -109,7 +109,7 @@ def test_weights_that_are_none_are_one_sentence(home, capsys):
 
 
 def test_every_setting_is_listed(capsys):
-    from extension_lib.run import all_sections
+    from extension_lib.config.run import all_sections
     from extension_lib.settings import options
 
     assert cli.main(["settings"]) == 0

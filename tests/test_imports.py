@@ -6,10 +6,12 @@ import pytest
 from helpers import draw_pictures
 
 from extension_lib import __main__ as cli
-from extension_lib import imports, presets, toml
+from extension_lib import imports
+from extension_lib.config import presets
+from extension_lib.config.run import from_dict, to_dict
 from extension_lib.data.folder import find_all
-from extension_lib.run import from_dict, to_dict
 from extension_lib.settings import SettingError
+from extension_lib.support import toml
 
 
 def read(folder, name, content):

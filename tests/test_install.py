@@ -10,7 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from extension_lib import installation
+from extension_lib.setup import installation
 
 ROOT = Path(__file__).resolve().parents[1]
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from extension_lib import toml
-from extension_lib.run import all_sections, from_dict, merged, require_startable, to_dict, words_of
+from extension_lib.config.run import all_sections, from_dict, merged, require_startable, to_dict, words_of
 from extension_lib.settings import LINES, SettingError, build, option, options
+from extension_lib.support import toml
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import gradio as gr
 from helpers import ROOT
 
 from extension_lib import methods
-from extension_lib.run import all_sections
+from extension_lib.config.run import all_sections
 from extension_lib.settings import options
 from extension_lib.ui.page import Page
 from extension_lib.ui.train_tab import help_of

@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 from safetensors.torch import save
 
-from extension_lib.disk import write_bytes
-from extension_lib.family import SD1
-from extension_lib.hosts.names import renamed, unet_prefixes, vae_prefixes
+from extension_lib.families.sd1 import SD1
+from extension_lib.models.names import renamed, unet_prefixes, vae_prefixes
+from extension_lib.support.disk import write_bytes
 
 from .stage import WORK
 

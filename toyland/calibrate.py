@@ -7,9 +7,9 @@ from typing import Any
 
 import torch
 
-from extension_lib.disk import write_text
 from extension_lib.host import chosen
 from extension_lib.hosts.standalone import Standalone
+from extension_lib.support.disk import write_text
 
 from .captions import PHRASES, an
 from .judge import Judge

@@ -8,10 +8,10 @@ from pathlib import Path
 from extension_lib.compare.grid import Plan
 from extension_lib.compare.series import found
 from extension_lib.compare.sheet import drawn_whole
-from extension_lib.disk import write_text
 from extension_lib.events import Stepped
 from extension_lib.host import Picture
 from extension_lib.hosts.standalone import Standalone
+from extension_lib.support.disk import write_text
 
 from .judge import Judge
 from .measure import CFG, COUNT, STEPS, Figure, Figures, fidelity, pictures, prompts

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from safetensors.torch import save
 from torch import Tensor
 
-from extension_lib.disk import write_bytes
+from extension_lib.support.disk import write_bytes
 
 from .figures import KINDS
 from .judge import HEADS, WEIGHTS, Network

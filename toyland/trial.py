@@ -4,14 +4,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from extension_lib import methods, workspace
+from extension_lib import methods
+from extension_lib.config.presets import defaults
+from extension_lib.config.run import Run
 from extension_lib.events import Saved, Warned
 from extension_lib.host import chosen
 from extension_lib.hosts.standalone import Standalone
-from extension_lib.presets import defaults
-from extension_lib.run import Run
-from extension_lib.training import job as jobs
-from extension_lib.training.begin import decided
+from extension_lib.runs import job as jobs
+from extension_lib.runs.start import decided
+from extension_lib.workspaces import workspace
 
 from .judge import Judge
 from .measure import COUNT, Figures, measured

@@ -3,10 +3,10 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..disk import copy, write_bytes
 from ..export import card
 from ..host import Folders
-from .kept import Kept, KeptCell, NoGrid
+from ..support.disk import copy, write_bytes
+from .saved_grids import Kept, KeptCell, NoGrid
 from .series import Series, found, replaced_word
 
 BEFORE = "before"  # in the grid's folder: the card's files as they were, to be put back

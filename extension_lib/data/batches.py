@@ -9,10 +9,10 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from ..config.run import Run
 from ..events import Prepared, Warned
-from ..keyed import keyed_random
 from ..model import Condition, Model
-from ..run import Run
+from ..support.seeds import keyed_random
 from .buckets import bucket_of, buckets, fitted
 from .captions import varied
 from .folder import Item

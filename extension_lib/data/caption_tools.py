@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 
-from ..run import Concept
+from ..config.run import Concept
 from .captions import caption_file, parts, put_back, shuffled, write_caption
 from .folder import caption_of, pictures_in, root_of
 

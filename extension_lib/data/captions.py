@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from random import Random
 
-from ..disk import write_bytes, write_text
-from ..keyed import keyed_random
-from ..run import FILEWORDS, Data
+from ..config.run import FILEWORDS, Data
+from ..support.disk import write_bytes, write_text
+from ..support.seeds import keyed_random
 
 NAME = "[name]"
 

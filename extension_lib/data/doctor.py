@@ -9,16 +9,16 @@ from pathlib import Path
 
 import numpy as np
 
+from ..config.run import Concept, Run
 from ..methods.base import LEARN_WORDS
-from ..run import Concept, Run
 from .buckets import bucket_of, buckets, share_kept
 from .captions import FILEWORDS, written_caption
 from .folder import Found, Item, find_all, folder_repeats, pictures_in, root_of
-from .looks import Array, edge_width, perceptual_hash, thumbnail
+from .image_features import Array, edge_width, perceptual_hash, thumbnail
 from .masks import mask_of
 from .pictures import PictureError, load
 from .templates import TEMPLATES
-from .trigger import Tokens, known, shared_words, trigger, words
+from .trigger_word import Tokens, known, shared_words, trigger, words
 
 KINDS = {  # in the order in which they matter
     "unreadable": "Cannot be read", "tiny": "Too small", "blurred": "Blurred", "duplicate": "Nearly the same picture twice",

@@ -4,13 +4,13 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..disk import is_folder, written_path
-from ..run import Concept, Run
+from ..config.run import Concept, Run
+from ..support.disk import is_folder, written_path
 from . import captions
 from .masks import is_mask
 from .pictures import EXTENSIONS, PictureError, size
 from .templates import TEMPLATES
-from .trigger import shared_words, trigger
+from .trigger_word import shared_words, trigger
 
 REPEATS = re.compile(r"(\d+)_(.+)")
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..keyed import seed_of
+from ..support.seeds import seed_of
 from .folder import Item
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
 
-from ..run import Run
+from ..config.run import Run
 from .buckets import bucket_of, buckets
 from .captions import varied
 from .folder import FolderError, Item, find_all

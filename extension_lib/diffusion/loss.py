@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..run import Noise
+from ..config.run import Noise
 
 
 def plain(snr: Tensor, prediction: str, gamma: float) -> Tensor:

@@ -5,8 +5,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..keyed import keyed
 from ..model import Diffusion
+from ..support.seeds import keyed
 
 
 class Noised(NamedTuple):

@@ -5,8 +5,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..disk import write_bytes, write_text
-from .about import About
+from ..support.disk import write_bytes, write_text
+from .provenance import About
 
 OURS = "darkroom"  # in the card: what we wrote last, to be told from what a person wrote since
 

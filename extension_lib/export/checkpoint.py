@@ -11,12 +11,12 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from .. import disk
 from ..host import PRESET_SUFFIX
 from ..methods.adapter import FormatError
+from ..support import disk
 from . import metadata
-from .about import About
 from .lora import DTYPES
+from .provenance import About
 from .stream import Entry, entry, head, raw
 
 STALE = "model_ema."  # an average of what was trained before; beside new weights it would be wrong

@@ -10,10 +10,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from ..disk import write_bytes
 from ..methods.adapter import FormatError
+from ..support.disk import write_bytes
 from . import metadata
-from .about import About
+from .provenance import About
 
 KEY = "emb_params"
 SUFFIXES = (".safetensors", ".pt", ".bin")

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..disk import write_bytes
 from ..methods.adapter import FormatError
 from ..methods.hypernetwork import ACTIVATIONS, PAIR, QUIET, Form
-from .about import About
+from ..support.disk import write_bytes
+from .provenance import About
 
 
 def write(path: Path, trained: Any, about: About) -> None:

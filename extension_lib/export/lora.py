@@ -10,11 +10,11 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from .. import methods
-from ..disk import write_bytes
 from ..methods.adapter import Delta, FormatError
 from ..methods.base import Trainable
+from ..support.disk import write_bytes
 from . import metadata
-from .about import About
+from .provenance import About
 
 BUNDLED = "bundle_emb"
 EXACT = (".alpha", ".dora_scale")  # DoRA's norms rounded to half precision would shift the whole weight by as much as was learned

@@ -9,8 +9,8 @@ from safetensors.torch import save
 from torch import Tensor
 
 from .. import __version__
-from .about import About
 from .header import METHOD, WORDS
+from .provenance import About
 
 LEGACY_AREA = slice(0x100000, 0x110000)  # what the oldest hash of a LoRA looks at
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from torch import Tensor
 
+from ..config.run import Run, words_of
 from ..host import Folders
-from ..on_demand import OnDemand
-from ..run import Run, words_of
+from ..support.lazy import OnDemand
 from . import checkpoint, embedding, hypernetwork, lora
-from .about import About
+from .provenance import About
 
 EXPORTS = "exports"  # among the workspaces: files that the WebUI should not list beside their own parts
 VERSION = re.compile(r"-v\d+$")

@@ -1,12 +1,10 @@
 """Darkroom without a WebUI: the model is loaded and drawn with by diffusers."""
 
-import re
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from PIL import Image
@@ -17,13 +15,11 @@ from ..export import checkpoint, embedding, hypernetwork, lora
 from ..host import Checkpoint, Folders, HostError, Picture
 from ..methods.adapter import FormatError
 from ..model import Model
-from ..practice import BASE, NAME
-from . import detect, merging, sampling, tags
-from .diffusers_view import DiffusersView
-from .lent import frozen
-
-SD1_CONFIG = Path(__file__).parent / "sd1"
-CLIP_TOKENIZER = "openai/clip-vit-large-patch14"
+from ..models.diffusers_pipeline import pipeline_of
+from ..models.diffusers_view import DiffusersView
+from ..models.frozen import frozen
+from ..setup.practice import BASE, NAME
+from .drawing import merging, sampling, tags
 
 
 def folders(root: Path) -> Folders:
@@ -204,7 +200,6 @@ def read_hypernetwork(path: Path) -> hypernetwork.Read:
 
 
 LOADERS = {"lora": deltas_of, "embedding": embedding_of, "hypernetwork": networks_of, "checkpoint": weights_of}
-VELOCITY = re.compile(r"^\s*parameterization:\s*[\"']?v[\"']?\s*(#.*)?$", re.MULTILINE)
 TAGGED = {"lora": ("lora", (".safetensors",)), "hypernet": ("hypernetworks", (".pt",))}  # kind of tag -> folder, suffixes
 
 
@@ -215,37 +210,3 @@ def grouped_by_tags(pictures: list[Picture]) -> dict[tuple[tags.Tag, ...], list[
         prompt, wanted = tags.split(picture.prompt)
         out.setdefault(tuple(wanted), []).append((n, replace(picture, prompt=prompt)))
     return out
-
-
-def pipeline_of(path: Path, dtype: torch.dtype) -> Any:
-    """The file as a diffusers pipeline, without network. Raises HostError.
-
-    A diffusers folder of the same stem beside the file holds its configuration; without one it is Stable Diffusion 1's own.
-    """
-    from diffusers import StableDiffusionPipeline
-
-    detect.require_sd1(path)
-    own = path.with_suffix("")
-    settings: dict[str, Any] = {"torch_dtype": dtype, "local_files_only": True}
-    if (own / "model_index.json").exists():
-        return StableDiffusionPipeline.from_single_file(path, config=str(own), **settings)
-    pipeline = StableDiffusionPipeline.from_single_file(path, config=str(SD1_CONFIG), tokenizer=clip_tokenizer(), **settings)
-    if predicts_velocity(path.with_suffix(".yaml")):
-        config = {**pipeline.scheduler.config, "prediction_type": "v_prediction"}
-        pipeline.scheduler = type(pipeline.scheduler).from_config(config)
-    return pipeline
-
-
-def predicts_velocity(described: Path) -> bool:
-    """What the WebUI reads in the .yaml beside a checkpoint."""
-    return described.exists() and VELOCITY.search(described.read_text(encoding="utf-8", errors="replace")) is not None
-
-
-def clip_tokenizer() -> Any:
-    from transformers import CLIPTokenizer
-
-    try:
-        return CLIPTokenizer.from_pretrained(CLIP_TOKENIZER)
-    except OSError as error:
-        raise HostError(f"The tokenizer of CLIP is needed once and could not be had ({error}). "
-                        f"Go online once, or put {CLIP_TOKENIZER} into the Hugging Face cache.") from None

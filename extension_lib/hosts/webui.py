@@ -13,6 +13,6 @@ def host() -> Host:
         from .forge import Forge
 
         return Forge()
-    from .a1111 import A1111
+    from .a1111.host import A1111
 
     return A1111()

@@ -5,10 +5,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import toml
-from ..disk import written_path
-from ..run import FOLDERS, from_dict
+from ..config.run import FOLDERS, from_dict
 from ..settings import SettingError
+from ..support import toml
+from ..support.disk import written_path
 from . import dreambooth_extension, kohya_dataset, kohya_folders, kohya_gui
 from .reading import Imported, beside
 

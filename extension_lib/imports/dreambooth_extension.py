@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..run import FILEWORDS
+from ..config.run import FILEWORDS
 from .reading import Imported, Reading, Target
 
 SAME: dict[str, Target] = {

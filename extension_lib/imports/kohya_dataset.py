@@ -5,9 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..config.run import FILEWORDS
 from ..data.folder import REPEATS, hidden
 from ..data.pictures import EXTENSIONS
-from ..run import FILEWORDS
 from ..settings import SettingError
 from .reading import Imported, Reading, Target, beside
 

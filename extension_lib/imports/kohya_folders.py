@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import Any
 
+from ..config.run import Run
 from ..data.folder import REPEATS
-from ..run import Run
 from ..settings import SettingError
 from .reading import Imported
 

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from .. import methods, toml
-from ..run import PRECISIONS, merged
+from .. import methods
+from ..config.run import PRECISIONS, merged
+from ..support import toml
 from . import kohya_dataset
 from .reading import Imported, Reading, Target, beside
 

@@ -9,8 +9,8 @@ from textwrap import shorten
 from typing import Any
 
 from .. import methods
+from ..config.run import SECTIONS, from_dict
 from ..data.folder import FolderError, find_all
-from ..run import SECTIONS, from_dict
 from ..settings import SettingError, checked, options
 
 OFF: tuple[Any, ...] = (None, "", 0, "0", "none", "None", "{}", [], {})  # False is 0

@@ -8,10 +8,10 @@ from typing import Any, ClassVar, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from ..keyed import seeded
 from ..model import Layer, Model
-from ..on_demand import OnDemand
 from ..settings import option
+from ..support.lazy import OnDemand
+from ..support.seeds import seeded
 from . import targets
 from .base import Group, NewWord, Trainable
 from .layer import Hung, hang, put_back

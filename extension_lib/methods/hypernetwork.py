@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
-from ..keyed import seeded
 from ..model import Layer, Model
 from ..settings import SettingError, option
+from ..support.seeds import seeded
 from .base import Group, NewWord, Trainable
 from .layer import Dropout, Hung, hang_before, put_back
 

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..autocast import uncast
 from ..model import Layer
 from ..settings import option
+from ..support.autocast import uncast
 from .adapter import AdapterSettings, Delta
 from .layer import channels_back, without_bias
 from .targets import TARGETS

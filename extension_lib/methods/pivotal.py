@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from ..model import Model
-from ..on_demand import OnDemand
 from ..settings import SettingError, option
+from ..support.lazy import OnDemand
 from .base import Group, NewWord, Trainable
 from .locon import Locon
 from .loha import Loha

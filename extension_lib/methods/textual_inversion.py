@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..keyed import keyed
 from ..model import Model
 from ..settings import SettingError, option
+from ..support.seeds import keyed
 from .base import Group, NewWord, Trainable
 from .layer import put_back
 

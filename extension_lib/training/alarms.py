@@ -4,8 +4,8 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+from ..config.run import Run
 from ..events import Alarmed, Began, Event, Measured, Saved, Stepped
-from ..run import Run
 
 PATIENCE, NOTHING = 100, 1e-3  # steps before a run must have had an effect, and the share of the loss that is none
 OVERFLOWS = 8  # in a row; fp16's loss scale needs a few to settle

@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from .. import memory
+from ..config.run import Run
 from ..data.batches import Batches
 from ..events import Began, Ended, Event, Paused, Previewed, Saved, Stepped, Warned
-from ..keyed import seeded
 from ..methods.base import Trainable
 from ..model import Model
-from ..run import Run
+from ..support.seeds import seeded
 from .checkpointing import recomputed
-from .errors import Errors, batch_errors
-from .failing import FAILURES
-from .held_out import Measuring
+from .controls import Wishes
+from .guard import FAILURES
+from .measure import Measuring
 from .optimizer import Optimizer
-from .wishes import Wishes
+from .step_loss import Errors, batch_errors
 
 log = logging.getLogger("darkroom")
 

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..config.run import Training
 from ..methods.base import Group
-from ..run import Training
 
 SCALE, GROW_AFTER, SMALLEST = 2.0**15, 1000, 1.0
 

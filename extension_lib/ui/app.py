@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from ..hosts.sampling import SAMPLERS
+from ..hosts.drawing.sampling import SAMPLERS
 from ..hosts.standalone import Standalone
 from . import corner
 from .generate_tab import GenerateTab

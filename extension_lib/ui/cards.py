@@ -4,11 +4,11 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from ..config.purposes import PURPOSES
 from ..data.pictures import PictureError, load
-from ..purposes import PURPOSES
-from ..training import job as jobs
-from ..workspace import Log, Workspace
-from .inline import address
+from ..runs import job as jobs
+from ..workspaces.workspace import Log, Workspace
+from .data_url import address
 from .wrong import Wrong
 
 SIDE = 224  # pixels of a card's picture: sharp on a dense screen, and a few kilobytes

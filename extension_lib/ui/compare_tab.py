@@ -8,22 +8,22 @@ from typing import Any
 
 import gradio as gr
 
-from .. import workspace
-from ..compare import best, kept
+from ..compare import best, saved_grids
 from ..compare.grid import Plan, seeds, weights
-from ..compare.kept import Kept, NoGrid
+from ..compare.saved_grids import Kept, NoGrid
 from ..compare.series import Series, found
+from ..config.presets import drawing_run
+from ..config.run import Run
 from ..data.folder import find_all
-from ..disk import file_name
 from ..export.products import parts_of
 from ..host import Host, Picture
-from ..presets import drawing_run
-from ..run import Run
+from ..runs import job as jobs
 from ..settings import SettingError
-from ..training import job as jobs
+from ..support.disk import file_name
+from ..workspaces import workspace
 from . import grid_view
-from .live import bar, message
-from .parts import NAMES, refresh_button, unsaved
+from .job_view import bar, message
+from .widgets import NAMES, refresh_button, unsaved
 from .wrong import Wrong
 
 
@@ -104,7 +104,7 @@ class CompareTab:
         return self.host.folders.workspaces / file_name(space or workspace.COMPARED, "workspace's name")
 
     def listed(self, space: str | None) -> tuple[Any, Any]:
-        return gr.update(choices=self.names()), gr.update(choices=kept.listed(self.root(space)), value=None)
+        return gr.update(choices=self.names()), gr.update(choices=saved_grids.listed(self.root(space)), value=None)
 
     def changed(self, space: str | None) -> tuple[Any, Any]:
         """The lists of another workspace; the file that it left is chosen, where it left one."""
@@ -184,10 +184,10 @@ class CompareTab:
                         tuple(dict.fromkeys(p.strip() for p in prompts.splitlines() if p.strip())) or ("",), seeds(seed_text),
                         picture)
             root, share, grid = self.root(space), 0.0, None
-            for share, grid in kept.drawing(plan, self.host, root, cancelled.is_set):
+            for share, grid in saved_grids.drawing(plan, self.host, root, cancelled.is_set):
                 yield drawing_line(share), grid_view.table(grid), "", "", "", same
             said = DONE if share == 1 else "Stopped. What was drawn is kept."
-            yield message(said, good=True), *[same] * 4, gr.update(choices=kept.listed(root), value=None)
+            yield message(said, good=True), *[same] * 4, gr.update(choices=saved_grids.listed(root), value=None)
         except Wrong as error:
             yield message(str(error)), *[same] * 5
 
@@ -206,7 +206,7 @@ class CompareTab:
 
     def shown_again(self, space: str | None, name: str | None) -> tuple[str, str, str, str, str]:
         try:
-            grid = kept.read(self.root(space) / kept.GRIDS / file_name(name or "", "grid's name"))
+            grid = saved_grids.read(self.root(space) / saved_grids.GRIDS / file_name(name or "", "grid's name"))
             table = grid_view.table(grid)
             full = grid_view.chosen(grid, grid.best) if grid.best >= 0 else ""
         except Wrong as error:
@@ -218,7 +218,7 @@ class CompareTab:
         parts = (cell or "").split("/")
         if len(parts) != 3 or not parts[2].isdigit():
             raise NoGrid("Click a picture of the grid first.")
-        return kept.read(self.root(parts[0]) / kept.GRIDS / file_name(parts[1], "grid's name")), int(parts[2])
+        return saved_grids.read(self.root(parts[0]) / saved_grids.GRIDS / file_name(parts[1], "grid's name")), int(parts[2])
 
     def chose(self, cell: str) -> tuple[Any, Any, str]:
         """The clicked cell becomes the best: its file's card takes its weight, picture and words."""
@@ -234,7 +234,7 @@ class CompareTab:
         try:
             grid, _ = self.at(cell)
             back = best.put_back(grid, self.host.folders)
-            table = grid_view.table(kept.read(grid.folder))
+            table = grid_view.table(saved_grids.read(grid.folder))
         except Wrong as error:
             return gr.update(), message(str(error))
         said = "The card is as it was before you chose from this grid." if back else "No card was changed from this grid."

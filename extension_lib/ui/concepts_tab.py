@@ -5,16 +5,16 @@ from typing import Any
 
 import gradio as gr
 
-from ..data import intake
+from ..config.run import Concept
+from ..data import uploads
 from ..host import Host
-from ..run import Concept
 from ..settings import options
 from .caption_tools_panel import CaptionTools
-from .counted import counted
 from .form import component, elem_id, shown
-from .live import message
-from .parts import unsaved
+from .job_view import message
 from .pictures_panel import PicturesPanel
+from .plural import counted
+from .widgets import unsaved
 
 
 class ConceptsTab:
@@ -76,8 +76,8 @@ class ConceptsTab:
         """Copies dropped files into the workspace and shows the concept with that folder. Raises SaveError."""
         concepts, n = self.collected(*parts), parts[1]
         before = concepts[n].get("folder") or ""
-        folder = intake.folder_for(workspace, before)
-        taken = intake.take_in([Path(getattr(file, "name", file)) for file in files], folder)
+        folder = uploads.folder_for(workspace, before)
+        taken = uploads.take_in([Path(getattr(file, "name", file)) for file in files], folder)
         if taken.pictures or taken.captions:
             concepts[n]["folder"] = str(folder)
         return [said_of(taken, folder, before), gr.update(value=None), *self.shown(concepts, n)]
@@ -90,7 +90,7 @@ def number(which: str) -> int:
     return int(which.split()[-1]) - 1
 
 
-def said_of(taken: intake.Taken, folder: Path, before: str) -> str:
+def said_of(taken: uploads.Taken, folder: Path, before: str) -> str:
     """What became of dropped files."""
     lines = [f"Copied {counted(len(taken.pictures), 'picture')} and {counted(taken.captions, 'caption')} to {folder}."]
     if before and before != str(folder):

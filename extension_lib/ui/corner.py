@@ -5,8 +5,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
-from ..training import job as jobs
-from .live import in_short
+from ..runs import job as jobs
+from .job_view import in_short
 
 PATH = "/darkroom/job"  # javascript/darkroom_corner.js asks here
 

@@ -6,9 +6,9 @@ from typing import Any
 import gradio as gr
 
 from .. import methods
-from ..run import SECTIONS, Run
+from ..config.run import SECTIONS, Run
 from ..settings import LINES, Option, options
-from .parts import unsaved
+from .widgets import unsaved
 
 Key = tuple[str, str]  # section and option
 STEPS = {int: 1, float: 0.01}

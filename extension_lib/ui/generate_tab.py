@@ -5,11 +5,11 @@ from typing import Any
 
 import gradio as gr
 
+from ..config.presets import defaults, drawing_run
 from ..host import Picture, chosen
 from ..hosts.standalone import Standalone
-from ..presets import defaults, drawing_run
-from .live import message
-from .parts import NAMES, refresh_button
+from .job_view import message
+from .widgets import NAMES, refresh_button
 from .wrong import Wrong
 
 

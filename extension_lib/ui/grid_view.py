@@ -5,9 +5,9 @@ from html import escape
 
 from ..compare.grid import Cell
 from ..compare.infotext import KEY
-from ..compare.kept import Kept
+from ..compare.saved_grids import Kept
 from ..compare.sheet import column_title, row_title
-from .inline import address
+from .data_url import address
 
 THUMBNAIL = 192  # pixels
 PIXELS = 128  # pictures up to this width are shown as they are, enlarged without blur

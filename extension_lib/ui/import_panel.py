@@ -6,11 +6,12 @@ from typing import Any
 
 import gradio as gr
 
-from .. import presets, workspace
+from ..config import presets
 from ..host import Host, HostError, chosen
 from ..settings import SettingError
-from .live import message
-from .parts import unsaved
+from ..workspaces import workspace
+from .job_view import message
+from .widgets import unsaved
 from .wrong import Wrong
 
 
@@ -30,7 +31,7 @@ class ImportPanel:
 
     def imported(self, text: str, upload: Any, name: str, checkpoint: str) -> tuple[str | None, str]:
         """Makes the workspace; its name, or None, and what to show: also what could not be honoured."""
-        from .. import imports  # few ever need it, and every start of a WebUI would wait for it
+        from .. import imports
 
         try:
             path = path_of(text, upload)

@@ -6,15 +6,18 @@ from typing import Any
 
 import gradio as gr
 
-from .. import methods, practice, presets, rearrange, workspace
+from .. import methods
+from ..config import presets
+from ..config.purposes import PURPOSES
+from ..config.run import Run
 from ..host import Host, chosen, without_hash
-from ..purposes import PURPOSES
-from ..run import Run
-from ..training import job as jobs
+from ..runs import job as jobs
+from ..setup import practice
+from ..workspaces import rearrange, workspace
 from .cards import cards, last_run
 from .import_panel import ImportPanel
-from .live import message
-from .parts import NAMES, refresh_button, small_button, unsaved
+from .job_view import message
+from .widgets import NAMES, refresh_button, small_button, unsaved
 from .wrong import Wrong
 
 Said = Callable[[str], str]  # what is said of a change, by its result

@@ -2,11 +2,11 @@
 
 from html import escape
 
+from ..config.run import Run
 from ..data.folder import FolderError
 from ..data.overview import Overview, Part, overview
-from ..run import Run
-from .counted import counted
-from .inline import small_picture
+from .data_url import small_picture
+from .plural import counted
 
 SHAPE = 18  # pixels of a size's little drawing
 

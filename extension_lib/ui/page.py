@@ -5,17 +5,18 @@ from typing import Any
 
 import gradio as gr
 
-from .. import installation, workspace
+from ..config.presets import beginning, defaults, switched
+from ..config.run import Concept, Run, from_dict, to_dict
 from ..host import Host, HostError, chosen
-from ..presets import beginning, defaults, switched
-from ..run import Concept, Run, from_dict, to_dict
+from ..runs import job as jobs
+from ..runs.start import Choice, Undecided, choices, decided
 from ..settings import SettingError
-from ..training import job as jobs
-from ..training.begin import Choice, Undecided, choices, decided
-from . import live
+from ..setup import installation
+from ..workspaces import workspace
+from . import job_view
+from .changed_settings import starts
 from .compare_tab import TAB, CompareTab
 from .concepts_tab import ConceptsTab
-from .marks import starts
 from .model_tab import ModelTab
 from .overview_panel import arithmetic
 from .runs_tab import RunsTab
@@ -57,17 +58,17 @@ class Page:
     def draw_notice(self) -> None:
         """That this host cannot train; or what is missing, with a button to try again; nothing when all is there."""
         if self.host.unsupported:
-            gr.HTML(live.message(self.host.unsupported), elem_id="darkroom_unsupported")
+            gr.HTML(job_view.message(self.host.unsupported), elem_id="darkroom_unsupported")
             return
         problem = installation.problem()
         if problem:
-            notice = gr.HTML(live.message(problem), elem_id="darkroom_notice")
+            notice = gr.HTML(job_view.message(problem), elem_id="darkroom_notice")
             retry = gr.Button("Retry", elem_id="darkroom_retry")
             retry.click(self.retry, None, [notice], queue=False)
 
     def retry(self) -> str:
         problem = installation.retry()
-        return live.message(problem) if problem else live.message("Everything is installed now.", good=True)
+        return job_view.message(problem) if problem else job_view.message("Everything is installed now.", good=True)
 
     # ---- what the page says
 
@@ -137,7 +138,7 @@ class Page:
         try:
             start = beginning(space, self.host)
         except Wrong as error:  # of the checkpoint's preset; its settings are shown all the same
-            about[self.model.about] += live.message(str(error))
+            about[self.model.about] += job_view.message(str(error))
         pictures = self.concepts.pictures
         return {**about, **self.shows(run, start), self.concepts.found: "", **dict(zip(pictures.outputs(), pictures.none()))}
 
@@ -173,7 +174,7 @@ class Page:
             run = self.settled(data)
             return [check_panel.panel(run, self.host.tokens()), arithmetic(run), *pictures.all(run)]
         except Wrong as error:
-            return [live.message(str(error)), "", *pictures.none()]
+            return [job_view.message(str(error)), "", *pictures.none()]
 
     def glance(self, data: dict) -> list[Any]:
         """The pictures of a workspace whose Concepts are looked at for the first time; without them nothing is said."""
@@ -191,7 +192,7 @@ class Page:
             folder = self.space_of(data[self.model.workspace]).folder
             return tab.taken_in(data[tab.drop], folder, *(data[part] for part in tab.parts()))
         except Wrong as error:
-            return [live.message(str(error)), *[gr.update() for _ in (tab.drop, *tab.outputs())]]
+            return [job_view.message(str(error)), *[gr.update() for _ in (tab.drop, *tab.outputs())]]
 
     # ---- Train
 
@@ -245,8 +246,8 @@ class Page:
             texts = [c.text for c in asked.choices]
             return gr.update(choices=texts, value=texts[0], visible=True), "", None, gr.update()
         except Wrong as error:
-            return quiet, live.message(str(error)), None, gr.update()
-        return quiet, "", run, live.panel(job)
+            return quiet, job_view.message(str(error)), None, gr.update()
+        return quiet, "", run, job_view.panel(job)
 
     def worries(self, run: Run | None) -> str:
         """The serious findings of a run that has begun; nothing when none has."""
@@ -257,7 +258,7 @@ class Page:
         try:
             return check_panel.at_start(run, self.host.tokens())
         except Wrong as error:
-            return live.message(str(error))
+            return job_view.message(str(error))
 
     def follow(self, seen: str, name: str | None) -> dict[Any, Any]:
         """What the page's timer shows: the newest job, on any number of pages. A page that was just opened waits for enter()

@@ -8,14 +8,14 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
+from ..config.run import Run
 from ..data.captions import FILEWORDS, write_caption, written_caption
+from ..data.crop_view import framed
 from ..data.folder import Item, find_all
-from ..data.framing import framed
 from ..data.pictures import PictureError, load
-from ..run import Run
-from .inline import address
-from .live import message
-from .parts import unsaved
+from .data_url import address
+from .job_view import message
+from .widgets import unsaved
 from .wrong import Wrong
 
 THUMBNAILS = 60  # on a page of the gallery; one of more is slow

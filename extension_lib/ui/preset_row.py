@@ -4,13 +4,13 @@ from pathlib import Path
 
 import gradio as gr
 
-from .. import presets
+from ..config import presets
+from ..config.purposes import CARDS, PURPOSES, Choice
+from ..config.run import Run
 from ..host import Host
-from ..purposes import CARDS, PURPOSES, Choice
-from ..run import Run
 from ..settings import SettingError
-from ..workspace import PRESETS, Workspace
-from .parts import small_button, unsaved
+from ..workspaces.workspace import PRESETS, Workspace
+from .widgets import small_button, unsaved
 
 OWN = "My "  # before the name of a preset that a person has saved
 

@@ -7,10 +7,10 @@ from typing import Any
 import gradio as gr
 
 from ..host import Host
-from ..training.past import Past, listed, readable
+from ..workspaces.past import Past, listed, readable
 from .curve import Line, legend, smoothed, svg
-from .live import duration, message
-from .parts import NAMES, refresh_button, unsaved
+from .job_view import duration, message
+from .widgets import NAMES, refresh_button, unsaved
 
 FIXED, STEPS = "on fixed noise", "of the steps, smoothed"
 BY_STEP, BY_TIME = "steps", "minutes"

@@ -4,12 +4,12 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from .. import presets
+from ..config import presets
+from ..config.run import Run
 from ..host import HostError, chosen
-from ..run import Run
-from ..workspace import Workspace
-from . import marks, run_text
-from .live import message
+from ..workspaces.workspace import Workspace
+from . import changed_settings, run_text
+from .job_view import message
 from .wrong import Wrong
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class SettingsEvents:
             start = self.start(self.page.space_of(data[self.page.model.workspace]), method)
         except Wrong:
             start = presets.defaults(method)
-        updates = marks.gone_back(self.tab.form, start, asked)
+        updates = changed_settings.gone_back(self.tab.form, start, asked)
         after = {**data, **{component: update["value"] for component, update in updates.items() if "value" in update}}
         return {**updates, self.tab.arithmetic: self.page.count(after)}
 

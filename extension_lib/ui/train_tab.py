@@ -6,20 +6,20 @@ from typing import Any
 import gradio as gr
 
 from .. import methods
-from ..disk import SaveError
+from ..config.run import Run
 from ..events import Previewed, Saved
 from ..host import Host
-from ..run import Run
-from ..training import job as jobs
-from ..training import preferred
-from ..training.job import Job
-from .film import film
+from ..runs import job as jobs
+from ..runs import preferred
+from ..runs.job import Job
+from ..support.disk import SaveError
+from .changed_settings import Marks
 from .form import Form
-from .live import message, of_kind, panel
-from .marks import Marks
-from .parts import unsaved
+from .job_view import message, of_kind, panel
 from .preset_row import PresetRow
+from .preview_table import film
 from .run_text import RunText
+from .widgets import unsaved
 
 BASIC_SECTIONS = (("Training", "training"), ("Pictures", "data"), ("Class pictures", "prior"), ("Saving", "saving"),
                   ("Previews", "previews"))

@@ -1,12 +1,12 @@
 """What can be wrong with what a person asks for: errors whose message the page shows."""
 
-from ..compare.kept import NoGrid
+from ..compare.saved_grids import NoGrid
 from ..data.folder import FolderError
 from ..data.pictures import PictureError
-from ..disk import NameProblem
 from ..host import HostError
+from ..runs.job import Busy
 from ..settings import SettingError
-from ..training.job import Busy
-from ..workspace import WorkspaceError
+from ..support.disk import NameProblem
+from ..workspaces.workspace import WorkspaceError
 
 Wrong = (SettingError, NameProblem, HostError, FolderError, PictureError, WorkspaceError, NoGrid, Busy, OSError)

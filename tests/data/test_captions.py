@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from extension_lib.config.run import Concept
 from extension_lib.data.caption_tools import Edit, apply, changes, edited, shuffles, tags, undo
 from extension_lib.data.captions import write_caption, written_caption
 from extension_lib.data.folder import FolderError
-from extension_lib.run import Concept
 
 
 @pytest.fixture

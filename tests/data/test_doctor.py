@@ -11,8 +11,8 @@ from helpers import ROOT, draw_pictures
 from PIL import Image, ImageFilter
 from planted import PROBLEMS, planted
 
+from extension_lib.config.run import from_dict
 from extension_lib.data.doctor import KINDS, examined
-from extension_lib.run import from_dict
 
 FOLDERS = 50
 

@@ -3,9 +3,9 @@
 import pytest
 from PIL import Image
 
+from extension_lib.config.run import Concept, Data
 from extension_lib.data.captions import prompt, varied
 from extension_lib.data.folder import FolderError, find
-from extension_lib.run import Concept, Data
 
 
 def picture(folder, name, caption=None):

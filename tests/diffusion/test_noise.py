@@ -3,10 +3,10 @@
 import pytest
 import torch
 
+from extension_lib.config.run import Noise
 from extension_lib.diffusion.loss import WEIGHTINGS, errors
 from extension_lib.diffusion.noise import noised
 from extension_lib.model import Diffusion
-from extension_lib.run import Noise
 
 ALPHAS = torch.linspace(0.999, 0.005, 1000)
 

@@ -1,7 +1,7 @@
 """A whole checkpoint takes along what its base has beside it."""
 
-from extension_lib import practice
 from extension_lib.export.checkpoint import companions
+from extension_lib.setup import practice
 
 
 def test_a_checkpoint_of_the_installed_practice_model_has_its_yaml_and_preset(tmp_path):

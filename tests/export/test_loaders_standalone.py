@@ -4,9 +4,9 @@ import pytest
 import torch
 from helpers import BASE, about, small_run
 
-from extension_lib.export import check, lora
-from extension_lib.hosts.standalone import pipeline_of
-from extension_lib.keyed import keyed
+from extension_lib.export import lora, verify
+from extension_lib.models.diffusers_pipeline import pipeline_of
+from extension_lib.support.seeds import keyed
 
 
 def diffusers_deltas(path):
@@ -24,7 +24,7 @@ def diffusers_deltas(path):
     return found
 
 
-@pytest.mark.parametrize("precision", check.TOLERANCE)
+@pytest.mark.parametrize("precision", verify.TOLERANCE)
 def test_diffusers_reads_every_key_as_it_was_trained(tmp_path, model, precision):
     run = small_run(tmp_path, saving={"precision": precision})
     trainable = run.method.attach(model, 0)
@@ -36,4 +36,4 @@ def test_diffusers_reads_every_key_as_it_was_trained(tmp_path, model, precision)
     lora.write(path, trainable, about(run))
     deltas = trainable.deltas()
     trainable.detach()
-    assert check.differences(diffusers_deltas(path), deltas, precision) == []
+    assert verify.differences(diffusers_deltas(path), deltas, precision) == []

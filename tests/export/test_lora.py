@@ -10,10 +10,10 @@ from helpers import about, small_run, trained
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from extension_lib.export import card, check, lora
-from extension_lib.hosts import merging
-from extension_lib.keyed import keyed
-from extension_lib.run import from_dict
+from extension_lib.config.run import from_dict
+from extension_lib.export import card, lora, verify
+from extension_lib.hosts.drawing import merging
+from extension_lib.support.seeds import keyed
 
 
 @pytest.fixture
@@ -53,12 +53,12 @@ def lycoris_deltas(path, model):
     return out
 
 
-@pytest.mark.parametrize("precision", check.TOLERANCE)
+@pytest.mark.parametrize("precision", verify.TOLERANCE)
 def test_what_loaders_read_is_what_was_trained(tmp_path, model, learned, precision):
     run, trainable = learned
     path, deltas = written(tmp_path, run, trainable, precision), trainable.deltas()
-    assert check.differences(own_deltas(path, model), deltas, precision) == []
-    assert check.differences(lycoris_deltas(path, model), deltas, precision) == []
+    assert verify.differences(own_deltas(path, model), deltas, precision) == []
+    assert verify.differences(lycoris_deltas(path, model), deltas, precision) == []
 
 
 def test_the_file_has_the_form_of_kohya_s(tmp_path, model, learned):
@@ -98,7 +98,7 @@ def test_a_corrupted_tensor_is_reported(tmp_path, model, learned):
     path = written(tmp_path, *learned)
     key = "lora_unet_mid_block_attentions_0_proj_in"
     damaged(path, lambda t: t[f"{key}.lora_up.weight"].mul_(1.001))
-    found, = check.differences(own_deltas(path, model), learned[1].deltas(), "fp32")
+    found, = verify.differences(own_deltas(path, model), learned[1].deltas(), "fp32")
     assert key in found and "0.001" in found
 
 
@@ -106,7 +106,7 @@ def test_a_corrupted_alpha_is_reported(tmp_path, model, learned):
     path = written(tmp_path, *learned)
     key = "lora_te_text_model_encoder_layers_0_mlp_fc1"
     damaged(path, lambda t: t[f"{key}.alpha"].mul_(2))
-    assert key in check.differences(own_deltas(path, model), learned[1].deltas(), "fp32")[0]
+    assert key in verify.differences(own_deltas(path, model), learned[1].deltas(), "fp32")[0]
 
 
 def test_a_corrupted_name_is_reported(tmp_path, model, learned):
@@ -120,7 +120,7 @@ def test_a_corrupted_name_is_reported(tmp_path, model, learned):
     damaged(path, rename)
     trained = learned[1].deltas()
     loaded = {k: trained[k] for k in lora.read(path) if not k.endswith("x")}
-    assert check.differences(loaded, trained, "fp32") == [f"{key} was trained but is not loaded"]
+    assert verify.differences(loaded, trained, "fp32") == [f"{key} was trained but is not loaded"]
 
 
 def test_the_card_can_be_used_at_once_and_keeps_what_people_wrote(tmp_path, learned):
@@ -143,7 +143,7 @@ def test_a_layer_that_learned_nothing_is_not_called_broken(model, pictures, tmp_
     run = small_run(pictures)
     _, trainable = trained(model, run)  # 64 pixels: the lowest level attends over one place and learns nothing
     path = written(tmp_path, run, trainable, "fp16")
-    lines = check.differences(own_deltas(path, model), trainable.deltas(), "fp16")
+    lines = verify.differences(own_deltas(path, model), trainable.deltas(), "fp16")
     trainable.detach()
     assert lines == []
 
@@ -159,4 +159,4 @@ def test_a_card_says_what_was_learned_to_be_called(sections, words, called):
 
 
 def test_a_host_in_half_precision_is_held_to_half_precision():
-    assert [check.coarser(*pair) for pair in (("fp32", "fp16"), ("bf16", "fp16"), ("fp32", "fp32"))] == ["fp16", "bf16", "fp32"]
+    assert [verify.coarser(*pair) for pair in (("fp32", "fp16"), ("bf16", "fp16"), ("fp32", "fp32"))] == ["fp16", "bf16", "fp32"]

@@ -6,10 +6,10 @@ from helpers import BASE
 from safetensors.torch import save_file
 
 from extension_lib.host import HostError
-from extension_lib.hosts.detect import require_sd1
-from extension_lib.hosts.sampling import scheduler_of
-from extension_lib.hosts.standalone import predicts_velocity
-from extension_lib.hosts.tags import Tag, split
+from extension_lib.hosts.drawing.sampling import scheduler_of
+from extension_lib.hosts.drawing.tags import Tag, split
+from extension_lib.models.detect import require_sd1
+from extension_lib.models.diffusers_pipeline import predicts_velocity
 
 FIRST = "model.diffusion_model.input_blocks.0.0.weight"
 

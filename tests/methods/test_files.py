@@ -4,11 +4,11 @@ import pytest
 from eager import EAGER, run_of
 from helpers import BASE, about, trained
 
-from extension_lib.export import check, checkpoint, embedding, hypernetwork
+from extension_lib.config.run import PRECISIONS, require_startable
+from extension_lib.export import checkpoint, embedding, hypernetwork, verify
 from extension_lib.export.products import parts_of
 from extension_lib.host import Folders
-from extension_lib.hosts import merging
-from extension_lib.run import PRECISIONS, require_startable
+from extension_lib.hosts.drawing import merging
 from extension_lib.settings import SettingError
 
 
@@ -37,7 +37,7 @@ def test_in_each_precision_its_files_hold_what_was_trained(model, pictures, way,
     for precision in run.method.precisions:
         saved = run.with_values({"saving": {"precision": precision}})
         for found, expected in written(saved, model, trainable, tmp_path / precision):
-            assert check.differences(found, expected, precision) == []
+            assert verify.differences(found, expected, precision) == []
     trainable.detach()
 
 

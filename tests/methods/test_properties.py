@@ -6,10 +6,10 @@ from eager import EAGER, run_of
 from helpers import trained
 
 from extension_lib import methods
+from extension_lib.config.run import words_of
 from extension_lib.methods.base import NewWord
 from extension_lib.methods.layer import hang
 from extension_lib.model import Condition
-from extension_lib.run import words_of
 from extension_lib.settings import SettingError
 
 NAMES = list(methods.found())

@@ -10,15 +10,16 @@ from helpers import draw_pictures
 from PIL import Image
 from safetensors.torch import load_file
 
-from extension_lib import methods, workspace
+from extension_lib import methods
+from extension_lib.config.run import all_sections, from_dict, merged
 from extension_lib.events import Measured, Previewed, Stepped
 from extension_lib.export import hypernetwork
 from extension_lib.host import chosen
 from extension_lib.hosts.standalone import Loaded, Standalone
-from extension_lib.run import all_sections, from_dict, merged
+from extension_lib.runs import job as jobs
+from extension_lib.runs.start import decided
 from extension_lib.settings import options
-from extension_lib.training import job as jobs
-from extension_lib.training.begin import decided
+from extension_lib.workspaces import workspace
 
 # What changes neither a picture nor a tensor nor a file, and where it is proven instead.
 ELSEWHERE = {

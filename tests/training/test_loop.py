@@ -8,8 +8,8 @@ from extension_lib.data.batches import Batches
 from extension_lib.data.folder import find
 from extension_lib.events import Began, Ended, Previewed, Stepped, Warned
 from extension_lib.training import loop
+from extension_lib.training.controls import Wishes
 from extension_lib.training.loop import train
-from extension_lib.training.wishes import Wishes
 
 
 def prepared(model, run):

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
+from extension_lib.config.run import Training
 from extension_lib.methods.base import Group
-from extension_lib.run import Training
 from extension_lib.training.optimizer import GROW_AFTER, SCHEDULES, Optimizer, rate_factor
 
 

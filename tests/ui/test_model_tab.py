@@ -9,11 +9,11 @@ import pytest
 from helpers import draw_pictures
 from shown import Shown
 
-from extension_lib import workspace
 from extension_lib.host import Checkpoint
-from extension_lib.training import job as jobs
+from extension_lib.runs import job as jobs
 from extension_lib.ui.cards import cards, picture_of
 from extension_lib.ui.model_tab import ModelTab
+from extension_lib.workspaces import workspace
 
 
 class Two(Shown):

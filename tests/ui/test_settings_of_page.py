@@ -10,14 +10,15 @@ import pytest
 from helpers import draw_pictures
 from shown import Shown
 
-from extension_lib import presets, workspace
+from extension_lib.config import presets
+from extension_lib.config.run import from_dict, to_dict
 from extension_lib.host import Checkpoint
-from extension_lib.practice import BASE
-from extension_lib.run import from_dict, to_dict
 from extension_lib.settings import SettingError
-from extension_lib.ui.marks import gone_back, starts
+from extension_lib.setup.practice import BASE
+from extension_lib.ui.changed_settings import gone_back, starts
 from extension_lib.ui.page import Page
 from extension_lib.ui.settings_events import SettingsEvents
+from extension_lib.workspaces import workspace
 
 
 class Two(Shown):

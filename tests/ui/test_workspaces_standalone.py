@@ -3,7 +3,7 @@
 import pytest
 from browser import choose_tab, chromium, create, fill, import_settings, unfold
 
-from extension_lib import workspace
+from extension_lib.workspaces import workspace
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")]
 

@@ -76,7 +76,7 @@ def install_extension(data: Path) -> None:
 
 def prepare(data: Path) -> None:
     """A data folder with this extension, the tests' own and the practice model."""
-    from extension_lib import practice
+    from extension_lib.setup import practice
 
     checkpoints = data / "models" / "Stable-diffusion"
     checkpoints.mkdir(parents=True)

@@ -15,7 +15,7 @@ from webui import server
 from toyland.subjects import SUBJECTS
 from toyland.vocabulary import write
 
-SD1_CONFIG = server.ROOT / "extension_lib" / "hosts" / "sd1"
+SD1_CONFIG = server.ROOT / "extension_lib" / "models" / "sd1"
 pytestmark = pytest.mark.skipif(not os.environ.get("FULL_SIZE"), reason="FULL_SIZE is not set: no room for a full-sized checkpoint")
 MERGES = 49152 - 256 - 2  # of CLIP's vocabulary
 SMALL = {"size": 256, "steps": 4}

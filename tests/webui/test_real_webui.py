@@ -16,8 +16,8 @@ from webui.complaints import of_ours
 from webui.server import ROOT
 from webui.standalone import draw_alike, losses_alike
 
-from extension_lib import practice
-from extension_lib.presets import defaults
+from extension_lib.config.presets import defaults
+from extension_lib.setup import practice
 from toyland.subjects import SUBJECTS
 
 GHOST = SUBJECTS["ghost"]

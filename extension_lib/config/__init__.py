@@ -1,0 +1,1 @@
+"""What a person may set for a run, and where its first values come from."""

@@ -1,0 +1,123 @@
+"""Where a run's values come from before anyone changes them: the method, the purpose, the checkpoint, the card, a preset."""
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from .. import methods
+from ..host import Host, HostError, chosen
+from ..settings import SettingError
+from ..support import toml
+from ..support.disk import file_name
+from ..workspaces.workspace import Workspace
+from .purposes import CARDS, PURPOSES, of, over, touched
+from .run import Run, from_dict, merged, to_dict
+
+DELETED = "deleted"  # folder of presets that are offered no more
+# What belongs to one workspace alone: no preset holds it, and the way back to the defaults leaves it.
+PERSONAL = {"output", "base", "concepts"}, {("previews", "prompts")}
+
+
+def defaults(method: str, preset: Path | None = None, purpose: str = "", card: str = "") -> Run:
+    """The run a person starts from. preset: a checkpoint's TOML file of sections, and of [methods.NAME.SECTION] for one method
+    only; it knows better than the purpose, and what the card bears goes over both.
+
+    Raises SettingError for a preset that names what does not exist.
+    """
+    values: dict[str, Any] = merged({"method": {"name": method}}, methods.found()[method].prefers)
+    values = over(values, of(PURPOSES, purpose), method)
+    values = over(values, toml.read(preset) if preset else {}, method, preset)
+    return from_dict(over(values, of(CARDS, card), method))
+
+
+def beginning(space: Workspace, host: Host, method: str = "") -> Run:
+    """What a run of this workspace began as, or would have with another method. Raises SettingError."""
+    run = space.run()
+    return defaults(method or run.method.name, of_checkpoint(host, run.base.checkpoint), space.purpose)
+
+
+def drawing_run(host: Host) -> Run:
+    """The run whose resolution and CFG scale suit the checkpoint that is loaded now."""
+    current = host.current()
+    try:
+        return defaults("lora", current.preset if current else None)
+    except SettingError:
+        return defaults("lora")
+
+
+def of_checkpoint(host: Host, title: str) -> Path | None:
+    """The preset that belongs to a checkpoint; none where the host does not have it."""
+    try:
+        return chosen(host, title).preset
+    except HostError:
+        return None
+
+
+def personal(section: str, name: str) -> bool:
+    sections, settings = PERSONAL
+    return section in sections or (section, name) in settings
+
+
+def with_purpose(run: Run, purpose: str, preset: Path | None = None) -> Run:
+    """The run with what purposes decide as this one wants it; the rest stays. Raises SettingError."""
+    return taking(run, defaults(run.method.name, preset, purpose), touched(PURPOSES, run.method.name))
+
+
+def with_card(run: Run, card: str, preset: Path | None = None, purpose: str = "") -> Run:
+    """The run with what cards decide as this one bears it; the rest stays. Raises SettingError."""
+    return taking(run, defaults(run.method.name, preset, purpose, card), touched(CARDS, run.method.name))
+
+
+def switched(run: Run, start: Run) -> Run:
+    """Another method's start with what is this run's alone."""
+    sections, settings = PERSONAL
+    values = to_dict(run)
+    own: dict[str, Any] = {section: values[section] for section in sections}
+    for section, name in settings:
+        own.setdefault(section, {})[name] = values[section][name]
+    return start.with_values(own)
+
+
+def taking(run: Run, other: Run, keys: Iterable[tuple[str, str]]) -> Run:
+    """The run with these settings, by section and name, as the other has them; both of one method."""
+    changes: dict[str, dict[str, Any]] = {}
+    for section, name in keys:
+        changes.setdefault(section, {})[name] = getattr(getattr(other, section), name)
+    return run.with_values(changes)
+
+
+def save(folder: Path, name: str, run: Run) -> Path:
+    """Writes the run's settings, without what is one workspace's alone. Raises NameProblem, SaveError."""
+    path = file_of(folder, name)
+    toml.write(path, {section: {k: v for k, v in values.items() if not personal(section, k)}
+                      for section, values in to_dict(run).items() if not personal(section, "")})
+    return path
+
+
+def file_of(folder: Path, name: str) -> Path:
+    return folder / (file_name(name, "preset's name") + ".toml")
+
+
+def saved(folder: Path) -> list[str]:
+    """The names of the presets that a person has saved."""
+    return sorted((path.stem for path in folder.glob("*.toml")), key=str.lower) if folder.exists() else []
+
+
+def delete(folder: Path, name: str) -> Path:
+    """Moves a saved preset aside, into a folder beside it; returns where it lies. Raises NameProblem, SettingError, OSError."""
+    path = file_of(folder, name)
+    if not path.exists():
+        raise SettingError(f"There is no preset {name} any more.")
+    aside = folder / DELETED / path.name
+    aside.parent.mkdir(exist_ok=True)
+    path.replace(aside)
+    return aside
+
+
+def with_saved(run: Run, folder: Path, name: str) -> Run:
+    """The run with a saved preset's settings; name, checkpoint and concepts stay. Raises SettingError, NameProblem."""
+    values = toml.read(file_of(folder, name))
+    foreign = sorted(section for section in values if personal(section, ""))
+    if foreign:
+        raise SettingError(f"The preset {name} has [{foreign[0]}], which belongs to a workspace. Import it in the Model tab.")
+    return run.with_values(values)

@@ -1,0 +1,73 @@
+"""Pictures that were dropped on the page, copied into a folder of the workspace together with their captions and masks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..support.disk import copy, written_path
+from .masks import SUFFIX
+from .pictures import EXTENSIONS
+
+FOLDER = "pictures"
+CAPTION = ".txt"
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What was copied, and the names of files that are no pictures and no captions."""
+
+    pictures: tuple[Path, ...]
+    captions: int
+    refused: tuple[str, ...]
+
+
+def folder_for(workspace: Path, current: str) -> Path:
+    """Where a concept's dropped pictures go: its folder, if that belongs to the workspace, else a new one there."""
+    here = written_path(current) if current else None
+    if here and here.parent == workspace and here.name.startswith(FOLDER):
+        return here
+    number = 1
+    while (workspace / named(number)).exists():
+        number += 1
+    return workspace / named(number)
+
+
+def named(number: int) -> str:
+    return FOLDER if number == 1 else f"{FOLDER}-{number}"
+
+
+def take_in(files: Sequence[Path], folder: Path) -> Taken:
+    """Copies the files; one whose name is taken by another gets a number, and so do its caption and mask. Raises SaveError."""
+    wanted = [path for path in files if path.suffix.lower() in EXTENSIONS | {CAPTION}]
+    groups: dict[tuple[str, int], list[Path]] = {}  # files of one name may come from several folders: the first belong together
+    for n, path in enumerate(wanted):
+        earlier = sum(other.name == path.name for other in wanted[:n])
+        groups.setdefault((path.stem.removesuffix(SUFFIX), earlier), []).append(path)
+    pictures, captions = [], 0
+    for (stem, _), group in groups.items():
+        free = free_stem(stem, group, folder)
+        for path in group:
+            target = named_as(path, stem, free, folder)
+            copy(path, target)
+            captions += path.suffix.lower() == CAPTION
+            pictures += [target] if path.suffix.lower() != CAPTION and not path.stem.endswith(SUFFIX) else []
+    return Taken(tuple(pictures), captions, tuple(path.name for path in files if path not in wanted))
+
+
+def free_stem(stem: str, group: list[Path], folder: Path) -> str:
+    """The stem, or with a number where pictures of that name lie there that are not these ones. Captions alone replace captions."""
+    pictures = [path for path in group if path.suffix.lower() != CAPTION]
+    free, number = stem, 2
+    while any(is_other(path, named_as(path, stem, free, folder)) for path in pictures):
+        free, number = f"{stem}-{number}", number + 1
+    return free
+
+
+def named_as(path: Path, stem: str, free: str, folder: Path) -> Path:
+    """Where a file goes. A caption is called .txt, however its sender has spelt that."""
+    ending = path.name.removeprefix(stem)
+    return folder / (free + (CAPTION if ending.lower() == CAPTION else ending))
+
+
+def is_other(path: Path, target: Path) -> bool:
+    return target.exists() and target.read_bytes() != path.read_bytes()

@@ -1,0 +1,1 @@
+"""What a model family is, as data; one file each."""

@@ -1,0 +1,50 @@
+"""Darkroom's axes among those of the WebUI's X/Y/Z plot."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from modules import scripts
+
+from ...compare import axes
+from ...compare.series import TAGGED, Series, found
+from ..webui_folders import folders
+
+LABEL = "[Darkroom] "
+
+
+def add() -> None:
+    """Called before the WebUI builds its page, once for each Reload UI."""
+    for data in scripts.scripts_data:
+        if data.script_class.__module__ == "xyz_grid.py":
+            module = data.module
+            module.axis_options[:] = [o for o in module.axis_options if not o.label.startswith(LABEL)]
+            module.axis_options.extend(made(module.AxisOption))
+            return
+
+
+def made(option: Any) -> list[Any]:
+    return [
+        axis(option, "file", str, axes.to_file, axes.names),
+        axis(option, "method", str, axes.to_method, axes.method_titles),
+        axis(option, "training step", str, axes.to_step, axes.steps),
+        axis(option, "weight", float, axes.to_weight),
+    ]
+
+
+def axis(option: Any, name: str, kind: type, change: Callable[..., Any], choices: Callable[..., list[str]] | None = None) -> Any:
+    """change(library, value) says how a value changes the pick, and raises NoFile for one that cannot be."""
+    def apply(p: Any, value: Any, values: Any) -> None:
+        files = library()
+        p.prompt, p.darkroom_pick = axes.changed(p.prompt, getattr(p, "darkroom_pick", None), files, change(files, value))
+
+    def confirm(p: Any, values: Any) -> None:
+        files = library()
+        for value in values:
+            change(files, value)
+
+    return option(LABEL + name, kind, apply, confirm=confirm, choices=choices and (lambda: choices(library())))
+
+
+def library() -> Sequence[Series]:
+    """What a tag can call."""
+    return found(folders(), TAGGED)

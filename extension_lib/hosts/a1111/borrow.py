@@ -1,0 +1,168 @@
+"""Everything that is changed in the WebUI while its model is lent, and put back afterwards."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from modules import call_queue, processing, progress, sd_hijack, sd_hijack_optimizations, sd_models, sd_unet, shared
+
+from ...host import Checkpoint, HostError
+from .loaders import lora_extension
+
+HYPERTILE = "__webui_hypertile_params"  # what Hypertile leaves on each module that it was put on
+
+
+@contextmanager
+def queued(job: str) -> Iterator[None]:
+    """The WebUI's one place in the queue: what it generates waits meanwhile, and we wait for what it generates."""
+    task = f"task({job.lower().replace(' ', '-')}-{uuid.uuid4().hex[:8]})"
+    progress.add_task_to_queue(task)
+    with call_queue.queue_lock:
+        shared.state.begin(job=task)
+        progress.start_task(task)
+        try:
+            yield
+        finally:
+            progress.finish_task(task)
+            shared.state.end()
+            shared.state.interrupted = shared.state.skipped = shared.state.stopping_generation = False
+            shared.state.textinfo = None
+
+
+@contextmanager
+def loaded(checkpoint: Checkpoint) -> Iterator[Any]:
+    """The WebUI's model with this checkpoint in it; afterwards the one that was there before."""
+    if shared.sd_model is None:
+        raise HostError("The WebUI has no checkpoint loaded. Choose one at the top left and try again.")
+    before = shared.sd_model.sd_checkpoint_info
+    info = next((i for i in sd_models.checkpoints_list.values() if Path(i.filename) == checkpoint.path), None)
+    if info is None:
+        raise HostError(f"The WebUI does not list the checkpoint {checkpoint.title}. Refresh its list.")
+    if info.filename == before.filename:
+        yield shared.sd_model
+        return
+    chosen = None
+    try:
+        sd_models.reload_model_weights(info=info)
+        chosen = shared.opts.sd_model_checkpoint
+        yield shared.sd_model
+    finally:
+        if chosen is None:  # it could not be loaded, and the one before is taken apart already
+            sd_models.reload_model_weights(info=before, forced_reload=True)
+        else:  # meanwhile someone may have chosen another, for which the WebUI waits
+            sd_models.reload_model_weights(info=before if shared.opts.sd_model_checkpoint == chosen else None)
+
+
+@contextmanager
+def prepared_for_training(sd_model: Any) -> Iterator[None]:
+    """Attention that can be differentiated, no tiling, no Hypertile, no other UNet, no token merging; undone in the end."""
+    with ExitStack() as undo:
+        if sd_unet.current_unet is not None:
+            raise HostError("The WebUI draws with another UNet (TensorRT, say). Set 'SD Unet' to None to train.")
+        undo.callback(sd_hijack.model_hijack.apply_circular, sd_hijack.model_hijack.circular_enabled)
+        sd_hijack.model_hijack.apply_circular(False)
+        undo.callback(sd_models.apply_token_merging, sd_model, getattr(sd_model, "applied_token_merged_ratio", 0))
+        sd_models.apply_token_merging(sd_model, 0)
+        undo.enter_context(attention_in_one_piece(sd_model))
+        undo.enter_context(differentiable_attention())
+        undo.enter_context(torch.enable_grad())
+        yield
+
+
+@contextmanager
+def attention_in_one_piece(sd_model: Any) -> Iterator[None]:
+    """Without Hypertile's own forward of each attention, which keeps the tiles and the optimisation of the last picture."""
+    tiled = [(module, module.__dict__.pop("forward")) for module in sd_model.modules()
+             if hasattr(module, HYPERTILE) and "forward" in module.__dict__]
+    try:
+        yield
+    finally:
+        for module, forward in tiled:
+            module.forward = forward
+
+
+@contextmanager
+def differentiable_attention() -> Iterator[None]:
+    """The WebUI's plain scaled-dot-product attention, which autograd knows, in place of the chosen optimisation."""
+    chosen = sd_hijack.current_optimizer
+    use_attention(sd_hijack_optimizations.SdOptimizationSdp())
+    try:
+        yield
+    finally:
+        use_attention(chosen)
+
+
+@contextmanager
+def drawing_of_the_user() -> Iterator[None]:
+    """While lent: the attention that txt2img uses, so that a preview is what txt2img will give. It may draw tiles, too, which
+    training does not."""
+    use_attention(sd_hijack.current_optimizer)
+    try:
+        yield
+    finally:
+        use_attention(sd_hijack_optimizations.SdOptimizationSdp())
+        sd_hijack.model_hijack.apply_circular(False)
+
+
+def use_attention(optimization: Any) -> None:
+    """In place of the one in use; None is the model's own.
+
+    The WebUI's undoing also takes back its own SiLU, which differs in the last bits from the model's; that one stays.
+    """
+    models = sd_hijack.ldm.modules.diffusionmodules.model, sd_hijack.sgm.modules.diffusionmodules.model
+    kept = [(model, model.nonlinearity) for model in models]
+    sd_hijack.undo_optimizations()
+    for model, nonlinearity in kept:
+        model.nonlinearity = nonlinearity
+    if optimization is not None:
+        optimization.apply()
+
+
+@contextmanager
+def progress_kept() -> Iterator[None]:
+    """Drawing counts its own steps; ours come back afterwards."""
+    state = shared.state
+    kept = {name: getattr(state, name) for name in ("job_no", "job_count", "sampling_step", "sampling_steps", "textinfo")}
+    try:
+        yield
+    finally:
+        for name, value in kept.items():
+            setattr(state, name, value)
+
+
+def drop_networks(sd_model: Any) -> None:
+    """Takes merged LoRAs out of the weights and loaded hypernetworks off the attention.
+
+    The WebUI's copies of the weights without LoRAs go too: it would put them back after the weights have been trained.
+    """
+    networks = lora_extension()
+    networks.load_networks([])
+    with torch.no_grad():
+        for module in sd_model.modules():
+            if hasattr(module, "network_layer_name") and hasattr(module, "network_current_names"):
+                networks.network_apply_weights(module)
+                networks.network_reset_cached_weight(module)
+    shared.loaded_hypernetworks.clear()
+
+
+def drop_other_models(path: Path) -> None:
+    """Lets go of models of this file that wait in memory, where the WebUI keeps several: it would not read the file again."""
+    data = sd_models.model_data
+    for model in [m for m in data.loaded_sd_models if m is not data.sd_model and Path(m.sd_checkpoint_info.filename) == path]:
+        data.loaded_sd_models.remove(model)
+        sd_models.send_model_to_trash(model)
+
+
+def forget_encoded_prompts() -> None:
+    """Encoded prompts are cached by their text, not by what was trained meanwhile."""
+    one, two = processing.StableDiffusionProcessing, processing.StableDiffusionProcessingTxt2Img
+    one.cached_c, one.cached_uc = [None, None], [None, None]
+    two.cached_hr_c, two.cached_hr_uc = [None, None], [None, None]
+
+
+def reread_embeddings() -> None:
+    """Forced, because the WebUI looks only whether the folder itself has changed."""
+    sd_hijack.model_hijack.embedding_db.load_textual_inversion_embeddings(force_reload=True)

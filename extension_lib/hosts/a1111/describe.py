@@ -1,0 +1,45 @@
+"""Captions by the WebUI's own interrogators; the caller holds its queue."""
+
+import importlib.util
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from modules import deepbooru, paths, shared
+
+from ...host import HostError
+
+FAILED = "<error>"  # what the WebUI's interrogator ends with instead of raising
+
+
+def names() -> tuple[str, ...]:
+    """DeepBooru comes with the WebUI; CLIP needs BLIP's repository and OpenAI's package. Their weights come at first use."""
+    has_clip = "BLIP" in paths.paths and importlib.util.find_spec("clip") is not None
+    return ("DeepBooru", "CLIP") if has_clip else ("DeepBooru",)
+
+
+def described(how: str, images: Iterable[Any]) -> Iterator[str]:
+    """Raises HostError, naming what could not be had."""
+    return {"DeepBooru": by_deepbooru, "CLIP": by_clip}[how](images)
+
+
+def by_deepbooru(images: Iterable[Any]) -> Iterator[str]:
+    try:
+        deepbooru.model.start()
+    except (OSError, IndexError, RuntimeError) as error:  # IndexError: there is no file, and none could be fetched
+        deepbooru.model.model = None  # else the WebUI takes the empty model for a loaded one from now on
+        raise HostError("DeepBooru's weights could not be fetched or read. Go online once, or put model-resnet_custom_v3.pt into "
+                        "models/torch_deepdanbooru.") from error
+    try:
+        for image in images:
+            yield deepbooru.model.tag_multi(image, force_disable_ranks=True)
+    finally:
+        deepbooru.model.stop()
+
+
+def by_clip(images: Iterable[Any]) -> Iterator[str]:
+    for image in images:
+        text = shared.interrogator.interrogate(image)
+        if text.endswith(FAILED):
+            raise HostError("The WebUI's CLIP interrogator failed; the console says why. It fetches its weights (BLIP, CLIP) when "
+                            "it is first used, so go online once.")
+        yield text.strip()

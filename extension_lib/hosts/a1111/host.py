@@ -1,0 +1,206 @@
+"""AUTOMATIC1111's WebUI 1.10: trains on the model it has loaded, under its queue lock, and gives it back as it was."""
+
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import torch
+from modules import devices, processing, sd_models, shared
+from torch import Tensor
+
+from ...events import Began, Event, Prepared, Previewed, Stepped
+from ...host import Checkpoint, HostError, Interrupted, Picture
+from ...model import Model
+from ...models.detect import require_sd1
+from ...models.frozen import frozen
+from ...support import autocast
+from .. import webui_folders
+from . import describe
+from .borrow import (
+    drawing_of_the_user,
+    drop_networks,
+    drop_other_models,
+    forget_encoded_prompts,
+    loaded,
+    prepared_for_training,
+    progress_kept,
+    queued,
+    reread_embeddings,
+)
+from .loaders import LOADERS, lora_extension
+from .view import GONE, LentView
+
+
+class A1111:
+    name = "a1111"
+    unsupported = ""
+
+    def __init__(self) -> None:
+        self.folders = webui_folders.folders()
+        self.lent: LentView | None = None
+        self.borrower: int | None = None  # the thread that trains
+
+    @property
+    def own(self) -> LentView | None:
+        """The lent model, for the thread that has borrowed it; what another thread draws or reads waits for the queue."""
+        return self.lent if self.borrower == threading.get_ident() else None
+
+    def checkpoints(self) -> list[Checkpoint]:
+        return webui_folders.checkpoints()
+
+    def current(self) -> Checkpoint | None:
+        model = sd_models.model_data.sd_model
+        info = model.sd_checkpoint_info if model else sd_models.checkpoint_aliases.get(shared.opts.sd_model_checkpoint)
+        return webui_folders.as_checkpoint(info) if info else next(iter(self.checkpoints()), None)
+
+    def tokens(self) -> Callable[[str], Sequence[int]] | None:
+        model = sd_models.model_data.sd_model
+        tokenize = getattr(getattr(model, "cond_stage_model", None), "tokenize", None)
+        return (lambda word: tokenize([word])[0]) if tokenize else None
+
+    def describers(self) -> tuple[str, ...]:
+        return describe.names()
+
+    def describe(self, how: str, images: Iterable[Any]) -> Iterator[str]:
+        with queued("Darkroom captions"):
+            for text in describe.described(how, images):
+                yield text
+                if self.stopping():
+                    return
+
+    @contextmanager
+    def borrow(self, checkpoint: Checkpoint) -> Iterator[Model]:
+        refuse_how_it_runs()
+        if checkpoint.path.suffix == ".safetensors":
+            require_sd1(checkpoint.path)
+        with queued("Darkroom"), loaded(checkpoint) as sd_model:
+            refuse_model(sd_model)
+            drop_networks(sd_model)
+            view = LentView(sd_model)
+            if view.compute != torch.float32 and not autocast.known(view.device):
+                raise HostError(f"Half precision cannot be trained in on this device ({view.device.type}). Start the WebUI with "
+                                "--no-half to train.")
+            with prepared_for_training(sd_model), frozen(view.unet, view.text_model, view.vae):
+                self.lent, self.borrower = view, threading.get_ident()
+                try:
+                    yield view
+                finally:
+                    self.lent = self.borrower = None
+                    view.unpark()
+                    forget_encoded_prompts()
+                    reread_embeddings()
+
+    def draw(self, pictures: list[Picture]) -> list[Any]:
+        if (view := self.own) is None:
+            with queued("Darkroom pictures"):
+                return [draw_one(p) for p in pictures]
+        view.words.register()
+        forget_encoded_prompts()
+        with view.unparked(), drawing_of_the_user(), progress_kept():
+            try:
+                return [draw_one(p, view.sd_model) for p in pictures]
+            finally:
+                forget_encoded_prompts()
+                drop_networks(view.sd_model)
+
+    def loaded(self, path: Path, kind: str) -> Mapping[str, Tensor]:
+        with nullcontext() if self.own else queued("Darkroom check"):
+            return LOADERS[kind](path, self.own)
+
+    def forget(self, path: Path) -> None:
+        with nullcontext() if self.own else queued("Darkroom"):
+            networks = lora_extension()
+            networks.networks_in_memory.pop(path.stem, None)
+            shared.loaded_hypernetworks.clear()
+            for info in [i for i in sd_models.checkpoints_loaded if Path(i.filename) == path]:
+                del sd_models.checkpoints_loaded[info]
+            drop_other_models(path)
+            if sd_models.model_data.sd_model:
+                drop_networks(sd_models.model_data.sd_model)
+            forget_encoded_prompts()
+
+    def show(self, event: Event) -> None:
+        state = shared.state
+        if isinstance(event, Prepared):
+            state.textinfo = event.what
+        elif isinstance(event, Began):
+            state.job_count, state.job_no = event.steps, event.start
+        elif isinstance(event, Stepped):
+            state.job_no = event.step
+            state.textinfo = f"Step {event.step} of {state.job_count}, loss {event.loss:.4f}"
+        elif isinstance(event, Previewed) and event.images:
+            state.assign_current_image(event.images[0])
+
+    def stopping(self) -> bool:
+        return bool(shared.state.interrupted or shared.state.stopping_generation or shared.state.server_command)
+
+    def refresh(self) -> None:
+        lora_extension().list_available_networks()
+        shared.refresh_checkpoints()
+        shared.reload_hypernetworks()
+        if self.lent is None:
+            reread_embeddings()
+
+
+def refuse_how_it_runs() -> None:
+    """Raises HostError for ways of running the WebUI that cannot be trained in yet."""
+    options = shared.cmd_opts
+    for flag in ("lowvram", "medvram", "medvram_sdxl"):
+        if getattr(options, flag, False):
+            raise HostError(f"The WebUI runs with --{flag.replace('_', '-')}, which moves the model about while it works. "
+                            "Start it without that to train.")
+    if devices.fp8:
+        raise HostError("The WebUI keeps its weights in FP8. Switch 'FP8 weight' off in Settings, Optimizations, to train.")
+
+
+def refuse_model(sd_model: Any) -> None:
+    """Raises HostError for models of a family that is not supported yet."""
+    title = sd_model.sd_checkpoint_info.name
+    for flag, what in (("is_sdxl", "XL"), ("is_sd2", "2"), ("is_sd3", "3")):
+        if getattr(sd_model, flag, False):
+            raise HostError(f"{title} is a Stable Diffusion {what} checkpoint. Darkroom trains Stable Diffusion 1 so far.")
+    if sd_model.lowvram:
+        raise HostError("The WebUI moves this model in and out of the card (low memory mode). Start it without that to train.")
+    if sd_model.model.conditioning_key != "crossattn":
+        raise HostError(f"{title} is an inpainting or editing model. Darkroom trains plain checkpoints so far.")
+
+
+def draw_one(picture: Picture, sd_model: Any = None) -> Any:
+    """One picture by txt2img's own code. While a model is lent, no other can slip in.
+
+    Raises Interrupted rather than giving a picture that is half drawn.
+    """
+    overrides: dict[str, Any] = {"CLIP_stop_at_last_layers": picture.clip_skip, "sd_lora": "None", "sd_hypernetwork": "None"}
+    if sd_model is not None:
+        overrides["sd_model_checkpoint"] = sd_model.sd_checkpoint_info.title
+    overrides = {name: value for name, value in overrides.items() if not is_frozen(name)}
+    p = processing.StableDiffusionProcessingTxt2Img(
+        sd_model=shared.sd_model, prompt=picture.prompt, negative_prompt=picture.negative, seed=picture.seed,
+        steps=picture.steps, cfg_scale=picture.cfg, width=picture.width, height=picture.height,
+        sampler_name=picture.sampler, batch_size=1, n_iter=1, do_not_save_samples=True, do_not_save_grid=True,
+        do_not_reload_embeddings=True, override_settings=overrides)
+    try:
+        with closing(p):
+            images = processing.process_images(p).images
+    except devices.NansException as error:  # whose class is that of no other error
+        raise HostError(str(error)) from error
+    if sd_model is not None and shared.sd_model is not sd_model:
+        raise HostError(GONE)
+    state = shared.state
+    if not images or state.interrupted or state.skipped or state.stopping_generation:
+        raise Interrupted("Interrupted in the WebUI.")
+    return images[0]
+
+
+def is_frozen(setting: str) -> bool:
+    """Whether the WebUI runs with a --freeze-settings that lets this one be neither changed nor put back."""
+    options, known = shared.cmd_opts, shared.opts.data_labels.get(setting)
+    return bool(options.freeze_settings or setting in parts(options.freeze_specific_settings)
+                or known and known.section[0] in parts(options.freeze_settings_in_sections))
+
+
+def parts(listed: str | None) -> list[str]:
+    return [part.strip() for part in (listed or "").split(",")]
+

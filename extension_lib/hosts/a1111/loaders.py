@@ -1,0 +1,86 @@
+"""What the WebUI's own loaders make of a file, to be held against what was trained."""
+
+import sys
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from modules import sd_models
+from modules.hypernetworks import hypernetwork
+from modules.textual_inversion import textual_inversion
+from torch import Tensor
+
+from ...export.lora import BUNDLED
+from ...host import HostError
+from ...methods.adapter import Delta, flat
+from ...methods.hypernetwork import PAIR
+from ...support.lazy import OnDemand
+
+
+def lora_extension() -> Any:
+    """The built-in Lora extension's module. Raises HostError when it is switched off."""
+    if "networks" not in sys.modules:
+        raise HostError("The WebUI's built-in Lora extension is switched off. Enable it in the Extensions tab; "
+                        "without it no LoRA can be used.")
+    return sys.modules["networks"]
+
+
+def loaded_embedding(path: Path, view: Any) -> dict[str, Tensor]:
+    """What the WebUI's embedding database makes of a file."""
+    database = textual_inversion.EmbeddingDatabase()
+    database.expected_shape = database.get_expected_shape()
+    try:
+        database.load_from_file(str(path), path.name)
+    except (AssertionError, KeyError, RuntimeError, ValueError, OSError, TypeError) as error:
+        raise HostError(f"The WebUI cannot load {path.name}: {error}") from error
+    if path.stem not in database.word_embeddings:
+        raise HostError(f"The WebUI does not take {path.name} for an embedding of this checkpoint.")
+    return {"vectors": database.word_embeddings[path.stem].vec.float().cpu()}
+
+
+def loaded_deltas(path: Path, view: Any) -> OnDemand:
+    """What the Lora extension's own loader makes of a file."""
+    import network
+
+    networks = lora_extension()
+    try:
+        net = networks.load_network(path.stem, network.NetworkOnDisk(path.stem, str(path)))
+    except (AssertionError, KeyError, RuntimeError, ValueError, OSError) as error:
+        raise HostError(f"The WebUI cannot load {path.name}: {error}") from error
+    in_file = {key.partition(".")[0] for key in sd_models.read_state_dict(str(path)) if not key.startswith(BUNDLED)}
+    modules = {module.network_key.partition(".")[0]: module for module in net.modules.values()}
+    if unmatched := sorted(in_file - modules.keys()):
+        raise HostError(f"The WebUI finds no layer for {len(unmatched)} keys of {path.name}, such as {unmatched[0]}.")
+    return flat({key: partial(delta_of, module) for key, module in modules.items()})
+
+
+@torch.no_grad()
+def delta_of(module: Any) -> Delta:
+    """What one of the Lora extension's modules adds to its layer, reckoned in full precision also in a WebUI in half."""
+    for factor in FACTORS:  # which it has made in its own precision
+        if (layer := getattr(module, factor, None)) is not None:
+            layer.float()
+    updown, bias = module.calc_updown(module.sd_module.weight.float())
+    return Delta(updown.float(), None if bias is None else bias.float())
+
+
+def loaded_networks(path: Path, view: Any) -> dict[str, Tensor]:
+    """What the WebUI makes of a hypernetwork's file."""
+    made = hypernetwork.Hypernetwork()
+    try:
+        made.load(str(path))
+    except (AssertionError, AttributeError, KeyError, RuntimeError, ValueError, OSError, TypeError) as error:
+        raise HostError(f"The WebUI cannot load {path.name}: {error}") from error
+    return {f"{size}.{which}.{name}": tensor.float().cpu() for size, pair in made.layers.items()
+            for which, network in zip(PAIR, pair) for name, tensor in network.state_dict().items()}
+
+
+def loaded_weights(path: Path, view: Any) -> OnDemand:
+    """What the WebUI reads from a checkpoint's file for everything that is trained now."""
+    state = sd_models.read_state_dict(str(path))
+    return OnDemand({w.name: state[w.name].float for w in (view.weights() if view else ()) if w.parameter.requires_grad})
+
+
+FACTORS = ("up_model", "mid_model", "down_model")
+LOADERS = {"lora": loaded_deltas, "embedding": loaded_embedding, "hypernetwork": loaded_networks, "checkpoint": loaded_weights}

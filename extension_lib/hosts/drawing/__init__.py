@@ -1,0 +1,1 @@
+"""Drawing without a WebUI: samplers, prompt tags, and files merged into the model."""

@@ -1,0 +1,96 @@
+"""Files put to work for as long as something is drawn: adapters merged into weights, hypernetworks hung before attention."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ...export import hypernetwork, lora
+from ...host import HostError
+from ...methods.adapter import Delta, FormatError, flat
+from ...methods.hypernetwork import PAIR, attention_layers
+from ...methods.layer import hang_before
+from ...model import Layer
+from ...support.lazy import OnDemand
+from .tags import Tag
+
+
+def deltas(path: Path, layers: list[Layer]) -> OnDemand:
+    """By key, what the file adds to each layer's weight and bias. Raises HostError: unreadable file, key without layer."""
+    return flat({layer.key: partial(delta_of, path, layer, tensors) for layer, tensors in matched(path, layers)})
+
+
+def matched(path: Path, layers: list[Layer]) -> list[tuple[Layer, dict[str, Tensor]]]:
+    """The file's layers beside the model's. Raises HostError."""
+    by_key = {layer.key: layer for layer in layers}
+    try:
+        found = lora.read(path)
+    except FormatError as error:
+        raise HostError(f"{path.name} cannot be used: {error}") from None
+    unmatched = [key for key in found if key not in by_key]
+    if unmatched:
+        raise HostError(f"{path.name} holds {len(unmatched)} keys that this model has no layer for, such as {unmatched[0]}.")
+    return [(by_key[key], tensors) for key, tensors in found.items()]
+
+
+@torch.no_grad()
+def delta_of(path: Path, layer: Layer, tensors: dict[str, Tensor]) -> Delta:
+    weight = layer.module.weight.detach().float()
+    try:
+        return lora.delta(layer.key, {name: t.to(weight.device) for name, t in tensors.items()}, weight)
+    except FormatError as error:
+        raise HostError(f"{path.name} cannot be used: {error}") from None
+
+
+@contextmanager
+def merged(layers: list[Layer], files: list[tuple[Path, Tag]]) -> Iterator[None]:
+    """Within, the files' deltas are part of the weights; afterwards the weights are bit for bit what they were."""
+    kept: dict[Tensor, Tensor] = {}  # parameter -> its value before
+
+    def add(parameter: Tensor, delta: Tensor | None, factor: float) -> None:
+        if delta is not None:
+            kept.setdefault(parameter, parameter.detach().clone())
+            parameter.add_(delta.to(parameter.dtype), alpha=factor)
+
+    try:
+        with torch.no_grad():
+            for path, tag in files:
+                for layer, tensors in matched(path, layers):
+                    factor = tag.unet if layer.part == "unet" else tag.te
+                    if factor:  # one file's delta is reckoned from what the files before it left, as the WebUI does
+                        delta = delta_of(path, layer, tensors)
+                        add(layer.module.weight, delta.weight, factor)
+                        add(layer.module.bias, delta.bias, factor)
+        yield
+    finally:
+        with torch.no_grad():
+            for parameter, value in kept.items():
+                parameter.copy_(value)
+
+
+@contextmanager
+def before_attention(layers: list[Layer], files: list[tuple[hypernetwork.Read, Tag]]) -> Iterator[None]:
+    """Within, each file's networks stand before keys and values, one after the other. Raises HostError when one does not fit."""
+    with ExitStack() as undo:
+        for read, tag in reversed(files):  # the last one hung is the first to see what comes in
+            networks = {}
+            for size, pair in read.networks.items():
+                for which, state in zip(PAIR, pair):
+                    networks[size, which] = built(read, size, state)
+            for layer, which, size in attention_layers(layers):
+                if (size, which) in networks:
+                    network = networks[size, which].to(layer.module.weight.device)
+                    undo.callback(hang_before(layer.module, partial(network, strength=tag.te)))
+        yield
+
+
+def built(read: hypernetwork.Read, size: int, state: dict[str, Tensor]) -> nn.Module:
+    network = read.form.module(size).eval()
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise HostError(f"The hypernetwork's tensors do not fit the structure it names: {error}") from None
+    return network.requires_grad_(False)

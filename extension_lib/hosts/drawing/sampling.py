@@ -1,0 +1,92 @@
+"""Drawing with a lent model: diffusers' samplers set up so that they walk as the WebUI's do."""
+
+from itertools import groupby
+from typing import Any
+
+import torch
+from diffusers import (
+    DDIMScheduler,
+    DPMSolverMultistepScheduler,
+    EulerAncestralDiscreteScheduler,
+    EulerDiscreteScheduler,
+)
+from PIL import Image
+from torch import Tensor
+
+from ...host import HostError, Picture
+from ...model import Condition
+from ...models.view import View
+
+BATCH = 8  # pictures drawn together
+SAMPLERS: dict[str, Any] = {
+    "Euler": (EulerDiscreteScheduler, {"timestep_spacing": "linspace"}),
+    "Euler a": (EulerAncestralDiscreteScheduler, {"timestep_spacing": "linspace"}),
+    "DPM++ 2M": (DPMSolverMultistepScheduler, {"timestep_spacing": "linspace", "final_sigmas_type": "zero"}),
+    "DPM++ 2M Karras": (DPMSolverMultistepScheduler, {"use_karras_sigmas": True, "final_sigmas_type": "zero"}),
+    "DDIM": (DDIMScheduler, {"clip_sample": False, "set_alpha_to_one": False, "steps_offset": 1}),
+}
+
+
+def same_batch(picture: Picture) -> tuple:
+    return picture.steps, picture.cfg, picture.width, picture.height, picture.sampler, picture.clip_skip
+
+
+@torch.no_grad()
+def draw(view: View, betas: Tensor, pictures: list[Picture]) -> list[Image.Image]:
+    """PIL images in the order of the pictures, whose prompts have no tags any more."""
+    images = []
+    for _, alike in groupby(pictures, key=same_batch):
+        group = list(alike)
+        for start in range(0, len(group), BATCH):
+            images += draw_batch(view, betas, group[start:start + BATCH])
+    return images
+
+
+def draw_batch(view: View, betas: Tensor, pictures: list[Picture]) -> list[Image.Image]:
+    first = pictures[0]
+    scheduler = scheduler_of(first.sampler, betas, view.diffusion.prediction)
+    scheduler.set_timesteps(first.steps)
+    generators = [torch.Generator().manual_seed(p.seed) for p in pictures]
+    shape = (4, first.height // 8, first.width // 8)
+    latents = torch.stack([torch.randn(shape, generator=g) for g in generators]) * scheduler.init_noise_sigma
+    latents = latents.to(view.device)
+    with view.autocast():
+        wanted = view.encode_prompts([p.prompt for p in pictures], first.clip_skip, syntax=True)
+        unwanted = view.encode_prompts([p.negative for p in pictures], first.clip_skip, syntax=True)
+        for t in scheduler.timesteps:
+            scaled = scheduler.scale_model_input(latents, t)
+            noise = guided(view, scaled, t, wanted, unwanted, first.cfg)
+            latents = scheduler.step(noise, t, latents, **noise_source(scheduler, generators)).prev_sample
+    return decoded(view, latents)
+
+
+def scheduler_of(sampler: str, betas: Tensor, prediction: str) -> Any:
+    if sampler not in SAMPLERS:
+        raise HostError(f"There is no sampler {sampler!r} here. Choose one of {', '.join(SAMPLERS)}.")
+    cls, settings = SAMPLERS[sampler]
+    kind = {"eps": "epsilon", "v": "v_prediction"}[prediction]
+    return cls(trained_betas=betas.numpy(), prediction_type=kind, **settings)
+
+
+def noise_source(scheduler: Any, generators: list[torch.Generator]) -> dict[str, Any]:
+    return {"generator": generators} if isinstance(scheduler, EulerAncestralDiscreteScheduler) else {}
+
+
+def guided(view: View, latents: Tensor, t: Tensor, wanted: Condition, unwanted: Condition, cfg: float) -> Tensor:
+    """Classifier-free guidance (Ho & Salimans, 2022, arXiv:2207.12598)."""
+    times = t.to(view.device).expand(len(latents))
+    if cfg == 1:
+        return view.predict(latents, times, wanted)
+    if wanted.hidden.shape != unwanted.hidden.shape:
+        yes, no = view.predict(latents, times, wanted), view.predict(latents, times, unwanted)
+    else:
+        both = Condition(torch.cat([wanted.hidden, unwanted.hidden]))
+        yes, no = view.predict(latents.repeat(2, 1, 1, 1), times.repeat(2), both).chunk(2)
+    return no + cfg * (yes - no)
+
+
+def decoded(view: View, latents: Tensor) -> list[Image.Image]:
+    weight = next(view.vae.parameters())
+    pixels = view.vae.decode((latents / view.family.latent_scale).to(weight.dtype)).sample.float()
+    bytes_ = ((pixels.clamp(-1, 1) + 1) * 127.5).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    return [Image.fromarray(array) for array in bytes_]

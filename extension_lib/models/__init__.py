@@ -1,0 +1,1 @@
+"""A loaded model seen through a few verbs, whatever program holds it."""

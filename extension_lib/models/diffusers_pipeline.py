@@ -1,0 +1,48 @@
+"""A checkpoint file as a diffusers pipeline, made without a network."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..host import HostError
+from . import detect
+
+SD1_CONFIG = Path(__file__).parent / "sd1"
+CLIP_TOKENIZER = "openai/clip-vit-large-patch14"
+VELOCITY = re.compile(r"^\s*parameterization:\s*[\"']?v[\"']?\s*(#.*)?$", re.MULTILINE)
+
+
+def pipeline_of(path: Path, dtype: torch.dtype) -> Any:
+    """The file as a diffusers pipeline, without network. Raises HostError.
+
+    A diffusers folder of the same stem beside the file holds its configuration; without one it is Stable Diffusion 1's own.
+    """
+    from diffusers import StableDiffusionPipeline
+
+    detect.require_sd1(path)
+    own = path.with_suffix("")
+    settings: dict[str, Any] = {"torch_dtype": dtype, "local_files_only": True}
+    if (own / "model_index.json").exists():
+        return StableDiffusionPipeline.from_single_file(path, config=str(own), **settings)
+    pipeline = StableDiffusionPipeline.from_single_file(path, config=str(SD1_CONFIG), tokenizer=clip_tokenizer(), **settings)
+    if predicts_velocity(path.with_suffix(".yaml")):
+        config = {**pipeline.scheduler.config, "prediction_type": "v_prediction"}
+        pipeline.scheduler = type(pipeline.scheduler).from_config(config)
+    return pipeline
+
+
+def predicts_velocity(described: Path) -> bool:
+    """What the WebUI reads in the .yaml beside a checkpoint."""
+    return described.exists() and VELOCITY.search(described.read_text(encoding="utf-8", errors="replace")) is not None
+
+
+def clip_tokenizer() -> Any:
+    from transformers import CLIPTokenizer
+
+    try:
+        return CLIPTokenizer.from_pretrained(CLIP_TOKENIZER)
+    except OSError as error:
+        raise HostError(f"The tokenizer of CLIP is needed once and could not be had ({error}). "
+                        f"Go online once, or put {CLIP_TOKENIZER} into the Hugging Face cache.") from None

@@ -1,0 +1,39 @@
+"""A model of diffusers' classes, as the standalone host holds it."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..families.sd1 import SD1
+from ..model import Diffusion
+from .names import renamed, unet_prefixes
+from .view import View
+
+
+class DiffusersView(View):
+    """pipeline: a diffusers StableDiffusionPipeline."""
+
+    checkpointed = ("ResnetBlock2D", "BasicTransformerBlock")
+
+    def __init__(self, pipeline: Any, device: torch.device, compute: torch.dtype):
+        schedule = pipeline.scheduler
+        prediction = {"epsilon": "eps", "v_prediction": "v"}[schedule.config.prediction_type]
+        diffusion = Diffusion(schedule.alphas_cumprod.float().cpu().clone(), prediction)
+        super().__init__(SD1, pipeline.unet, pipeline.vae, pipeline.text_encoder, pipeline.tokenizer,
+                         diffusion, device, compute)
+
+    def unet_path(self, name: str) -> str | None:
+        return name
+
+    def compvis_path(self, name: str) -> str:
+        path = renamed(name, unet_prefixes(self.family))
+        if path is None:
+            raise KeyError(f"{name} has no name in checkpoints")
+        return path
+
+    def posterior_mean(self, pixels: Tensor) -> Tensor:
+        return self.vae.encode(pixels).latent_dist.mode()
+
+    def noise(self, noisy: Tensor, t: Tensor, hidden: Tensor) -> Tensor:
+        return self.unet(noisy, t, encoder_hidden_states=hidden).sample

@@ -1,0 +1,37 @@
+"""A model of LDM's classes, as A1111 holds it."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..families.sd1 import SD1
+from ..model import Diffusion
+from .names import renamed, reversed_names, unet_prefixes
+from .view import View
+
+
+class LdmView(View):
+    """sd_model: an ldm LatentDiffusion, with or without the WebUI's wrapping of its text encoder."""
+
+    checkpointed = ("ResBlock", "BasicTransformerBlock")
+
+    def __init__(self, sd_model: Any, device: torch.device, compute: torch.dtype):
+        embedder: Any = getattr(sd_model.cond_stage_model, "wrapped", sd_model.cond_stage_model)
+        schedule = getattr(sd_model, "alphas_cumprod_original", sd_model.alphas_cumprod)  # the other is the last picture's
+        diffusion = Diffusion(schedule.detach().float().cpu().clone(), sd_model.parameterization)
+        super().__init__(SD1, sd_model.model.diffusion_model, sd_model.first_stage_model, embedder.transformer,
+                         embedder.tokenizer, diffusion, device, compute)
+        self.from_ldm = reversed_names(unet_prefixes(SD1))
+
+    def unet_path(self, name: str) -> str | None:
+        return renamed(name, self.from_ldm)
+
+    def compvis_path(self, name: str) -> str:
+        return name
+
+    def posterior_mean(self, pixels: Tensor) -> Tensor:
+        return self.vae.encode(pixels).mode()
+
+    def noise(self, noisy: Tensor, t: Tensor, hidden: Tensor) -> Tensor:
+        return self.unet(noisy, t, context=hidden)

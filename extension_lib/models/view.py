@@ -1,0 +1,149 @@
+"""A model seen through a few verbs, whatever program holds it: what is common to all hosts."""
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..diffusion import prompts as prompting
+from ..families.family import Family
+from ..model import Condition, Diffusion, Layer, Weight
+from ..support.autocast import uncast
+from .names import lora_key
+
+ADAPTABLE = (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm)
+
+
+class View:
+    """Parts of a loaded model under one roof. Subclasses say how UNet and autoencoder are called and named."""
+
+    checkpointed: tuple[str, ...] = ()  # class names of the blocks whose activations may be recomputed
+
+    def __init__(self, family: Family, unet: Any, vae: Any, text_model: Any, tokenizer: Any,
+                 diffusion: Diffusion, device: torch.device, compute: torch.dtype):
+        self.family, self.diffusion, self.device, self.compute = family, diffusion, device, compute
+        self.unet, self.vae, self.text_model, self.tokenizer = unet, vae, text_model, tokenizer
+        self.parked: set[str] = set()
+        self.words = prompting.Words()
+
+    def layers(self) -> list[Layer]:
+        return [*self.unet_layers(), *self.text_layers()]
+
+    def unet_layers(self) -> Iterator[Layer]:
+        for name, module in self.unet.named_modules():
+            path = self.unet_path(name) if isinstance(module, ADAPTABLE) else None
+            if path is not None:
+                yield Layer(lora_key("lora_unet", path), "unet", module, tuple(module.weight.shape))
+
+    def unet_path(self, name: str) -> str | None:
+        """diffusers' path of a UNet module, given its own; None where LoRA files have no name for it."""
+        raise NotImplementedError
+
+    def text_layers(self) -> Iterator[Layer]:
+        encoder = self.family.text_encoders[0]
+        for name, module in self.text_model.named_modules():
+            if isinstance(module, ADAPTABLE):
+                yield Layer(lora_key(encoder.prefix, text_path(name)), encoder.part, module, tuple(module.weight.shape))
+
+    def weights(self) -> list[Weight]:
+        encoder = self.family.text_encoders[0]
+        found = [Weight(f"model.diffusion_model.{self.compvis_path(name)}", "unet", p) for name, p in self.unet.named_parameters()]
+        for name, parameter in self.text_model.named_parameters():
+            path = text_path(name)
+            if ".embeddings." not in path:
+                found.append(Weight(f"{encoder.checkpoint}{path}", encoder.part, parameter))
+        return found
+
+    def compvis_path(self, name: str) -> str:
+        """The path of a UNet's parameter in checkpoints, given its own."""
+        raise NotImplementedError
+
+    def blocks(self) -> list[nn.Module]:
+        parts = [*self.unet.modules(), *self.text_model.modules()]
+        return [m for m in parts if type(m).__name__ in (*self.checkpointed, "CLIPEncoderLayer")]
+
+    @torch.no_grad()
+    def encode_images(self, pixels: Tensor) -> Tensor:
+        """The mean of the posterior, scaled: its spread is far below what anyone could see."""
+        weight = next(self.vae.parameters())
+        with uncast(self.device):
+            mean = self.posterior_mean(pixels.to(weight.device, weight.dtype)).float()
+            if not mean.isfinite().all() and weight.dtype != torch.float32:
+                mean = self.encoded_in_full_precision(pixels.to(weight.device))
+        return mean * self.family.latent_scale
+
+    def encoded_in_full_precision(self, pixels: Tensor) -> Tensor:
+        """Some autoencoders overflow in fp16. To fp32 and back loses nothing."""
+        before = next(self.vae.parameters()).dtype
+        self.vae.to(torch.float32)
+        try:
+            return self.posterior_mean(pixels.float())
+        finally:
+            self.vae.to(before)
+
+    def posterior_mean(self, pixels: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def encode_prompts(self, prompts: list[str], clip_skip: int = 1, syntax: bool = False) -> Condition:
+        return Condition(prompting.encode(self.text_model, self.tokenizer, prompts, clip_skip, syntax, self.words, self.inserting))
+
+    @contextmanager
+    def inserting(self, rows: list[tuple[prompting.Fix, ...]]) -> Iterator[None]:
+        """Within, the text model's embedded tokens are replaced where new words stand."""
+        hook = self.text_model.get_input_embeddings().register_forward_hook(
+            lambda module, given, embedded: prompting.inserted(embedded, rows))
+        try:
+            yield
+        finally:
+            hook.remove()
+
+    def vocabulary(self) -> Tensor:
+        return self.text_model.get_input_embeddings().weight.detach()
+
+    def tokens(self, text: str) -> list[int]:
+        return self.tokenizer(text, truncation=False, add_special_tokens=False)["input_ids"]
+
+    def add_word(self, name: str, vectors: Tensor) -> None:
+        self.words.add(name, self.tokens(name), vectors)
+
+    def remove_word(self, name: str) -> None:
+        self.words.remove(name)
+
+    def predict(self, noisy: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        weight = next(self.unet.parameters())
+        return self.noise(noisy.to(weight.dtype), t, condition.hidden.to(weight.dtype)).float()
+
+    def noise(self, noisy: Tensor, t: Tensor, hidden: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def autocast(self) -> AbstractContextManager:
+        return nullcontext() if self.compute == torch.float32 else torch.autocast(self.device.type, self.compute)
+
+    def park(self, part: str) -> None:
+        self.module_of(part).to("cpu")
+        self.parked.add(part)
+
+    def unpark(self) -> None:
+        while self.parked:
+            self.module_of(self.parked.pop()).to(self.device)
+
+    @contextmanager
+    def unparked(self) -> Iterator[None]:
+        """Within, everything is on the device, as drawing needs it."""
+        parked = tuple(self.parked)
+        self.unpark()
+        try:
+            yield
+        finally:
+            for part in parked:
+                self.park(part)
+
+    def module_of(self, part: str) -> nn.Module:
+        return {"vae": self.vae, "te": self.text_model}[part]
+
+
+def text_path(name: str) -> str:
+    """A text encoder's module as files name it; transformers 5 left the beginning out."""
+    return name if name.startswith("text_model.") else f"text_model.{name}"

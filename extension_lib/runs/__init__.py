@@ -1,0 +1,1 @@
+"""A run from the press of a button to its files."""

@@ -1,0 +1,39 @@
+"""Names of saved files: versions, copies by step that are there, and whether a name is free."""
+
+import re
+from pathlib import Path
+
+from ..config.run import Run
+from ..export.products import Part, parts_of
+from ..host import Folders
+
+
+def copies(part: Part, folders: Folders, stem: str) -> list[Path]:
+    """The copies by step of a name, the oldest first."""
+    pattern = re.compile(re.escape(stem) + r"-\d{6}" + re.escape(part.suffix))
+    folder = part.folder(folders)
+    return sorted(p for p in folder.glob("*") if pattern.fullmatch(p.name)) if folder.exists() else []
+
+
+def taken(run: Run, folders: Folders) -> bool:
+    """Whether a file that this run would write in the end is there already."""
+    return any(exists(part.folder(folders), stem + part.suffix) for part in parts_of(run) for stem in part.stems(run))
+
+
+def exists(folder: Path, name: str) -> bool:
+    """Also under a name that differs in capitals alone: on Windows and macOS it is the same file."""
+    return folder.exists() and any(path.name.lower() == name.lower() for path in folder.rglob("*"))
+
+
+def next_version(run: Run, folders: Folders) -> str:
+    """ghost, ghost-v2, ghost-v3, ...: the first under which nothing is there."""
+    if not taken(run, folders):
+        return run.output.name
+    stem, number = re.sub(r"-v\d+$", "", run.output.name), 2
+    while taken(named(run, f"{stem}-v{number}"), folders):
+        number += 1
+    return f"{stem}-v{number}"
+
+
+def named(run: Run, name: str) -> Run:
+    return run.with_values({"output": {"name": name}})

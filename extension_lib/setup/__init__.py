@@ -1,0 +1,1 @@
+"""Installing the practice model, and the check that everything needed is installed."""

@@ -1,0 +1,42 @@
+"""TOML in and out; reading is the standard library's where it has it."""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..settings import SettingError
+from .disk import write_text
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The file's values. Raises SettingError for a file that is missing or not TOML."""
+    try:
+        return parsed(path.read_text(encoding="utf-8-sig"), path)  # Windows' Notepad writes a byte-order mark
+    except FileNotFoundError:
+        raise SettingError(f"There is no file {path}.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(f"{path} is not a readable TOML file: {error}.") from None
+
+
+def parsed(text: str, source: Any = "This") -> dict[str, Any]:
+    """The values that a text says; source is what messages call it. Raises SettingError."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingError(f"{source} is not a readable TOML file: {error}.") from None
+
+
+def write(path: Path, values: Mapping[str, Any]) -> None:
+    write_text(path, dumped(values))
+
+
+def dumped(values: Mapping[str, Any]) -> str:
+    import tomli_w  # not there until install.py has run; the page says so, and must be importable before
+
+    return tomli_w.dumps(values)

@@ -1,0 +1,127 @@
+"""The loss on fixed noise: the same pictures, noise and timesteps each time, so that steps and runs can be compared."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .. import memory
+from ..config.run import Noise, Run
+from ..data.batches import Batches
+from ..data.held_out import Still
+from ..diffusion.loss import errors
+from ..diffusion.noise import Noised, mixed
+from ..events import Event, Measured, Saved, Warned
+from ..methods.base import Trainable
+from ..model import Diffusion, Model
+from ..support.seeds import keyed, seed_of
+from .guard import FAILURES
+from .optimizer import Optimizer
+
+LOOKS = 16  # pictures under noise, each at a timestep of its own
+TIMES, SELDOM = 20, 25  # measurements in a run, and steps between two of them at least, unless a setting says otherwise
+PLAIN = Noise(weighting="none")  # whatever a run is weighted by, all are measured alike
+
+
+class Look(NamedTuple):
+    """A picture under noise. noisy and target (4, h, w), mask (1, h, w); t and snr: single numbers."""
+
+    prompt: str
+    noisy: Tensor
+    target: Tensor
+    t: Tensor
+    snr: Tensor
+    mask: Tensor
+
+
+def looks(stills: Sequence[Still], diffusion: Diffusion) -> list[Look]:
+    """The pictures in turn, at timesteps spread evenly over the schedule; noise depends on picture and timestep alone."""
+    out = []
+    for n in range(LOOKS if stills else 0):
+        still, t = stills[n % len(stills)], int((n + 0.5) / LOOKS * len(diffusion.alphas_cumprod))
+        noise = torch.randn(still.latents.shape, generator=keyed("measured", still.name, t))
+        made = Noised(*(part[0] for part in mixed(still.latents[None], noise[None], torch.tensor([t]), diffusion)))
+        out.append(Look(still.prompt, made.noisy, made.target, made.t, made.snr, still.mask))
+    return out
+
+
+def batched(found: Sequence[Look], size: int) -> list[list[Look]]:
+    """Those of one shape together, at most so many."""
+    by_shape: dict[tuple[int, ...], list[Look]] = {}
+    for look in found:
+        by_shape.setdefault(tuple(look.noisy.shape), []).append(look)
+    return [same[n:n + size] for same in by_shape.values() for n in range(0, len(same), size)]
+
+
+def fingerprint(stills: Sequence[Still]) -> str:
+    """Names and sizes, not latents: those differ in their last bit from machine to machine."""
+    return f"{seed_of([(s.name, tuple(s.latents.shape)) for s in stills]):016x}"[:8]
+
+
+class Measuring:
+    """Measures a run at some of its steps. Changes nothing: no gradient, no dropout, no random number of anyone else's."""
+
+    def __init__(self, run: Run, model: Model, trainable: Trainable, batches: Batches):
+        self.run, self.model, self.trainable, self.batches = run, model, trainable, batches
+        self.every = run.training.measure_every or max(SELDOM, round(run.training.steps / TIMES))
+        self.on = fingerprint(batches.measured)
+        self.looks = batched(looks(batches.measured, model.diffusion), run.training.batch_size)
+        self.last: int | None = None  # step at which was measured last
+
+    @property
+    def wanted(self) -> bool:
+        return bool(self.looks) and self.run.training.measure_every <= self.run.training.steps
+
+    def at(self, step: int, optimizer: Optimizer) -> Iterator[Event]:
+        """The measurement of a step, unless there was one already; one that fails is a warning, never the end of a run."""
+        if not self.wanted or step == self.last:
+            return
+        self.last = step
+        try:
+            told: Event = Measured(step, self.loss(), norm(optimizer.parameters), bool(self.batches.held_out), self.on)
+        except FAILURES as error:
+            told = Warned(f"The loss on fixed noise could not be measured at step {step}: {error}")
+        memory.free_cache()
+        yield told
+
+    @torch.no_grad()
+    def loss(self) -> float:
+        with self.trainable.as_saved():
+            each = torch.cat([self.errors(batch) for batch in self.looks])
+        return each.mean().item()
+
+    def errors(self, batch: list[Look]) -> Tensor:
+        """(b,)"""
+        prompts, *parts = zip(*batch)
+        noisy, target, t, snr, masks = (torch.stack(part).to(self.model.device) for part in parts)
+        data = self.run.data
+        with self.model.autocast():
+            condition = self.batches.condition_of(prompts) or self.model.encode_prompts(list(prompts), data.clip_skip,
+                                                                                        data.prompt_syntax)
+            predicted = self.model.predict(noisy, t, condition)
+        return errors(predicted, target, snr, self.model.diffusion.prediction, PLAIN, masks)
+
+
+@torch.no_grad()
+def norm(parameters: Sequence[Tensor]) -> float:
+    return torch.stack([p.norm() for p in parameters]).norm().item()
+
+
+class Best(NamedTuple):
+    """The saved copy with the lowest held-out loss."""
+
+    saved: Saved
+    measured: Measured
+
+
+def best(history: Sequence[Event]) -> Best | None:
+    """Of the copies that were measured and are still there; None with fewer than two, or where no pictures were held out."""
+    found, measured = [], None
+    for event in history:
+        if isinstance(event, Measured):
+            measured = event
+        elif isinstance(event, Saved) and measured and measured.held_out and event.path.exists():
+            found.append(Best(event, measured))
+    steps = {one.saved.step for one in found}
+    return min(found, key=lambda one: one.measured.loss) if len(steps) > 1 else None

@@ -1,0 +1,69 @@
+"""Runs of the past, of any workspace, read from their logs so that they can be laid side by side."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..config.run import Run, from_dict
+from ..settings import SettingError
+from ..support import toml
+from . import workspace
+from .workspace import SETTINGS, Log
+
+
+@dataclass(frozen=True)
+class Past:
+    """A run's numbers. stepped: (step, minutes, loss); measured: the same of the loss on fixed noise."""
+
+    name: str
+    run: Run
+    stepped: tuple[tuple[int, float, float], ...]
+    measured: tuple[tuple[int, float, float], ...]
+    measured_on: str  # runs compare where this is the same
+    held_out: bool
+    ended: str  # how, in a sentence; "" while it runs, or when its program was killed
+
+    @property
+    def lowest(self) -> tuple[int, float, float] | None:
+        return min(self.measured, key=lambda m: m[2]) if self.measured else None
+
+    @property
+    def minutes(self) -> float:
+        return max((m for _, m, _ in (*self.stepped[-1:], *self.measured[-1:])), default=0.0)
+
+
+def listed(root: Path) -> dict[str, Log]:
+    """All runs by name, the newest first."""
+    found = [(space, log) for space in workspace.listed(root) for log in space.logs()]
+    found.sort(key=lambda pair: pair[1].folder.stat().st_mtime, reverse=True)
+    return {f"{space.name} {log.folder.name}": log for space, log in found}
+
+
+def read(name: str, log: Log) -> Past:
+    """Raises SettingError or OSError for a run whose settings cannot be read."""
+    lines = log.lines()
+    begun = next((line["time"] for line in lines if line["what"] == "began"), 0.0)
+    measured = of_kind(lines, "measured")
+    return Past(name, from_dict(toml.read(log.folder / SETTINGS)), tuple(points(of_kind(lines, "step"), begun)),
+                tuple(points(measured, begun)), measured[-1]["on"] if measured else "",
+                bool(measured and measured[-1]["held_out"]), next((line["why"] for line in of_kind(lines, "ended")), ""))
+
+
+def of_kind(lines: list[dict[str, Any]], what: str) -> list[dict[str, Any]]:
+    return [line for line in lines if line["what"] == what]
+
+
+def points(lines: list[dict[str, Any]], begun: float) -> Iterator[tuple[int, float, float]]:
+    return ((line["step"], (line["time"] - begun) / 60, line["loss"]) for line in lines)
+
+
+def readable(root: Path, names: list[str]) -> tuple[list[Past], list[str]]:
+    """Those of these runs that can be read, and a sentence for each other."""
+    known, found, problems = listed(root), [], []
+    for name in names:
+        try:
+            found.append(read(name, known[name]))
+        except (SettingError, OSError, KeyError, ValueError) as error:
+            problems.append(f"The run {name} cannot be read: {error}")
+    return found, problems

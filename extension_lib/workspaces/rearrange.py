@@ -1,0 +1,85 @@
+"""Workspaces are renamed, duplicated and moved to the trash. Nothing may be running in them."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+from ..config.run import FOLDERS, Run
+from ..support.disk import copy, file_name
+from .workspace import ABOUT, NOW, SETTINGS, STATE, TRASH, Workspace, WorkspaceError, free, with_folders
+
+
+def rename(workspace: Workspace, name: str) -> Workspace:
+    """The workspace under another name, and its results too where they are named after it.
+
+    Raises WorkspaceError when the name is taken or the folder is held open, NameProblem when it is no name, SettingError when its
+    settings cannot be read.
+    """
+    target = free(workspace.folder.parent, name)
+    workspace.run()  # nothing is moved whose settings cannot be read
+    renamed = Workspace(moved(workspace.folder, target))
+    renamed.keep(named_after(renamed.run(), workspace.name, renamed.name))
+    return renamed
+
+
+def duplicate(workspace: Workspace, name: str) -> Workspace:
+    """A second workspace that goes on from the same settings, training state and pictures; the record of runs stays with the
+    first.
+
+    Raises as rename does, and SaveError when the disk is full.
+    """
+    target, run = free(workspace.folder.parent, name), workspace.run()
+    target.mkdir()
+    twin = Workspace(target)
+    try:
+        for part in (ABOUT, STATE):
+            if (workspace.folder / part).exists():
+                copy(workspace.folder / part, target / part)
+        twin.remember(created=time.strftime(NOW))
+        for file in own_pictures(workspace, run):
+            copy(file, target / file.relative_to(workspace.folder))
+        own = with_folders(run, workspace.within)
+        twin.keep(named_after(own, workspace.name, twin.name))  # last: a folder is a workspace once it has settings
+    except OSError:
+        shutil.rmtree(target, ignore_errors=True)
+        raise
+    return twin
+
+
+def own_pictures(workspace: Workspace, run: Run) -> Iterator[Path]:
+    """The files in those folders of the concepts that lie in the workspace, as dropped pictures do."""
+    for folder in (Path(getattr(concept, name)) for concept in run.concepts for name in FOLDERS):
+        if workspace.folder in folder.parents:
+            yield from (path for path in folder.rglob("*") if path.is_file())
+
+
+def named_after(run: Run, old: str, new: str) -> Run:
+    return run.with_values({"output": {"name": new}}) if run.output.name == old else run
+
+
+def discard(workspace: Workspace) -> Path:
+    """Moves the workspace to the trash beside it, where nothing is overwritten; returns where it lies. Raises WorkspaceError."""
+    trash = workspace.folder.parent / TRASH
+    trash.mkdir(exist_ok=True)
+    places = (trash / (workspace.name if n == 1 else f"{workspace.name}-{n}") for n in count(1))
+    return moved(workspace.folder, next(place for place in places if not place.exists()))
+
+
+def thrown_away(root: Path) -> list[str]:
+    """The workspaces in the trash, by the name of their folder there."""
+    return sorted(path.parent.name for path in (root / TRASH).glob(f"*/{SETTINGS}"))
+
+
+def restore(root: Path, thrown: str) -> Workspace:
+    """Moves a workspace out of the trash again. Raises WorkspaceError when its name is taken, NameProblem."""
+    return Workspace(moved(root / TRASH / file_name(thrown, "workspace's name"), free(root, thrown)))
+
+
+def moved(folder: Path, target: Path) -> Path:
+    try:
+        return folder.rename(target)
+    except OSError as error:
+        raise WorkspaceError(f"Could not move {folder} to {target}: {error.strerror or error}. Close what has a file of it open, "
+                             "then try again.") from error

@@ -1,0 +1,107 @@
+"""What a run leaves in its workspace: a line per event, a table of its numbers, its previews, TensorBoard's file if installed."""
+
+import csv
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from ..config.run import Run
+from ..events import Alarmed, Began, Ended, Event, Measured, Paused, Previewed, Saved, Stepped, Warned
+from .workspace import Log
+
+COLUMNS = ("step", "seconds", "loss", "class_loss", "rate", "skipped", "fixed_loss", "held_out", "norm")
+Values = dict[str, Any]
+
+logger = logging.getLogger("darkroom")
+
+
+def of_step(event: Stepped) -> Values:
+    given = asdict(event)
+    return given if event.class_loss is not None else {k: v for k, v in given.items() if k != "class_loss"}
+
+
+# By kind of event: its name in the log, and what the line says.
+LINES: dict[type, tuple[str, Callable[[Any], Values]]] = {
+    Began: ("began", lambda e: {"start": e.start, "steps": e.steps}),
+    Stepped: ("step", of_step),
+    Measured: ("measured", asdict),
+    Saved: ("saved", lambda e: {"step": e.step, "path": str(e.path)}),
+    Warned: ("warning", asdict),
+    Alarmed: ("alarm", asdict),
+    Paused: ("paused", asdict),
+    Ended: ("ended", asdict),
+}
+# By kind of event: the table's cells.
+ROWS: dict[type, Callable[[Any], Values]] = {
+    Stepped: lambda e: {"step": e.step, "loss": e.loss, "class_loss": e.class_loss, "rate": e.rate, "skipped": int(e.skipped)},
+    Measured: lambda e: {"step": e.step, "fixed_loss": e.loss, "held_out": int(e.held_out), "norm": e.norm},
+}
+CURVES = ("loss", "class_loss", "rate", "fixed_loss", "norm")  # of these TensorBoard draws one
+
+
+@dataclass
+class Record:
+    """Writes events as they come. board: TensorBoard's writer, where there is one."""
+
+    log: Log
+    board: Any = None
+    started: float = 0.0
+    broken: set[str] = field(default_factory=set)  # what is not written any more: a line after one cut short could not be read
+
+    def write(self, event: Event) -> None:
+        """A disk that is full, or a table that is open in another program, costs the rest of that record, not the run."""
+        for name, writing in (("events", self.line), ("numbers", self.row), ("previews", self.pictures)):
+            try:
+                if name not in self.broken:
+                    writing(event)
+            except OSError as error:
+                self.broken.add(name)
+                logger.warning("The rest of the run's %s are not recorded in %s: %s", name, self.log.folder, error)
+
+    def line(self, event: Event) -> None:
+        if type(event) in LINES:
+            name, said = LINES[type(event)]
+            self.log.line(name, **said(event))
+
+    def row(self, event: Event) -> None:
+        if type(event) not in ROWS:
+            return
+        values = {name: value for name, value in ROWS[type(event)](event).items() if value is not None}
+        path = self.log.table
+        fresh = not path.exists()
+        with open(path, "a", encoding="utf-8", newline="") as file:
+            table = csv.DictWriter(file, COLUMNS)
+            if fresh:
+                table.writeheader()
+            table.writerow({**values, "seconds": round(time.time() - self.started, 2)})
+        for name in CURVES if self.board else ():
+            if name in values:
+                self.board.add_scalar(name, values[name], values["step"])
+
+    def pictures(self, event: Event) -> None:
+        if isinstance(event, Previewed):
+            for number, image in enumerate(event.images):
+                image.save(self.log.preview(event.step, number))
+
+
+@contextmanager
+def recording(log: Log, run: Run) -> Iterator[Record]:
+    log.settings(run)
+    record = Record(log, board(log), time.time())
+    try:
+        yield record
+    finally:
+        if record.board:
+            record.board.close()
+
+
+def board(log: Log) -> Any:
+    """A writer into the run's folder, for `tensorboard --logdir` on the workspaces; None where it is missing or broken."""
+    try:
+        from torch.utils.tensorboard import SummaryWriter
+    except (ImportError, AttributeError, TypeError):  # the last two: of another age than numpy or protobuf
+        return None
+    return SummaryWriter(str(log.folder))

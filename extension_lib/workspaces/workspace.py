@@ -1,0 +1,173 @@
+"""A workspace: a folder of plain files that holds a model's settings, runs, samples and training state."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ..config.run import FOLDERS, Concept, Run, from_dict, to_dict
+from ..support import toml
+from ..support.disk import file_name, is_folder, write_text
+
+ABOUT, SETTINGS, STATE, RUNS = "workspace.toml", "run.toml", "state.safetensors", "runs"
+EVENTS, LAST = "events.jsonl", 8192  # bytes
+TRASH, PRESETS = "trash", "presets"
+NOW = "%Y-%m-%d %H:%M"
+COMPARED = "compared"  # grids of files without a workspace
+BESIDE = (TRASH, PRESETS, COMPARED, "exports", "class pictures")  # what else lies where workspaces lie
+
+
+class WorkspaceError(ValueError):
+    """A workspace that is not there, is there already, or cannot be read or moved."""
+
+
+@dataclass(frozen=True)
+class Workspace:
+    folder: Path
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def state(self) -> Path:
+        """Where training stands; absent until something was trained."""
+        return self.folder / STATE
+
+    @property
+    def about(self) -> dict[str, Any]:
+        return toml.read(self.folder / ABOUT)
+
+    @property
+    def purpose(self) -> str:
+        """What it was created for: a key of purposes.PURPOSES, or "" where nobody said."""
+        return str(self.about.get("purpose", ""))
+
+    @property
+    def lifetime(self) -> int:
+        """Steps trained since the workspace was created or last started over. Raises SettingError, WorkspaceError."""
+        steps = self.about.get("lifetime", 0)
+        if not isinstance(steps, int):
+            raise WorkspaceError(f"{self.folder / ABOUT} says lifetime = {steps!r}, which is no number of steps. Correct it there.")
+        return steps
+
+    def remember(self, **values: Any) -> None:
+        toml.write(self.folder / ABOUT, {**self.about, **values})
+
+    def run(self) -> Run:
+        """The settings as they were last left. Raises SettingError."""
+        return with_folders(from_dict(toml.read(self.folder / SETTINGS)), self.whole)
+
+    def keep(self, run: Run) -> None:
+        """Folders of pictures within the workspace are written as seen from it, so that it can be renamed, moved and copied."""
+        toml.write(self.folder / SETTINGS, to_dict(with_folders(run, self.within)))
+
+    def whole(self, folder: str) -> str:
+        inside = not Path(folder).is_absolute() and is_folder(self.folder / folder)  # others may lie on a slow share
+        return str(self.folder / folder) if inside else folder
+
+    def within(self, folder: str) -> str:
+        path = Path(folder)
+        return path.relative_to(self.folder).as_posix() if self.folder in path.parents else folder
+
+    def new_log(self) -> "Log":
+        taken = [int(p.name) for p in (self.folder / RUNS).glob("[0-9]*") if p.name.isdigit()]
+        folder = self.folder / RUNS / f"{max(taken, default=0) + 1:04d}"
+        folder.mkdir(parents=True)
+        return Log(folder)
+
+    def logs(self) -> "list[Log]":
+        return [Log(p) for p in sorted((self.folder / RUNS).glob("[0-9]*"))]
+
+
+def with_folders(run: Run, placed: Callable[[str], str]) -> Run:
+    """The run with every folder that its concepts name written otherwise."""
+    def moved(concept: Concept) -> Concept:
+        folders: dict[str, Any] = {name: placed(getattr(concept, name)) for name in FOLDERS if getattr(concept, name)}
+        return replace(concept, **folders)
+
+    return replace(run, concepts=tuple(map(moved, run.concepts)))
+
+
+@dataclass(frozen=True)
+class Log:
+    """What happened in one run: its settings, a line per event, its previews."""
+
+    folder: Path
+
+    def settings(self, run: Run) -> None:
+        """Without the answer whether to start over: who takes these settings for a run of theirs is asked anew."""
+        toml.write(self.folder / SETTINGS, to_dict(run.with_values({"output": {"again": "ask"}})))
+
+    def line(self, what: str, **values: Any) -> None:
+        with open(self.folder / EVENTS, "a", encoding="utf-8") as file:
+            file.write(json.dumps({"what": what, "time": round(time.time(), 2), **values}, ensure_ascii=False) + "\n")
+
+    def lines(self) -> list[dict[str, Any]]:
+        path = self.folder / EVENTS
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        return [json.loads(line) for line in text.split("\n")[:-1]]  # the last may be half written
+
+    @property
+    def table(self) -> Path:
+        """The run's numbers for a spreadsheet, a row per step and per measurement."""
+        return self.folder / "log.csv"
+
+    def last_lines(self) -> list[dict[str, Any]]:
+        """The newest lines, quick to read however long the run was."""
+        path = self.folder / EVENTS
+        if not path.exists():
+            return []
+        with open(path, "rb") as file:
+            start = max(0, file.seek(0, os.SEEK_END) - LAST)
+            file.seek(start)
+            texts = file.read().decode("utf-8", errors="replace").split("\n")
+        return [json.loads(text) for text in texts[1 if start else 0:] if text.endswith("}")]
+
+    def preview(self, step: int, number: int) -> Path:
+        path = self.folder / "previews" / f"{step:06d}-{number}.png"
+        path.parent.mkdir(exist_ok=True)
+        return path
+
+
+def create(root: Path, name: str, run: Run, purpose: str = "") -> Workspace:
+    """A new workspace with these settings. Raises WorkspaceError when the name is taken, NameProblem when it is no name."""
+    folder = free(root, name)
+    folder.mkdir(parents=True)
+    write_text(folder / ABOUT, "")
+    workspace = Workspace(folder)
+    workspace.remember(created=time.strftime(NOW), lifetime=0, **({"purpose": purpose} if purpose else {}))
+    workspace.keep(run)
+    return workspace
+
+
+def free(root: Path, name: str) -> Path:
+    """The folder of a workspace to be. Raises WorkspaceError when the name is taken, NameProblem when it is no name."""
+    name = file_name(name, "workspace's name")
+    if name.lower() in BESIDE:
+        raise WorkspaceError(f"The name {name} is kept for a folder of Darkroom's own. Choose another.")
+    if (root / name).exists():
+        raise WorkspaceError(f"There is a workspace {name} already. Choose it from the list, or another name.")
+    return root / name
+
+
+def opened(root: Path, name: str) -> Workspace:
+    """Raises WorkspaceError."""
+    folder = root / file_name(name, "workspace's name")
+    if not (folder / SETTINGS).exists():
+        raise WorkspaceError(f"There is no workspace {name} in {root}. Create it first.")
+    return Workspace(folder)
+
+
+def listed(root: Path) -> list[Workspace]:
+    """The newest first."""
+    settings = root.glob(f"*/{SETTINGS}") if root.exists() else ()
+    found = [Workspace(p.parent) for p in settings if p.parent.name.lower() not in BESIDE]
+    return sorted(found, key=lambda w: (w.folder / SETTINGS).stat().st_mtime, reverse=True)
+
+
+def names(root: Path) -> Iterator[str]:
+    return (workspace.name for workspace in listed(root))

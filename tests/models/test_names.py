@@ -1,0 +1,48 @@
+"""Names of layers: every one has a key, and the way there and back is the same."""
+
+import pytest
+from helpers import BASE
+from safetensors import safe_open
+
+from extension_lib.families.sd1 import SD1
+from extension_lib.models.names import renamed, reversed_names, unet_prefixes, vae_prefixes
+
+
+@pytest.mark.parametrize("diffusers, compvis", [
+    ("conv_in", "input_blocks.0.0"),
+    ("down_blocks.2.attentions.1.transformer_blocks.0.attn1.to_q", "input_blocks.8.1.transformer_blocks.0.attn1.to_q"),
+    ("down_blocks.0.downsamplers.0.conv", "input_blocks.3.0.op"), ("mid_block.resnets.1.conv2", "middle_block.2.out_layers.3"),
+    ("up_blocks.0.upsamplers.0.conv", "output_blocks.2.1.conv"), ("up_blocks.1.upsamplers.0.conv", "output_blocks.5.2.conv"),
+    ("up_blocks.3.resnets.2.conv_shortcut", "output_blocks.11.0.skip_connection"), ("time_embedding.linear_2", "time_embed.2"),
+    ("conv_norm_out", "out.0")])
+def test_known_names(diffusers, compvis):
+    assert renamed(diffusers, unet_prefixes(SD1)) == compvis
+    assert renamed(compvis, reversed_names(unet_prefixes(SD1))) == diffusers
+
+
+def test_no_two_blocks_share_a_name():
+    for names in (unet_prefixes(SD1), vae_prefixes()):
+        assert len(set(names.values())) == len(names)
+
+
+def test_every_weight_of_a_checkpoint_has_a_name_in_diffusers():
+    unet, vae = reversed_names(unet_prefixes(SD1)), reversed_names(vae_prefixes())
+    with safe_open(BASE, "pt") as file:
+        for key in file.keys():  # noqa: SIM118
+            for prefix, names in (("model.diffusion_model.", unet), ("first_stage_model.", vae)):
+                if key.startswith(prefix):
+                    assert renamed(key.removeprefix(prefix), names), key
+
+
+def test_layers_have_distinct_keys_without_dots(view):
+    keys = [layer.key for layer in view.layers()]
+    assert len(set(keys)) == len(keys) and not any("." in key for key in keys)
+
+
+def test_an_sd1_lora_has_kohya_s_192_layers_in_the_unet_and_six_a_layer_of_text(view):
+    from extension_lib.methods.targets import TARGETS
+    from extension_lib.methods.targets import chosen as chosen_by
+
+    chosen = chosen_by(view.layers(), TARGETS["attention and MLP"], {"unet": 1.0, "te": 1.0})
+    assert sum(layer.part == "unet" for layer in chosen) == 192
+    assert sum(layer.part == "te1" for layer in chosen) == 6 * view.text_model.config.num_hidden_layers

@@ -1,0 +1,164 @@
+"""A job that pauses: the host has its model back meanwhile, and the file is as if there had been no pause."""
+
+import csv
+import importlib.util
+
+import pytest
+import torch
+from helpers import small_run
+from safetensors.torch import load_file
+
+from extension_lib.events import Began, Ended, Measured, Paused, Saved, Stepped
+from extension_lib.export.products import parts_of
+from extension_lib.host import Picture, chosen
+from extension_lib.runs import job as jobs
+from extension_lib.runs.pause import ASIDE
+from extension_lib.runs.start import decided
+from extension_lib.workspaces import workspace
+
+RANDOM = {"method": {"dropout": 0.2}, "saving": {"precision": "fp32"}, "data": {"shuffle_captions": True}}
+
+
+def finished(host, run, name="ghost"):
+    job, space = told(host, run, name, lambda job, event: None)
+    job.work()
+    return job, space
+
+
+def picture(host):
+    return host.draw([Picture("a ghost", steps=3, cfg=4, width=64, height=64)])[0]
+
+
+def told(host, run, name, answer):
+    """A job whose every event is answered by answer(job, event), in its own thread."""
+    space = workspace.Workspace(host.folders.workspaces / name)
+    space = space if space.folder.exists() else workspace.create(host.folders.workspaces, name, run)
+    job = jobs.Job(decided(run, host, space), host, space, chosen(host, "toyland"))
+    tell = job.tell
+    job.tell = lambda event: (tell(event), answer(job, event))
+    jobs.jobs.append(job)
+    return job, space
+
+
+def at(step, act):
+    """An answer: act once when this step is done, and go on from every pause."""
+    def answer(job, event):
+        if isinstance(event, Stepped) and event.step == step:
+            act(job)
+        elif isinstance(event, Paused):
+            job.go_on()
+    return answer
+
+
+@pytest.mark.parametrize("method", [{}, {"name": "textual_inversion", "rate": 0.05}, {"name": "dreambooth", "ema": 0.5}])
+def test_a_paused_run_ends_with_the_same_file_bit_for_bit(host, pictures, method):
+    six = {"training": {"steps": 6, "measure_every": 3}, **RANDOM, "method": method or RANDOM["method"],
+           "concepts": [{"folder": str(pictures), "instance_prompt": "[name], [filewords]", "word": "zwx"}]}
+    finished(host, small_run(pictures, output={"name": "whole"}, **six), "whole")
+    job, space = told(host, small_run(pictures, output={"name": "parts"}, **six), "parts", at(3, jobs.Job.pause))
+    job.work()
+    assert not job.ended.failed, job.ended.why
+    assert [type(e) for e in job.history if isinstance(e, (Began, Paused))] == [Began, Paused, Began]
+    assert [e.step for e in job.history if isinstance(e, Measured)] == [0, 3, 6]
+    folder, = (part.folder(host.folders) for part in parts_of(job.run))
+    one, two = (load_file(folder / f"{name}.safetensors") for name in ("whole", "parts"))
+    assert one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
+    assert space.lifetime == 6 and not (space.folder / ASIDE).exists()
+
+
+def test_during_a_pause_the_host_draws_what_it_drew_before(host, pictures):
+    before, during = picture(host), []
+
+    def answer(job, event):
+        if isinstance(event, Stepped) and event.step == 2:
+            job.pause()
+        elif isinstance(event, Paused):
+            during.append(picture(host))
+            job.go_on()
+    job, _ = told(host, small_run(pictures, method={"unet_rate": 1e-2}), "ghost", answer)
+    job.work()
+    assert during == [before] and picture(host) == before
+    with_it = host.draw([Picture("a ghost<lora:ghost:1>", steps=3, cfg=4, width=64, height=64)])[0]
+    assert with_it != before
+
+
+def test_another_thread_sees_the_pause_and_ends_it(host, pictures):
+    run = small_run(pictures, training={"steps": 30})
+    space = workspace.create(host.folders.workspaces, "ghost", run)
+    job = jobs.start(decided(run, host, space), host, space, chosen(host, "toyland"))
+    with job.changed:
+        assert job.changed.wait_for(lambda: job.step, 60)
+        job.pause()
+        assert job.changed.wait_for(lambda: job.paused, 60)
+    assert job.step and not host.lent and jobs.running() is job and not job.wait(0.3)
+    job.stop()
+    assert job.wait(60).why == "Stopped by you." and (host.folders.lora / "ghost.safetensors").exists()
+
+
+@pytest.mark.parametrize("in_a_pause", [False, True])
+def test_discarding_leaves_the_earlier_save_whole(host, pictures, in_a_pause):
+    _, space = finished(host, small_run(pictures))
+    before = {p: p.read_bytes() for p in (space.state, *host.folders.lora.iterdir())}
+    again = small_run(pictures, output={"again": "continue", "existing": "overwrite"}, training={"steps": 9})
+
+    def answer(job, event):
+        if isinstance(event, Paused) or isinstance(event, Stepped) and event.step == 7 and not in_a_pause:
+            job.discard()
+        elif isinstance(event, Stepped) and event.step == 6:
+            job.pause()
+    job, space = told(host, again, "ghost", answer)
+    job.work()
+    assert job.ended.discarded and "discarded" in job.ended.why and not any(isinstance(e, Saved) for e in job.history)
+    assert {p: p.read_bytes() for p in before} == before and space.lifetime == 4
+    assert set(host.folders.lora.iterdir()) <= set(before)
+
+
+def test_discarding_after_a_pause_that_was_ended_leaves_the_earlier_save_whole(host, pictures):
+    _, space = finished(host, small_run(pictures))
+    before = space.state.read_bytes()
+
+    def answer(job, event):
+        if isinstance(event, Paused):
+            job.go_on()
+        elif isinstance(event, Stepped):
+            job.pause() if event.step == 5 else job.discard()
+    job, _ = told(host, small_run(pictures, output={"again": "continue", "existing": "overwrite"}, training={"steps": 9}), "ghost",
+                  answer)
+    job.work()
+    assert job.ended.discarded and space.state.read_bytes() == before and space.lifetime == 4
+
+
+def test_a_first_run_that_is_discarded_leaves_nothing(host, pictures):
+    job, space = told(host, small_run(pictures), "ghost", at(2, jobs.Job.discard))
+    job.work()
+    assert job.ended.discarded and not space.state.exists() and not host.folders.lora.exists()
+
+
+def test_what_was_saved_on_wish_outlives_a_discard(host, pictures):
+    def answer(job, event):
+        if isinstance(event, Stepped):
+            {1: job.pause, 2: job.ask_to_save}.get(event.step, job.discard)()
+        elif isinstance(event, Paused):
+            job.go_on()
+    job, space = told(host, small_run(pictures, training={"steps": 9}), "ghost", answer)
+    job.work()
+    saved = [e.path.stem for e in job.history if isinstance(e, Saved)]
+    assert job.ended.discarded and len(saved) == 1 and (host.folders.lora / f"{saved[0]}.safetensors").exists()
+    assert space.lifetime == int(saved[0][-6:]) and space.state.exists()
+
+
+def test_a_run_keeps_its_numbers_in_a_table(host, pictures):
+    job, space = finished(host, small_run(pictures, training={"measure_every": 2}))
+    log, = space.logs()
+    with open(log.table, encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    stepped = [e for e in job.history if isinstance(e, Stepped)]
+    assert [(int(r["step"]), float(r["loss"])) for r in rows if r["loss"]] == [(e.step, e.loss) for e in stepped]
+    assert [int(r["step"]) for r in rows if r["fixed_loss"]] == [0, 2, 4]
+    assert isinstance(job.history[-1], Ended) and torch.isfinite(torch.tensor(float(rows[-1]["norm"])))
+
+
+def test_tensorboard_s_file_is_written_where_it_is_installed_and_nowhere_else(host, pictures):
+    _, space = finished(host, small_run(pictures, training={"steps": 1}))
+    log, = space.logs()
+    assert bool(list(log.folder.glob("events.out.tfevents*"))) == bool(importlib.util.find_spec("tensorboard"))

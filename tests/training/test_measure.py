@@ -1,0 +1,81 @@
+"""The loss on fixed noise: it compares steps and runs, and measuring changes nothing."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from helpers import losses, small_run, trained
+
+from extension_lib.data.folder import Item
+from extension_lib.data.held_out import split
+from extension_lib.events import Measured, Saved
+from extension_lib.training.measure import best
+
+
+def measured(events):
+    return [e for e in events if isinstance(e, Measured)]
+
+
+def outcome(model, run):
+    events, trainable = trained(model, run)
+    state = {k: v.detach().clone() for k, v in trainable.state_dict().items()}
+    trainable.detach()
+    return events, state
+
+
+RANDOM = {"method": {"dropout": 0.3, "module_dropout": 0.2}, "data": {"caption_dropout": 0.3, "shuffle_captions": True}}
+
+
+def test_measuring_changes_no_number_of_the_run(model, pictures):
+    with_it, learned = outcome(model, small_run(pictures, training={"steps": 5, "measure_every": 1}, **RANDOM))
+    without, other = outcome(model, small_run(pictures, training={"steps": 5, "measure_every": 6}, **RANDOM))
+    assert len(measured(with_it)) == 6 and not measured(without)
+    assert losses(with_it) == losses(without) and all(torch.equal(learned[k], other[k]) for k in learned)
+
+
+def test_runs_of_other_seeds_begin_with_the_same_loss_and_part_ways(model, pictures):
+    runs = [small_run(pictures, data={"held_out": 0.4}, training={"seed": seed, "measure_every": 4}) for seed in (1, 2)]
+    one, two = (measured(outcome(model, run)[0]) for run in runs)
+    assert (one[0].loss, one[0].on) == (two[0].loss, two[0].on) and one[-1].loss != two[-1].loss
+
+
+def test_pictures_held_out_are_not_trained_on(model, pictures):
+    few, _ = outcome(model, small_run(pictures, data={"held_out": 0.4}, training={"measure_every": 4}))
+    alike, _ = outcome(model, small_run(pictures, training={"measure_every": 4}))
+    assert few[0].pictures == 3 and alike[0].pictures == 5
+    assert measured(few)[0].held_out and not measured(alike)[0].held_out
+    assert measured(few)[0].on != measured(alike)[0].on
+
+
+@pytest.mark.parametrize("count, share, held", [(10, 0.0, 0), (10, 0.1, 1), (10, 0.5, 5), (3, 0.01, 1), (1, 0.5, 0)])
+def test_some_are_held_out_and_at_least_one_is_left(count, share, held):
+    items = [Item(Path(f"a/{n}.png"), ("x",), 1, 64, 64) for n in range(count)]
+    kept, out = split(items, share)
+    assert (len(kept), len(out)) == (count - held, held)
+    assert split(list(reversed(items)), share)[1] == list(reversed(out)), "the same ones, in whatever order they are found"
+
+
+def saved(folder, step):
+    path = folder / f"ghost-{step:06d}.safetensors"
+    path.touch()
+    return Saved(step, path)
+
+
+def history(folder, *found, held_out=True):
+    return [event for step, loss in found for event in (Measured(step, loss, 1.0, held_out), saved(folder, step))]
+
+
+def test_the_best_copy_is_the_one_with_the_lowest_loss_on_pictures_held_out(tmp_path):
+    found = best(history(tmp_path, (10, 0.3), (20, 0.2), (30, 0.25)))
+    assert found.saved.step == 20 and found.measured.loss == 0.2
+
+
+def test_a_copy_that_was_tidied_away_is_not_the_best(tmp_path):
+    events = history(tmp_path, (10, 0.1), (20, 0.2), (30, 0.25))
+    events[1].path.unlink()
+    assert best(events).saved.step == 20
+
+
+def test_no_copy_is_called_the_best_where_nothing_was_held_out_or_nothing_can_be_chosen(tmp_path):
+    assert best(history(tmp_path, (10, 0.3), (20, 0.2), held_out=False)) is None
+    assert best(history(tmp_path, (10, 0.3))) is None
