@@ -19,7 +19,7 @@ import torch
 from PIL import Image
 
 from extension_lib.config.run import Run
-from extension_lib.host import chosen
+from extension_lib.host import find_checkpoint
 from extension_lib.hosts.standalone import Standalone
 from extension_lib.support.disk import write_text
 from toyland.captions import PHRASES
@@ -90,10 +90,10 @@ def run_of(host: Standalone, subjects: list[Subject], method: str, remedy: Remed
 
 def trained(host: Standalone, run: Run) -> float:
     """Seconds of training; a checkpoint is left loaded."""
-    host.load(chosen(host, "toyland"))
+    host.load(find_checkpoint(host, "toyland"))
     seconds = seconds_of(train(host, run))
     if run.method.product == "checkpoint":
-        host.load(chosen(host, run.output.name))
+        host.load(find_checkpoint(host, run.output.name))
     return round(seconds, 1)
 
 
@@ -146,7 +146,7 @@ def beside(host: Standalone, judge: Judge, called: tuple[str, str], kinds: set[s
 
 def untrained(host: Standalone, judge: Judge, subjects: list[Subject]) -> dict[str, Any]:
     """What the checkpoint itself makes of two kinds in one picture, in the subjects' stead their class words."""
-    host.load(chosen(host, "toyland"))
+    host.load(find_checkpoint(host, "toyland"))
     first, second = subjects
     called = (f"a {first.kind}", f"a {second.kind}")
     return {"subjects": beside(host, judge, called, {first.kind, second.kind}, subjects, ""), **class_words(host, judge, subjects)}

@@ -12,7 +12,7 @@ from . import imports
 from .config.presets import defaults, drawing_run
 from .config.run import FOLDERS, Run, all_sections, from_dict, merged
 from .data.folder import FolderError
-from .host import HostError, Picture, chosen
+from .host import HostError, Picture, find_checkpoint
 from .settings import SettingError, options
 from .setup.practice import PracticeError, install
 from .support import toml
@@ -100,7 +100,7 @@ def train(given: argparse.Namespace, rest: list[str]) -> int:
     except Undecided as asked:
         print(asked, "Say so with --output.again and --output.existing.", sep="\n", file=sys.stderr)
         return 2
-    job = jobs.start(run, here, space, chosen(here, run.base.checkpoint))
+    job = jobs.start(run, here, space, find_checkpoint(here, run.base.checkpoint))
     follow(job)
     if job.thread:
         job.thread.join()  # an interpreter that ends while a thread frees its tensors aborts
@@ -132,7 +132,7 @@ def read_run(path: Path, changed: dict[str, Any], here: "Standalone") -> Run:
             if concept.get(folder):
                 concept[folder] = str(path.parent / written_path(concept[folder]))  # relative to the file that names it
     base = asked.base.checkpoint
-    return defaults(asked.method.name, chosen(here, base).preset if base else None).with_values(values)
+    return defaults(asked.method.name, find_checkpoint(here, base).preset if base else None).with_values(values)
 
 
 def changes(rest: list[str]) -> dict[str, Any]:
@@ -194,7 +194,7 @@ def draw(given: argparse.Namespace, rest: list[str]) -> int:
     require_writable(given.out)
     here = host()
     if given.checkpoint:
-        here.load(chosen(here, given.checkpoint))
+        here.load(find_checkpoint(here, given.checkpoint))
     here.draw([picture(given, here)])[0].save(given.out)
     print(given.out)
     return 0
@@ -209,7 +209,7 @@ def compare(given: argparse.Namespace, rest: list[str]) -> int:
     require_writable(given.out)
     here = host()
     if given.checkpoint:
-        here.load(chosen(here, given.checkpoint))
+        here.load(find_checkpoint(here, given.checkpoint))
     series = next((s for s in found(here.folders) if s.label == given.lora), None)
     if series is None:
         raise HostError(f"There is no LoRA {given.lora} in {here.folders.lora}.")

@@ -67,7 +67,7 @@ class Picture:
     clip_skip: int = 1
 
 
-def chosen(host: "Host", text: str) -> Checkpoint:
+def find_checkpoint(host: "Host", text: str) -> Checkpoint:
     """The checkpoint of this title, or the file at this path. Raises HostError."""
     for checkpoint in host.checkpoints():
         if without_hash(text) in (without_hash(checkpoint.title), checkpoint.path.stem, checkpoint.path.name, str(checkpoint.path)):
@@ -97,10 +97,10 @@ class Host(Protocol):
     def tokens(self) -> Callable[[str], Sequence[int]] | None:
         """What gives a word's tokens in the loaded checkpoint; None when none is loaded. Loads nothing."""
 
-    def describers(self) -> tuple[str, ...]:
+    def captioners(self) -> tuple[str, ...]:
         """The names of the host's own ways to put a picture into words; none where it has none."""
 
-    def describe(self, how: str, images: Iterable["Image"]) -> Iterator[str]:
+    def caption(self, how: str, images: Iterable["Image"]) -> Iterator[str]:
         """A caption of each PIL image by one of these, until the host's Interrupt. Raises HostError."""
 
     def borrow(self, checkpoint: Checkpoint) -> AbstractContextManager[Model]:
@@ -112,7 +112,7 @@ class Host(Protocol):
     def draw(self, pictures: list[Picture]) -> list[Any]:
         """PIL images by the host's own txt2img, prompt tags and all. Within borrow: with whatever is attached now."""
 
-    def loaded(self, path: Path, kind: str) -> Mapping[str, "Tensor"]:
+    def read_back(self, path: Path, kind: str) -> Mapping[str, "Tensor"]:
         """What the host's own loader makes of a file (fp32, CPU), to be held against what was trained.
 
         kind "lora": by key, what is added to each layer's weight, by "KEY bias" to its bias; "embedding": its "vectors";

@@ -23,6 +23,6 @@ def routes(blocks: gr.Blocks | None, app: Any) -> None:
         app.router.routes.append(corner.route())
 
 
-script_callbacks.on_before_ui(axes.add)
+script_callbacks.on_before_ui(axes.add_axes)
 script_callbacks.on_ui_tabs(tabs)
 script_callbacks.on_app_started(routes)

@@ -28,10 +28,10 @@ def load_view():
         from extension_lib.models.ldm_view import LdmView
 
         return LdmView(latent_diffusion(), cpu, torch.float32)
-    from extension_lib.models.diffusers_pipeline import pipeline_of
+    from extension_lib.models.diffusers_pipeline import load_pipeline
     from extension_lib.models.diffusers_view import DiffusersView
 
-    return DiffusersView(pipeline_of(BASE, torch.float32), cpu, torch.float32)
+    return DiffusersView(load_pipeline(BASE, torch.float32), cpu, torch.float32)
 
 
 def draw_pictures(folder: Path, count: int = 5, caption: str = "a zwx ghost") -> Path:

@@ -6,7 +6,7 @@ import torch
 from safetensors.torch import save
 
 from extension_lib.families.sd1 import SD1
-from extension_lib.models.names import renamed, unet_prefixes, vae_prefixes
+from extension_lib.models.names import replace_prefix, unet_prefixes, vae_prefixes
 from extension_lib.support.disk import write_bytes
 
 from .stage import WORK
@@ -19,7 +19,7 @@ def checkpoint(unet: dict, vae: dict, text: dict) -> dict[str, torch.Tensor]:
     out = {}
     for prefix, state, names in (("model.diffusion_model", unet, unet_prefixes(SD1)), ("first_stage_model", vae, vae_prefixes())):
         for path, tensor in state.items():
-            name = renamed(path, names)
+            name = replace_prefix(path, names)
             if name is None:
                 raise KeyError(f"{path} has no name in checkpoints")
             if ".attn_1." in name and tensor.dim() == 2:  # diffusers made linear layers of these 1x1 convolutions

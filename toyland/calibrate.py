@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from extension_lib.host import chosen
+from extension_lib.host import find_checkpoint
 from extension_lib.hosts.standalone import Standalone
 from extension_lib.support.disk import write_text
 
@@ -69,7 +69,7 @@ def scales(host: Standalone, judge: Judge) -> dict[str, Any]:
 
 def calibrate() -> None:
     judge, host = Judge(), Standalone(WORK / "studio")
-    host.load(chosen(host, "toyland"))
+    host.load(find_checkpoint(host, "toyland"))
     facts = {"base": base_figures(host, judge), "scales": scales(host, judge), "steps": STEPS, "base cfg": BASE_CFG, "cfg": CFG}
     write_text(CALIBRATION, json.dumps(facts, indent=2) + "\n")
     print(json.dumps(facts, indent=2))

@@ -5,7 +5,7 @@ from random import Random
 
 from PIL import Image
 
-from extension_lib.host import chosen
+from extension_lib.host import find_checkpoint
 from extension_lib.hosts.standalone import Standalone
 
 from .calibrate import BASE_CFG, held_out_captions
@@ -22,7 +22,7 @@ COLUMNS, ZOOM, GAP, PAPER = 9, 2, 6, (255, 255, 255)
 def rows() -> list[list[Image.Image]]:
     rng = Random("show")
     host = Standalone(WORK / "studio")
-    host.load(chosen(host, "toyland"))
+    host.load(find_checkpoint(host, "toyland"))
     captions = [text for text, _ in rng.sample(held_out_captions(rng), 2 * COLUMNS)]
     drawn = host.draw(pictures([(text, "") for text in captions], seed=60_000, cfg=BASE_CFG))
     scenes = [draw(random_scene(rng), rng) for _ in range(COLUMNS)]

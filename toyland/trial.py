@@ -8,7 +8,7 @@ from extension_lib import methods
 from extension_lib.config.presets import defaults
 from extension_lib.config.run import Run
 from extension_lib.events import Saved, Warned
-from extension_lib.host import chosen
+from extension_lib.host import find_checkpoint
 from extension_lib.hosts.standalone import Standalone
 from extension_lib.runs import job as jobs
 from extension_lib.runs.start import decided
@@ -28,7 +28,7 @@ def name_of(method: str, subject: Subject) -> str:
 
 def run_for(host: Standalone, subject: Subject, method: str = "lora", **sections: Any) -> Run:
     """The run of toyland's preset on a subject's pictures; sections change it."""
-    base = chosen(host, "toyland")
+    base = find_checkpoint(host, "toyland")
     run = defaults(method, base.preset).with_values({
         "output": {"name": name_of(method, subject), "again": "over", "existing": "overwrite"}, "base": {"checkpoint": base.title},
         "concepts": [{"folder": str(subject.folder), "class_prompt": f"a {subject.kind}"}],
@@ -41,7 +41,7 @@ def train(host: Standalone, run: Run, say: Any = None) -> jobs.Job:
     root = host.folders.workspaces
     known = run.output.name in workspace.names(root)
     space = workspace.opened(root, run.output.name) if known else workspace.create(root, run.output.name, run)
-    job = jobs.start(decided(run, host, space), host, space, chosen(host, run.base.checkpoint))
+    job = jobs.start(decided(run, host, space), host, space, find_checkpoint(host, run.base.checkpoint))
     told = 0.0
     while not job.wait(timeout=1.0):
         if say and job.step and time.monotonic() - told > 10:
@@ -74,9 +74,9 @@ def judged(host: Standalone, judge: Judge, subject: Subject, run: Run, weight: f
     """The figures of what a run left; a checkpoint is loaded for it, and the base again afterwards."""
     own = run.method.product == "checkpoint"
     if own:
-        host.load(chosen(host, run.output.name))
+        host.load(find_checkpoint(host, run.output.name))
     try:
         return measured(host.draw, judge, subject, tag(run, weight), count)
     finally:
         if own:
-            host.load(chosen(host, "toyland"))
+            host.load(find_checkpoint(host, "toyland"))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import methods
-from ..host import Host, HostError, chosen
+from ..host import Host, HostError, find_checkpoint
 from ..settings import SettingError
 from ..support import toml
 from ..support.disk import file_name
@@ -48,7 +48,7 @@ def drawing_run(host: Host) -> Run:
 def of_checkpoint(host: Host, title: str) -> Path | None:
     """The preset that belongs to a checkpoint; none where the host does not have it."""
     try:
-        return chosen(host, title).preset
+        return find_checkpoint(host, title).preset
     except HostError:
         return None
 

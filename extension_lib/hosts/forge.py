@@ -10,7 +10,7 @@ from modules import sd_models
 from ..events import Event
 from ..host import Checkpoint, HostError, Picture
 from ..model import Model
-from . import webui_folders
+from .a1111 import folders as webui_folders
 
 NOT_YET = "Darkroom cannot train in Forge yet; train in AUTOMATIC1111's WebUI or standalone, and use the files here."
 
@@ -31,10 +31,10 @@ class Forge:
     def tokens(self) -> None:
         return None
 
-    def describers(self) -> tuple[str, ...]:
+    def captioners(self) -> tuple[str, ...]:
         return ()
 
-    def describe(self, how: str, images: Iterable[Any]) -> Iterator[str]:
+    def caption(self, how: str, images: Iterable[Any]) -> Iterator[str]:
         refuse()
 
     def borrow(self, checkpoint: Checkpoint) -> AbstractContextManager[Model]:
@@ -43,7 +43,7 @@ class Forge:
     def draw(self, pictures: list[Picture]) -> list[Any]:
         refuse()
 
-    def loaded(self, path: Path, kind: str) -> dict[str, Any]:
+    def read_back(self, path: Path, kind: str) -> dict[str, Any]:
         refuse()
 
     def forget(self, path: Path) -> None:

@@ -14,7 +14,7 @@ CLIP_TOKENIZER = "openai/clip-vit-large-patch14"
 VELOCITY = re.compile(r"^\s*parameterization:\s*[\"']?v[\"']?\s*(#.*)?$", re.MULTILINE)
 
 
-def pipeline_of(path: Path, dtype: torch.dtype) -> Any:
+def load_pipeline(path: Path, dtype: torch.dtype) -> Any:
     """The file as a diffusers pipeline, without network. Raises HostError.
 
     A diffusers folder of the same stem beside the file holds its configuration; without one it is Stable Diffusion 1's own.

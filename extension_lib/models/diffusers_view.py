@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..families.sd1 import SD1
 from ..model import Diffusion
-from .names import renamed, unet_prefixes
+from .names import replace_prefix, unet_prefixes
 from .view import View
 
 
@@ -27,7 +27,7 @@ class DiffusersView(View):
         return name
 
     def compvis_path(self, name: str) -> str:
-        path = renamed(name, unet_prefixes(self.family))
+        path = replace_prefix(name, unet_prefixes(self.family))
         if path is None:
             raise KeyError(f"{name} has no name in checkpoints")
         return path
@@ -35,5 +35,5 @@ class DiffusersView(View):
     def posterior_mean(self, pixels: Tensor) -> Tensor:
         return self.vae.encode(pixels).latent_dist.mode()
 
-    def noise(self, noisy: Tensor, t: Tensor, hidden: Tensor) -> Tensor:
+    def call_unet(self, noisy: Tensor, t: Tensor, hidden: Tensor) -> Tensor:
         return self.unet(noisy, t, encoder_hidden_states=hidden).sample

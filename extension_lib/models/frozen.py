@@ -25,7 +25,7 @@ def frozen(*modules: nn.Module) -> Iterator[None]:
 
     Raises HostError on leaving when a weight is no longer the same object or bit for bit the same.
     """
-    parameters = states(modules)
+    parameters = parameter_states(modules)
     modes = [(m, m.training) for root in modules for m in root.modules()]
     forwards = {id(m): m.__dict__.get("forward") for m, _ in modes}
     before = checksum(parameters)
@@ -48,7 +48,7 @@ def frozen(*modules: nn.Module) -> Iterator[None]:
             raise HostError("The model's weights changed while it was lent. Reload the checkpoint before you go on.")
 
 
-def states(modules: Iterable[nn.Module]) -> list[ParameterState]:
+def parameter_states(modules: Iterable[nn.Module]) -> list[ParameterState]:
     return [ParameterState(p, p.requires_grad, p.dtype, p.device) for m in modules for p in m.parameters()]
 
 
@@ -67,10 +67,10 @@ def checksum(parameters: list[ParameterState]) -> list[bytes]:
     The WebUI itself widens a VAE that overflows in half precision, and may turn float16 into bfloat16, which rounds: such a weight
     cannot be compared.
     """
-    return [fingerprint(state.parameter.detach().to(state.dtype)) if widened(state) else UNKNOWN for state in parameters]
+    return [fingerprint(state.parameter.detach().to(state.dtype)) if is_widened(state) else UNKNOWN for state in parameters]
 
 
-def widened(state: ParameterState) -> bool:
+def is_widened(state: ParameterState) -> bool:
     return torch.promote_types(state.parameter.dtype, state.dtype) == state.parameter.dtype
 
 

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from ..families.sd1 import SD1
 from ..model import Diffusion
-from .names import renamed, reversed_names, unet_prefixes
+from .names import inverted, replace_prefix, unet_prefixes
 from .view import View
 
 
@@ -22,10 +22,10 @@ class LdmView(View):
         diffusion = Diffusion(schedule.detach().float().cpu().clone(), sd_model.parameterization)
         super().__init__(SD1, sd_model.model.diffusion_model, sd_model.first_stage_model, embedder.transformer,
                          embedder.tokenizer, diffusion, device, compute)
-        self.from_ldm = reversed_names(unet_prefixes(SD1))
+        self.from_ldm = inverted(unet_prefixes(SD1))
 
     def unet_path(self, name: str) -> str | None:
-        return renamed(name, self.from_ldm)
+        return replace_prefix(name, self.from_ldm)
 
     def compvis_path(self, name: str) -> str:
         return name
@@ -33,5 +33,5 @@ class LdmView(View):
     def posterior_mean(self, pixels: Tensor) -> Tensor:
         return self.vae.encode(pixels).mode()
 
-    def noise(self, noisy: Tensor, t: Tensor, hidden: Tensor) -> Tensor:
+    def call_unet(self, noisy: Tensor, t: Tensor, hidden: Tensor) -> Tensor:
         return self.unet(noisy, t, context=hidden)

@@ -62,7 +62,7 @@ def vae_prefixes(levels: int = 4, layers: int = 2) -> dict[str, str]:
     return names
 
 
-def renamed(path: str, prefixes: dict[str, str]) -> str | None:
+def replace_prefix(path: str, prefixes: dict[str, str]) -> str | None:
     """The path with its longest known prefix replaced; None when no prefix fits."""
     head = path
     while head:
@@ -72,7 +72,7 @@ def renamed(path: str, prefixes: dict[str, str]) -> str | None:
     return None
 
 
-def reversed_names(prefixes: dict[str, str]) -> dict[str, str]:
+def inverted(prefixes: dict[str, str]) -> dict[str, str]:
     return {b: a for a, b in prefixes.items()}
 
 

@@ -87,10 +87,11 @@ class View:
         raise NotImplementedError
 
     def encode_prompts(self, prompts: list[str], clip_skip: int = 1, syntax: bool = False) -> Condition:
-        return Condition(prompting.encode(self.text_model, self.tokenizer, prompts, clip_skip, syntax, self.words, self.inserting))
+        hidden = prompting.encode(self.text_model, self.tokenizer, prompts, clip_skip, syntax, self.words, self.inserting_words)
+        return Condition(hidden)
 
     @contextmanager
-    def inserting(self, rows: list[tuple[prompting.Fix, ...]]) -> Iterator[None]:
+    def inserting_words(self, rows: list[tuple[prompting.Fix, ...]]) -> Iterator[None]:
         """Within, the text model's embedded tokens are replaced where new words stand."""
         hook = self.text_model.get_input_embeddings().register_forward_hook(
             lambda module, given, embedded: prompting.inserted(embedded, rows))
@@ -113,9 +114,9 @@ class View:
 
     def predict(self, noisy: Tensor, t: Tensor, condition: Condition) -> Tensor:
         weight = next(self.unet.parameters())
-        return self.noise(noisy.to(weight.dtype), t, condition.hidden.to(weight.dtype)).float()
+        return self.call_unet(noisy.to(weight.dtype), t, condition.hidden.to(weight.dtype)).float()
 
-    def noise(self, noisy: Tensor, t: Tensor, hidden: Tensor) -> Tensor:
+    def call_unet(self, noisy: Tensor, t: Tensor, hidden: Tensor) -> Tensor:
         raise NotImplementedError
 
     def autocast(self) -> AbstractContextManager:

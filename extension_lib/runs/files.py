@@ -137,7 +137,7 @@ class RunFiles:
     def proof(self, part: Part, path: Path, expected: Mapping[str, Tensor]) -> list[Event]:
         try:
             held = verify.coarser(self.run.saving.precision, COMPUTED.get(str(self.model.compute), "fp32"))
-            lines = verify.differences(self.host.loaded(path, part.kind), expected, held)
+            lines = verify.differences(self.host.read_back(path, part.kind), expected, held)
         except FAILURES as error:
             lines = [str(error)]
         return verify.verdict(path.name, lines)

@@ -1,4 +1,4 @@
-"""Tools for all captions of the concept shown: find and replace, text before and after, tags, the host's describers."""
+"""Tools for all captions of the concept shown: find and replace, text before and after, tags, the host's captioners."""
 
 from collections.abc import Callable, Iterator
 from html import escape
@@ -42,7 +42,7 @@ class CaptionTools:
                 self.apply = gr.Button("Apply", elem_id="darkroom_tools_apply")
                 self.undo = gr.Button("Undo", elem_id="darkroom_tools_undo")
                 self.count = gr.Button("Count tags", elem_id="darkroom_tools_tags")
-            names = host.describers()
+            names = host.captioners()
             with gr.Row(visible=bool(names)) as self.describing:
                 self.how = unsaved(gr.Dropdown(choices=list(names), value=next(iter(names), None), label="Describe by",
                                                elem_id="darkroom_describe_how", info="The WebUI's own interrogators."))
@@ -130,7 +130,7 @@ class CaptionTools:
             run = self.settled(data)
             root = root_of(self.current(data, run))
             chosen = [p for p in pictures_in(root) if data[self.which] == ALL or not written_caption(p)]
-            for path, text in zip(chosen, self.host.describe(data[self.how], (load(p) for p in chosen))):
+            for path, text in zip(chosen, self.host.caption(data[self.how], (load(p) for p in chosen))):
                 if text:  # a describer may find nothing to say
                     before, said = caption_file(path), written_caption(path)
                     write_caption(path, text)

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from ..config.presets import defaults, drawing_run
-from ..host import Picture, chosen
+from ..host import Picture, find_checkpoint
 from ..hosts.standalone import Standalone
 from .job_view import message
 from .widgets import NAMES, refresh_button
@@ -52,7 +52,7 @@ class GenerateTab:
     def suited(self, title: str | None) -> tuple[Any, Any, Any]:
         """The size and CFG scale that suit a checkpoint."""
         try:
-            run = defaults("lora", chosen(self.host, title or "").preset)
+            run = defaults("lora", find_checkpoint(self.host, title or "").preset)
         except Wrong:
             return gr.update(), gr.update(), gr.update()
         return run.data.resolution, run.data.resolution, run.previews.cfg
@@ -62,7 +62,7 @@ class GenerateTab:
         seed = random.randrange(2**31) if seed is None or seed < 0 else int(seed)
         picture = Picture(prompt, negative, int(steps), cfg, int(width), int(height), seed, sampler)
         try:
-            self.host.load(chosen(self.host, title or ""))
+            self.host.load(find_checkpoint(self.host, title or ""))
             return message(f"Seed {seed}", good=True), self.host.draw([picture])[0]
         except Wrong as error:
             return message(str(error)), None

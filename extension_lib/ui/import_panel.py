@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from ..config import presets
-from ..host import Host, HostError, chosen
+from ..host import Host, HostError, find_checkpoint
 from ..settings import SettingError
 from ..workspaces import workspace
 from .job_view import message
@@ -49,11 +49,11 @@ class ImportPanel:
         """The checkpoint that the file names, where this host has it, else the one chosen on the page. Raises HostError."""
         wanted = str(values.get("base", {}).get("checkpoint", ""))
         if not wanted:
-            return chosen(self.host, otherwise), []
+            return find_checkpoint(self.host, otherwise), []
         try:
-            return chosen(self.host, wanted), []
+            return find_checkpoint(self.host, wanted), []
         except HostError:
-            base = chosen(self.host, otherwise)
+            base = find_checkpoint(self.host, otherwise)
             return base, [f"The checkpoint {wanted} is not here; {base.title} is taken."]
 
 

@@ -10,7 +10,7 @@ from .. import methods
 from ..config import presets
 from ..config.purposes import PURPOSES
 from ..config.run import Run
-from ..host import Host, chosen, without_hash
+from ..host import Host, find_checkpoint, without_hash
 from ..runs import job as jobs
 from ..setup import practice
 from ..workspaces import rearrange, workspace
@@ -118,7 +118,7 @@ class ModelTab:
     def created(self, name: str, checkpoint: str, purpose: str, method: str) -> tuple[str | None, str]:
         """Makes the workspace; its name, or None, and the line to show."""
         try:
-            base = chosen(self.host, checkpoint or "")
+            base = find_checkpoint(self.host, checkpoint or "")
             start = presets.defaults(method, base.preset, purpose)
             run = start.with_values({"output": {"name": name}, "base": {"checkpoint": base.title}})
             made = workspace.create(self.host.folders.workspaces, name, run, purpose)
@@ -148,7 +148,7 @@ class ModelTab:
 
     def rebased(self, name: str | None, checkpoint: str) -> tuple[str | None, str]:
         def keep(space: workspace.Workspace) -> str:
-            base = chosen(self.host, checkpoint or "")
+            base = find_checkpoint(self.host, checkpoint or "")
             space.keep(space.run().with_values({"base": {"checkpoint": base.title}}))
             return base.title
 

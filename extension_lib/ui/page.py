@@ -7,7 +7,7 @@ import gradio as gr
 
 from ..config.presets import beginning, defaults, switched
 from ..config.run import Concept, Run, from_dict, to_dict
-from ..host import Host, HostError, chosen
+from ..host import Host, HostError, find_checkpoint
 from ..runs import job as jobs
 from ..runs.start import Choice, Undecided, choices, decided
 from ..settings import SettingError
@@ -237,7 +237,7 @@ class Page:
             space = self.space_of(data[self.model.workspace])
             run = self.run_of(data, space.run().base.checkpoint)
             space.keep(run)
-            checkpoint = chosen(self.host, run.base.checkpoint)
+            checkpoint = find_checkpoint(self.host, run.base.checkpoint)
             choice = next((c for c in choices(run, self.host, space) if c.text == data[self.train.question]), None)
             if jobs.running() is None:
                 run = decided(with_choice(run, choice), self.host, space)

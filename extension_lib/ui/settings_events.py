@@ -6,7 +6,7 @@ import gradio as gr
 
 from ..config import presets
 from ..config.run import Run
-from ..host import HostError, chosen
+from ..host import HostError, find_checkpoint
 from ..workspaces.workspace import Workspace
 from . import changed_settings, run_text
 from .job_view import message
@@ -101,7 +101,7 @@ class SettingsEvents:
             run = run_text.applied(data[self.tab.text.text] or "", before, lambda method: self.start(space, method))
             said = "Applied."
             try:
-                chosen(self.page.host, run.base.checkpoint)
+                find_checkpoint(self.page.host, run.base.checkpoint)
             except HostError:
                 said = f"Applied. The checkpoint {run.base.checkpoint} is not here; {before.base.checkpoint} stays."
                 run = run.with_values({"base": {"checkpoint": before.base.checkpoint}})

@@ -13,7 +13,7 @@ from extension_lib.compare import best, saved_grids
 from extension_lib.compare.grid import Plan
 from extension_lib.compare.saved_grids import NoGrid
 from extension_lib.compare.series import LAST, found
-from extension_lib.host import Picture, chosen
+from extension_lib.host import Picture, find_checkpoint
 from extension_lib.hosts.standalone import Standalone
 from extension_lib.runs import job as jobs
 from extension_lib.workspaces import workspace
@@ -29,7 +29,7 @@ def trained(root, method):
                     concepts=[{"folder": str(root / "pictures"), "word": "zwx", "instance_prompt": "a zwx ghost"}])
     run = run.with_values({"output": {"name": "zwx" if method == "textual_inversion" else "ghost"}})
     space = workspace.create(host.folders.workspaces, "ghost", run)
-    ended = jobs.start(run, host, space, chosen(host, "toyland")).wait(120)
+    ended = jobs.start(run, host, space, find_checkpoint(host, "toyland")).wait(120)
     assert ended and not ended.failed, ended
     return host
 

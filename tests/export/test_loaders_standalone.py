@@ -5,13 +5,13 @@ import torch
 from helpers import BASE, about, small_run
 
 from extension_lib.export import lora, verify
-from extension_lib.models.diffusers_pipeline import pipeline_of
+from extension_lib.models.diffusers_pipeline import load_pipeline
 from extension_lib.support.seeds import keyed
 
 
 def diffusers_deltas(path):
     """By key, what diffusers' layers add to their weights."""
-    pipeline = pipeline_of(BASE, torch.float32)
+    pipeline = load_pipeline(BASE, torch.float32)
     pipeline.load_lora_weights(path)
     found = {}
     for prefix, part in (("lora_unet_", pipeline.unet), ("lora_te_", pipeline.text_encoder)):

@@ -37,7 +37,7 @@ def written(tmp_path, run, trainable, precision="fp32", name="ghost"):
 
 
 def own_deltas(path, model):
-    return merging.deltas(path, model.layers())
+    return merging.read_deltas(path, model.layers())
 
 
 def lycoris_deltas(path, model):

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import save_file
 
 from extension_lib.export.embedding import KEY
-from extension_lib.host import HostError, Picture, chosen
+from extension_lib.host import HostError, Picture, find_checkpoint
 from extension_lib.hosts.standalone import Standalone
 
 SMALL = Picture("a ghost", steps=1, cfg=1.0, width=64, height=64)
@@ -16,7 +16,7 @@ SMALL = Picture("a ghost", steps=1, cfg=1.0, width=64, height=64)
 @pytest.fixture
 def host(tmp_path):
     made = Standalone(tmp_path)
-    made.load(chosen(made, "toyland"))
+    made.load(find_checkpoint(made, "toyland"))
     return made
 
 
@@ -28,7 +28,7 @@ def test_an_embedding_of_another_family_keeps_no_picture_from_being_drawn(host):
 
 def test_what_was_off_the_device_is_off_it_again_when_a_picture_cannot_be_drawn(host, monkeypatch):
     moved = []
-    with host.borrow(chosen(host, "toyland")) as view:
+    with host.borrow(find_checkpoint(host, "toyland")) as view:
         view.park("vae")
         monkeypatch.setattr(view, "module_of", lambda part: SimpleNamespace(to=lambda device: moved.append((part, device))))
         with pytest.raises(HostError, match="There is no lora gone"):

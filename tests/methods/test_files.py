@@ -15,7 +15,7 @@ from extension_lib.settings import SettingError
 def read_back(part, path, model):
     names = [w.name for w in model.weights() if w.parameter.requires_grad]
     readers = {"checkpoint": lambda: checkpoint.read(path, names),
-               "lora": lambda: merging.deltas(path, model.layers()), "embedding": lambda: {"vectors": embedding.read(path)},
+               "lora": lambda: merging.read_deltas(path, model.layers()), "embedding": lambda: {"vectors": embedding.read(path)},
                "hypernetwork": lambda: hypernetwork.read(path).tensors()}
     return readers[part.kind]()
 

@@ -5,7 +5,7 @@ from helpers import BASE
 from safetensors import safe_open
 
 from extension_lib.families.sd1 import SD1
-from extension_lib.models.names import renamed, reversed_names, unet_prefixes, vae_prefixes
+from extension_lib.models.names import inverted, replace_prefix, unet_prefixes, vae_prefixes
 
 
 @pytest.mark.parametrize("diffusers, compvis", [
@@ -16,8 +16,8 @@ from extension_lib.models.names import renamed, reversed_names, unet_prefixes, v
     ("up_blocks.3.resnets.2.conv_shortcut", "output_blocks.11.0.skip_connection"), ("time_embedding.linear_2", "time_embed.2"),
     ("conv_norm_out", "out.0")])
 def test_known_names(diffusers, compvis):
-    assert renamed(diffusers, unet_prefixes(SD1)) == compvis
-    assert renamed(compvis, reversed_names(unet_prefixes(SD1))) == diffusers
+    assert replace_prefix(diffusers, unet_prefixes(SD1)) == compvis
+    assert replace_prefix(compvis, inverted(unet_prefixes(SD1))) == diffusers
 
 
 def test_no_two_blocks_share_a_name():
@@ -26,12 +26,12 @@ def test_no_two_blocks_share_a_name():
 
 
 def test_every_weight_of_a_checkpoint_has_a_name_in_diffusers():
-    unet, vae = reversed_names(unet_prefixes(SD1)), reversed_names(vae_prefixes())
+    unet, vae = inverted(unet_prefixes(SD1)), inverted(vae_prefixes())
     with safe_open(BASE, "pt") as file:
         for key in file.keys():  # noqa: SIM118
             for prefix, names in (("model.diffusion_model.", unet), ("first_stage_model.", vae)):
                 if key.startswith(prefix):
-                    assert renamed(key.removeprefix(prefix), names), key
+                    assert replace_prefix(key.removeprefix(prefix), names), key
 
 
 def test_layers_have_distinct_keys_without_dots(view):

@@ -16,7 +16,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from extension_lib.events import Ended, Prepared, Previewed, Saved, Stepped, Warned
-from extension_lib.host import Checkpoint, Picture, chosen
+from extension_lib.host import Checkpoint, Picture, find_checkpoint
 from extension_lib.runs import job as jobs
 from extension_lib.runs import state
 from extension_lib.runs.start import Undecided, decided
@@ -28,7 +28,7 @@ MAPS = Path("/proc/self/maps")
 def start(host, run, name="ghost"):
     known = name in workspace.names(host.folders.workspaces)
     space = (workspace.opened if known else lambda root, n: workspace.create(root, n, run))(host.folders.workspaces, name)
-    job = jobs.start(decided(run, host, space), host, space, chosen(host, "toyland"))
+    job = jobs.start(decided(run, host, space), host, space, find_checkpoint(host, "toyland"))
     return job, space
 
 
@@ -103,11 +103,11 @@ def test_any_number_of_pages_can_follow_and_any_can_stop(host, pictures):
 def test_stopping_is_answered_before_the_first_step_too(host, pictures, at, ask):
     run = small_run(pictures, concepts=[{"folder": str(pictures), "class_prompt": "a ghost"}],
                     prior={"preserve": at.startswith("Drawing"), "pictures": 9, "drawing_steps": 1})
-    job = jobs.Job(run, host, workspace.create(host.folders.workspaces, "ghost", run), chosen(host, "toyland"))
+    job = jobs.Job(run, host, workspace.create(host.folders.workspaces, "ghost", run), find_checkpoint(host, "toyland"))
     tell = job.tell
     job.tell = lambda event: (tell(event), ask(job) if at in getattr(event, "what", "") else None)
     job.work()
-    assert (job.ended.step, job.ended.failed, job.ended.discarded) == (0, False, ask is jobs.Job.discard) and host.lent is None
+    assert (job.ended.step, job.ended.failed, job.ended.discarded) == (0, False, ask is jobs.Job.discard) and host.borrowed is None
     assert len(list(host.folders.workspaces.rglob("class pictures/*/*/*.png"))) < 9
     assert isinstance(job.history[-2], Prepared) and at in job.history[-2].what and not host.folders.lora.exists()
 
@@ -116,7 +116,7 @@ def test_a_stopped_run_continues_as_if_it_had_not_stopped(host, pictures):
     six = {"method": {"dropout": 0.2}, "training": {"steps": 6}, "saving": {"precision": "fp32"}}
     finished(host, small_run(pictures, output={"name": "whole"}, **six), "whole")
     run = small_run(pictures, output={"name": "parts"}, **six)
-    job = jobs.Job(run, host, workspace.create(host.folders.workspaces, "parts", run), chosen(host, "toyland"))
+    job = jobs.Job(run, host, workspace.create(host.folders.workspaces, "parts", run), find_checkpoint(host, "toyland"))
     job.tell_before = job.tell
     job.tell = lambda event: (job.tell_before(event), job.stop() if getattr(event, "step", 0) == 3 else None)
     jobs.jobs.append(job)
@@ -243,9 +243,9 @@ def test_at_weight_0_the_picture_is_the_base_s_bit_for_bit(host, pictures):
 
 
 def test_the_model_is_given_back_bit_identical_also_after_an_error(host, pictures, monkeypatch):
-    from extension_lib.models.frozen import checksum, states
+    from extension_lib.models.frozen import checksum, parameter_states
 
-    parts = states((host.ready.view.unet, host.ready.view.text_model, host.ready.view.vae))
+    parts = parameter_states((host.ready.view.unet, host.ready.view.text_model, host.ready.view.vae))
     before = checksum(parts)
     finished(host, small_run(pictures), "one")
     monkeypatch.setattr(host.ready.view, "noise", lambda *_: 1 / 0)
@@ -369,7 +369,7 @@ def test_a_run_that_cannot_be_recorded_at_all_ends(host, pictures):
     run = small_run(pictures)
     space = workspace.create(host.folders.workspaces, "ghost", run)
     (space.folder / "runs").write_bytes(b"")  # where a folder should be
-    job = jobs.start(run, host, space, chosen(host, "toyland"))
+    job = jobs.start(run, host, space, find_checkpoint(host, "toyland"))
     assert job.wait(60).failed and jobs.running() is None
 
 
@@ -418,7 +418,7 @@ def test_a_state_of_other_settings_is_refused_and_kept(host, pictures):
 
 def test_the_ended_event_comes_when_the_model_is_free(host, pictures):
     job, _ = finished(host, small_run(pictures))
-    assert isinstance(job.history[-1], Ended) and host.lent is None
+    assert isinstance(job.history[-1], Ended) and host.borrowed is None
     assert json.loads((host.folders.lora / "ghost.json").read_text(encoding="utf-8"))["sd version"] == "SD1"
 
 
@@ -429,6 +429,6 @@ def test_a_workspace_whose_facts_cannot_be_read_is_refused_at_the_start_and_cost
     about.write_text("lifetime = 0 0", encoding="utf-8")
     with pytest.raises(ValueError, match="workspace.toml"):
         decided(run, host, space)
-    job = jobs.start(run, host, space, chosen(host, "toyland"))
+    job = jobs.start(run, host, space, find_checkpoint(host, "toyland"))
     assert job.wait(120) and [e for e in job.history if isinstance(e, Saved)]
     assert any("workspace.toml" in e.message for e in job.history if isinstance(e, Warned)) and space.state.exists()

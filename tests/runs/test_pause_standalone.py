@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 from extension_lib.events import Began, Ended, Measured, Paused, Saved, Stepped
 from extension_lib.export.products import parts_of
-from extension_lib.host import Picture, chosen
+from extension_lib.host import Picture, find_checkpoint
 from extension_lib.runs import job as jobs
 from extension_lib.runs.pause import ASIDE
 from extension_lib.runs.start import decided
@@ -33,7 +33,7 @@ def told(host, run, name, answer):
     """A job whose every event is answered by answer(job, event), in its own thread."""
     space = workspace.Workspace(host.folders.workspaces / name)
     space = space if space.folder.exists() else workspace.create(host.folders.workspaces, name, run)
-    job = jobs.Job(decided(run, host, space), host, space, chosen(host, "toyland"))
+    job = jobs.Job(decided(run, host, space), host, space, find_checkpoint(host, "toyland"))
     tell = job.tell
     job.tell = lambda event: (tell(event), answer(job, event))
     jobs.jobs.append(job)
@@ -85,12 +85,12 @@ def test_during_a_pause_the_host_draws_what_it_drew_before(host, pictures):
 def test_another_thread_sees_the_pause_and_ends_it(host, pictures):
     run = small_run(pictures, training={"steps": 30})
     space = workspace.create(host.folders.workspaces, "ghost", run)
-    job = jobs.start(decided(run, host, space), host, space, chosen(host, "toyland"))
+    job = jobs.start(decided(run, host, space), host, space, find_checkpoint(host, "toyland"))
     with job.changed:
         assert job.changed.wait_for(lambda: job.step, 60)
         job.pause()
         assert job.changed.wait_for(lambda: job.paused, 60)
-    assert job.step and not host.lent and jobs.running() is job and not job.wait(0.3)
+    assert job.step and not host.borrowed and jobs.running() is job and not job.wait(0.3)
     job.stop()
     assert job.wait(60).why == "Stopped by you." and (host.folders.lora / "ghost.safetensors").exists()
 

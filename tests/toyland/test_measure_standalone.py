@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from extension_lib.host import chosen
+from extension_lib.host import find_checkpoint
 from extension_lib.hosts.standalone import Standalone
 from toyland.judge import WEIGHTS, Judge
 from toyland.measure import CALIBRATION, COUNT, fidelity, memorisation, pictures, prompts
@@ -28,7 +28,7 @@ def judge():
 @pytest.fixture(scope="module")
 def host(tmp_path_factory):
     made = Standalone(tmp_path_factory.mktemp("studio"))
-    made.load(chosen(made, "toyland"))
+    made.load(find_checkpoint(made, "toyland"))
     return made
 
 

@@ -14,7 +14,7 @@ from extension_lib import methods
 from extension_lib.config.run import all_sections, from_dict, merged
 from extension_lib.events import Measured, Previewed, Stepped
 from extension_lib.export import hypernetwork
-from extension_lib.host import chosen
+from extension_lib.host import find_checkpoint
 from extension_lib.hosts.standalone import Loaded, Standalone
 from extension_lib.runs import job as jobs
 from extension_lib.runs.start import decided
@@ -83,7 +83,7 @@ def host(tmp_path_factory, view):
 
     made = Standalone(tmp_path_factory.mktemp("studio"))
     bars = alphas_cumprod()
-    made.ready = Loaded(chosen(made, "toyland"), view, 1 - bars / torch.cat([torch.ones(1), bars[:-1]]))
+    made.ready = Loaded(find_checkpoint(made, "toyland"), view, 1 - bars / torch.cat([torch.ones(1), bars[:-1]]))
     return made
 
 
@@ -126,7 +126,7 @@ def outcome(host, values, tmp_path_factory):
         run = from_dict(values)
         space = workspace.create(host.folders.workspaces, "thing", run)
         run = decided(run, host, space)
-        job = jobs.start(run, host, space, chosen(host, run.base.checkpoint))
+        job = jobs.start(run, host, space, find_checkpoint(host, run.base.checkpoint))
         job.wait(120)
         if job.ended.failed:
             return {"refused": job.ended.why}

@@ -19,8 +19,8 @@ class Shown:
     def tokens(self):
         return None
 
-    def describers(self):
+    def captioners(self):
         return "DeepBooru", "CLIP"
 
-    def describe(self, how, images):
+    def caption(self, how, images):
         return (f"{how} sees {image.width} pixels" for image in images)

@@ -150,7 +150,7 @@ def test_the_host_s_describer_writes_captions(page, tmp_path, which, written):
 
 def test_without_describers_their_controls_are_hidden(tmp_path):
     host = Shown(tmp_path)
-    host.describers = lambda: ()
+    host.captioners = lambda: ()
     with gr.Blocks():
         page = Page(host)
     assert page.concepts.tools.describing.visible is False

@@ -79,7 +79,7 @@ def test_a_pause_frees_the_model_until_continue_is_pressed(page, host, folder):
     page.click("#darkroom_pause")
     badge(page, "paused")
     page.wait_for_selector("#darkroom_pause >> text=Continue")
-    assert host.lent is None
+    assert host.borrowed is None
     step = page.get_attribute("#darkroom_live .darkroom-live", "data-step")
     page.click("#darkroom_pause")
     wait_for_step(page, int(step))

@@ -35,7 +35,7 @@ def norms(path: str) -> dict[str, float]:
 def borrowed() -> dict[str, int]:
     """While something is trained: how many of the layers it sees are the WebUI's own parameters, and how many are not."""
     jobs = sys.modules["extension_lib.runs.job"].jobs
-    view = jobs[-1].host.lent
+    view = jobs[-1].host.borrowed
     own = {id(p) for p in sd_models.model_data.sd_model.parameters()}
     weights = [layer.module.weight for layer in view.layers()] if view else []
     return {"own": sum(id(w) in own for w in weights), "others": sum(id(w) not in own for w in weights)}

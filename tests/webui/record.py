@@ -7,7 +7,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORD = ROOT / "docs" / "webui-run.json"
-WATCHED = ("extension_lib/hosts", "extension_lib/models", "extension_lib/ui", "extension_lib/export", "scripts", "javascript", "install.py")
+WATCHED = ("extension_lib/hosts", "extension_lib/models", "extension_lib/ui", "extension_lib/export",
+           "scripts", "javascript", "install.py")
 
 
 def content_hash() -> str:

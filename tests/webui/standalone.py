@@ -37,10 +37,10 @@ def host_beside(webui, root):
 
 def draw_alike(webui, prompts):
     """Standalone's pictures of these prompts with the WebUI's own LoRA files."""
-    from extension_lib.host import Picture, chosen
+    from extension_lib.host import Picture, find_checkpoint
 
     host = host_beside(webui, webui.data / "standalone")
-    host.load(chosen(host, "toyland"))
+    host.load(find_checkpoint(host, "toyland"))
     pictures = [Picture(p, steps=20, cfg=4.0, width=64, height=64, seed=n) for n, p in enumerate(prompts)]
     return [np.asarray(image).astype(float) for image in host.draw(pictures)]
 

@@ -10,7 +10,7 @@ from PIL import Image
 from webui.standalone import host_beside
 
 from extension_lib import methods
-from extension_lib.host import Picture, chosen
+from extension_lib.host import Picture, find_checkpoint
 from toyland.subjects import SUBJECTS
 
 GHOST = SUBJECTS["ghost"]
@@ -67,7 +67,7 @@ def test_trained_listed_used_and_the_same_as_standalone(page, webui, before, see
         own.parent.mkdir()
         shutil.copy(webui.data / "models" / "Stable-diffusion" / f"{name}.safetensors", own)
         shutil.copytree(GHOST.folder.parents[1] / "base", own.with_suffix(""))
-        host.load(chosen(host, str(own)))
+        host.load(find_checkpoint(host, str(own)))
     theirs = [pixels(webui.txt2img(p, seed=n, **override)) for n, p in enumerate(prompts)]
     ours = host.draw([Picture(p, steps=20, cfg=4.0, width=64, height=64, seed=n) for n, p in enumerate(prompts)])
     differences = [float(np.abs(a - np.asarray(b).astype(float)).mean()) for a, b in zip(theirs, ours)]

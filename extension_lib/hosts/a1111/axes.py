@@ -7,44 +7,45 @@ from modules import scripts
 
 from ...compare import axes
 from ...compare.series import TAGGED, Series, found
-from ..webui_folders import folders
+from .folders import folders
 
 LABEL = "[Darkroom] "
 
 
-def add() -> None:
+def add_axes() -> None:
     """Called before the WebUI builds its page, once for each Reload UI."""
     for data in scripts.scripts_data:
         if data.script_class.__module__ == "xyz_grid.py":
             module = data.module
             module.axis_options[:] = [o for o in module.axis_options if not o.label.startswith(LABEL)]
-            module.axis_options.extend(made(module.AxisOption))
+            module.axis_options.extend(make_axes(module.AxisOption))
             return
 
 
-def made(option: Any) -> list[Any]:
+def make_axes(option: Any) -> list[Any]:
     return [
-        axis(option, "file", str, axes.to_file, axes.names),
-        axis(option, "method", str, axes.to_method, axes.method_titles),
-        axis(option, "training step", str, axes.to_step, axes.steps),
-        axis(option, "weight", float, axes.to_weight),
+        make_axis(option, "file", str, axes.to_file, axes.names),
+        make_axis(option, "method", str, axes.to_method, axes.method_titles),
+        make_axis(option, "training step", str, axes.to_step, axes.steps),
+        make_axis(option, "weight", float, axes.to_weight),
     ]
 
 
-def axis(option: Any, name: str, kind: type, change: Callable[..., Any], choices: Callable[..., list[str]] | None = None) -> Any:
+def make_axis(option: Any, name: str, kind: type, change: Callable[..., Any],
+              choices: Callable[..., list[str]] | None = None) -> Any:
     """change(library, value) says how a value changes the pick, and raises NoFile for one that cannot be."""
     def apply(p: Any, value: Any, values: Any) -> None:
-        files = library()
+        files = callable_series()
         p.prompt, p.darkroom_pick = axes.changed(p.prompt, getattr(p, "darkroom_pick", None), files, change(files, value))
 
     def confirm(p: Any, values: Any) -> None:
-        files = library()
+        files = callable_series()
         for value in values:
             change(files, value)
 
-    return option(LABEL + name, kind, apply, confirm=confirm, choices=choices and (lambda: choices(library())))
+    return option(LABEL + name, kind, apply, confirm=confirm, choices=choices and (lambda: choices(callable_series())))
 
 
-def library() -> Sequence[Series]:
+def callable_series() -> Sequence[Series]:
     """What a tag can call."""
     return found(folders(), TAGGED)

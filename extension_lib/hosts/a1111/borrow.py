@@ -16,7 +16,7 @@ HYPERTILE = "__webui_hypertile_params"  # what Hypertile leaves on each module t
 
 
 @contextmanager
-def queued(job: str) -> Iterator[None]:
+def holding_queue(job: str) -> Iterator[None]:
     """The WebUI's one place in the queue: what it generates waits meanwhile, and we wait for what it generates."""
     task = f"task({job.lower().replace(' ', '-')}-{uuid.uuid4().hex[:8]})"
     progress.add_task_to_queue(task)
@@ -33,7 +33,7 @@ def queued(job: str) -> Iterator[None]:
 
 
 @contextmanager
-def loaded(checkpoint: Checkpoint) -> Iterator[Any]:
+def checkpoint_loaded(checkpoint: Checkpoint) -> Iterator[Any]:
     """The WebUI's model with this checkpoint in it; afterwards the one that was there before."""
     if shared.sd_model is None:
         raise HostError("The WebUI has no checkpoint loaded. Choose one at the top left and try again.")
@@ -66,14 +66,14 @@ def prepared_for_training(sd_model: Any) -> Iterator[None]:
         sd_hijack.model_hijack.apply_circular(False)
         undo.callback(sd_models.apply_token_merging, sd_model, getattr(sd_model, "applied_token_merged_ratio", 0))
         sd_models.apply_token_merging(sd_model, 0)
-        undo.enter_context(attention_in_one_piece(sd_model))
+        undo.enter_context(without_hypertile(sd_model))
         undo.enter_context(differentiable_attention())
         undo.enter_context(torch.enable_grad())
         yield
 
 
 @contextmanager
-def attention_in_one_piece(sd_model: Any) -> Iterator[None]:
+def without_hypertile(sd_model: Any) -> Iterator[None]:
     """Without Hypertile's own forward of each attention, which keeps the tiles and the optimisation of the last picture."""
     tiled = [(module, module.__dict__.pop("forward")) for module in sd_model.modules()
              if hasattr(module, HYPERTILE) and "forward" in module.__dict__]
@@ -96,7 +96,7 @@ def differentiable_attention() -> Iterator[None]:
 
 
 @contextmanager
-def drawing_of_the_user() -> Iterator[None]:
+def attention_of_txt2img() -> Iterator[None]:
     """While lent: the attention that txt2img uses, so that a preview is what txt2img will give. It may draw tiles, too, which
     training does not."""
     use_attention(sd_hijack.current_optimizer)
@@ -122,7 +122,7 @@ def use_attention(optimization: Any) -> None:
 
 
 @contextmanager
-def progress_kept() -> Iterator[None]:
+def progress_restored() -> Iterator[None]:
     """Drawing counts its own steps; ours come back afterwards."""
     state = shared.state
     kept = {name: getattr(state, name) for name in ("job_no", "job_count", "sampling_step", "sampling_steps", "textinfo")}
@@ -133,7 +133,7 @@ def progress_kept() -> Iterator[None]:
             setattr(state, name, value)
 
 
-def drop_networks(sd_model: Any) -> None:
+def remove_networks(sd_model: Any) -> None:
     """Takes merged LoRAs out of the weights and loaded hypernetworks off the attention.
 
     The WebUI's copies of the weights without LoRAs go too: it would put them back after the weights have been trained.
@@ -148,7 +148,7 @@ def drop_networks(sd_model: Any) -> None:
     shared.loaded_hypernetworks.clear()
 
 
-def drop_other_models(path: Path) -> None:
+def drop_cached_models(path: Path) -> None:
     """Lets go of models of this file that wait in memory, where the WebUI keeps several: it would not read the file again."""
     data = sd_models.model_data
     for model in [m for m in data.loaded_sd_models if m is not data.sd_model and Path(m.sd_checkpoint_info.filename) == path]:
@@ -163,6 +163,6 @@ def forget_encoded_prompts() -> None:
     two.cached_hr_c, two.cached_hr_uc = [None, None], [None, None]
 
 
-def reread_embeddings() -> None:
+def reload_embeddings() -> None:
     """Forced, because the WebUI looks only whether the folder itself has changed."""
     sd_hijack.model_hijack.embedding_db.load_textual_inversion_embeddings(force_reload=True)

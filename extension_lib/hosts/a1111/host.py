@@ -16,21 +16,21 @@ from ...model import Model
 from ...models.detect import require_sd1
 from ...models.frozen import frozen
 from ...support import autocast
-from .. import webui_folders
-from . import describe
+from . import captioning
+from . import folders as webui_folders
 from .borrow import (
-    drawing_of_the_user,
-    drop_networks,
-    drop_other_models,
+    attention_of_txt2img,
+    checkpoint_loaded,
+    drop_cached_models,
     forget_encoded_prompts,
-    loaded,
+    holding_queue,
     prepared_for_training,
-    progress_kept,
-    queued,
-    reread_embeddings,
+    progress_restored,
+    reload_embeddings,
+    remove_networks,
 )
 from .loaders import LOADERS, lora_extension
-from .view import GONE, LentView
+from .view import GONE, BorrowedView
 
 
 class A1111:
@@ -39,13 +39,13 @@ class A1111:
 
     def __init__(self) -> None:
         self.folders = webui_folders.folders()
-        self.lent: LentView | None = None
+        self.borrowed: BorrowedView | None = None
         self.borrower: int | None = None  # the thread that trains
 
     @property
-    def own(self) -> LentView | None:
-        """The lent model, for the thread that has borrowed it; what another thread draws or reads waits for the queue."""
-        return self.lent if self.borrower == threading.get_ident() else None
+    def borrowed_here(self) -> BorrowedView | None:
+        """The borrowed model, for the thread that borrowed it. Other threads wait for the WebUI's queue."""
+        return self.borrowed if self.borrower == threading.get_ident() else None
 
     def checkpoints(self) -> list[Checkpoint]:
         return webui_folders.checkpoints()
@@ -60,65 +60,65 @@ class A1111:
         tokenize = getattr(getattr(model, "cond_stage_model", None), "tokenize", None)
         return (lambda word: tokenize([word])[0]) if tokenize else None
 
-    def describers(self) -> tuple[str, ...]:
-        return describe.names()
+    def captioners(self) -> tuple[str, ...]:
+        return captioning.captioner_names()
 
-    def describe(self, how: str, images: Iterable[Any]) -> Iterator[str]:
-        with queued("Darkroom captions"):
-            for text in describe.described(how, images):
+    def caption(self, how: str, images: Iterable[Any]) -> Iterator[str]:
+        with holding_queue("Darkroom captions"):
+            for text in captioning.captions(how, images):
                 yield text
                 if self.stopping():
                     return
 
     @contextmanager
     def borrow(self, checkpoint: Checkpoint) -> Iterator[Model]:
-        refuse_how_it_runs()
+        refuse_unsupported_options()
         if checkpoint.path.suffix == ".safetensors":
             require_sd1(checkpoint.path)
-        with queued("Darkroom"), loaded(checkpoint) as sd_model:
-            refuse_model(sd_model)
-            drop_networks(sd_model)
-            view = LentView(sd_model)
+        with holding_queue("Darkroom"), checkpoint_loaded(checkpoint) as sd_model:
+            refuse_unsupported_model(sd_model)
+            remove_networks(sd_model)
+            view = BorrowedView(sd_model)
             if view.compute != torch.float32 and not autocast.known(view.device):
                 raise HostError(f"Half precision cannot be trained in on this device ({view.device.type}). Start the WebUI with "
                                 "--no-half to train.")
             with prepared_for_training(sd_model), frozen(view.unet, view.text_model, view.vae):
-                self.lent, self.borrower = view, threading.get_ident()
+                self.borrowed, self.borrower = view, threading.get_ident()
                 try:
                     yield view
                 finally:
-                    self.lent = self.borrower = None
+                    self.borrowed = self.borrower = None
                     view.unpark()
                     forget_encoded_prompts()
-                    reread_embeddings()
+                    reload_embeddings()
 
     def draw(self, pictures: list[Picture]) -> list[Any]:
-        if (view := self.own) is None:
-            with queued("Darkroom pictures"):
-                return [draw_one(p) for p in pictures]
+        if (view := self.borrowed_here) is None:
+            with holding_queue("Darkroom pictures"):
+                return [draw_picture(p) for p in pictures]
         view.words.register()
         forget_encoded_prompts()
-        with view.unparked(), drawing_of_the_user(), progress_kept():
+        with view.unparked(), attention_of_txt2img(), progress_restored():
             try:
-                return [draw_one(p, view.sd_model) for p in pictures]
+                return [draw_picture(p, view.sd_model) for p in pictures]
             finally:
                 forget_encoded_prompts()
-                drop_networks(view.sd_model)
+                remove_networks(view.sd_model)
 
-    def loaded(self, path: Path, kind: str) -> Mapping[str, Tensor]:
-        with nullcontext() if self.own else queued("Darkroom check"):
-            return LOADERS[kind](path, self.own)
+    def read_back(self, path: Path, kind: str) -> Mapping[str, Tensor]:
+        with nullcontext() if self.borrowed_here else holding_queue("Darkroom check"):
+            return LOADERS[kind](path, self.borrowed_here)
 
     def forget(self, path: Path) -> None:
-        with nullcontext() if self.own else queued("Darkroom"):
+        with nullcontext() if self.borrowed_here else holding_queue("Darkroom"):
             networks = lora_extension()
             networks.networks_in_memory.pop(path.stem, None)
             shared.loaded_hypernetworks.clear()
             for info in [i for i in sd_models.checkpoints_loaded if Path(i.filename) == path]:
                 del sd_models.checkpoints_loaded[info]
-            drop_other_models(path)
+            drop_cached_models(path)
             if sd_models.model_data.sd_model:
-                drop_networks(sd_models.model_data.sd_model)
+                remove_networks(sd_models.model_data.sd_model)
             forget_encoded_prompts()
 
     def show(self, event: Event) -> None:
@@ -140,11 +140,11 @@ class A1111:
         lora_extension().list_available_networks()
         shared.refresh_checkpoints()
         shared.reload_hypernetworks()
-        if self.lent is None:
-            reread_embeddings()
+        if self.borrowed is None:
+            reload_embeddings()
 
 
-def refuse_how_it_runs() -> None:
+def refuse_unsupported_options() -> None:
     """Raises HostError for ways of running the WebUI that cannot be trained in yet."""
     options = shared.cmd_opts
     for flag in ("lowvram", "medvram", "medvram_sdxl"):
@@ -155,7 +155,7 @@ def refuse_how_it_runs() -> None:
         raise HostError("The WebUI keeps its weights in FP8. Switch 'FP8 weight' off in Settings, Optimizations, to train.")
 
 
-def refuse_model(sd_model: Any) -> None:
+def refuse_unsupported_model(sd_model: Any) -> None:
     """Raises HostError for models of a family that is not supported yet."""
     title = sd_model.sd_checkpoint_info.name
     for flag, what in (("is_sdxl", "XL"), ("is_sd2", "2"), ("is_sd3", "3")):
@@ -167,8 +167,8 @@ def refuse_model(sd_model: Any) -> None:
         raise HostError(f"{title} is an inpainting or editing model. Darkroom trains plain checkpoints so far.")
 
 
-def draw_one(picture: Picture, sd_model: Any = None) -> Any:
-    """One picture by txt2img's own code. While a model is lent, no other can slip in.
+def draw_picture(picture: Picture, sd_model: Any = None) -> Any:
+    """One picture by txt2img's own code. While a model is borrowed, no other model is used.
 
     Raises Interrupted rather than giving a picture that is half drawn.
     """
@@ -197,10 +197,10 @@ def draw_one(picture: Picture, sd_model: Any = None) -> Any:
 def is_frozen(setting: str) -> bool:
     """Whether the WebUI runs with a --freeze-settings that lets this one be neither changed nor put back."""
     options, known = shared.cmd_opts, shared.opts.data_labels.get(setting)
-    return bool(options.freeze_settings or setting in parts(options.freeze_specific_settings)
-                or known and known.section[0] in parts(options.freeze_settings_in_sections))
+    return bool(options.freeze_settings or setting in comma_separated(options.freeze_specific_settings)
+                or known and known.section[0] in comma_separated(options.freeze_settings_in_sections))
 
 
-def parts(listed: str | None) -> list[str]:
+def comma_separated(listed: str | None) -> list[str]:
     return [part.strip() for part in (listed or "").split(",")]
 

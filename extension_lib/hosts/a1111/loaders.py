@@ -26,7 +26,7 @@ def lora_extension() -> Any:
     return sys.modules["networks"]
 
 
-def loaded_embedding(path: Path, view: Any) -> dict[str, Tensor]:
+def read_embedding(path: Path, view: Any) -> dict[str, Tensor]:
     """What the WebUI's embedding database makes of a file."""
     database = textual_inversion.EmbeddingDatabase()
     database.expected_shape = database.get_expected_shape()
@@ -39,7 +39,7 @@ def loaded_embedding(path: Path, view: Any) -> dict[str, Tensor]:
     return {"vectors": database.word_embeddings[path.stem].vec.float().cpu()}
 
 
-def loaded_deltas(path: Path, view: Any) -> OnDemand:
+def read_deltas(path: Path, view: Any) -> OnDemand:
     """What the Lora extension's own loader makes of a file."""
     import network
 
@@ -52,11 +52,11 @@ def loaded_deltas(path: Path, view: Any) -> OnDemand:
     modules = {module.network_key.partition(".")[0]: module for module in net.modules.values()}
     if unmatched := sorted(in_file - modules.keys()):
         raise HostError(f"The WebUI finds no layer for {len(unmatched)} keys of {path.name}, such as {unmatched[0]}.")
-    return flat({key: partial(delta_of, module) for key, module in modules.items()})
+    return flat({key: partial(module_delta, module) for key, module in modules.items()})
 
 
 @torch.no_grad()
-def delta_of(module: Any) -> Delta:
+def module_delta(module: Any) -> Delta:
     """What one of the Lora extension's modules adds to its layer, reckoned in full precision also in a WebUI in half."""
     for factor in FACTORS:  # which it has made in its own precision
         if (layer := getattr(module, factor, None)) is not None:
@@ -65,7 +65,7 @@ def delta_of(module: Any) -> Delta:
     return Delta(updown.float(), None if bias is None else bias.float())
 
 
-def loaded_networks(path: Path, view: Any) -> dict[str, Tensor]:
+def read_networks(path: Path, view: Any) -> dict[str, Tensor]:
     """What the WebUI makes of a hypernetwork's file."""
     made = hypernetwork.Hypernetwork()
     try:
@@ -76,11 +76,11 @@ def loaded_networks(path: Path, view: Any) -> dict[str, Tensor]:
             for which, network in zip(PAIR, pair) for name, tensor in network.state_dict().items()}
 
 
-def loaded_weights(path: Path, view: Any) -> OnDemand:
+def read_weights(path: Path, view: Any) -> OnDemand:
     """What the WebUI reads from a checkpoint's file for everything that is trained now."""
     state = sd_models.read_state_dict(str(path))
     return OnDemand({w.name: state[w.name].float for w in (view.weights() if view else ()) if w.parameter.requires_grad})
 
 
 FACTORS = ("up_model", "mid_model", "down_model")
-LOADERS = {"lora": loaded_deltas, "embedding": loaded_embedding, "hypernetwork": loaded_networks, "checkpoint": loaded_weights}
+LOADERS = {"lora": read_deltas, "embedding": read_embedding, "hypernetwork": read_networks, "checkpoint": read_weights}

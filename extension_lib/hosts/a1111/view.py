@@ -58,7 +58,7 @@ class KnownWords:
             self.database.register_embedding(self.hidden.pop(name), self.sd_model)
 
 
-class LentView(LdmView):
+class BorrowedView(LdmView):
     """The loaded model; notices when the WebUI takes it away in mid-training."""
 
     def __init__(self, sd_model: Any):
@@ -72,7 +72,7 @@ class LentView(LdmView):
         return self.text_model.get_input_embeddings().wrapped.weight.detach()
 
     @contextmanager
-    def inserting(self, rows: list[tuple[Fix, ...]]) -> Iterator[None]:
+    def inserting_words(self, rows: list[tuple[Fix, ...]]) -> Iterator[None]:
         """By the WebUI's own path, which every prompt of txt2img takes."""
         sd_hijack.model_hijack.fixes = [
             [sd_hijack_clip.PromptChunkFix(f.place - 1, textual_inversion.Embedding(f.vectors, "")) for f in row] for row in rows]

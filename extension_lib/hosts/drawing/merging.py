@@ -18,12 +18,12 @@ from ...support.lazy import OnDemand
 from .tags import Tag
 
 
-def deltas(path: Path, layers: list[Layer]) -> OnDemand:
+def read_deltas(path: Path, layers: list[Layer]) -> OnDemand:
     """By key, what the file adds to each layer's weight and bias. Raises HostError: unreadable file, key without layer."""
-    return flat({layer.key: partial(delta_of, path, layer, tensors) for layer, tensors in matched(path, layers)})
+    return flat({layer.key: partial(layer_delta, path, layer, tensors) for layer, tensors in match_layers(path, layers)})
 
 
-def matched(path: Path, layers: list[Layer]) -> list[tuple[Layer, dict[str, Tensor]]]:
+def match_layers(path: Path, layers: list[Layer]) -> list[tuple[Layer, dict[str, Tensor]]]:
     """The file's layers beside the model's. Raises HostError."""
     by_key = {layer.key: layer for layer in layers}
     try:
@@ -37,7 +37,7 @@ def matched(path: Path, layers: list[Layer]) -> list[tuple[Layer, dict[str, Tens
 
 
 @torch.no_grad()
-def delta_of(path: Path, layer: Layer, tensors: dict[str, Tensor]) -> Delta:
+def layer_delta(path: Path, layer: Layer, tensors: dict[str, Tensor]) -> Delta:
     weight = layer.module.weight.detach().float()
     try:
         return lora.delta(layer.key, {name: t.to(weight.device) for name, t in tensors.items()}, weight)
@@ -46,7 +46,7 @@ def delta_of(path: Path, layer: Layer, tensors: dict[str, Tensor]) -> Delta:
 
 
 @contextmanager
-def merged(layers: list[Layer], files: list[tuple[Path, Tag]]) -> Iterator[None]:
+def merged_into_weights(layers: list[Layer], files: list[tuple[Path, Tag]]) -> Iterator[None]:
     """Within, the files' deltas are part of the weights; afterwards the weights are bit for bit what they were."""
     kept: dict[Tensor, Tensor] = {}  # parameter -> its value before
 
@@ -58,10 +58,10 @@ def merged(layers: list[Layer], files: list[tuple[Path, Tag]]) -> Iterator[None]
     try:
         with torch.no_grad():
             for path, tag in files:
-                for layer, tensors in matched(path, layers):
+                for layer, tensors in match_layers(path, layers):
                     factor = tag.unet if layer.part == "unet" else tag.te
                     if factor:  # one file's delta is reckoned from what the files before it left, as the WebUI does
-                        delta = delta_of(path, layer, tensors)
+                        delta = layer_delta(path, layer, tensors)
                         add(layer.module.weight, delta.weight, factor)
                         add(layer.module.bias, delta.bias, factor)
         yield
@@ -72,14 +72,14 @@ def merged(layers: list[Layer], files: list[tuple[Path, Tag]]) -> Iterator[None]
 
 
 @contextmanager
-def before_attention(layers: list[Layer], files: list[tuple[hypernetwork.Read, Tag]]) -> Iterator[None]:
+def attached_before_attention(layers: list[Layer], files: list[tuple[hypernetwork.Read, Tag]]) -> Iterator[None]:
     """Within, each file's networks stand before keys and values, one after the other. Raises HostError when one does not fit."""
     with ExitStack() as undo:
         for read, tag in reversed(files):  # the last one hung is the first to see what comes in
             networks = {}
             for size, pair in read.networks.items():
                 for which, state in zip(PAIR, pair):
-                    networks[size, which] = built(read, size, state)
+                    networks[size, which] = build_network(read, size, state)
             for layer, which, size in attention_layers(layers):
                 if (size, which) in networks:
                     network = networks[size, which].to(layer.module.weight.device)
@@ -87,7 +87,7 @@ def before_attention(layers: list[Layer], files: list[tuple[hypernetwork.Read, T
         yield
 
 
-def built(read: hypernetwork.Read, size: int, state: dict[str, Tensor]) -> nn.Module:
+def build_network(read: hypernetwork.Read, size: int, state: dict[str, Tensor]) -> nn.Module:
     network = read.form.module(size).eval()
     try:
         network.load_state_dict(state)

@@ -27,15 +27,15 @@ SAMPLERS: dict[str, Any] = {
 }
 
 
-def same_batch(picture: Picture) -> tuple:
+def batch_key(picture: Picture) -> tuple:
     return picture.steps, picture.cfg, picture.width, picture.height, picture.sampler, picture.clip_skip
 
 
 @torch.no_grad()
-def draw(view: View, betas: Tensor, pictures: list[Picture]) -> list[Image.Image]:
+def draw_pictures(view: View, betas: Tensor, pictures: list[Picture]) -> list[Image.Image]:
     """PIL images in the order of the pictures, whose prompts have no tags any more."""
     images = []
-    for _, alike in groupby(pictures, key=same_batch):
+    for _, alike in groupby(pictures, key=batch_key):
         group = list(alike)
         for start in range(0, len(group), BATCH):
             images += draw_batch(view, betas, group[start:start + BATCH])
@@ -55,9 +55,9 @@ def draw_batch(view: View, betas: Tensor, pictures: list[Picture]) -> list[Image
         unwanted = view.encode_prompts([p.negative for p in pictures], first.clip_skip, syntax=True)
         for t in scheduler.timesteps:
             scaled = scheduler.scale_model_input(latents, t)
-            noise = guided(view, scaled, t, wanted, unwanted, first.cfg)
+            noise = guided_prediction(view, scaled, t, wanted, unwanted, first.cfg)
             latents = scheduler.step(noise, t, latents, **noise_source(scheduler, generators)).prev_sample
-    return decoded(view, latents)
+    return decode_images(view, latents)
 
 
 def scheduler_of(sampler: str, betas: Tensor, prediction: str) -> Any:
@@ -72,7 +72,7 @@ def noise_source(scheduler: Any, generators: list[torch.Generator]) -> dict[str,
     return {"generator": generators} if isinstance(scheduler, EulerAncestralDiscreteScheduler) else {}
 
 
-def guided(view: View, latents: Tensor, t: Tensor, wanted: Condition, unwanted: Condition, cfg: float) -> Tensor:
+def guided_prediction(view: View, latents: Tensor, t: Tensor, wanted: Condition, unwanted: Condition, cfg: float) -> Tensor:
     """Classifier-free guidance (Ho & Salimans, 2022, arXiv:2207.12598)."""
     times = t.to(view.device).expand(len(latents))
     if cfg == 1:
@@ -85,7 +85,7 @@ def guided(view: View, latents: Tensor, t: Tensor, wanted: Condition, unwanted: 
     return no + cfg * (yes - no)
 
 
-def decoded(view: View, latents: Tensor) -> list[Image.Image]:
+def decode_images(view: View, latents: Tensor) -> list[Image.Image]:
     weight = next(view.vae.parameters())
     pixels = view.vae.decode((latents / view.family.latent_scale).to(weight.dtype)).sample.float()
     bytes_ = ((pixels.clamp(-1, 1) + 1) * 127.5).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()

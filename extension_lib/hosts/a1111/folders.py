@@ -5,7 +5,7 @@ from typing import Any
 
 from modules import paths, sd_models, shared
 
-from ..host import Checkpoint, Folders
+from ...host import Checkpoint, Folders
 
 
 def folders() -> Folders:

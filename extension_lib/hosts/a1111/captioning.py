@@ -11,18 +11,18 @@ from ...host import HostError
 FAILED = "<error>"  # what the WebUI's interrogator ends with instead of raising
 
 
-def names() -> tuple[str, ...]:
+def captioner_names() -> tuple[str, ...]:
     """DeepBooru comes with the WebUI; CLIP needs BLIP's repository and OpenAI's package. Their weights come at first use."""
     has_clip = "BLIP" in paths.paths and importlib.util.find_spec("clip") is not None
     return ("DeepBooru", "CLIP") if has_clip else ("DeepBooru",)
 
 
-def described(how: str, images: Iterable[Any]) -> Iterator[str]:
+def captions(how: str, images: Iterable[Any]) -> Iterator[str]:
     """Raises HostError, naming what could not be had."""
-    return {"DeepBooru": by_deepbooru, "CLIP": by_clip}[how](images)
+    return {"DeepBooru": deepbooru_captions, "CLIP": clip_captions}[how](images)
 
 
-def by_deepbooru(images: Iterable[Any]) -> Iterator[str]:
+def deepbooru_captions(images: Iterable[Any]) -> Iterator[str]:
     try:
         deepbooru.model.start()
     except (OSError, IndexError, RuntimeError) as error:  # IndexError: there is no file, and none could be fetched
@@ -36,7 +36,7 @@ def by_deepbooru(images: Iterable[Any]) -> Iterator[str]:
         deepbooru.model.stop()
 
 
-def by_clip(images: Iterable[Any]) -> Iterator[str]:
+def clip_captions(images: Iterable[Any]) -> Iterator[str]:
     for image in images:
         text = shared.interrogator.interrogate(image)
         if text.endswith(FAILED):
