@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..export import card
 from ..host import Folders
-from ..support.disk import copy, write_bytes
+from ..support.disk import copy, read_if_there, write_bytes
 from .saved_grids import Kept, KeptCell, NoGrid
 from .series import Series, found, replaced_word
 
@@ -62,7 +62,7 @@ def put_aside(folder: Path, *files: Path) -> None:
     """Keeps the files as they were before the first choice; an absent one is remembered as an empty one."""
     for file in files:
         if not (folder / file.name).exists():
-            write_bytes(folder / file.name, file.read_bytes() if file.exists() else b"")
+            write_bytes(folder / file.name, read_if_there(file) or b"")
 
 
 def put_back(kept: Kept, folders: Folders) -> list[Path]:

@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from ..host import Host, Picture
-from ..support.disk import write_bytes, write_text
+from ..support.disk import matching, read_if_there, write_bytes, write_text
 from . import infotext
 from .grid import Cell, Plan, drawn
 from .sheet import composed, text_of
@@ -46,7 +46,10 @@ class Kept:
 
     def open(self, number: int) -> Image.Image:
         """The cell's picture with its infotext. Raises NoGrid."""
-        return Image.open(io.BytesIO((self.folder / self.at(number).file).read_bytes()))
+        held = read_if_there(self.folder / self.at(number).file)
+        if held is None:
+            raise NoGrid(f"The grid {self.folder.name} has no picture {number}.")
+        return Image.open(io.BytesIO(held))
 
     def at(self, number: int) -> KeptCell:
         """Raises NoGrid."""
@@ -111,4 +114,4 @@ def read(folder: Path) -> Kept:
 
 def listed(root: Path) -> list[str]:
     """The names of a workspace's grids, the newest first."""
-    return sorted((p.parent.name for p in (root / GRIDS).glob(f"*/{ABOUT}")), reverse=True)
+    return sorted((p.parent.name for p in matching(root / GRIDS, f"*/{ABOUT}")), reverse=True)

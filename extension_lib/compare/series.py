@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..export import header
 from ..host import Folders
+from ..support.disk import files_in, modified_time
 
 COPY = re.compile(r"(.+)-(\d{6})$")
 LAST = "last"  # the file without a step: what the run ended with
@@ -68,7 +69,7 @@ class Series:
 
     @property
     def written(self) -> float:
-        return max(path.stat().st_mtime for _, path in self.copies)
+        return max(modified_time(path) for _, path in self.copies)
 
     @cached_property
     def says(self) -> dict[str, str]:
@@ -127,7 +128,7 @@ def found(folders: Folders, kinds: Iterable[str] = KINDS) -> tuple[Series, ...]:
 
 def of_kind(kind: str, folder: Path) -> list[Series]:
     by_name: dict[str, dict[str, Path]] = {}
-    for path in sorted(folder.rglob("*")) if folder.exists() else ():
+    for path in files_in(folder):
         if path.suffix in KINDS[kind].suffixes:
             copy = COPY.fullmatch(path.stem)
             name, step = (copy[1], str(int(copy[2]))) if copy else (path.stem, LAST)

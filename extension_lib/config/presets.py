@@ -8,7 +8,7 @@ from .. import methods
 from ..host import Host, HostError, find_checkpoint
 from ..settings import SettingError
 from ..support import toml
-from ..support.disk import file_name
+from ..support.disk import file_name, matching
 from ..workspaces.workspace import Workspace
 from .purposes import CARDS, PURPOSES, of, over, touched
 from .run import Run, from_dict, merged, to_dict
@@ -100,7 +100,7 @@ def file_of(folder: Path, name: str) -> Path:
 
 def saved(folder: Path) -> list[str]:
     """The names of the presets that a person has saved."""
-    return sorted((path.stem for path in folder.glob("*.toml")), key=str.lower) if folder.exists() else []
+    return sorted((path.stem for path in matching(folder, "*.toml")), key=str.lower)
 
 
 def delete(folder: Path, name: str) -> Path:

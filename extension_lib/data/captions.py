@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 from ..config.run import FILEWORDS, Data
-from ..support.disk import write_bytes, write_text
+from ..support.disk import read_if_there, write_bytes, write_text
 from ..support.seeds import keyed_random
 
 NAME = "[name]"
@@ -21,8 +21,7 @@ def written_caption(picture: Path) -> str | None:
 
 def caption_file(picture: Path) -> bytes | None:
     """The file beside a picture as it is; None without one."""
-    text = picture.with_suffix(".txt")
-    return text.read_bytes() if text.exists() else None
+    return read_if_there(picture.with_suffix(".txt"))
 
 
 def decoded(held: bytes) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..config.run import Concept, Run
-from ..support.disk import is_folder, written_path
+from ..support.disk import files_in, is_folder, written_path
 from . import captions
 from .masks import is_mask
 from .pictures import EXTENSIONS, PictureError, size
@@ -79,7 +79,7 @@ def root_of(concept: Concept) -> Path:
 
 def pictures_in(root: Path) -> list[Path]:
     """Every file in the folder and the folders in it that should be a picture to learn from, by name."""
-    paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in EXTENSIONS and not hidden(p, root) and p.is_file())
+    paths = [p for p in files_in(root) if p.suffix.lower() in EXTENSIONS and not hidden(p, root) and p.is_file()]
     stems = {p.stem for p in paths}
     return [p for p in paths if not is_mask(p, stems)]
 

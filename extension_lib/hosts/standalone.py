@@ -17,6 +17,7 @@ from ..models.diffusers_pipeline import load_pipeline
 from ..models.diffusers_view import DiffusersView
 from ..models.frozen import frozen
 from ..setup.practice import BASE, NAME
+from ..support.disk import files_in
 from .drawing.drawing import draw_with_files
 from .drawing.readers import READERS
 
@@ -48,7 +49,7 @@ class Standalone:
         self.borrowed: Loaded | None = None
 
     def checkpoints(self) -> list[Checkpoint]:
-        own = sorted(self.folders.checkpoints.rglob("*.safetensors")) if self.folders.checkpoints.exists() else []
+        own = [path for path in files_in(self.folders.checkpoints) if path.suffix.lower() == ".safetensors"]
         base = [Checkpoint(NAME, BASE)] if BASE.exists() else []
         return base + [Checkpoint(path.stem, path) for path in own]
 

@@ -9,6 +9,7 @@ from ..config.run import FILEWORDS
 from ..data.folder import REPEATS, hidden
 from ..data.pictures import EXTENSIONS
 from ..settings import SettingError
+from ..support.disk import files_in
 from .reading import Imported, Reading, Target, beside
 
 SAME: dict[str, Target] = {
@@ -76,7 +77,7 @@ def prompt_of(reading: Reading, folder: Path) -> str:
     tokens = str(reading.take("class_tokens") or "")
     if not tokens:
         return FILEWORDS
-    captioned = {p.with_suffix(".txt").exists() for p in folder.rglob("*")
+    captioned = {p.with_suffix(".txt").exists() for p in files_in(folder)
                  if p.suffix.lower() in EXTENSIONS and not hidden(p, folder)} if folder.is_dir() else {True, False}
     if captioned == {False}:
         return tokens

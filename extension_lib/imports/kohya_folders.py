@@ -6,6 +6,7 @@ from typing import Any
 from ..config.run import Run
 from ..data.folder import REPEATS
 from ..settings import SettingError
+from ..support.disk import matching
 from .reading import Imported
 
 
@@ -32,7 +33,7 @@ def counted(folder: Path) -> list[str]:
     """The names of the form 10_name in this folder, or its own."""
     if not folder.is_dir():
         return []
-    inside = sorted(p.name for p in folder.iterdir() if p.is_dir() and REPEATS.fullmatch(p.name))
+    inside = [p.name for p in matching(folder, "*") if p.is_dir() and REPEATS.fullmatch(p.name)]
     return inside or ([folder.name] if REPEATS.fullmatch(folder.name) else [])
 
 

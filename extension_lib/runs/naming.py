@@ -6,13 +6,13 @@ from pathlib import Path
 from ..config.run import Run
 from ..export.products import Part, parts_of
 from ..host import Folders
+from ..support.disk import files_in, matching
 
 
 def copies(part: Part, folders: Folders, stem: str) -> list[Path]:
     """The copies by step of a name, the oldest first."""
     pattern = re.compile(re.escape(stem) + r"-\d{6}" + re.escape(part.suffix))
-    folder = part.folder(folders)
-    return sorted(p for p in folder.glob("*") if pattern.fullmatch(p.name)) if folder.exists() else []
+    return [p for p in matching(part.folder(folders), "*") if pattern.fullmatch(p.name)]
 
 
 def taken(run: Run, folders: Folders) -> bool:
@@ -22,7 +22,7 @@ def taken(run: Run, folders: Folders) -> bool:
 
 def exists(folder: Path, name: str) -> bool:
     """Also under a name that differs in capitals alone: on Windows and macOS it is the same file."""
-    return folder.exists() and any(path.name.lower() == name.lower() for path in folder.rglob("*"))
+    return any(path.name.lower() == name.lower() for path in files_in(folder))
 
 
 def next_version(run: Run, folders: Folders) -> str:

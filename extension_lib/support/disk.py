@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and folders that others write to while they are listed."""
 
 import errno
 import glob
@@ -7,7 +7,7 @@ import shutil
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -44,10 +44,40 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def sweep(path: Path) -> None:
-    """Takes away what a program that was killed while writing has left of this file."""
-    for left in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
-        if time.time() - left.stat().st_mtime > ABANDONED:
-            left.unlink(missing_ok=True)
+    """Deletes what a program that was killed while writing has left of this file; what cannot be deleted stays."""
+    for part in matching(path.parent, f"{glob.escape(path.name)}.*.part"):
+        with suppress(OSError):  # another writer may have renamed it meanwhile
+            if time.time() - part.stat().st_mtime > ABANDONED:
+                part.unlink()
+
+
+def matching(folder: Path, pattern: str) -> list[Path]:
+    """What the folder holds under such names, sorted; nothing where the folder is missing or vanishes meanwhile."""
+    try:
+        return sorted(folder.glob(pattern))
+    except FileNotFoundError:
+        return []
+
+
+def files_in(folder: Path) -> list[Path]:
+    """Every file in the folder and the folders in it, sorted; nothing where it is missing. What vanishes meanwhile is left out."""
+    return sorted(Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
+
+
+def modified_time(path: Path) -> float:
+    """When a file or folder was changed last; 0 for one that has vanished."""
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0
+
+
+def read_if_there(path: Path) -> bytes | None:
+    """What the file holds; None where there is none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
 
 
 def written_path(text: str) -> Path:

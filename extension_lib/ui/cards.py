@@ -7,6 +7,7 @@ from typing import Any
 from ..config.purposes import PURPOSES
 from ..data.pictures import PictureError, load
 from ..runs import job as jobs
+from ..support.disk import matching
 from ..workspaces.workspace import Log, Workspace
 from .data_url import address
 from .wrong import Wrong
@@ -62,7 +63,7 @@ def picture(space: Workspace) -> str:
 def picture_of(space: Workspace) -> Path | None:
     """The newest preview; without one, the picture of the file that was saved last."""
     for log in reversed(space.logs()):
-        previews = sorted((log.folder / "previews").glob("*.png"))
+        previews = matching(log.folder / "previews", "*.png")
         if previews:
             return previews[-1]
         saved = of(log, "saved")

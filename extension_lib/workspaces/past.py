@@ -8,6 +8,7 @@ from typing import Any
 from ..config.run import Run, from_dict
 from ..settings import SettingError
 from ..support import toml
+from ..support.disk import modified_time
 from . import workspace
 from .workspace import SETTINGS, Log
 
@@ -36,7 +37,7 @@ class Past:
 def listed(root: Path) -> dict[str, Log]:
     """All runs by name, the newest first."""
     found = [(space, log) for space in workspace.listed(root) for log in space.logs()]
-    found.sort(key=lambda pair: pair[1].folder.stat().st_mtime, reverse=True)
+    found.sort(key=lambda pair: modified_time(pair[1].folder), reverse=True)
     return {f"{space.name} {log.folder.name}": log for space, log in found}
 
 

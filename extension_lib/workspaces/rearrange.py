@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from ..config.run import FOLDERS, Run
-from ..support.disk import copy, file_name
+from ..support.disk import copy, file_name, files_in, matching
 from .workspace import ABOUT, NOW, SETTINGS, STATE, TRASH, Workspace, WorkspaceError, free, with_folders
 
 
@@ -52,7 +52,7 @@ def own_pictures(workspace: Workspace, run: Run) -> Iterator[Path]:
     """The files in those folders of the concepts that lie in the workspace, as dropped pictures do."""
     for folder in (Path(getattr(concept, name)) for concept in run.concepts for name in FOLDERS):
         if workspace.folder in folder.parents:
-            yield from (path for path in folder.rglob("*") if path.is_file())
+            yield from files_in(folder)
 
 
 def named_after(run: Run, old: str, new: str) -> Run:
@@ -69,7 +69,7 @@ def discard(workspace: Workspace) -> Path:
 
 def thrown_away(root: Path) -> list[str]:
     """The workspaces in the trash, by the name of their folder there."""
-    return sorted(path.parent.name for path in (root / TRASH).glob(f"*/{SETTINGS}"))
+    return sorted(path.parent.name for path in matching(root / TRASH, f"*/{SETTINGS}"))
 
 
 def restore(root: Path, thrown: str) -> Workspace:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..config.run import FOLDERS, Concept, Run, from_dict, to_dict
 from ..support import toml
-from ..support.disk import file_name, is_folder, write_text
+from ..support.disk import file_name, is_folder, matching, modified_time, read_if_there, write_text
 
 ABOUT, SETTINGS, STATE, RUNS = "workspace.toml", "run.toml", "state.safetensors", "runs"
 EVENTS, LAST = "events.jsonl", 8192  # bytes
@@ -74,13 +74,13 @@ class Workspace:
         return path.relative_to(self.folder).as_posix() if self.folder in path.parents else folder
 
     def new_log(self) -> "Log":
-        taken = [int(p.name) for p in (self.folder / RUNS).glob("[0-9]*") if p.name.isdigit()]
+        taken = [int(p.name) for p in matching(self.folder / RUNS, "[0-9]*") if p.name.isdigit()]
         folder = self.folder / RUNS / f"{max(taken, default=0) + 1:04d}"
         folder.mkdir(parents=True)
         return Log(folder)
 
     def logs(self) -> "list[Log]":
-        return [Log(p) for p in sorted((self.folder / RUNS).glob("[0-9]*"))]
+        return [Log(p) for p in matching(self.folder / RUNS, "[0-9]*")]
 
 
 def with_folders(run: Run, placed: Callable[[str], str]) -> Run:
@@ -103,12 +103,11 @@ class Log:
         toml.write(self.folder / SETTINGS, to_dict(run.with_values({"output": {"again": "ask"}})))
 
     def line(self, what: str, **values: Any) -> None:
-        with open(self.folder / EVENTS, "a", encoding="utf-8") as file:
+        with open(self.folder / EVENTS, "a", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps({"what": what, "time": round(time.time(), 2), **values}, ensure_ascii=False) + "\n")
 
     def lines(self) -> list[dict[str, Any]]:
-        path = self.folder / EVENTS
-        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        text = (read_if_there(self.folder / EVENTS) or b"").decode("utf-8")
         return [json.loads(line) for line in text.split("\n")[:-1]]  # the last may be half written
 
     @property
@@ -118,14 +117,14 @@ class Log:
 
     def last_lines(self) -> list[dict[str, Any]]:
         """The newest lines, quick to read however long the run was."""
-        path = self.folder / EVENTS
-        if not path.exists():
+        try:
+            with open(self.folder / EVENTS, "rb") as file:
+                start = max(0, file.seek(0, os.SEEK_END) - LAST)
+                file.seek(start)
+                texts = file.read().decode("utf-8", errors="replace").split("\n")
+        except FileNotFoundError:
             return []
-        with open(path, "rb") as file:
-            start = max(0, file.seek(0, os.SEEK_END) - LAST)
-            file.seek(start)
-            texts = file.read().decode("utf-8", errors="replace").split("\n")
-        return [json.loads(text) for text in texts[1 if start else 0:] if text.endswith("}")]
+        return [json.loads(text) for text in texts[1 if start else 0:] if text.rstrip("\r").endswith("}")]
 
     def preview(self, step: int, number: int) -> Path:
         path = self.folder / "previews" / f"{step:06d}-{number}.png"
@@ -164,9 +163,8 @@ def opened(root: Path, name: str) -> Workspace:
 
 def listed(root: Path) -> list[Workspace]:
     """The newest first."""
-    settings = root.glob(f"*/{SETTINGS}") if root.exists() else ()
-    found = [Workspace(p.parent) for p in settings if p.parent.name.lower() not in BESIDE]
-    return sorted(found, key=lambda w: (w.folder / SETTINGS).stat().st_mtime, reverse=True)
+    found = [Workspace(p.parent) for p in matching(root, f"*/{SETTINGS}") if p.parent.name.lower() not in BESIDE]
+    return sorted(found, key=lambda w: modified_time(w.folder / SETTINGS), reverse=True)
 
 
 def names(root: Path) -> Iterator[str]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from ...export import embedding, lora
 from ...host import Folders, HostError, Picture
 from ...models.view import View
+from ...support.disk import files_in
 from . import merging, sampling, tags
 from .readers import embedding_vectors, read_hypernetwork
 
@@ -57,7 +58,7 @@ def bundled_words_known(view: View, adapters: list[Path]) -> Iterator[None]:
 def embeddings_known(view: View, folder: Path) -> Iterator[None]:
     """Within, every embedding in the folder that fits this checkpoint is a word; a word that is being learned stays."""
     with ExitStack() as undo:
-        for path in sorted(folder.rglob("*")) if folder.exists() else []:
+        for path in files_in(folder):
             if path.suffix in embedding.SUFFIXES and not view.words.has(path.stem):
                 with suppress(HostError):  # as in the WebUI, a file for another family stops no drawing
                     add_word(view, path.stem, embedding_vectors(path, view)["vectors"], undo)
@@ -76,7 +77,7 @@ def tagged_file(tag: tags.Tag, folders: Folders) -> Path:
         raise HostError(f"<{tag.kind}:{tag.name}> is not known here; use <lora:name:weight> or <hypernet:name:weight>.")
     folder_name, suffixes = TAGGED[tag.kind]
     folder: Path = getattr(folders, folder_name)
-    for path in folder.rglob("*") if folder.exists() else ():
+    for path in files_in(folder):
         if path.stem == tag.name and path.suffix in suffixes:
             return path
     raise HostError(f"There is no {tag.kind} {tag.name} in {folder}.")
