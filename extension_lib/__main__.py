@@ -16,7 +16,7 @@ from .host import HostError, Picture, find_checkpoint
 from .settings import SettingError, options
 from .setup.practice import PracticeError, install
 from .support import toml
-from .support.disk import NameProblem, SaveError, written_path
+from .support.disk import NameProblem, SaveError, path_from_text
 from .workspaces import workspace
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: spinning threads would starve the browser
 HOME = Path(os.environ.get("DARKROOM_HOME") or Path(__file__).resolve().parents[1] / "studio")
-DRAWN = {"steps": int, "width": int, "height": int, "cfg": float, "sampler": str}  # of a picture, where a checkpoint has its own
+PICTURE_OPTIONS = {"steps": int, "width": int, "height": int, "cfg": float, "sampler": str}  # a checkpoint has its own
 WRONG = (SettingError, HostError, NameProblem, FolderError, SaveError, workspace.WorkspaceError, PracticeError)
 
 
@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
         made.add_argument("prompt", help="with <lora:name:weight> if you like")
         made.add_argument("--checkpoint", default="", help="its title or path; the practice model without this")
         made.add_argument("--out", type=Path, default=Path(out))
-        for name, kind in DRAWN.items():
+        for name, kind in PICTURE_OPTIONS.items():
             made.add_argument(f"--{name}", type=kind, help="what suits the checkpoint without this")
         made.add_argument("--seed", type=int, default=0)
         made.add_argument("--negative", default="")
@@ -93,7 +93,7 @@ def train(given: argparse.Namespace, rest: list[str]) -> int:
     from .runs.start import Undecided, decided
 
     here = host()
-    run = read_run(given.run, changes(rest), here)
+    run = read_run(given.run, parse_changes(rest), here)
     space = open_or_create(here, run)
     try:
         run = decided(run, here, space)
@@ -112,7 +112,7 @@ def check(given: argparse.Namespace, rest: list[str]) -> int:
     from .data.doctor import examined
     from .data.overview import overview
 
-    run = read_run(given.run, changes(rest), host())
+    run = read_run(given.run, parse_changes(rest), host())
     said = overview(run)
     print(f"{said.pictures} pictures, {said.showings} showings and {said.per_epoch:g} steps in an epoch, {said.epochs:.1f} epochs")
     for part in said.parts:
@@ -130,12 +130,12 @@ def read_run(path: Path, changed: dict[str, Any], here: "Standalone") -> Run:
     for concept in values.get("concepts", ()):
         for folder in FOLDERS:
             if concept.get(folder):
-                concept[folder] = str(path.parent / written_path(concept[folder]))  # relative to the file that names it
+                concept[folder] = str(path.parent / path_from_text(concept[folder]))  # relative to the file that names it
     base = asked.base.checkpoint
     return defaults(asked.method.name, find_checkpoint(here, base).preset if base else None).with_values(values)
 
 
-def changes(rest: list[str]) -> dict[str, Any]:
+def parse_changes(rest: list[str]) -> dict[str, Any]:
     """--training.steps 5 --method.rank=8 as nested values. Raises SettingError."""
     out: dict[str, Any] = {}
     words = [part for word in rest for part in (word.split("=", 1) if word.startswith("--") else [word])]
@@ -152,11 +152,11 @@ def changes(rest: list[str]) -> dict[str, Any]:
 def open_or_create(here: "Standalone", run: Run) -> workspace.Workspace:
     root = here.folders.workspaces
     try:
-        space = workspace.opened(root, run.output.name)
-        space.keep(run)
+        space = workspace.open_workspace(root, run.output.name)
+        space.save_run(run)
         return space
     except workspace.WorkspaceError:
-        return workspace.create(root, run.output.name, run)
+        return workspace.create_workspace(root, run.output.name, run)
 
 
 def follow(job: Any) -> None:
@@ -224,7 +224,7 @@ def picture(given: argparse.Namespace, here: "Standalone") -> Picture:
     run = drawing_run(here)
     side, wanted = run.data.resolution, run.previews
     suits = {"steps": wanted.preview_steps, "width": side, "height": side, "cfg": wanted.cfg, "sampler": wanted.sampler}
-    asked = {name: getattr(given, name) for name in DRAWN if getattr(given, name) is not None}
+    asked = {name: getattr(given, name) for name in PICTURE_OPTIONS if getattr(given, name) is not None}
     return Picture(given.prompt, given.negative, seed=given.seed, clip_skip=run.data.clip_skip, **{**suits, **asked})
 
 
@@ -245,7 +245,7 @@ def import_(given: argparse.Namespace, rest: list[str]) -> int:
     if given.run:
         toml.write(given.run, values)
     else:
-        print(toml.dumped(values))
+        print(toml.dump(values))
     for line in imported.lost:
         print(line, file=sys.stderr)
     return 0

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .events import Event
 from .model import Model
-from .support.disk import written_path
+from .support.disk import path_from_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -72,7 +72,7 @@ def find_checkpoint(host: "Host", text: str) -> Checkpoint:
     for checkpoint in host.checkpoints():
         if without_hash(text) in (without_hash(checkpoint.title), checkpoint.path.stem, checkpoint.path.name, str(checkpoint.path)):
             return checkpoint
-    path = written_path(text)
+    path = path_from_text(text)
     if path.is_file():
         return Checkpoint(path.stem, path)
     raise HostError(f"There is no checkpoint {text!r}. Choose one from the list, or give the path of a .safetensors file.")

@@ -11,7 +11,7 @@ from .config.run import Run
 GIB = 2**30
 
 
-def ran_out(error: BaseException) -> bool:
+def is_out_of_memory(error: BaseException) -> bool:
     """Whether an exception means that memory ran out; torch says so in several ways."""
     words = str(error).lower()
     named = type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError)
@@ -27,12 +27,12 @@ def free_cache() -> None:
             ctypes.CDLL(None).malloc_trim(0)
 
 
-def used(device: torch.device) -> str:
+def usage_text(device: torch.device) -> str:
     """"11.2 of 12.0 GiB of the card are used", for people."""
-    return f"{in_use(device)} of the card are used" if device.type == "cuda" else f"{in_use(device)} of memory are used"
+    return f"{usage(device)} of the card are used" if device.type == "cuda" else f"{usage(device)} of memory are used"
 
 
-def in_use(device: torch.device | None = None) -> str:
+def usage(device: torch.device | None = None) -> str:
     """"11.2 of 12.0 GiB": of this device, or of the one that most likely is trained on."""
     if device.type == "cuda" if device else torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info(device)
@@ -43,7 +43,7 @@ def in_use(device: torch.device | None = None) -> str:
     return f"{(memory.total - memory.available) / GIB:.1f} of {memory.total / GIB:.1f} GiB"
 
 
-def remedy(run: Run) -> str:
+def advice(run: Run) -> str:
     """What to change so that the run needs less memory, the cheapest first."""
     ideas = []
     if not run.training.checkpointing:

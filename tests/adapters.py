@@ -8,7 +8,7 @@ from eager import EAGER
 from extension_lib import methods
 from extension_lib.export.lora import saved_form
 from extension_lib.methods.adapter import flat
-from extension_lib.support.seeds import keyed
+from extension_lib.support.seeds import generator_for
 
 FOLDER = Path(__file__).parent / "golden" / "adapters"
 KEYS = ("lora_unet_down_blocks_0_attentions_0_proj_in", "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k",
@@ -31,7 +31,7 @@ def made(way, model):
         module = kind.make(layer)
         for name, parameter in module.named_parameters():
             if name != "dora_scale":
-                parameter.copy_(0.1 * torch.randn(parameter.shape, generator=keyed(way, layer.key, name)))
+                parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator_for(way, layer.key, name)))
             else:
                 parameter.mul_(1.05)
         saved = kind.saved(module)

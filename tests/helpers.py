@@ -59,9 +59,9 @@ class NoFiles:
         self.saved, self.discarded = [], False
 
     def resume(self, trainable, optimizer):
-        from extension_lib.training.loop import Start
+        from extension_lib.training.loop import StartPoint
 
-        return Start()
+        return StartPoint()
 
     def save(self, step, trainable, optimizer, final):
         self.saved.append((step, final))
@@ -74,12 +74,12 @@ class NoFiles:
         self.discarded = True
 
 
-def trained(model, run, wishes=None):
+def trained(model, run, controls=None):
     """Runs the loop; returns its events and the trainable, still attached."""
     from extension_lib.data.batches import Batches
     from extension_lib.data.folder import find_all
     from extension_lib.runs.session import LEARN_WORDS
-    from extension_lib.training.controls import Wishes
+    from extension_lib.training.controls import Controls
     from extension_lib.training.loop import train
 
     words = words_of(run) if run.method.product in LEARN_WORDS else ()
@@ -87,7 +87,7 @@ def trained(model, run, wishes=None):
     items = [item for found in find_all(run) for item in found.items]
     batches = Batches(run, model, items, text_trained=any(p.startswith("te") for p in trainable.parts))
     list(batches.prepare())
-    return list(train(run, model, trainable, batches, NoFiles(), wishes or Wishes())), trainable
+    return list(train(run, model, trainable, batches, NoFiles(), controls or Controls())), trainable
 
 
 def losses(events):

@@ -308,7 +308,7 @@ def test_concepts_in_a_file_of_their_own(tmp_path):
 
 def test_a_run_of_our_own_is_read_back_whole(tmp_path):
     run = from_dict({"output": {"name": "ghost"}, "method": {"name": "loha", "rank": 3}, "concepts": [{"folder": "a"}]})
-    imported, again = read(tmp_path, "run.toml", toml.dumped(to_dict(run)))
+    imported, again = read(tmp_path, "run.toml", toml.dump(to_dict(run)))
     assert (again, imported.name, imported.lost) == (run, "ghost", ())
 
 
@@ -344,5 +344,5 @@ def test_the_command_line_prints_toml_that_trains_and_what_was_lost(tmp_path, ca
 def test_folders_that_our_own_run_names_beside_it_are_found(tmp_path):
     (tmp_path / "pictures").mkdir()
     run = from_dict({"output": {"name": "ghost"}, "concepts": [{"folder": "pictures", "class_folder": "elsewhere"}]})
-    _, again = read(tmp_path, "run.toml", toml.dumped(to_dict(run)))
+    _, again = read(tmp_path, "run.toml", toml.dump(to_dict(run)))
     assert (again.concepts[0].folder, again.concepts[0].class_folder) == (str(tmp_path / "pictures"), "elsewhere")

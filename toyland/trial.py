@@ -39,8 +39,8 @@ def run_for(host: Standalone, subject: Subject, method: str = "lora", **sections
 def train(host: Standalone, run: Run, say: Any = None) -> jobs.Job:
     """Trains to the end; say is called with a line of progress now and then. Returns the ended job."""
     root = host.folders.workspaces
-    known = run.output.name in workspace.names(root)
-    space = workspace.opened(root, run.output.name) if known else workspace.create(root, run.output.name, run)
+    known = run.output.name in workspace.workspace_names(root)
+    space = workspace.open_workspace(root, run.output.name) if known else workspace.create_workspace(root, run.output.name, run)
     job = jobs.start(decided(run, host, space), host, space, find_checkpoint(host, run.base.checkpoint))
     told = 0.0
     while not job.wait(timeout=1.0):

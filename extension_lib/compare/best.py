@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..export import card
 from ..host import Folders
-from ..support.disk import copy, read_if_there, write_bytes
+from ..support.disk import copy_file, read_if_there, write_bytes
 from .saved_grids import Kept, KeptCell, NoGrid
 from .series import Series, found, replaced_word
 
@@ -81,7 +81,7 @@ def put_back(kept: Kept, folders: Folders) -> list[Path]:
 
 def restore(aside: Path, file: Path) -> None:
     if aside.stat().st_size:
-        copy(aside, file)
+        copy_file(aside, file)
     else:
         file.unlink(missing_ok=True)
     aside.unlink()

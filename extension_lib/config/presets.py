@@ -8,7 +8,7 @@ from .. import methods
 from ..host import Host, HostError, find_checkpoint
 from ..settings import SettingError
 from ..support import toml
-from ..support.disk import file_name, matching
+from ..support.disk import checked_file_name, matching
 from ..workspaces.workspace import Workspace
 from .purposes import CARDS, PURPOSES, of, over, touched
 from .run import Run, from_dict, merged, to_dict
@@ -32,7 +32,7 @@ def defaults(method: str, preset: Path | None = None, purpose: str = "", card: s
 
 def beginning(space: Workspace, host: Host, method: str = "") -> Run:
     """What a run of this workspace began as, or would have with another method. Raises SettingError."""
-    run = space.run()
+    run = space.read_run()
     return defaults(method or run.method.name, of_checkpoint(host, run.base.checkpoint), space.purpose)
 
 
@@ -95,7 +95,7 @@ def save(folder: Path, name: str, run: Run) -> Path:
 
 
 def file_of(folder: Path, name: str) -> Path:
-    return folder / (file_name(name, "preset's name") + ".toml")
+    return folder / (checked_file_name(name, "preset's name") + ".toml")
 
 
 def saved(folder: Path) -> list[str]:

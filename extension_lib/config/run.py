@@ -7,7 +7,7 @@ from typing import Any
 from .. import methods
 from ..methods.base import Method, NewWord
 from ..settings import LINES, SettingError, build, option, options
-from ..support.disk import NameProblem, file_name
+from ..support.disk import NameProblem, checked_file_name
 
 FILEWORDS = "[filewords]"  # in prompts: a picture's own caption
 PRECISIONS = ("fp16", "bf16", "fp32")
@@ -240,7 +240,7 @@ def precisions_of(method: Method) -> tuple[str, ...]:
 def require_startable(run: Run) -> Run:
     """The run, if it says enough to be started; raises SettingError with what is missing."""
     try:
-        name = file_name(run.output.name)
+        name = checked_file_name(run.output.name)
     except NameProblem as problem:
         raise SettingError(f"output.name: {problem}") from None
     precisions = precisions_of(run.method)
@@ -270,7 +270,7 @@ def words_of(run: Run) -> tuple[NewWord, ...]:
             raise SettingError(f"The word {name!r} has {' '.join(found)}, which weigh words in a prompt, so it could not be called "
                                "there. Choose another.")
     try:
-        return tuple(NewWord(file_name(name, "word"), c.class_prompt.replace(FILEWORDS, ""))
+        return tuple(NewWord(checked_file_name(name, "word"), c.class_prompt.replace(FILEWORDS, ""))
                      for name, c in zip(names, run.concepts))
     except NameProblem as problem:
         raise SettingError(f"concepts.word: {problem}") from None

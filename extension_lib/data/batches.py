@@ -12,7 +12,7 @@ from torch import Tensor
 from ..config.run import Run
 from ..events import Prepared, Warned
 from ..model import Condition, Model
-from ..support.seeds import keyed_random
+from ..support.seeds import random_for
 from .buckets import bucket_of, buckets, fitted
 from .captions import varied
 from .folder import Item
@@ -145,7 +145,7 @@ class Batches:
 
     def encode(self, image: Image.Image, item: Item, mirrored: bool, crop_key: object = None) -> Tensor:
         """Scaled latents (4, h/8, w/8)."""
-        crop = keyed_random("crop", self.run.training.seed, crop_key) if crop_key is not None else None
+        crop = random_for("crop", self.run.training.seed, crop_key) if crop_key is not None else None
         return self.encoded(fitted(image, self.size_of(item), crop), mirrored)
 
     def mask(self, item: Item, mirrored: bool, crop_key: object = None) -> Tensor:
@@ -154,7 +154,7 @@ class Batches:
         found = mask_of(item.path) if self.run.data.masked else None
         if found is None:
             return torch.ones(1, size[1] // 8, size[0] // 8)
-        crop = keyed_random("crop", self.run.training.seed, crop_key) if crop_key is not None else None
+        crop = random_for("crop", self.run.training.seed, crop_key) if crop_key is not None else None
         cut = fitted(found.resize((item.width, item.height)), size, crop)
         small = cut.resize((size[0] // 8, size[1] // 8), Image.Resampling.BOX)
         values = torch.from_numpy(np.array(small)).float()[None] / 255
@@ -177,7 +177,7 @@ class Batches:
         return self.plans[epoch]
 
     def planned(self, epoch: int) -> list[list[Sample]]:
-        rng = keyed_random("epoch", self.run.training.seed, epoch)
+        rng = random_for("epoch", self.run.training.seed, epoch)
         by_size: dict[tuple[int, int], list[Sample]] = {}
         for n, item in enumerate(self.items):
             samples = by_size.setdefault(self.size_of(item), [])
@@ -201,7 +201,7 @@ class Batches:
         latents = [self.latents_of(s, epoch) for s in samples]
         masks = [self.mask_at(s, epoch) for s in samples]
         if self.classes:
-            rng = keyed_random("class", self.run.training.seed, number)
+            rng = random_for("class", self.run.training.seed, number)
             chosen = [rng.randrange(len(self.classes)) for _ in samples]
             size = self.size_of(self.items[samples[0].item])
             latents += [self.class_latents[n, size] for n in chosen]

@@ -8,7 +8,7 @@ from random import Random
 
 from ..config.run import FILEWORDS, Data
 from ..support.disk import read_if_there, write_bytes, write_text
-from ..support.seeds import keyed_random
+from ..support.seeds import random_for
 
 NAME = "[name]"
 
@@ -70,7 +70,7 @@ def without(word: str, caption: str) -> str:
 
 def varied(texts: tuple[str, ...], data: Data, *key: object) -> str:
     """One of the texts as one step sees it: perhaps left out, perhaps its parts shuffled; the same for the same key."""
-    rng = keyed_random("caption", *key)
+    rng = random_for("caption", *key)
     text = rng.choice(texts) if len(texts) > 1 else texts[0]
     if rng.random() < data.caption_dropout:
         return ""

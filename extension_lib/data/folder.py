@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..config.run import Concept, Run
-from ..support.disk import files_in, is_folder, written_path
+from ..support.disk import files_in, is_folder, path_from_text
 from . import captions
 from .masks import is_mask
 from .pictures import EXTENSIONS, PictureError, size
@@ -71,7 +71,7 @@ def root_of(concept: Concept) -> Path:
     """Where a concept's pictures lie. Raises FolderError when that is not said or not there."""
     if not concept.folder:
         raise FolderError("No folder is given. Choose the folder that holds your pictures.")
-    root = written_path(concept.folder)
+    root = path_from_text(concept.folder)
     if not is_folder(root):
         raise FolderError(f"There is no folder {root}. Choose the folder that holds your pictures.")
     return root

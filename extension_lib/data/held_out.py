@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..support.seeds import seed_of
+from ..support.seeds import seed_from
 from .folder import Item
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class Still:
 
 def shuffled(items: Sequence[Item]) -> list[Item]:
     """In an order that their names alone decide, so that runs of other seeds hold out and measure the same ones."""
-    return sorted(items, key=lambda item: seed_of("held out", name_of(item)))
+    return sorted(items, key=lambda item: seed_from("held out", name_of(item)))
 
 
 def name_of(item: Item) -> str:

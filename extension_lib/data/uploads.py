@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..support.disk import copy, written_path
+from ..support.disk import copy_file, path_from_text
 from .masks import SUFFIX
 from .pictures import EXTENSIONS
 
@@ -23,7 +23,7 @@ class Taken:
 
 def folder_for(workspace: Path, current: str) -> Path:
     """Where a concept's dropped pictures go: its folder, if that belongs to the workspace, else a new one there."""
-    here = written_path(current) if current else None
+    here = path_from_text(current) if current else None
     if here and here.parent == workspace and here.name.startswith(FOLDER):
         return here
     number = 1
@@ -48,7 +48,7 @@ def take_in(files: Sequence[Path], folder: Path) -> Taken:
         free = free_stem(stem, group, folder)
         for path in group:
             target = named_as(path, stem, free, folder)
-            copy(path, target)
+            copy_file(path, target)
             captions += path.suffix.lower() == CAPTION
             pictures += [target] if path.suffix.lower() != CAPTION and not path.stem.endswith(SUFFIX) else []
     return Taken(tuple(pictures), captions, tuple(path.name for path in files if path not in wanted))

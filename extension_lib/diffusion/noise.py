@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from ..model import Diffusion
-from ..support.seeds import keyed
+from ..support.seeds import generator_for
 
 
 class Noised(NamedTuple):
@@ -23,7 +23,7 @@ def noised(latents: Tensor, diffusion: Diffusion, offset: float, *key: object) -
 
     offset: noise that is the same over a whole channel (crosslabs.org/blog/diffusion-with-offset-noise).
     """
-    rng = keyed("noise", *key)
+    rng = generator_for("noise", *key)
     steps = len(diffusion.alphas_cumprod)
     t = torch.randint(steps, (len(latents),), generator=rng)
     noise = torch.randn(latents.shape, generator=rng)

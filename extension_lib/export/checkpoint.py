@@ -89,10 +89,10 @@ def companions(source: Path, path: Path) -> None:
     """What lies beside the base under its name belongs to the new one too: the WebUI's .yaml, diffusers' settings, our preset."""
     yaml = source.with_suffix(".yaml")
     if yaml.exists() and "{tokenizer}" not in yaml.read_text(encoding="utf-8"):
-        disk.copy(yaml, path.with_suffix(".yaml"))
+        disk.copy_file(yaml, path.with_suffix(".yaml"))
     preset = source.with_name(source.stem + PRESET_SUFFIX)
     if preset.exists():
-        disk.copy(preset, path.with_name(path.stem + PRESET_SUFFIX))
+        disk.copy_file(preset, path.with_name(path.stem + PRESET_SUFFIX))
     folder = source.with_suffix("")
     if (folder / "model_index.json").exists():  # any other folder of that name may hold anything
         shutil.copytree(folder, path.with_suffix(""), dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors", "*.bin"))

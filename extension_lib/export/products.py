@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..config.run import Run, words_of
 from ..host import Folders
-from ..support.lazy import OnDemand
+from ..support.lazy import LazyTensors
 from . import checkpoint, embedding, hypernetwork, lora
 from .provenance import About
 
@@ -74,7 +74,7 @@ def write_checkpoint(paths: list[Path], trained: Any, about: About) -> None:
 
 def tensors(trained: Any) -> list[Mapping[str, Tensor]]:
     """What was trained, under its own names."""
-    return [OnDemand({name: partial(as_loaded, t) for name, t in trained.saved().items()})]
+    return [LazyTensors({name: partial(as_loaded, t) for name, t in trained.saved().items()})]
 
 
 def as_loaded(tensor: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from typing import Any
 from ..config.run import FOLDERS, from_dict
 from ..settings import SettingError
 from ..support import toml
-from ..support.disk import written_path
+from ..support.disk import path_from_text
 from . import dreambooth_extension, kohya_dataset, kohya_folders, kohya_gui
 from .reading import Imported, beside
 
@@ -34,7 +34,7 @@ OF_FOLDER = ("db_config.json", "run.toml")  # the settings that a folder of a tr
 
 def read(path: Path) -> Imported:
     """What a file of settings, or a folder, says. Raises SettingError when it cannot be read or is of no known kind."""
-    path = written_path(str(path))
+    path = path_from_text(str(path))
     if path.is_dir():
         inside = next((path / name for name in OF_FOLDER if (path / name).exists()), None)
         return read(inside) if inside else kohya_folders.translated(path)

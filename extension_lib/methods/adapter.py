@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from ..model import Layer, Model
 from ..settings import option
-from ..support.lazy import OnDemand
-from ..support.seeds import seeded
+from ..support.lazy import LazyTensors
+from ..support.seeds import seeded_torch
 from . import targets
 from .base import Group, NewWord, Trainable
 from .layer import Hung, hang, put_back
@@ -98,7 +98,7 @@ class Adapter(Hung):
         self.parts = frozenset(layer.part for layer in layers)
         self.modules: dict[str, nn.Module] = {}
         for layer in layers:
-            with seeded(seed, layer.key, devices=[]):
+            with seeded_torch(seed, layer.key, devices=[]):
                 module = kind.make(layer)
             self.modules[layer.key] = module.to(device=device, dtype=torch.float32).train()
         self.hung = [hang(layer.module, self.adding(layer)) for layer in layers]
@@ -131,7 +131,7 @@ class Adapter(Hung):
         return {f"{layer.key}.{name}": tensor.detach() for layer in self.layers
                 for name, tensor in self.kind.saved(self.modules[layer.key]).items()}
 
-    def deltas(self) -> OnDemand:
+    def deltas(self) -> LazyTensors:
         return flat({layer.key: partial(self.delta, layer) for layer in self.layers})
 
     @torch.no_grad()
@@ -140,14 +140,14 @@ class Adapter(Hung):
         return self.kind.delta(tensors, layer.module.weight.detach().float())
 
 
-def flat(deltas: Mapping[str, Callable[[], Delta]]) -> OnDemand:
+def flat(deltas: Mapping[str, Callable[[], Delta]]) -> LazyTensors:
     """Deltas of layers by key, those of biases under "KEY bias", on the CPU. Each is made once now, to see whether it can be."""
     makers: dict[str, Callable[[], Tensor]] = {}
     for key, delta in deltas.items():
         makers[key] = partial(weight_of, delta)
         if delta().bias is not None:
             makers[key + BIAS] = partial(bias_of, delta)
-    return OnDemand(makers)
+    return LazyTensors(makers)
 
 
 def weight_of(delta: Callable[[], Delta]) -> Tensor:

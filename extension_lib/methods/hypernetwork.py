@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..model import Layer, Model
 from ..settings import SettingError, option
-from ..support.seeds import seeded
+from ..support.seeds import seeded_torch
 from .base import Group, NewWord, Trainable
 from .layer import Dropout, Hung, hang_before, put_back
 
@@ -134,7 +134,7 @@ class Networks(Hung):
         self.networks: dict[tuple[int, str], Residual] = {}
         for size in sorted(wanted):
             for which in PAIR:
-                with seeded("hypernetwork", seed, size, which, devices=[]):
+                with seeded_torch("hypernetwork", seed, size, which, devices=[]):
                     self.networks[size, which] = begun(self.form.module(size), method.initial).to(model.device).train()
         self.hung = [hang_before(layer.module, self.before(self.networks[size, which]))
                      for layer, which, size in layers if size in wanted]

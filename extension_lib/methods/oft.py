@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from ..model import Layer
 from ..settings import option
-from ..support.autocast import uncast
+from ..support.autocast import autocast_off
 from .adapter import AdapterSettings, Delta
 from .layer import channels_back, without_bias
 from .targets import TARGETS
@@ -63,7 +63,7 @@ class Oft(AdapterSettings):
 
 def turn(blocks: Tensor) -> Tensor:
     """(..., b, b): the rotations of skew-symmetric parts by Cayley's formula, less the identity; fp32."""
-    with uncast(blocks.device):
+    with autocast_off(blocks.device):
         skew = blocks.float() - blocks.float().transpose(-1, -2)
         one = torch.eye(skew.shape[-1], device=skew.device)
         return 2 * skew @ torch.linalg.inv(one - skew)  # (1 + Q)(1 - Q)^-1 - 1

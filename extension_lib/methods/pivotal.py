@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..model import Model
 from ..settings import SettingError, option
-from ..support.lazy import OnDemand
+from ..support.lazy import LazyTensors
 from .base import Group, NewWord, Trainable
 from .locon import Locon
 from .loha import Loha
@@ -95,7 +95,7 @@ class WordAndAdapter:
         return {**self.adapter.saved(),
                 **{f"bundle_emb.{name}.string_to_param.*": v for name, v in self.words.saved().items()}}
 
-    def deltas(self) -> OnDemand:
+    def deltas(self) -> LazyTensors:
         return self.adapter.deltas()
 
     def after_step(self) -> None:

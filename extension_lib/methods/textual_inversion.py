@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from ..model import Model
 from ..settings import SettingError, option
-from ..support.seeds import keyed
+from ..support.seeds import generator_for
 from .base import Group, NewWord, Trainable
 from .layer import put_back
 
@@ -98,5 +98,5 @@ def beginning(model: Model, table: Tensor, text: str, count: int, key: object) -
     """(count, width): the vectors of the text's tokens in turn, a little apart; without text, near the vocabulary's middle."""
     tokens = model.tokens(text) if text else []
     start = table[[tokens[n % len(tokens)] for n in range(count)]] if tokens else table.mean(0).expand(count, -1)
-    apart = 0.1 * table.std() * torch.randn(start.shape, generator=keyed("word", key)).to(table.device)
+    apart = 0.1 * table.std() * torch.randn(start.shape, generator=generator_for("word", key)).to(table.device)
     return (start + apart).clone()

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..diffusion import prompts as prompting
 from ..families.family import Family
 from ..model import Condition, Diffusion, Layer, Weight
-from ..support.autocast import uncast
+from ..support.autocast import autocast_off
 from .names import lora_key
 
 ADAPTABLE = (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm)
@@ -68,7 +68,7 @@ class View:
     def encode_images(self, pixels: Tensor) -> Tensor:
         """The mean of the posterior, scaled: its spread is far below what anyone could see."""
         weight = next(self.vae.parameters())
-        with uncast(self.device):
+        with autocast_off(self.device):
             mean = self.posterior_mean(pixels.to(weight.device, weight.dtype)).float()
             if not mean.isfinite().all() and weight.dtype != torch.float32:
                 mean = self.encoded_in_full_precision(pixels.to(weight.device))

@@ -14,24 +14,25 @@ from ..data.pictures import PictureError, size
 from ..events import Prepared, Warned
 from ..host import Checkpoint, Host, Picture
 from ..settings import SettingError
-from ..support.disk import is_folder, replacing, written_path
-from ..support.seeds import seed_of
+from ..support.disk import is_folder, path_from_text, replacing
+from ..support.seeds import seed_from
 
 FOLDER, AT_ONCE = "class pictures", 4
-LONGEST = 60  # letters of a prompt in a folder's name
+MAX_PROMPT_IN_NAME = 60  # letters of a prompt in a folder's name
 
 
-def folder_of(run: Run, class_prompt: str, checkpoint: Checkpoint, host: Host) -> Path:
+def class_picture_folder(run: Run, class_prompt: str, checkpoint: Checkpoint, host: Host) -> Path:
     """Where pictures are kept for this checkpoint, prompt and size."""
     words = re.sub(r"[^\w]+", "-", class_prompt).strip("-")
-    if len(words) > LONGEST:
-        words = f"{words[:LONGEST]}-{seed_of(class_prompt):016x}"
+    if len(words) > MAX_PROMPT_IN_NAME:
+        words = f"{words[:MAX_PROMPT_IN_NAME]}-{seed_from(class_prompt):016x}"
     drawn_by = f"{checkpoint.path.stem}-{checkpoint.sha256[:8]}"
     how = f"{run.data.resolution}-{run.prior.cfg:g}-{run.prior.drawing_steps}-{run.data.clip_skip}"
     return host.folders.workspaces / FOLDER / drawn_by / f"{words}-{how}"
 
 
-def prepared(run: Run, found: Sequence[Found], checkpoint: Checkpoint, host: Host) -> Iterator[Prepared | Warned | list[Item]]:
+def prepare_class_pictures(run: Run, found: Sequence[Found], checkpoint: Checkpoint,
+                           host: Host) -> Iterator[Prepared | Warned | list[Item]]:
     """Draws what is missing, telling how far it is; last the items of all concepts. Raises SettingError, FolderError."""
     items: list[Item] = []
     for concept, own in zip(run.concepts, found) if run.prior.preserve else ():
@@ -39,9 +40,9 @@ def prepared(run: Run, found: Sequence[Found], checkpoint: Checkpoint, host: Hos
             raise SettingError("Class pictures are on, but a concept has no class prompt. Say what things of its kind are called, "
                                "such as 'a ghost', or switch class pictures off.")
         if concept.class_folder:
-            called = brought(concept)
+            called = own_class_pictures(concept)
         else:
-            called = yield from made(run, own, checkpoint, host)
+            called = yield from draw_class_pictures(run, own, checkpoint, host)
         for path, text in called:
             try:
                 items.append(Item(path, (text,), 1, *size(path), prior=True))
@@ -50,9 +51,9 @@ def prepared(run: Run, found: Sequence[Found], checkpoint: Checkpoint, host: Hos
     yield items
 
 
-def brought(concept: Concept) -> list[tuple[Path, str]]:
+def own_class_pictures(concept: Concept) -> list[tuple[Path, str]]:
     """Someone's own class pictures and what each is called. Raises FolderError."""
-    folder = written_path(concept.class_folder)
+    folder = path_from_text(concept.class_folder)
     if not (paths := pictures_in(folder) if is_folder(folder) else []):
         raise FolderError(f"The folder of class pictures {folder} holds no picture. Choose another, or leave it empty.")
     captioned = FILEWORDS in concept.class_prompt
@@ -60,27 +61,27 @@ def brought(concept: Concept) -> list[tuple[Path, str]]:
             for path in paths]
 
 
-def made(run: Run, found: Found, checkpoint: Checkpoint,
+def draw_class_pictures(run: Run, found: Found, checkpoint: Checkpoint,
          host: Host) -> Generator[Prepared, None, list[tuple[Path, str]]]:
     """The checkpoint's own pictures, as many of each class prompt as fairly fall to it, and what they are called."""
     prompts = sorted({item.class_prompt for item in found.items})
     shares = [run.prior.pictures // len(prompts) + (n < run.prior.pictures % len(prompts)) for n in range(len(prompts))]
     called = []
     for text, count in zip(prompts, shares):
-        folder = folder_of(run, text, checkpoint, host)
-        yield from drawn(run, text, folder, count, host)
-        called += [(folder / name_of(n), text) for n in range(count)]
+        folder = class_picture_folder(run, text, checkpoint, host)
+        yield from draw_missing(run, text, folder, count, host)
+        called += [(folder / picture_name(n), text) for n in range(count)]
     return called
 
 
-def name_of(number: int) -> str:
+def picture_name(number: int) -> str:
     return f"{number:05d}.png"
 
 
-def drawn(run: Run, text: str, folder: Path, count: int, host: Host) -> Iterator[Prepared]:
+def draw_missing(run: Run, text: str, folder: Path, count: int, host: Host) -> Iterator[Prepared]:
     """Draws the pictures whose numbers are not there yet; a number is its seed."""
     folder.mkdir(parents=True, exist_ok=True)
-    missing = [n for n in range(count) if not (folder / name_of(n)).exists()]
+    missing = [n for n in range(count) if not (folder / picture_name(n)).exists()]
     edge = run.data.resolution // 8 * 8
     for start in range(0, len(missing), AT_ONCE):
         yield Prepared(f"Drawing class pictures, {len(missing) - start} to go", start / len(missing))
@@ -88,5 +89,5 @@ def drawn(run: Run, text: str, folder: Path, count: int, host: Host) -> Iterator
         wanted = [Picture(text, steps=run.prior.drawing_steps, cfg=run.prior.cfg, width=edge, height=edge, seed=n,
                           clip_skip=run.data.clip_skip) for n in numbers]
         for n, image in zip(numbers, host.draw(wanted)):
-            with replacing(folder / name_of(n)) as part:
+            with replacing(folder / picture_name(n)) as part:
                 image.save(part, "PNG")

@@ -21,16 +21,16 @@ from ..export.provenance import About
 from ..host import Checkpoint, Host
 from ..methods.base import Trainable
 from ..model import Model
-from ..support.disk import written_path
+from ..support.disk import path_from_text
 from ..training.guard import FAILURES
-from ..training.loop import Start
+from ..training.loop import StartPoint
 from ..training.optimizer import Optimizer
 from ..workspaces.workspace import Workspace
 from . import state
-from .naming import copies
-from .pause import Kept, drop, put_back, set_aside
+from .naming import saved_copies
+from .pause import Progress, delete_state_before_pause, restore_state, write_pause_state
 
-COMPUTED = {"torch.float16": "fp16", "torch.bfloat16": "bf16"}  # what a header calls computing in half precision; else "no"
+COMPUTE_NAMES = {"torch.float16": "fp16", "torch.bfloat16": "bf16"}  # what a header calls computing in half precision; else "no"
 
 
 @dataclass
@@ -43,25 +43,25 @@ class RunFiles:
     checkpoint: Checkpoint
     model: Model
     batches: Batches
-    kept: Kept = field(default_factory=Kept)
+    kept: Progress = field(default_factory=Progress)
     before: int = 0
     picture: Callable[[bool], Any] = lambda final: None  # for the cards; final: of what the run ends with
 
-    def resume(self, trainable: Trainable, optimizer: Optimizer) -> Start:
+    def resume(self, trainable: Trainable, optimizer: Optimizer) -> StartPoint:
         """Goes on from the workspace's state when there is one, unless the run begins anew: then that state stays until the
         first save takes its place. Raises StateError when it does not fit this run."""
         anew = self.run.output.again == "over" and self.kept.first is None
-        start = Start() if anew else self.stand(trainable, optimizer)
+        start = StartPoint() if anew else self.stand(trainable, optimizer)
         if self.kept.first is None:
             self.kept.started, self.kept.first = time.time(), start.step
-            drop(self.workspace)
+            delete_state_before_pause(self.workspace)
         return replace(start, first=self.kept.first)
 
-    def stand(self, trainable: Trainable, optimizer: Optimizer) -> Start:
+    def stand(self, trainable: Trainable, optimizer: Optimizer) -> StartPoint:
         """Where the state stands, after putting it back."""
         if not self.workspace.state.exists():
-            return Start()
-        saved = state.read(self.workspace.state)
+            return StartPoint()
+        saved = state.read_state(self.workspace.state)
         if saved["method"] != self.run.method.name:
             raise state.StateError(f"The workspace was trained as {saved['method']}, not as {self.run.method.name}. "
                                    "Start over, or go back to that method.")
@@ -74,7 +74,7 @@ class RunFiles:
         unfinished = saved["step"] < self.run.training.steps
         step = saved["step"] if unfinished else 0
         self.before = saved["lifetime"] - step
-        return Start(step, self.before)
+        return StartPoint(step, self.before)
 
     def save(self, step: int, trainable: Trainable, optimizer: Optimizer, final: bool) -> Iterator[Event]:
         """Writes state and files, each by itself: what a full disk has no room for is a warning, and the run goes on. What was
@@ -90,10 +90,10 @@ class RunFiles:
                 yield Warned(str(error))
 
     def save_state(self, step: int, trainable: Trainable, optimizer: Optimizer) -> Iterator[Event]:
-        state.write(self.workspace.state, self.tree(step, trainable, optimizer))
-        self.workspace.remember(lifetime=self.before + step, checkpoint=self.checkpoint.title)
+        state.write_state(self.workspace.state, self.tree(step, trainable, optimizer))
+        self.workspace.update_about(lifetime=self.before + step, checkpoint=self.checkpoint.title)
         self.kept.earlier = None
-        drop(self.workspace)
+        delete_state_before_pause(self.workspace)
         yield from ()
 
     def tree(self, step: int, trainable: Trainable, optimizer: Optimizer) -> dict[str, Any]:
@@ -105,16 +105,16 @@ class RunFiles:
         tree = self.tree(step, trainable, optimizer)
         try:
             if self.kept.earlier is None:
-                self.kept.earlier = set_aside(self.workspace, tree)
+                self.kept.earlier = write_pause_state(self.workspace, tree)
             else:
-                state.write(self.workspace.state, tree)
-            self.workspace.remember(lifetime=self.before + step, checkpoint=self.checkpoint.title)
+                state.write_state(self.workspace.state, tree)
+            self.workspace.update_about(lifetime=self.before + step, checkpoint=self.checkpoint.title)
         except (OSError, ValueError) as error:
             return Warned(f"The run goes on, because it could not be paused: {error}")
         return Paused(step)
 
     def discard(self) -> None:
-        put_back(self.workspace, self.kept)
+        restore_state(self.workspace, self.kept)
 
     def save_part(self, part: Part, trainable: Trainable, lifetime: int, final: bool,
                   drawn: Callable[[], Any]) -> Iterator[Event]:
@@ -136,7 +136,7 @@ class RunFiles:
 
     def proof(self, part: Part, path: Path, expected: Mapping[str, Tensor]) -> list[Event]:
         try:
-            held = verify.coarser(self.run.saving.precision, COMPUTED.get(str(self.model.compute), "fp32"))
+            held = verify.coarser(self.run.saving.precision, COMPUTE_NAMES.get(str(self.model.compute), "fp32"))
             lines = verify.differences(self.host.read_back(path, part.kind), expected, held)
         except FAILURES as error:
             lines = [str(error)]
@@ -149,7 +149,7 @@ class RunFiles:
         for part in parts_of(self.run) if keep else ():
             for stem in part.stems(self.run):
                 latest = copy_name(stem, lifetime)  # of a run before this one there may be copies of later steps
-                for path in [p for p in copies(part, self.host.folders, stem) if p.stem <= latest][:-keep]:
+                for path in [p for p in saved_copies(part, self.host.folders, stem) if p.stem <= latest][:-keep]:
                     self.host.forget(path)
                     for suffix in (part.suffix, ".json", part.picture):
                         path.with_suffix(suffix).unlink(missing_ok=True)
@@ -157,7 +157,7 @@ class RunFiles:
 
     def about(self, lifetime: int, stem: str) -> About:
         items, run = self.batches.items, self.run
-        roots = [written_path(c.folder) for c in run.concepts]
+        roots = [path_from_text(c.folder) for c in run.concepts]
         folders: dict[str, tuple[int, int]] = {}
         tags: dict[str, Counter] = {}
         for item in items:
@@ -171,7 +171,7 @@ class RunFiles:
             run=replace(run, output=replace(run.output, name=stem)), family=self.model.family,
             prediction=self.model.diffusion.prediction, checkpoint=self.checkpoint.path, checkpoint_hash=self.checkpoint.sha256,
             step=lifetime, epoch=lifetime * run.training.accumulation // per_epoch, pictures=len(items),
-            class_pictures=len(self.batches.classes), compute=COMPUTED.get(str(self.model.compute), "no"), per_epoch=per_epoch,
+            class_pictures=len(self.batches.classes), compute=COMPUTE_NAMES.get(str(self.model.compute), "no"), per_epoch=per_epoch,
             folders=folders, tags={n: dict(c) for n, c in tags.items()}, buckets=dict(Counter(map(self.batches.size_of, items))),
             started=self.kept.started, finished=time.time(), words=words_learned(run), name=run.output.name)
 

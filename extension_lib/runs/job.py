@@ -9,7 +9,7 @@ from .. import memory
 from ..config.run import Run
 from ..events import Began, Ended, Event, Paused, Stepped
 from ..host import Checkpoint, Host
-from ..training.controls import Wishes
+from ..training.controls import Controls
 from ..workspaces.record import Record, recording
 from ..workspaces.workspace import Workspace
 
@@ -32,10 +32,10 @@ class Job:
     checkpoint: Checkpoint
     history: list[Event] = field(default_factory=list)
     created: float = field(default_factory=time.time)
-    stop_why: str = ""
-    discard_why: str = ""
-    save_now: bool = False
-    pause_wish: bool = False
+    stop_reason: str = ""
+    discard_reason: str = ""
+    save_requested: bool = False
+    pause_requested: bool = False
     preferred: int | None = None  # the step whose copy a person likes best
     changed: threading.Condition = field(default_factory=threading.Condition)
     times: list[tuple[float, int]] = field(default_factory=list)  # when each step ended
@@ -75,26 +75,26 @@ class Job:
     def stop(self, why: str = "Stopped by you.") -> None:
         """Ends after this step, also out of a pause; what was learned is saved."""
         with self.changed:
-            self.stop_why = self.stop_why or why
+            self.stop_reason = self.stop_reason or why
             self.changed.notify_all()
 
     def discard(self, why: str = "Stopped by you. What was learned since the last save is discarded.") -> None:
         """Ends after this step, also out of a pause; all is as the last save, or the start, left it."""
         with self.changed:
-            self.discard_why = self.discard_why or why
+            self.discard_reason = self.discard_reason or why
             self.changed.notify_all()
 
     def pause(self) -> None:
-        """Gives the host its model back after this step, until go_on()."""
-        self.pause_wish = True
+        """Gives the host its model back after this step, until resume()."""
+        self.pause_requested = True
 
-    def go_on(self) -> None:
+    def resume(self) -> None:
         with self.changed:
-            self.pause_wish = False
+            self.pause_requested = False
             self.changed.notify_all()
 
-    def ask_to_save(self) -> None:
-        self.save_now = True
+    def request_save(self) -> None:
+        self.save_requested = True
 
     def wait(self, timeout: float | None = None) -> Ended | None:
         """Waits for the end; None when the time ran out first."""
@@ -102,7 +102,7 @@ class Job:
             self.changed.wait_for(lambda: self.ended is not None, timeout)
         return self.ended
 
-    def tell(self, event: Event) -> None:
+    def add_event(self, event: Event) -> None:
         if self.record:
             self.record.write(event)
         with self.changed:
@@ -114,21 +114,22 @@ class Job:
             self.changed.notify_all()
         self.host.show(event)
 
-    def wishes(self) -> Wishes:
-        return Wishes(stopping=self.stopping, discarding=lambda: self.discard_why, pausing=lambda: self.pause_wish,
-                      no_pause=self.go_on, pause_over=self.wait_for_go_on, saving=self.take_save_wish)
+    def controls(self) -> Controls:
+        return Controls(stop_reason=self.reason_to_stop, discard_reason=lambda: self.discard_reason,
+                        pause_requested=lambda: self.pause_requested, pause_refused=self.resume,
+                        wait_for_resume=self.wait_for_resume, take_save_request=self.take_save_request)
 
-    def stopping(self) -> str:
-        return self.stop_why or ("Stopped by the WebUI's Interrupt." if self.host.stopping() else "")
+    def reason_to_stop(self) -> str:
+        return self.stop_reason or ("Stopped by the WebUI's Interrupt." if self.host.stopping() else "")
 
-    def wait_for_go_on(self) -> None:
+    def wait_for_resume(self) -> None:
         with self.changed:
-            self.changed.wait_for(lambda: not self.pause_wish or self.stop_why or self.discard_why)
-            self.pause_wish = False
+            self.changed.wait_for(lambda: not self.pause_requested or self.stop_reason or self.discard_reason)
+            self.pause_requested = False
 
-    def take_save_wish(self) -> bool:
-        wish, self.save_now = self.save_now, False
-        return wish
+    def take_save_request(self) -> bool:
+        requested, self.save_requested = self.save_requested, False
+        return requested
 
     def work(self) -> None:
         """Runs to the end, whatever happens. One of the two places that catch everything."""
@@ -136,20 +137,20 @@ class Job:
             from .session import Session
 
             with recording(self.workspace.new_log(), self.run) as self.record:
-                for event in Session(self.run, self.host, self.workspace, self.checkpoint, self.wishes()).events():
-                    self.tell(event)
+                for event in Session(self.run, self.host, self.workspace, self.checkpoint, self.controls()).events():
+                    self.add_event(event)
         except Exception as error:
             log.exception("The run %s failed", self.run.output.name)
-            self.tell(Ended(self.step, why(error, self.run), failed=True))
+            self.add_event(Ended(self.step, failure_message(error, self.run), failed=True))
 
 
-def why(error: Exception, run: Run) -> str:
-    if memory.ran_out(error):
-        return f"Out of memory. To need less: {memory.remedy(run)}."
+def failure_message(error: Exception, run: Run) -> str:
+    if memory.is_out_of_memory(error):
+        return f"Out of memory. To need less: {memory.advice(run)}."
     return str(error) or type(error).__name__
 
 
-def running() -> Job | None:
+def running_job() -> Job | None:
     return next((job for job in jobs if not job.ended), None)
 
 
@@ -157,7 +158,7 @@ def start(run: Run, host: Host, workspace: Workspace, checkpoint: Checkpoint) ->
     """Begins a run on a thread of its own. Raises Busy."""
     job = Job(run, host, workspace, checkpoint)
     jobs.append(job)
-    if (first := running()) and first is not job:  # asked when it is in the list, so that of two begun at once one alone goes on
+    if (first := running_job()) and first is not job:  # looked for once it is listed: of two started at once only one runs
         jobs.remove(job)
         raise Busy(f"{first.run.output.name} is being trained. Wait for it, or stop it first.")
     job.thread = threading.Thread(target=job.work, name=f"darkroom {run.output.name}", daemon=True)

@@ -9,31 +9,31 @@ from ..host import Folders
 from ..support.disk import files_in, matching
 
 
-def copies(part: Part, folders: Folders, stem: str) -> list[Path]:
+def saved_copies(part: Part, folders: Folders, stem: str) -> list[Path]:
     """The copies by step of a name, the oldest first."""
     pattern = re.compile(re.escape(stem) + r"-\d{6}" + re.escape(part.suffix))
     return [p for p in matching(part.folder(folders), "*") if pattern.fullmatch(p.name)]
 
 
-def taken(run: Run, folders: Folders) -> bool:
+def name_taken(run: Run, folders: Folders) -> bool:
     """Whether a file that this run would write in the end is there already."""
-    return any(exists(part.folder(folders), stem + part.suffix) for part in parts_of(run) for stem in part.stems(run))
+    return any(file_exists(part.folder(folders), stem + part.suffix) for part in parts_of(run) for stem in part.stems(run))
 
 
-def exists(folder: Path, name: str) -> bool:
+def file_exists(folder: Path, name: str) -> bool:
     """Also under a name that differs in capitals alone: on Windows and macOS it is the same file."""
     return any(path.name.lower() == name.lower() for path in files_in(folder))
 
 
-def next_version(run: Run, folders: Folders) -> str:
+def free_name(run: Run, folders: Folders) -> str:
     """ghost, ghost-v2, ghost-v3, ...: the first under which nothing is there."""
-    if not taken(run, folders):
+    if not name_taken(run, folders):
         return run.output.name
     stem, number = re.sub(r"-v\d+$", "", run.output.name), 2
-    while taken(named(run, f"{stem}-v{number}"), folders):
+    while name_taken(with_name(run, f"{stem}-v{number}"), folders):
         number += 1
     return f"{stem}-v{number}"
 
 
-def named(run: Run, name: str) -> Run:
+def with_name(run: Run, name: str) -> Run:
     return run.with_values({"output": {"name": name}})

@@ -11,7 +11,7 @@ ASIDE, FRESH = "state before the pause.safetensors", "state of the pause.safeten
 
 
 @dataclass(frozen=True)
-class Earlier:
+class StateBeforePause:
     """Where training stood at the last save. path: None when nothing had been saved."""
 
     path: Path | None
@@ -19,18 +19,18 @@ class Earlier:
 
 
 @dataclass
-class Kept:
+class Progress:
     """What outlives the model's being given back."""
 
     started: float = 0.0  # when the job's first step was next
     first: int | None = None  # the step at which the job began
-    earlier: Earlier | None = None  # what the last pause replaced, as long as nothing was saved since
+    earlier: StateBeforePause | None = None  # what the last pause replaced, as long as nothing was saved since
 
 
-def set_aside(workspace: Workspace, tree: dict[str, Any]) -> Earlier:
+def write_pause_state(workspace: Workspace, tree: dict[str, Any]) -> StateBeforePause:
     """Writes a state in the place of the workspace's, which is kept beside it. Raises OSError with nothing changed."""
     aside, fresh = workspace.folder / ASIDE, workspace.folder / FRESH
-    state.write(fresh, tree)
+    state.write_state(fresh, tree)
     had = workspace.state.exists()
     if had:
         workspace.state.replace(aside)
@@ -40,10 +40,10 @@ def set_aside(workspace: Workspace, tree: dict[str, Any]) -> Earlier:
         if had:
             aside.replace(workspace.state)
         raise
-    return Earlier(aside if had else None, workspace.lifetime)
+    return StateBeforePause(aside if had else None, workspace.lifetime)
 
 
-def put_back(workspace: Workspace, kept: Kept) -> None:
+def restore_state(workspace: Workspace, kept: Progress) -> None:
     """All as the last save, or the start, left it."""
     if kept.earlier is None:
         return
@@ -51,10 +51,10 @@ def put_back(workspace: Workspace, kept: Kept) -> None:
         kept.earlier.path.replace(workspace.state)
     else:
         workspace.state.unlink()
-    workspace.remember(lifetime=kept.earlier.lifetime)
+    workspace.update_about(lifetime=kept.earlier.lifetime)
     kept.earlier = None
 
 
-def drop(workspace: Workspace) -> None:
+def delete_state_before_pause(workspace: Workspace) -> None:
     """Also what a run left that was broken off while it paused."""
     (workspace.folder / ASIDE).unlink(missing_ok=True)

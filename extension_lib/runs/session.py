@@ -15,17 +15,17 @@ from ..export.products import require_writable
 from ..host import Checkpoint, Host, Picture
 from ..methods.base import LEARN_WORDS, NewWord
 from ..settings import SettingError
-from ..training.alarms import watched
-from ..training.controls import Wishes
+from ..training.alarms import with_alarms
+from ..training.controls import Controls
 from ..training.guard import FAILURES
 from ..training.loop import train
 from ..workspaces.workspace import Workspace
 from . import class_pictures
 from .files import RunFiles
-from .pause import Kept, put_back
+from .pause import Progress, restore_state
 
 
-def require_seen(words: tuple[NewWord, ...], items: list[Item]) -> None:
+def require_words_in_captions(words: tuple[NewWord, ...], items: list[Item]) -> None:
     """Raises SettingError for a word that no caption holds, which would never be learned."""
     for word in words:
         if not any(word.name in prompt for item in items for prompt in item.prompts):
@@ -33,7 +33,7 @@ def require_seen(words: tuple[NewWord, ...], items: list[Item]) -> None:
                                "into the instance prompt, or choose the object or style sentences under Pictures.")
 
 
-def hashed(checkpoint: Checkpoint) -> Checkpoint:
+def with_hash(checkpoint: Checkpoint) -> Checkpoint:
     """The checkpoint with its sha256, which the saved file names as its base."""
     if checkpoint.sha256:
         return checkpoint
@@ -52,9 +52,9 @@ class Session:
     host: Host
     workspace: Workspace
     checkpoint: Checkpoint
-    wishes: Wishes = Wishes()
-    newest: list[Any] = field(default_factory=list)  # images of the last preview
-    kept: Kept = field(default_factory=Kept)
+    controls: Controls = Controls()
+    newest_previews: list[Any] = field(default_factory=list)  # images of the last preview
+    kept: Progress = field(default_factory=Progress)
     first_prompt: str = ""
 
     def events(self) -> Iterator[Event]:
@@ -63,14 +63,14 @@ class Session:
         found = find_all(self.run)
         self.first_prompt = found[0].items[0].prompt
         yield from (Warned(f"Left out: {problem}") for one in found for problem in one.problems)
-        yield from watched(self.run, self.until_ended(found))
+        yield from with_alarms(self.run, self.until_ended(found))
 
     def until_ended(self, found: list[Found]) -> Iterator[Event]:
         """Borrows the model anew after every pause."""
         while isinstance(last := (yield from self.until_given_back(found)), Paused):
-            self.wishes.pause_over()
-            if why := self.wishes.discarding():
-                put_back(self.workspace, self.kept)
+            self.controls.wait_for_resume()
+            if why := self.controls.discard_reason():
+                restore_state(self.workspace, self.kept)
                 yield Ended(last.step, why, discarded=True)
                 return
 
@@ -91,13 +91,13 @@ class Session:
         items = [item for one in found for item in one.items]
         words = words_of(self.run) if self.run.method.product in LEARN_WORDS else ()
         if words:
-            require_seen(words, items)
+            require_words_in_captions(words, items)
         yield Prepared("Waiting for the model", 0.0)
         with ExitStack() as undo:
             model = undo.enter_context(self.host.borrow(self.checkpoint))
             memory.free_cache()
-            self.checkpoint = hashed(self.checkpoint)
-            for made in class_pictures.prepared(self.run, found, self.checkpoint, self.host):
+            self.checkpoint = with_hash(self.checkpoint)
+            for made in class_pictures.prepare_class_pictures(self.run, found, self.checkpoint, self.host):
                 if isinstance(made, list):
                     items = [*items, *made]
                 else:
@@ -115,27 +115,28 @@ class Session:
                     return
             files = RunFiles(self.run, self.host, self.workspace, self.checkpoint, model, batches, self.kept,
                              picture=self.card_picture)
-            for event in train(self.run, model, trainable, batches, files, replace(self.wishes, preview=self.preview)):
+            controls = replace(self.controls, draw_previews=self.draw_previews)
+            for event in train(self.run, model, trainable, batches, files, controls):
                 if isinstance(event, Previewed):
-                    self.newest = event.images
+                    self.newest_previews = event.images
                 yield event
 
     def ended_early(self) -> Ended | None:
         """Where someone asks to stop before the first step. After a pause train() answers, because there is something to save."""
         if self.kept.first is not None:
             return None
-        if why := self.wishes.discarding():
+        if why := self.controls.discard_reason():
             return Ended(0, why, discarded=True)
-        why = self.wishes.stopping()
+        why = self.controls.stop_reason()
         return Ended(0, why) if why else None
 
-    def preview(self, step: int) -> list[Any]:
+    def draw_previews(self, step: int) -> list[Any]:
         return self.host.draw([self.picture(prompt) for prompt in self.run.previews.prompts or (self.first_prompt,)])
 
     def card_picture(self, final: bool) -> Any:
         """The newest preview, or one picture drawn at the end; None when not wanted or not possible."""
-        if self.newest or not (final and self.run.previews.card):
-            return self.newest[0] if self.newest else None
+        if self.newest_previews or not (final and self.run.previews.card):
+            return self.newest_previews[0] if self.newest_previews else None
         try:
             return self.host.draw([self.picture(self.first_prompt)])[0]
         except FAILURES:

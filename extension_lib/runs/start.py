@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from ..config.run import Output, Run, require_startable
 from ..host import Host
 from ..workspaces.workspace import Workspace
-from .naming import next_version, taken
+from .naming import free_name, name_taken
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Undecided(Exception):
 
 def choices(run: Run, host: Host, workspace: Workspace) -> list[Choice]:
     """The answers a person can give, the safest first; none when there is nothing to ask."""
-    name, fresh, trained = run.output.name, next_version(run, host.folders), workspace.state.exists()
+    name, fresh, trained = run.output.name, free_name(run, host.folders), workspace.state.exists()
     out = []
     if trained:
         on = workspace.lifetime
@@ -52,9 +52,9 @@ def decided(run: Run, host: Host, workspace: Workspace) -> Run:
     wanted = run.output
     if asked := choices(run, host, workspace):
         again_open = workspace.state.exists() and wanted.again == "ask"
-        existing_open = taken(run, host.folders) and wanted.existing == "ask"
+        existing_open = name_taken(run, host.folders) and wanted.existing == "ask"
         if again_open or existing_open:
             raise Undecided(asked)
     if wanted.existing == "version":
-        wanted = replace(wanted, name=next_version(run, host.folders))
+        wanted = replace(wanted, name=free_name(run, host.folders))
     return replace(run, output=Output(name=wanted.name, again=wanted.again))

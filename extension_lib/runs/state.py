@@ -16,10 +16,10 @@ class StateError(ValueError):
     """A saved state that cannot be read; the message names the file."""
 
 
-def write(path: Path, tree: dict[str, Any]) -> None:
+def write_state(path: Path, tree: dict[str, Any]) -> None:
     """Saves a tree of dicts whose leaves are tensors, numbers or text; keys are texts or whole numbers."""
     tensors: dict[str, Tensor] = {}
-    skeleton = split(tree, "", tensors)
+    skeleton = split_tensors(tree, "", tensors)
     entries = [entry(name, list(tensor.shape), tensor.dtype) for name, tensor in tensors.items()]
     with replacing(path) as part, open(part, "wb") as file:
         file.write(head(entries, {"tree": json.dumps(skeleton)}))
@@ -29,27 +29,27 @@ def write(path: Path, tree: dict[str, Any]) -> None:
         os.fsync(file.fileno())
 
 
-def split(node: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+def split_tensors(node: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     """The tree with its tensors replaced by references; dicts become lists of pairs, so that number keys survive."""
     if isinstance(node, dict):
-        return {"pairs": [[key, split(value, f"{path}/{key}", tensors)] for key, value in node.items()]}
+        return {"pairs": [[key, split_tensors(value, f"{path}/{key}", tensors)] for key, value in node.items()]}
     if isinstance(node, Tensor):
         tensors[path] = node
         return {"tensor": path}
     return {"value": node}
 
 
-def read(path: Path) -> dict[str, Any]:
+def read_state(path: Path) -> dict[str, Any]:
     """Raises StateError. The tensors are copies: what is mapped from the file would keep Windows from writing it anew."""
     try:
         with safe_open(path, "pt") as file:
             skeleton = json.loads(file.metadata()["tree"])
-            return joined(skeleton, lambda name: file.get_tensor(name).clone())
+            return join_tensors(skeleton, lambda name: file.get_tensor(name).clone())
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise StateError(f"The saved state {path} cannot be read ({error}). Start over, or put back a copy of it.") from None
 
 
-def joined(node: Any, tensor: Any) -> Any:
+def join_tensors(node: Any, tensor: Any) -> Any:
     if "pairs" in node:
-        return {key: joined(value, tensor) for key, value in node["pairs"]}
+        return {key: join_tensors(value, tensor) for key, value in node["pairs"]}
     return tensor(node["tensor"]) if "tensor" in node else node["value"]

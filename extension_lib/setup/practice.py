@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 from ..host import PRESET_SUFFIX
-from ..support.disk import copy, write_text
+from ..support.disk import copy_file, write_text
 
 TOYLAND = Path(__file__).resolve().parents[2] / "toyland"
 BASE = TOYLAND / "base.safetensors"
@@ -29,7 +29,7 @@ def install(checkpoints: Path) -> Path:
     sources = [TOYLAND / "base" / "text_encoder" / "config.json", *(TOYLAND / "base" / "tokenizer").iterdir()]
     for source, target in [(BASE, checkpoint), (preset(), checkpoints / (NAME + PRESET_SUFFIX)),
                            *((s, text / s.name) for s in sources)]:
-        copy(source, target)
+        copy_file(source, target)
     template = (TOYLAND / "base.yaml").read_text(encoding="utf-8")
     write_text(checkpoint.with_suffix(".yaml"), template.replace('"{tokenizer}"', json.dumps(str(text.resolve()))))
     return checkpoint

@@ -5,11 +5,11 @@ from contextlib import AbstractContextManager, nullcontext
 import torch
 
 
-def known(device: torch.device) -> bool:
-    return not isinstance(uncast(device), nullcontext)
+def autocast_supported(device: torch.device) -> bool:
+    return not isinstance(autocast_off(device), nullcontext)
 
 
-def uncast(device: torch.device) -> AbstractContextManager:
+def autocast_off(device: torch.device) -> AbstractContextManager:
     """Within, everything is computed in the precision that it has.
 
     Older versions of torch refuse to build an autocast for Apple's chips and others, even one that is off.

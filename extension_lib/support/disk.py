@@ -33,7 +33,7 @@ def replacing(path: Path) -> Iterator[Path]:
     part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")  # two may write the same file at once
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        sweep(path)
+        delete_abandoned_parts(path)
         yield part
         part.replace(path)
     except OSError as error:
@@ -43,7 +43,7 @@ def replacing(path: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def sweep(path: Path) -> None:
+def delete_abandoned_parts(path: Path) -> None:
     """Deletes what a program that was killed while writing has left of this file; what cannot be deleted stays."""
     for part in matching(path.parent, f"{glob.escape(path.name)}.*.part"):
         with suppress(OSError):  # another writer may have renamed it meanwhile
@@ -80,7 +80,7 @@ def read_if_there(path: Path) -> bytes | None:
         return None
 
 
-def written_path(text: str) -> Path:
+def path_from_text(text: str) -> Path:
     """The path that a person wrote; a "~" that stands for nobody stays as it is."""
     try:
         return Path(text).expanduser()
@@ -96,7 +96,7 @@ def is_folder(path: Path) -> bool:
         return False
 
 
-def copy(source: Path, target: Path) -> None:
+def copy_file(source: Path, target: Path) -> None:
     """Raises SaveError."""
     with replacing(target) as part:
         shutil.copyfile(source, part)
@@ -113,7 +113,7 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def file_name(name: str, what: str = "name") -> str:
+def checked_file_name(name: str, what: str = "name") -> str:
     """The name, if it can name a file on Windows, macOS and Linux; raises NameProblem."""
     name = name.strip()
     if not name:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from torch import Tensor
 
 
-class OnDemand(Mapping[str, Tensor]):
+class LazyTensors(Mapping[str, Tensor]):
     """A mapping that keeps how its tensors are made, and none of them."""
 
     def __init__(self, makers: Mapping[str, Callable[[], Tensor]]):

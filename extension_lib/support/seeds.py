@@ -9,24 +9,24 @@ if TYPE_CHECKING:
     from torch import Generator
 
 
-def seed_of(*key: object) -> int:
+def seed_from(*key: object) -> int:
     """A 63-bit seed from any printable key."""
     return int.from_bytes(hashlib.sha256(repr(key).encode("utf-8")).digest()[:8], "big") >> 1
 
 
-def keyed(*key: object) -> "Generator":
+def generator_for(*key: object) -> "Generator":
     """A CPU generator for this key; CPU, so that every device draws the same numbers."""
     import torch  # the page uses the rest of this file before torch is needed
 
-    return torch.Generator().manual_seed(seed_of(*key))
+    return torch.Generator().manual_seed(seed_from(*key))
 
 
-def keyed_random(*key: object) -> random.Random:
-    return random.Random(seed_of(*key))
+def random_for(*key: object) -> random.Random:
+    return random.Random(seed_from(*key))
 
 
 @contextmanager
-def seeded(*key: object, devices: list | None = None):
+def seeded_torch(*key: object, devices: list | None = None):
     """Within, torch's own generators (dropout uses them) follow the key; afterwards they are as they were.
 
     devices: the accelerators whose generators are kept too; None for all.
@@ -34,5 +34,5 @@ def seeded(*key: object, devices: list | None = None):
     import torch
 
     with torch.random.fork_rng(devices):
-        torch.manual_seed(seed_of(*key))
+        torch.manual_seed(seed_from(*key))
         yield

@@ -12,14 +12,14 @@ from .disk import write_text
 def read(path: Path) -> dict[str, Any]:
     """The file's values. Raises SettingError for a file that is missing or not TOML."""
     try:
-        return parsed(path.read_text(encoding="utf-8-sig"), path)  # Windows' Notepad writes a byte-order mark
+        return parse(path.read_text(encoding="utf-8-sig"), path)  # Windows' Notepad writes a byte-order mark
     except FileNotFoundError:
         raise SettingError(f"There is no file {path}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(f"{path} is not a readable TOML file: {error}.") from None
 
 
-def parsed(text: str, source: Any = "This") -> dict[str, Any]:
+def parse(text: str, source: Any = "This") -> dict[str, Any]:
     """The values that a text says; source is what messages call it. Raises SettingError."""
     if sys.version_info >= (3, 11):
         import tomllib
@@ -33,10 +33,10 @@ def parsed(text: str, source: Any = "This") -> dict[str, Any]:
 
 
 def write(path: Path, values: Mapping[str, Any]) -> None:
-    write_text(path, dumped(values))
+    write_text(path, dump(values))
 
 
-def dumped(values: Mapping[str, Any]) -> str:
+def dump(values: Mapping[str, Any]) -> str:
     import tomli_w  # not there until install.py has run; the page says so, and must be importable before
 
     return tomli_w.dumps(values)

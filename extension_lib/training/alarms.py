@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from ..config.run import Run
 from ..events import Alarmed, Began, Event, Measured, Saved, Stepped
 
-PATIENCE, NOTHING = 100, 1e-3  # steps before a run must have had an effect, and the share of the loss that is none
-OVERFLOWS = 8  # in a row; fp16's loss scale needs a few to settle
+EFFECT_AFTER, NOTHING = 100, 1e-3  # steps before a run must have had an effect, and the share of the loss that is none
+MAX_OVERFLOWS = 8  # in a row; fp16's loss scale needs a few to settle
 GROWN, WORSE = 50.0, 1.5  # times the first norm, times the first loss on fixed noise
 RISES, RISEN = 3, 1.02  # measurements since the lowest, and times its loss
 
@@ -16,7 +16,7 @@ Finding = tuple[str, str]  # what is seen, what to do
 
 
 @dataclass
-class Seen:
+class History:
     """What has happened so far, as far as an alarm needs it."""
 
     run: Run
@@ -38,16 +38,16 @@ class Seen:
             self.saved.append((self.measured[-1].step, event.path.stem))
 
 
-def not_finite(seen: Seen) -> Finding | None:
+def not_finite(seen: History) -> Finding | None:
     remedy = "Stop and discard, and train with a third of the learning rate; in half precision start the WebUI with --no-half."
     if seen.stepped and not math.isfinite(seen.stepped.loss):
         return f"The loss of step {seen.stepped.step} is not a number.", remedy
-    if seen.skipped_in_a_row >= OVERFLOWS:
+    if seen.skipped_in_a_row >= MAX_OVERFLOWS:
         return f"The gradient was not finite {seen.skipped_in_a_row} times in a row, so nothing is being learned.", remedy
     return None
 
 
-def exploding(seen: Seen) -> Finding | None:
+def exploding(seen: History) -> Finding | None:
     if len(seen.measured) < 2:
         return None
     first, last = seen.measured[0], seen.measured[-1]
@@ -59,11 +59,11 @@ def exploding(seen: Seen) -> Finding | None:
     return None
 
 
-def no_effect(seen: Seen) -> Finding | None:
+def no_effect(seen: History) -> Finding | None:
     if not seen.measured or seen.began:
         return None
     first, last = seen.measured[0], seen.measured[-1]
-    if last.step < max(PATIENCE, seen.run.training.steps // 4):
+    if last.step < max(EFFECT_AFTER, seen.run.training.steps // 4):
         return None
     if any(abs(m.loss - first.loss) > NOTHING * first.loss for m in seen.measured):
         return None
@@ -71,7 +71,7 @@ def no_effect(seen: Seen) -> Finding | None:
             "Stop and discard, and train with ten times the learning rate. See also that the captions hold your trigger word.")
 
 
-def overfitting(seen: Seen) -> Finding | None:
+def overfitting(seen: History) -> Finding | None:
     if not seen.measured or not seen.measured[-1].held_out:
         return None
     lowest, last = min(seen.measured, key=lambda m: m.loss), seen.measured[-1]
@@ -79,10 +79,10 @@ def overfitting(seen: Seen) -> Finding | None:
     if len(since) < RISES or not last.loss > RISEN * lowest.loss:
         return None
     return (f"The loss on the pictures held out was lowest at step {lowest.step} ({lowest.loss:.4f}) and has risen to "
-            f"{last.loss:.4f}: what is learned now is copying.", nearest(seen, lowest.step))
+            f"{last.loss:.4f}: what is learned now is copying.", advice_on_copies(seen, lowest.step))
 
 
-def nearest(seen: Seen, step: int) -> str:
+def advice_on_copies(seen: History, step: int) -> str:
     """What to use instead of going on."""
     if not seen.saved:
         return (f"Stop, and train about {step} steps next time, or at a lower learning rate. 'Save every N steps' keeps copies "
@@ -90,13 +90,13 @@ def nearest(seen: Seen, step: int) -> str:
     return f"Use the copy nearest to that step, {min(seen.saved, key=lambda s: abs(s[0] - step))[1]}, rather than going on."
 
 
-ALARMS: dict[str, Callable[[Seen], Finding | None]] = {
+ALARMS: dict[str, Callable[[History], Finding | None]] = {
     "not finite": not_finite, "exploding": exploding, "no effect": no_effect, "overfitting": overfitting}
 
 
-def watched(run: Run, events: Iterable[Event]) -> Iterator[Event]:
+def with_alarms(run: Run, events: Iterable[Event]) -> Iterator[Event]:
     """The events, with each alarm once, behind the event that raised it."""
-    seen, raised = Seen(run), set()
+    seen, raised = History(run), set()
     for event in events:
         yield event
         seen.take(event)

@@ -11,7 +11,7 @@ from ..model import Model
 
 
 @contextmanager
-def recomputed(model: Model, enabled: bool) -> Iterator[None]:
+def gradient_checkpointing(model: Model, enabled: bool) -> Iterator[None]:
     """Within, the model's blocks keep only their inputs."""
     with ExitStack() as stack:
         for block in model.blocks() if enabled else []:

@@ -1,4 +1,4 @@
-"""What those who watch a run may ask of it while it goes on."""
+"""What those who watch a run may ask of the training loop."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,13 +6,13 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """What those who watch ask of the loop; it looks each step."""
+class Controls:
+    """Requests from outside; the loop looks at them before each step."""
 
-    stopping: Callable[[], str] = lambda: ""  # why to stop, or ""
-    discarding: Callable[[], str] = lambda: ""  # why to stop without saving, or ""
-    pausing: Callable[[], bool] = lambda: False  # whether to give the model back for a while
-    no_pause: Callable[[], None] = lambda: None  # told when that cannot be
-    pause_over: Callable[[], None] = lambda: None  # waits until the run is continued or stopped
-    saving: Callable[[], bool] = lambda: False  # whether to save now
-    preview: Callable[[int], list[Any]] = lambda step: []  # draws the previews of a step
+    stop_reason: Callable[[], str] = lambda: ""  # why to stop, or ""
+    discard_reason: Callable[[], str] = lambda: ""  # why to stop without saving, or ""
+    pause_requested: Callable[[], bool] = lambda: False  # whether to give the model back for a while
+    pause_refused: Callable[[], None] = lambda: None  # called when the run cannot be paused
+    wait_for_resume: Callable[[], None] = lambda: None  # returns when the run is continued or stopped
+    take_save_request: Callable[[], bool] = lambda: False  # whether to save now; the request is then over
+    draw_previews: Callable[[int], list[Any]] = lambda step: []  # the previews of a step

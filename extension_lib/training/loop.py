@@ -11,13 +11,13 @@ from ..data.batches import Batches
 from ..events import Began, Ended, Event, Paused, Previewed, Saved, Stepped, Warned
 from ..methods.base import Trainable
 from ..model import Model
-from ..support.seeds import seeded
-from .checkpointing import recomputed
-from .controls import Wishes
+from ..support.seeds import seeded_torch
+from .checkpointing import gradient_checkpointing
+from .controls import Controls
 from .guard import FAILURES
-from .measure import Measuring
+from .measure import FixedNoiseLoss
 from .optimizer import Optimizer
-from .step_loss import Errors, batch_errors
+from .step_loss import StepLoss, batch_loss
 
 log = logging.getLogger("darkroom")
 
@@ -27,7 +27,7 @@ GIVE_UP_AFTER = 20  # steps in a row whose gradient was not finite
 class Files(Protocol):
     """Where a run's results go."""
 
-    def resume(self, trainable: Trainable, optimizer: Optimizer) -> "Start":
+    def resume(self, trainable: Trainable, optimizer: Optimizer) -> "StartPoint":
         """Puts back what an earlier run saved, if this one goes on from there."""
 
     def save(self, step: int, trainable: Trainable, optimizer: Optimizer, final: bool) -> Iterator[Event]:
@@ -41,7 +41,7 @@ class Files(Protocol):
 
 
 @dataclass(frozen=True)
-class Start:
+class StartPoint:
     """Where a run begins: steps already done of its schedule, and the steps of earlier schedules in its workspace.
 
     first: the step at which it began before it was paused; the same as step when it was not.
@@ -53,54 +53,54 @@ class Start:
 
 
 def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files: Files,
-          wishes: Wishes = Wishes()) -> Iterator[Event]:
+          controls: Controls = Controls()) -> Iterator[Event]:
     """Trains to the run's last step, or until asked to stop; then saves and ends.
 
     When memory runs out, gradients stay infinite or a step fails it ends too, saving what was learned up to the last whole step.
     Asked to pause, it ends with Paused; called again with the same files, it goes on where it was.
     Closing the generator early saves nothing and leaves the model as it was.
     """
-    with recomputed(model, run.training.checkpointing):
+    with gradient_checkpointing(model, run.training.checkpointing):
         optimizer = Optimizer(trainable.groups(), run.training, scaled=is_half(model))
         start = files.resume(trainable, optimizer)
-        measuring = Measuring(run, model, trainable, batches)
+        measuring = FixedNoiseLoss(run, model, trainable, batches)
         step = start.step
         yield Began(step, run.training.steps, len(batches.items), batches.per_epoch)
         if step == start.first:
             yield from measuring.at(step, optimizer)
-        while not (ended := reason_to_end(run, step, optimizer, wishes)):
-            if wishes.pausing():
+        while not (ended := end_before_step(run, step, optimizer, controls)):
+            if controls.pause_requested():
                 told = files.pause(step, trainable, optimizer)
                 yield told
                 if isinstance(told, Paused):
                     return
-                wishes.no_pause()
+                controls.pause_refused()
             try:
                 stepped = take_step(run, model, trainable, batches, optimizer, step, start.before)
             except FAILURES as error:
-                ended = Ended(step, reason_of(error, run, model, step), failed=True)
+                ended = Ended(step, failure_reason(error, run, model, step), failed=True)
                 break
             step = stepped.step
             yield stepped
-            wished = wishes.saving()
+            wished = controls.take_save_request()
             saving = step < run.training.steps and (wished or due(step, run.saving.save_every))
             if saving or due(step, measuring.every):
                 yield from measuring.at(step, optimizer)
             if saving:
                 yield from files.save(step, trainable, optimizer, final=False)
             if due(step, run.previews.preview_every):
-                yield preview(step, trainable, wishes)
+                yield draw_previews(step, trainable, controls)
         optimizer.clear()
         memory.free_cache()
         if ended.discarded:
             files.discard()
         elif step > start.first:
             yield from () if ended.failed else measuring.at(step, optimizer)
-            ended = yield from at_end(files.save(step, trainable, optimizer, final=True), ended)
+            ended = yield from report_last_save(files.save(step, trainable, optimizer, final=True), ended)
         yield ended
 
 
-def at_end(saving: Iterator[Event], ended: Ended) -> Generator[Event, None, Ended]:
+def report_last_save(saving: Iterator[Event], ended: Ended) -> Generator[Event, None, Ended]:
     """Passes on what the last save tells. A run of which no file could be written has failed; one that failed says what is kept."""
     told = []
     for event in saving:
@@ -119,15 +119,15 @@ NOT_FINITE = ("The gradient was not finite {count} times in a row, and nothing w
               "Lower the learning rate, or use a WebUI in full precision (--no-half).")
 
 
-def reason_of(error: BaseException, run: Run, model: Model, step: int) -> str:
+def failure_reason(error: BaseException, run: Run, model: Model, step: int) -> str:
     """Why a run ends whose step after this one failed."""
-    if memory.ran_out(error):
-        return OUT_OF_MEMORY.format(step=step + 1, used=memory.used(model.device), remedy=memory.remedy(run))
+    if memory.is_out_of_memory(error):
+        return OUT_OF_MEMORY.format(step=step + 1, used=memory.usage_text(model.device), remedy=memory.advice(run))
     log.warning("Step %d failed", step + 1, exc_info=error)
-    return FAILED.format(step=step + 1, error=sentence(str(error) or type(error).__name__))
+    return FAILED.format(step=step + 1, error=as_sentence(str(error) or type(error).__name__))
 
 
-def sentence(text: str) -> str:
+def as_sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
@@ -135,14 +135,14 @@ def is_half(model: Model) -> bool:
     return str(model.compute) == "torch.float16"
 
 
-def reason_to_end(run: Run, step: int, optimizer: Optimizer, wishes: Wishes) -> Ended | None:
-    if why := wishes.discarding():
+def end_before_step(run: Run, step: int, optimizer: Optimizer, controls: Controls) -> Ended | None:
+    if why := controls.discard_reason():
         return Ended(step, why, discarded=True)
     if step >= run.training.steps:
         return Ended(step, f"All {run.training.steps} steps are done.")
     if optimizer.skipped_in_a_row >= GIVE_UP_AFTER:
         return Ended(step, NOT_FINITE.format(count=optimizer.skipped_in_a_row), failed=True)
-    if why := wishes.stopping():
+    if why := controls.stop_reason():
         return Ended(step, why)
     return None
 
@@ -151,10 +151,10 @@ def take_step(run: Run, model: Model, trainable: Trainable, batches: Batches, op
               step: int, before: int = 0) -> Stepped:
     """One change of the weights, from as many batches as are accumulated. before: steps of earlier schedules."""
     count, lived = run.training.accumulation, before + step
-    seen: list[Errors] = []
-    with seeded("step", run.training.seed, lived):  # dropout, so that a resumed run repeats what an unbroken one does
+    seen: list[StepLoss] = []
+    with seeded_torch("step", run.training.seed, lived):  # dropout, so that a resumed run repeats what an unbroken one does
         for number in range(lived * count, (lived + 1) * count):
-            found = batch_errors(run, model, trainable, batches.at(number), number)
+            found = batch_loss(run, model, trainable, batches.at(number), number)
             optimizer.backward(found.loss)
             seen.append(found._replace(loss=None))  # numbers only at the end: each would wait for the GPU
     changed = optimizer.step(step)
@@ -165,11 +165,11 @@ def take_step(run: Run, model: Model, trainable: Trainable, batches: Batches, op
                    class_loss=sum(of_class) / len(of_class) if of_class else None)
 
 
-def preview(step: int, trainable: Trainable, wishes: Wishes) -> Event:
+def draw_previews(step: int, trainable: Trainable, controls: Controls) -> Event:
     """The step's previews; a preview that fails is a warning, never the end of a run."""
     try:
         with trainable.as_saved():
-            return Previewed(step, wishes.preview(step))
+            return Previewed(step, controls.draw_previews(step))
     except FAILURES as error:
         memory.free_cache()
         return Warned(f"The previews of step {step} could not be drawn: {error}")

@@ -15,16 +15,16 @@ from ..diffusion.noise import Noised, mixed
 from ..events import Event, Measured, Saved, Warned
 from ..methods.base import Trainable
 from ..model import Diffusion, Model
-from ..support.seeds import keyed, seed_of
+from ..support.seeds import generator_for, seed_from
 from .guard import FAILURES
 from .optimizer import Optimizer
 
-LOOKS = 16  # pictures under noise, each at a timestep of its own
-TIMES, SELDOM = 20, 25  # measurements in a run, and steps between two of them at least, unless a setting says otherwise
-PLAIN = Noise(weighting="none")  # whatever a run is weighted by, all are measured alike
+PICTURES = 16  # pictures under noise, each at a timestep of its own
+MEASUREMENTS, SELDOM = 20, 25  # measurements in a run, and steps between two of them at least, unless a setting says otherwise
+UNWEIGHTED = Noise(weighting="none")  # whatever a run is weighted by, all are measured alike
 
 
-class Look(NamedTuple):
+class NoisyPicture(NamedTuple):
     """A picture under noise. noisy and target (4, h, w), mask (1, h, w); t and snr: single numbers."""
 
     prompt: str
@@ -35,20 +35,20 @@ class Look(NamedTuple):
     mask: Tensor
 
 
-def looks(stills: Sequence[Still], diffusion: Diffusion) -> list[Look]:
+def noisy_pictures(stills: Sequence[Still], diffusion: Diffusion) -> list[NoisyPicture]:
     """The pictures in turn, at timesteps spread evenly over the schedule; noise depends on picture and timestep alone."""
     out = []
-    for n in range(LOOKS if stills else 0):
-        still, t = stills[n % len(stills)], int((n + 0.5) / LOOKS * len(diffusion.alphas_cumprod))
-        noise = torch.randn(still.latents.shape, generator=keyed("measured", still.name, t))
+    for n in range(PICTURES if stills else 0):
+        still, t = stills[n % len(stills)], int((n + 0.5) / PICTURES * len(diffusion.alphas_cumprod))
+        noise = torch.randn(still.latents.shape, generator=generator_for("measured", still.name, t))
         made = Noised(*(part[0] for part in mixed(still.latents[None], noise[None], torch.tensor([t]), diffusion)))
-        out.append(Look(still.prompt, made.noisy, made.target, made.t, made.snr, still.mask))
+        out.append(NoisyPicture(still.prompt, made.noisy, made.target, made.t, made.snr, still.mask))
     return out
 
 
-def batched(found: Sequence[Look], size: int) -> list[list[Look]]:
+def group_by_shape(found: Sequence[NoisyPicture], size: int) -> list[list[NoisyPicture]]:
     """Those of one shape together, at most so many."""
-    by_shape: dict[tuple[int, ...], list[Look]] = {}
+    by_shape: dict[tuple[int, ...], list[NoisyPicture]] = {}
     for look in found:
         by_shape.setdefault(tuple(look.noisy.shape), []).append(look)
     return [same[n:n + size] for same in by_shape.values() for n in range(0, len(same), size)]
@@ -56,17 +56,17 @@ def batched(found: Sequence[Look], size: int) -> list[list[Look]]:
 
 def fingerprint(stills: Sequence[Still]) -> str:
     """Names and sizes, not latents: those differ in their last bit from machine to machine."""
-    return f"{seed_of([(s.name, tuple(s.latents.shape)) for s in stills]):016x}"[:8]
+    return f"{seed_from([(s.name, tuple(s.latents.shape)) for s in stills]):016x}"[:8]
 
 
-class Measuring:
+class FixedNoiseLoss:
     """Measures a run at some of its steps. Changes nothing: no gradient, no dropout, no random number of anyone else's."""
 
     def __init__(self, run: Run, model: Model, trainable: Trainable, batches: Batches):
         self.run, self.model, self.trainable, self.batches = run, model, trainable, batches
-        self.every = run.training.measure_every or max(SELDOM, round(run.training.steps / TIMES))
+        self.every = run.training.measure_every or max(SELDOM, round(run.training.steps / MEASUREMENTS))
         self.on = fingerprint(batches.measured)
-        self.looks = batched(looks(batches.measured, model.diffusion), run.training.batch_size)
+        self.looks = group_by_shape(noisy_pictures(batches.measured, model.diffusion), run.training.batch_size)
         self.last: int | None = None  # step at which was measured last
 
     @property
@@ -91,7 +91,7 @@ class Measuring:
             each = torch.cat([self.errors(batch) for batch in self.looks])
         return each.mean().item()
 
-    def errors(self, batch: list[Look]) -> Tensor:
+    def errors(self, batch: list[NoisyPicture]) -> Tensor:
         """(b,)"""
         prompts, *parts = zip(*batch)
         noisy, target, t, snr, masks = (torch.stack(part).to(self.model.device) for part in parts)
@@ -100,7 +100,7 @@ class Measuring:
             condition = self.batches.condition_of(prompts) or self.model.encode_prompts(list(prompts), data.clip_skip,
                                                                                         data.prompt_syntax)
             predicted = self.model.predict(noisy, t, condition)
-        return errors(predicted, target, snr, self.model.diffusion.prediction, PLAIN, masks)
+        return errors(predicted, target, snr, self.model.diffusion.prediction, UNWEIGHTED, masks)
 
 
 @torch.no_grad()
@@ -108,20 +108,20 @@ def norm(parameters: Sequence[Tensor]) -> float:
     return torch.stack([p.norm() for p in parameters]).norm().item()
 
 
-class Best(NamedTuple):
+class BestCopy(NamedTuple):
     """The saved copy with the lowest held-out loss."""
 
     saved: Saved
     measured: Measured
 
 
-def best(history: Sequence[Event]) -> Best | None:
+def best_copy(history: Sequence[Event]) -> BestCopy | None:
     """Of the copies that were measured and are still there; None with fewer than two, or where no pictures were held out."""
     found, measured = [], None
     for event in history:
         if isinstance(event, Measured):
             measured = event
         elif isinstance(event, Saved) and measured and measured.held_out and event.path.exists():
-            found.append(Best(event, measured))
+            found.append(BestCopy(event, measured))
     steps = {one.saved.step for one in found}
     return min(found, key=lambda one: one.measured.loss) if len(steps) > 1 else None

@@ -13,7 +13,7 @@ from ..methods.base import Trainable
 from ..model import Condition, Model
 
 
-class Errors(NamedTuple):
+class StepLoss(NamedTuple):
     """loss is what is learned from; the others are for people: of the subject's pictures, and of the class pictures."""
 
     loss: Any
@@ -21,13 +21,13 @@ class Errors(NamedTuple):
     of_class: Any
 
 
-def batch_errors(run: Run, model: Model, trainable: Trainable, batch: Batch, number: int) -> Errors:
+def batch_loss(run: Run, model: Model, trainable: Trainable, batch: Batch, number: int) -> StepLoss:
     """The errors of batch number so-and-so; its noise depends on seed and number alone."""
     made = noised(batch.latents, model.diffusion, run.noise.noise_offset, run.training.seed, number)
     held = len(batch.class_prompts)
     asked = Noised(*(torch.cat([part, part[:held]]) for part in made))  # the same noisy pictures, by their class prompts
     with model.autocast():
-        condition = encoded(model, batch, run.data)
+        condition = encode_batch(model, batch, run.data)
         predicted = model.predict(asked.noisy, asked.t, condition)
     count, split = len(batch.latents), batch.subjects
     prediction = model.diffusion.prediction
@@ -35,22 +35,22 @@ def batch_errors(run: Run, model: Model, trainable: Trainable, batch: Batch, num
     of_class = each[split:].detach().mean() if split < count else None
     loss = (each * batch.weights).sum() / split
     if held:
-        before = untrained_answer(model, trainable, batch, made, run.data)
+        before = predict_untrained(model, trainable, batch, made, run.data)
         change = errors(predicted[count:], before, made.snr[:held], prediction, run.noise)
         loss = loss + run.prior.penalty * change.mean()
-    return Errors(loss, each[:split].detach().mean(), of_class)
+    return StepLoss(loss, each[:split].detach().mean(), of_class)
 
 
 @torch.no_grad()
-def untrained_answer(model: Model, trainable: Trainable, batch: Batch, made: Noised, data: Data) -> Tensor:
+def predict_untrained(model: Model, trainable: Trainable, batch: Batch, made: Noised, data: Data) -> Tensor:
     """(held, 4, h, w): what the model made of the class prompts before it was trained."""
     held = len(batch.class_prompts)
     with trainable.muted(), model.autocast():  # a context of its own: it would hand on weights that were cast without gradient
-        condition = Condition(encoded(model, batch, data).hidden[-held:])
+        condition = Condition(encode_batch(model, batch, data).hidden[-held:])
         return model.predict(made.noisy[:held], made.t[:held], condition)
 
 
-def encoded(model: Model, batch: Batch, data: Data) -> Condition:
+def encode_batch(model: Model, batch: Batch, data: Data) -> Condition:
     """The batch's prompts and then its class prompts; each text is encoded once."""
     if batch.condition:
         return batch.condition

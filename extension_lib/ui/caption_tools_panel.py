@@ -125,7 +125,7 @@ class CaptionTools:
         made: list[Change] = []
         quiet = [gr.update() for _ in self.pictures.outputs()]
         try:
-            if jobs.running():
+            if jobs.running_job():
                 raise FolderError("Something is being trained. Describe pictures when it is done.")
             run = self.settled(data)
             root = root_of(self.current(data, run))

@@ -32,7 +32,7 @@ def card(space: Workspace, chosen: bool) -> str:
 
 def lines_of(space: Workspace) -> list[str]:
     try:
-        run = space.run()
+        run = space.read_run()
         purpose = PURPOSES[space.purpose].title if space.purpose in PURPOSES else ""
         kind = " · ".join(part for part in (run.method.title, purpose) if part)
         return [kind, run.base.checkpoint, f"{space.lifetime} steps", last_run(space)]
@@ -42,7 +42,7 @@ def lines_of(space: Workspace) -> list[str]:
 
 def last_run(space: Workspace) -> str:
     """How the last run ended, or that one is going on."""
-    running = jobs.running()
+    running = jobs.running_job()
     if running and running.workspace.folder == space.folder:
         return "Training now"
     logs = space.logs()
@@ -75,7 +75,7 @@ def picture_of(space: Workspace) -> Path | None:
 
 def of(log: Log, what: str) -> dict[str, Any] | None:
     """The last event of this kind."""
-    return next((line for line in reversed(log.last_lines()) if line["what"] == what), None)
+    return next((line for line in reversed(log.read_last_lines()) if line["what"] == what), None)
 
 
 def thumbnail(path: Path) -> str:

@@ -19,7 +19,7 @@ from ..export.products import parts_of
 from ..host import Host, Picture
 from ..runs import job as jobs
 from ..settings import SettingError
-from ..support.disk import file_name
+from ..support.disk import checked_file_name
 from ..workspaces import workspace
 from . import grid_view
 from .job_view import bar, message
@@ -101,7 +101,7 @@ class CompareTab:
         return [series.label for series in self.library()]
 
     def root(self, space: str | None) -> Path:
-        return self.host.folders.workspaces / file_name(space or workspace.COMPARED, "workspace's name")
+        return self.host.folders.workspaces / checked_file_name(space or workspace.COMPARED, "workspace's name")
 
     def listed(self, space: str | None) -> tuple[Any, Any]:
         return gr.update(choices=self.names()), gr.update(choices=saved_grids.listed(self.root(space)), value=None)
@@ -129,7 +129,7 @@ class CompareTab:
 
     def require_free(self) -> None:
         """Raises SettingError while something is trained."""
-        job = jobs.running()
+        job = jobs.running_job()
         if job and not job.paused:
             raise SettingError(f"{job.run.output.name} is being trained. Pause it, or wait until it is done.")
 
@@ -141,7 +141,7 @@ class CompareTab:
         job = next((job for job in reversed(jobs.jobs) if job.workspace.folder == folder), None)
         if job:
             return job.run  # whose name may have a version behind it
-        return workspace.opened(self.host.folders.workspaces, space).run()
+        return workspace.open_workspace(self.host.folders.workspaces, space).read_run()
 
     def drawn_as(self, space: str | None) -> Run:
         """The run whose sampler and clip skip a grid takes: the workspace's, else what suits the checkpoint."""
@@ -176,7 +176,7 @@ class CompareTab:
         cancelled = self.cancelled = threading.Event()
         try:
             if space:
-                workspace.opened(self.host.folders.workspaces, space)  # another page may have deleted it
+                workspace.open_workspace(self.host.folders.workspaces, space)  # another page may have deleted it
             run = self.drawn_as(space)
             picture = Picture("", negative=negative, steps=int(steps), cfg=cfg, width=int(size), height=int(size),
                               sampler=run.previews.sampler, clip_skip=run.data.clip_skip)
@@ -206,7 +206,7 @@ class CompareTab:
 
     def shown_again(self, space: str | None, name: str | None) -> tuple[str, str, str, str, str]:
         try:
-            grid = saved_grids.read(self.root(space) / saved_grids.GRIDS / file_name(name or "", "grid's name"))
+            grid = saved_grids.read(self.root(space) / saved_grids.GRIDS / checked_file_name(name or "", "grid's name"))
             table = grid_view.table(grid)
             full = grid_view.chosen(grid, grid.best) if grid.best >= 0 else ""
         except Wrong as error:
@@ -218,7 +218,7 @@ class CompareTab:
         parts = (cell or "").split("/")
         if len(parts) != 3 or not parts[2].isdigit():
             raise NoGrid("Click a picture of the grid first.")
-        return saved_grids.read(self.root(parts[0]) / saved_grids.GRIDS / file_name(parts[1], "grid's name")), int(parts[2])
+        return saved_grids.read(self.root(parts[0]) / saved_grids.GRIDS / checked_file_name(parts[1], "grid's name")), int(parts[2])
 
     def chose(self, cell: str) -> tuple[Any, Any, str]:
         """The clicked cell becomes the best: its file's card takes its weight, picture and words."""
@@ -254,7 +254,7 @@ def answer(made: best.Card | None) -> str:
 
 
 def drawing_line(share: float) -> str:
-    job = jobs.running()
+    job = jobs.running_job()
     waiting = f" {job.run.output.name} is being trained; the pictures are drawn when the model is free." if job else ""
     return bar(share, "The grid's progress") + f'<div class="darkroom-figures">Drawing the grid.{escape(waiting)}</div>'
 

@@ -40,7 +40,7 @@ class ImportPanel:
             start = presets.defaults(read.values.get("method", {}).get("name", "lora"), base.preset)
             name = name.strip() or read.name
             run = start.with_values(read.values).with_values({"output": {"name": name}, "base": {"checkpoint": base.title}})
-            made = workspace.create(self.host.folders.workspaces, name, run)
+            made = workspace.create_workspace(self.host.folders.workspaces, name, run)
         except Wrong as error:
             return None, message(str(error))
         return made.name, report(made.name, [*lost, *read.lost])

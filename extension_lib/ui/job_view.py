@@ -7,8 +7,8 @@ from typing import TypeVar
 from .. import memory
 from ..events import Alarmed, Event, Measured, Prepared, Stepped, Warned
 from ..runs.job import Job
-from ..runs.preferred import saved_at
-from ..training.measure import best
+from ..runs.preferred import saves_by_step
+from ..training.measure import best_copy
 from .curve import WIDTH, Line, legend, raw_and_smooth, svg
 
 E = TypeVar("E", bound=Event)
@@ -59,7 +59,7 @@ def head(job: Job, done: int) -> str:
 def state(job: Job) -> str:
     if job.ended:
         return "failed" if job.ended.failed else "discarded" if job.ended.discarded else "done"
-    if job.stop_why or job.discard_why:
+    if job.stop_reason or job.discard_reason:
         return "stopping"
     return "paused" if job.paused else "running"
 
@@ -67,13 +67,13 @@ def state(job: Job) -> str:
 def headline(job: Job, done: int) -> str:
     if job.ended:
         return f"Failed: {job.ended.why}" if job.ended.failed else job.ended.why
-    if job.discard_why:
+    if job.discard_reason:
         return "Stopping after this step. What was learned since the last save is discarded."
-    if job.stop_why:
+    if job.stop_reason:
         return "Stopping after this step, then saving"
     if job.paused:
         return f"Paused after step {done}. The model is free for txt2img; press Continue to go on."
-    if job.pause_wish:
+    if job.pause_requested:
         return "Pausing after this step"
     left = job.seconds_left()
     if left is not None:
@@ -95,7 +95,7 @@ def figures(job: Job, stepped: Sequence[Stepped], measured: Sequence[Measured]) 
     told = [("step", f"{last.step} of {job.run.training.steps}"), ("loss", f"{last.loss:.4f}"),
             ("class pictures", "" if last.class_loss is None else f"{last.class_loss:.4f}"),
             (fixed_name(measured), f"{measured[-1].loss:.4f}" if measured else ""), ("rate", f"{last.rate:.2e}"),
-            ("pace", "" if job.ended or job.paused else pace(job)), ("memory", "" if job.ended else memory.in_use()),
+            ("pace", "" if job.ended or job.paused else pace(job)), ("memory", "" if job.ended else memory.usage()),
             ("skipped", str(sum(e.skipped for e in stepped) or ""))]
     return '<dl class="darkroom-figures">' + "".join(
         f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in told if value) + "</dl>"
@@ -132,7 +132,7 @@ def losses(job: Job, stepped: Sequence[Stepped], measured: Sequence[Measured], s
 
 def marks_of(job: Job) -> list[int]:
     """The steps at which a copy was saved."""
-    return [step for step, _ in saved_at(list(job.history))]
+    return [step for step, _ in saves_by_step(list(job.history))]
 
 
 def fixed_line(measured: Sequence[Measured]) -> Line:
@@ -159,10 +159,10 @@ def rates(job: Job, stepped: Sequence[Stepped]) -> str:
 
 def copies(job: Job) -> str:
     """The saved copies that are still there, the newest first, with the best one's badge."""
-    saved = [(step, event) for step, event in saved_at(list(job.history)) if event.path.exists()]
+    saved = [(step, event) for step, event in saves_by_step(list(job.history)) if event.path.exists()]
     if not saved:
         return ""
-    found, at = best(list(job.history)), {e.step: e for e in of_kind(job, Measured)}
+    found, at = best_copy(list(job.history)), {e.step: e for e in of_kind(job, Measured)}
     top = found.saved.path if found else None
     column = "<th>loss, held out</th>" if any(e.held_out for e in at.values()) else "<th>loss, fixed noise</th>"
     rows = []

@@ -86,10 +86,10 @@ class ModelTab:
         self.answer = gr.HTML(elem_id="darkroom_create_answer")
 
     def names(self) -> list[str]:
-        return list(workspace.names(self.host.folders.workspaces))
+        return list(workspace.workspace_names(self.host.folders.workspaces))
 
     def thrown_away(self) -> list[str]:
-        return rearrange.thrown_away(self.host.folders.workspaces)
+        return rearrange.deleted_workspaces(self.host.folders.workspaces)
 
     def newest(self) -> str | None:
         return next(iter(self.names()), None)
@@ -121,7 +121,7 @@ class ModelTab:
             base = find_checkpoint(self.host, checkpoint or "")
             start = presets.defaults(method, base.preset, purpose)
             run = start.with_values({"output": {"name": name}, "base": {"checkpoint": base.title}})
-            made = workspace.create(self.host.folders.workspaces, name, run, purpose)
+            made = workspace.create_workspace(self.host.folders.workspaces, name, run, purpose)
         except Wrong as error:
             return None, message(str(error))
         note = f" Its settings come from {base.preset.name}, made for this checkpoint." if base.preset else ""
@@ -137,7 +137,7 @@ class ModelTab:
                             lambda twin: f"{twin} goes on from where {name} is.")
 
     def discarded(self, name: str | None) -> tuple[str | None, str]:
-        return self.ordered(name, lambda space: str(rearrange.discard(space)),
+        return self.ordered(name, lambda space: str(rearrange.move_to_trash(space)),
                             lambda folder: f"Deleted {name}. It lies in {folder}; Restore brings it back.")
 
     def restored(self, thrown: str | None) -> tuple[str | None, str]:
@@ -149,7 +149,7 @@ class ModelTab:
     def rebased(self, name: str | None, checkpoint: str) -> tuple[str | None, str]:
         def keep(space: workspace.Workspace) -> str:
             base = find_checkpoint(self.host, checkpoint or "")
-            space.keep(space.run().with_values({"base": {"checkpoint": base.title}}))
+            space.save_run(space.read_run().with_values({"base": {"checkpoint": base.title}}))
             return base.title
 
         return self.ordered(name, keep, lambda base: f"{name} is trained on {base} from now on.")
@@ -170,7 +170,7 @@ class ModelTab:
         """The workspace, when nothing is being trained in it. Raises WorkspaceError, Busy."""
         if not name:
             raise workspace.WorkspaceError("There is no workspace yet. Create one first.")
-        space, running = workspace.opened(self.host.folders.workspaces, name), jobs.running()
+        space, running = workspace.open_workspace(self.host.folders.workspaces, name), jobs.running_job()
         if running and running.workspace.folder == space.folder:
             raise jobs.Busy(f"{name} is being trained. Wait for it, or stop it first.")
         return space
@@ -180,7 +180,7 @@ class ModelTab:
     def shows(self, name: str | None) -> dict[Any, Any]:
         """Updates of this tab's components for the chosen workspace."""
         try:
-            base = workspace.opened(self.host.folders.workspaces, name or "").run().base.checkpoint
+            base = workspace.open_workspace(self.host.folders.workspaces, name or "").read_run().base.checkpoint
         except Wrong:
             base = ""
         known = next((title for title in self.titles() if without_hash(title) == without_hash(base)), None)
@@ -188,15 +188,15 @@ class ModelTab:
 
     def described(self, name: str | None) -> str:
         """The cards of all workspaces and what is known of the chosen one, as HTML."""
-        spaces = workspace.listed(self.host.folders.workspaces)
+        spaces = workspace.list_workspaces(self.host.folders.workspaces)
         if not name or not spaces:
             return '<div class="darkroom-about">Create your first model: give it a name, then press Create.</div>'
         return cards(spaces, name) + self.table(name)
 
     def table(self, name: str) -> str:
         try:
-            space = workspace.opened(self.host.folders.workspaces, name)
-            run, purpose = space.run(), space.purpose
+            space = workspace.open_workspace(self.host.folders.workspaces, name)
+            run, purpose = space.read_run(), space.purpose
             rows = {"Base": run.base.checkpoint, "Method": run.method.title, "Steps trained": str(space.lifetime),
                     "Last run": last_run(space), "Folder": str(space.folder)}
         except Wrong as error:

@@ -82,7 +82,7 @@ class Page:
     def space_of(self, name: str | None) -> workspace.Workspace:
         if not name:
             raise SettingError("There is no workspace yet. Create one in the Model tab.")
-        return workspace.opened(self.host.folders.workspaces, name)
+        return workspace.open_workspace(self.host.folders.workspaces, name)
 
     def shows(self, run: Run, start: Run) -> dict[Any, Any]:
         """Updates that put a run on the page. start: what it began as."""
@@ -132,7 +132,7 @@ class Page:
         about = self.model.shows(name)
         try:
             space = self.space_of(name)
-            start = run = space.run()
+            start = run = space.read_run()
         except Wrong:
             return about
         try:
@@ -158,8 +158,8 @@ class Page:
     def settled(self, data: dict) -> Run:
         """What the page says, kept in its workspace. Raises Wrong."""
         space = self.space_of(data[self.model.workspace])
-        run = self.run_of(data, space.run().base.checkpoint)
-        space.keep(run)
+        run = self.run_of(data, space.read_run().base.checkpoint)
+        space.save_run(run)
         return run
 
     def shown_concept(self, data: dict, run: Run) -> Concept:
@@ -214,7 +214,7 @@ class Page:
         start = run = defaults(name)
         try:
             space = self.space_of(data[self.model.workspace])
-            start, run = beginning(space, self.host, name), space.run()
+            start, run = beginning(space, self.host, name), space.read_run()
         except Wrong:
             pass  # without a workspace the method's own defaults are shown
         own = run if run.method.name == name else switched(run, start)
@@ -235,11 +235,11 @@ class Page:
             if self.host.unsupported:
                 raise HostError(self.host.unsupported)
             space = self.space_of(data[self.model.workspace])
-            run = self.run_of(data, space.run().base.checkpoint)
-            space.keep(run)
+            run = self.run_of(data, space.read_run().base.checkpoint)
+            space.save_run(run)
             checkpoint = find_checkpoint(self.host, run.base.checkpoint)
             choice = next((c for c in choices(run, self.host, space) if c.text == data[self.train.question]), None)
-            if jobs.running() is None:
+            if jobs.running_job() is None:
                 run = decided(with_choice(run, choice), self.host, space)
             job = jobs.start(run, self.host, space, checkpoint)
         except Undecided as asked:

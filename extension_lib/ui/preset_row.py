@@ -53,7 +53,7 @@ class PresetRow:
         """
         if purpose := key_of(PURPOSES, title):
             changed = presets.with_purpose(run, purpose, preset)
-            space.remember(purpose=purpose)
+            space.update_about(purpose=purpose)
             return changed, PURPOSES[purpose].help
         if card := key_of(CARDS, title):
             return presets.with_card(run, card, preset, space.purpose), CARDS[card].help

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..events import Previewed
 from ..runs.job import Job
-from ..runs.preferred import copies_at
+from ..runs.preferred import copies_of_step
 from .data_url import address
 
 COLUMNS, SIDE = 10, 320  # at most so many steps, spread over the run; pixels of a picture's longer side
@@ -26,7 +26,7 @@ def film(job: Job | None) -> str:
 
 def star(job: Job, step: int) -> str:
     """A button over a step at which a copy was saved; javascript/previews.js says which was pressed."""
-    if not copies_at(job, step):
+    if not copies_of_step(job, step):
         return ""
     chosen = step == job.preferred
     return (f' <button type="button" class="darkroom-star" data-step="{step}" aria-pressed="{str(chosen).lower()}" '

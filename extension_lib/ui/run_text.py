@@ -27,7 +27,7 @@ class RunText:
 
 
 def written(run: Run) -> str:
-    return toml.dumped(to_dict(run))
+    return toml.dump(to_dict(run))
 
 
 def applied(text: str, run: Run, start_of: Callable[[str], Run]) -> Run:
@@ -35,7 +35,7 @@ def applied(text: str, run: Run, start_of: Callable[[str], Run]) -> Run:
 
     Raises SettingError.
     """
-    values = toml.parsed(text, "What is written")
+    values = toml.parse(text, "What is written")
     method = table(values.get("method", {}), "method").get("name", run.method.name)
     if method != run.method.name and method in methods.found():
         run = presets.switched(run, start_of(method))

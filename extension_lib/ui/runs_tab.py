@@ -7,7 +7,7 @@ from typing import Any
 import gradio as gr
 
 from ..host import Host
-from ..workspaces.past import Past, listed, readable
+from ..workspaces.past import PastRun, logs_by_name, read_past_runs
 from .curve import Line, legend, smoothed, svg
 from .job_view import duration, message
 from .widgets import NAMES, refresh_button, unsaved
@@ -37,7 +37,7 @@ class RunsTab:
         self.refresh.click(self.refreshed, self.inputs, [self.runs, self.plot], queue=False)
 
     def names(self) -> list[str]:
-        return list(listed(self.host.folders.workspaces))
+        return list(logs_by_name(self.host.folders.workspaces))
 
     def refreshed(self, chosen: list[str] | None, loss: str, along: str) -> tuple[Any, str]:
         """The list as it is now. Where nothing is chosen, the newest runs are."""
@@ -46,11 +46,11 @@ class RunsTab:
         return gr.update(choices=names, value=kept), self.drawn(kept, loss, along)
 
     def drawn(self, chosen: list[str] | None, loss: str, along: str) -> str:
-        runs, problems = readable(self.host.folders.workspaces, chosen or [])
+        runs, problems = read_past_runs(self.host.folders.workspaces, chosen or [])
         return "".join(message(problem) for problem in problems) + side_by_side(runs, loss, along)
 
 
-def side_by_side(runs: Sequence[Past], loss: str, along: str) -> str:
+def side_by_side(runs: Sequence[PastRun], loss: str, along: str) -> str:
     """The picture and the table under it."""
     if not runs:
         return '<div class="darkroom-figures">Choose one run or several. Each run of the Train tab is listed here.</div>'
@@ -65,14 +65,14 @@ def look(number: int) -> str:
     return f"run{number % COLOURS}"
 
 
-def line(run: Past, number: int, loss: str, along: str) -> Line:
+def line(run: PastRun, number: int, loss: str, along: str) -> Line:
     found = run.measured if loss == FIXED else run.stepped
     values = [value for *_, value in found] if loss == FIXED else smoothed([value for *_, value in found])
     xs = [step if along == BY_STEP else minutes for step, minutes, _ in found]
     return Line(look(number), list(zip(xs, values)), dots=loss == FIXED)
 
 
-def warning(runs: Sequence[Past], loss: str) -> str:
+def warning(runs: Sequence[PastRun], loss: str) -> str:
     if loss == FIXED and (silent := [run.name for run in runs if not run.measured]):
         return message(f"{', '.join(silent)}: not measured on fixed noise (Advanced, 'Measure every N steps').")
     if loss == FIXED and len({(run.measured_on, run.held_out) for run in runs}) > 1:
@@ -84,14 +84,14 @@ def warning(runs: Sequence[Past], loss: str) -> str:
 HEADS = ("run", "method", "steps", "time", "lowest loss", "at step", "last loss", "measured on", "how it ended")
 
 
-def table(runs: Sequence[Past]) -> str:
+def table(runs: Sequence[PastRun]) -> str:
     heads = "".join(f'<th scope="col">{name}</th>' for name in HEADS)
     rows = "".join(f'<tr><th scope="row"><i class="swatch {look(n)}"></i>{escape(run.name)}</th>'
                    + "".join(f"<td>{escape(cell)}</td>" for cell in cells(run)) + "</tr>" for n, run in enumerate(runs))
     return f'<table class="darkroom-copies"><tr>{heads}</tr>{rows}</table>'
 
 
-def cells(run: Past) -> list[str]:
+def cells(run: PastRun) -> list[str]:
     lowest = run.lowest
     on = ("pictures held out" if run.held_out else "pictures trained on") if run.measured else ""
     return [run.run.method.title, str(run.stepped[-1][0]) if run.stepped else "0", duration(60 * run.minutes),

@@ -34,7 +34,7 @@ class SettingsEvents:
     def on_page(self, data: dict) -> tuple[Workspace, Run]:
         """The workspace and the run that the page shows. Raises what Wrong names."""
         space = self.page.space_of(data[self.page.model.workspace])
-        return space, self.page.run_of(data, space.run().base.checkpoint)
+        return space, self.page.run_of(data, space.read_run().base.checkpoint)
 
     def start(self, space: Workspace, method: str) -> Run:
         return presets.beginning(space, self.page.host, method)
@@ -105,7 +105,7 @@ class SettingsEvents:
             except HostError:
                 said = f"Applied. The checkpoint {run.base.checkpoint} is not here; {before.base.checkpoint} stays."
                 run = run.with_values({"base": {"checkpoint": before.base.checkpoint}})
-            space.keep(run)
+            space.save_run(run)
             shown = self.page.shows(run, self.start(space, run.method.name))
         except Wrong as error:
             return {answer: message(str(error))}

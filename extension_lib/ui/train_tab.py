@@ -76,7 +76,7 @@ class TrainTab:
         self.wire()
 
     def wire(self) -> None:
-        self.pause.click(pause_or_go_on, None, [self.answer], queue=False)
+        self.pause.click(pause_or_resume, None, [self.answer], queue=False)
         self.save_now.click(save_now, None, [self.answer], queue=False)
         self.stop.click(stop, None, [self.answer], queue=False)
         self.prefer.click(prefer, [self.star], [self.answer, self.live, self.previews, self.seen], queue=False)
@@ -110,27 +110,27 @@ def seen_of(job: Job | None) -> str:
     return f"{id(job)} {len(of_kind(job, Previewed))} {len(of_kind(job, Saved))} {job.paused} {bool(job.ended)} {job.preferred}"
 
 
-def pause_or_go_on() -> str:
-    job = jobs.running()
+def pause_or_resume() -> str:
+    job = jobs.running_job()
     if job is None:
         return message(NOTHING)
     if job.paused:
-        job.go_on()
+        job.resume()
         return message("Going on as soon as the model is free.", good=True)
     job.pause()
     return message("Pausing after this step. The model is then free for txt2img.", good=True)
 
 
 def save_now() -> str:
-    job = jobs.running()
+    job = jobs.running_job()
     if job is None:
         return message(NOTHING)
-    job.ask_to_save()
+    job.request_save()
     return message("Saving after the next step.", good=True)
 
 
 def stop() -> str:
-    job = jobs.running()
+    job = jobs.running_job()
     if job is None:
         return message(NOTHING)
     job.stop()
@@ -139,7 +139,7 @@ def stop() -> str:
 
 def discard(said: str) -> tuple[str, Any]:
     """Asks once more before it is done. said: what the button says now."""
-    job = jobs.running()
+    job = jobs.running_job()
     if job is None:
         return message(NOTHING), gr.update(value=DISCARD)
     if said != REALLY:
@@ -154,7 +154,7 @@ def prefer(step: str) -> tuple[str, str, str, str]:
     if job is None:
         return message(NOTHING), panel(job), film(job), seen_of(job)
     try:
-        names = ", ".join(path.name for path in preferred.prefer(job, int(step)))
+        names = ", ".join(path.name for path in preferred.prefer_copy(job, int(step)))
         said = message(f"{names} wears the badge now, and this preview is its picture.", good=True)
     except (preferred.NoCopy, SaveError) as error:
         said = message(str(error))

@@ -14,7 +14,7 @@ from .workspace import SETTINGS, Log
 
 
 @dataclass(frozen=True)
-class Past:
+class PastRun:
     """A run's numbers. stepped: (step, minutes, loss); measured: the same of the loss on fixed noise."""
 
     name: str
@@ -34,24 +34,24 @@ class Past:
         return max((m for _, m, _ in (*self.stepped[-1:], *self.measured[-1:])), default=0.0)
 
 
-def listed(root: Path) -> dict[str, Log]:
+def logs_by_name(root: Path) -> dict[str, Log]:
     """All runs by name, the newest first."""
-    found = [(space, log) for space in workspace.listed(root) for log in space.logs()]
+    found = [(space, log) for space in workspace.list_workspaces(root) for log in space.logs()]
     found.sort(key=lambda pair: modified_time(pair[1].folder), reverse=True)
     return {f"{space.name} {log.folder.name}": log for space, log in found}
 
 
-def read(name: str, log: Log) -> Past:
+def read_past_run(name: str, log: Log) -> PastRun:
     """Raises SettingError or OSError for a run whose settings cannot be read."""
-    lines = log.lines()
+    lines = log.read_lines()
     begun = next((line["time"] for line in lines if line["what"] == "began"), 0.0)
-    measured = of_kind(lines, "measured")
-    return Past(name, from_dict(toml.read(log.folder / SETTINGS)), tuple(points(of_kind(lines, "step"), begun)),
+    measured = lines_of_kind(lines, "measured")
+    return PastRun(name, from_dict(toml.read(log.folder / SETTINGS)), tuple(points(lines_of_kind(lines, "step"), begun)),
                 tuple(points(measured, begun)), measured[-1]["on"] if measured else "",
-                bool(measured and measured[-1]["held_out"]), next((line["why"] for line in of_kind(lines, "ended")), ""))
+                bool(measured and measured[-1]["held_out"]), next((line["why"] for line in lines_of_kind(lines, "ended")), ""))
 
 
-def of_kind(lines: list[dict[str, Any]], what: str) -> list[dict[str, Any]]:
+def lines_of_kind(lines: list[dict[str, Any]], what: str) -> list[dict[str, Any]]:
     return [line for line in lines if line["what"] == what]
 
 
@@ -59,12 +59,12 @@ def points(lines: list[dict[str, Any]], begun: float) -> Iterator[tuple[int, flo
     return ((line["step"], (line["time"] - begun) / 60, line["loss"]) for line in lines)
 
 
-def readable(root: Path, names: list[str]) -> tuple[list[Past], list[str]]:
+def read_past_runs(root: Path, names: list[str]) -> tuple[list[PastRun], list[str]]:
     """Those of these runs that can be read, and a sentence for each other."""
-    known, found, problems = listed(root), [], []
+    known, found, problems = logs_by_name(root), [], []
     for name in names:
         try:
-            found.append(read(name, known[name]))
+            found.append(read_past_run(name, known[name]))
         except (SettingError, OSError, KeyError, ValueError) as error:
             problems.append(f"The run {name} cannot be read: {error}")
     return found, problems

@@ -7,8 +7,8 @@ from itertools import count
 from pathlib import Path
 
 from ..config.run import FOLDERS, Run
-from ..support.disk import copy, file_name, files_in, matching
-from .workspace import ABOUT, NOW, SETTINGS, STATE, TRASH, Workspace, WorkspaceError, free, with_folders
+from ..support.disk import checked_file_name, copy_file, files_in, matching
+from .workspace import ABOUT, NOW, SETTINGS, STATE, TRASH, Workspace, WorkspaceError, free_folder, with_folders
 
 
 def rename(workspace: Workspace, name: str) -> Workspace:
@@ -17,10 +17,10 @@ def rename(workspace: Workspace, name: str) -> Workspace:
     Raises WorkspaceError when the name is taken or the folder is held open, NameProblem when it is no name, SettingError when its
     settings cannot be read.
     """
-    target = free(workspace.folder.parent, name)
-    workspace.run()  # nothing is moved whose settings cannot be read
-    renamed = Workspace(moved(workspace.folder, target))
-    renamed.keep(named_after(renamed.run(), workspace.name, renamed.name))
+    target = free_folder(workspace.folder.parent, name)
+    workspace.read_run()  # nothing is moved whose settings cannot be read
+    renamed = Workspace(move_folder(workspace.folder, target))
+    renamed.save_run(with_output_name(renamed.read_run(), workspace.name, renamed.name))
     return renamed
 
 
@@ -30,18 +30,18 @@ def duplicate(workspace: Workspace, name: str) -> Workspace:
 
     Raises as rename does, and SaveError when the disk is full.
     """
-    target, run = free(workspace.folder.parent, name), workspace.run()
+    target, run = free_folder(workspace.folder.parent, name), workspace.read_run()
     target.mkdir()
     twin = Workspace(target)
     try:
         for part in (ABOUT, STATE):
             if (workspace.folder / part).exists():
-                copy(workspace.folder / part, target / part)
-        twin.remember(created=time.strftime(NOW))
+                copy_file(workspace.folder / part, target / part)
+        twin.update_about(created=time.strftime(NOW))
         for file in own_pictures(workspace, run):
-            copy(file, target / file.relative_to(workspace.folder))
-        own = with_folders(run, workspace.within)
-        twin.keep(named_after(own, workspace.name, twin.name))  # last: a folder is a workspace once it has settings
+            copy_file(file, target / file.relative_to(workspace.folder))
+        own = with_folders(run, workspace.relative_folder)
+        twin.save_run(with_output_name(own, workspace.name, twin.name))  # last: a folder is a workspace once it has settings
     except OSError:
         shutil.rmtree(target, ignore_errors=True)
         raise
@@ -55,29 +55,29 @@ def own_pictures(workspace: Workspace, run: Run) -> Iterator[Path]:
             yield from files_in(folder)
 
 
-def named_after(run: Run, old: str, new: str) -> Run:
+def with_output_name(run: Run, old: str, new: str) -> Run:
     return run.with_values({"output": {"name": new}}) if run.output.name == old else run
 
 
-def discard(workspace: Workspace) -> Path:
+def move_to_trash(workspace: Workspace) -> Path:
     """Moves the workspace to the trash beside it, where nothing is overwritten; returns where it lies. Raises WorkspaceError."""
     trash = workspace.folder.parent / TRASH
     trash.mkdir(exist_ok=True)
     places = (trash / (workspace.name if n == 1 else f"{workspace.name}-{n}") for n in count(1))
-    return moved(workspace.folder, next(place for place in places if not place.exists()))
+    return move_folder(workspace.folder, next(place for place in places if not place.exists()))
 
 
-def thrown_away(root: Path) -> list[str]:
+def deleted_workspaces(root: Path) -> list[str]:
     """The workspaces in the trash, by the name of their folder there."""
     return sorted(path.parent.name for path in matching(root / TRASH, f"*/{SETTINGS}"))
 
 
 def restore(root: Path, thrown: str) -> Workspace:
     """Moves a workspace out of the trash again. Raises WorkspaceError when its name is taken, NameProblem."""
-    return Workspace(moved(root / TRASH / file_name(thrown, "workspace's name"), free(root, thrown)))
+    return Workspace(move_folder(root / TRASH / checked_file_name(thrown, "workspace's name"), free_folder(root, thrown)))
 
 
-def moved(folder: Path, target: Path) -> Path:
+def move_folder(folder: Path, target: Path) -> Path:
     try:
         return folder.rename(target)
     except OSError as error:

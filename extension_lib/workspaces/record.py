@@ -18,15 +18,15 @@ Values = dict[str, Any]
 logger = logging.getLogger("darkroom")
 
 
-def of_step(event: Stepped) -> Values:
+def step_values(event: Stepped) -> Values:
     given = asdict(event)
     return given if event.class_loss is not None else {k: v for k, v in given.items() if k != "class_loss"}
 
 
 # By kind of event: its name in the log, and what the line says.
-LINES: dict[type, tuple[str, Callable[[Any], Values]]] = {
+LOG_LINES: dict[type, tuple[str, Callable[[Any], Values]]] = {
     Began: ("began", lambda e: {"start": e.start, "steps": e.steps}),
-    Stepped: ("step", of_step),
+    Stepped: ("step", step_values),
     Measured: ("measured", asdict),
     Saved: ("saved", lambda e: {"step": e.step, "path": str(e.path)}),
     Warned: ("warning", asdict),
@@ -35,7 +35,7 @@ LINES: dict[type, tuple[str, Callable[[Any], Values]]] = {
     Ended: ("ended", asdict),
 }
 # By kind of event: the table's cells.
-ROWS: dict[type, Callable[[Any], Values]] = {
+TABLE_ROWS: dict[type, Callable[[Any], Values]] = {
     Stepped: lambda e: {"step": e.step, "loss": e.loss, "class_loss": e.class_loss, "rate": e.rate, "skipped": int(e.skipped)},
     Measured: lambda e: {"step": e.step, "fixed_loss": e.loss, "held_out": int(e.held_out), "norm": e.norm},
 }
@@ -62,15 +62,15 @@ class Record:
                 logger.warning("The rest of the run's %s are not recorded in %s: %s", name, self.log.folder, error)
 
     def line(self, event: Event) -> None:
-        if type(event) in LINES:
-            name, said = LINES[type(event)]
-            self.log.line(name, **said(event))
+        if type(event) in LOG_LINES:
+            name, said = LOG_LINES[type(event)]
+            self.log.write_line(name, **said(event))
 
     def row(self, event: Event) -> None:
-        if type(event) not in ROWS:
+        if type(event) not in TABLE_ROWS:
             return
-        values = {name: value for name, value in ROWS[type(event)](event).items() if value is not None}
-        path = self.log.table
+        values = {name: value for name, value in TABLE_ROWS[type(event)](event).items() if value is not None}
+        path = self.log.table_path
         fresh = not path.exists()
         with open(path, "a", encoding="utf-8", newline="") as file:
             table = csv.DictWriter(file, COLUMNS)
@@ -84,13 +84,13 @@ class Record:
     def pictures(self, event: Event) -> None:
         if isinstance(event, Previewed):
             for number, image in enumerate(event.images):
-                image.save(self.log.preview(event.step, number))
+                image.save(self.log.preview_path(event.step, number))
 
 
 @contextmanager
 def recording(log: Log, run: Run) -> Iterator[Record]:
-    log.settings(run)
-    record = Record(log, board(log), time.time())
+    log.save_run(run)
+    record = Record(log, tensorboard_writer(log), time.time())
     try:
         yield record
     finally:
@@ -98,7 +98,7 @@ def recording(log: Log, run: Run) -> Iterator[Record]:
             record.board.close()
 
 
-def board(log: Log) -> Any:
+def tensorboard_writer(log: Log) -> Any:
     """A writer into the run's folder, for `tensorboard --logdir` on the workspaces; None where it is missing or broken."""
     try:
         from torch.utils.tensorboard import SummaryWriter

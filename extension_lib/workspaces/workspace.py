@@ -10,14 +10,14 @@ from typing import Any
 
 from ..config.run import FOLDERS, Concept, Run, from_dict, to_dict
 from ..support import toml
-from ..support.disk import file_name, is_folder, matching, modified_time, read_if_there, write_text
+from ..support.disk import checked_file_name, is_folder, matching, modified_time, read_if_there, write_text
 
 ABOUT, SETTINGS, STATE, RUNS = "workspace.toml", "run.toml", "state.safetensors", "runs"
 EVENTS, LAST = "events.jsonl", 8192  # bytes
 TRASH, PRESETS = "trash", "presets"
 NOW = "%Y-%m-%d %H:%M"
 COMPARED = "compared"  # grids of files without a workspace
-BESIDE = (TRASH, PRESETS, COMPARED, "exports", "class pictures")  # what else lies where workspaces lie
+RESERVED_FOLDERS = (TRASH, PRESETS, COMPARED, "exports", "class pictures")  # what else lies where workspaces lie
 
 
 class WorkspaceError(ValueError):
@@ -54,22 +54,22 @@ class Workspace:
             raise WorkspaceError(f"{self.folder / ABOUT} says lifetime = {steps!r}, which is no number of steps. Correct it there.")
         return steps
 
-    def remember(self, **values: Any) -> None:
+    def update_about(self, **values: Any) -> None:
         toml.write(self.folder / ABOUT, {**self.about, **values})
 
-    def run(self) -> Run:
+    def read_run(self) -> Run:
         """The settings as they were last left. Raises SettingError."""
-        return with_folders(from_dict(toml.read(self.folder / SETTINGS)), self.whole)
+        return with_folders(from_dict(toml.read(self.folder / SETTINGS)), self.absolute_folder)
 
-    def keep(self, run: Run) -> None:
+    def save_run(self, run: Run) -> None:
         """Folders of pictures within the workspace are written as seen from it, so that it can be renamed, moved and copied."""
-        toml.write(self.folder / SETTINGS, to_dict(with_folders(run, self.within)))
+        toml.write(self.folder / SETTINGS, to_dict(with_folders(run, self.relative_folder)))
 
-    def whole(self, folder: str) -> str:
+    def absolute_folder(self, folder: str) -> str:
         inside = not Path(folder).is_absolute() and is_folder(self.folder / folder)  # others may lie on a slow share
         return str(self.folder / folder) if inside else folder
 
-    def within(self, folder: str) -> str:
+    def relative_folder(self, folder: str) -> str:
         path = Path(folder)
         return path.relative_to(self.folder).as_posix() if self.folder in path.parents else folder
 
@@ -98,24 +98,24 @@ class Log:
 
     folder: Path
 
-    def settings(self, run: Run) -> None:
+    def save_run(self, run: Run) -> None:
         """Without the answer whether to start over: who takes these settings for a run of theirs is asked anew."""
         toml.write(self.folder / SETTINGS, to_dict(run.with_values({"output": {"again": "ask"}})))
 
-    def line(self, what: str, **values: Any) -> None:
+    def write_line(self, what: str, **values: Any) -> None:
         with open(self.folder / EVENTS, "a", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps({"what": what, "time": round(time.time(), 2), **values}, ensure_ascii=False) + "\n")
 
-    def lines(self) -> list[dict[str, Any]]:
+    def read_lines(self) -> list[dict[str, Any]]:
         text = (read_if_there(self.folder / EVENTS) or b"").decode("utf-8")
         return [json.loads(line) for line in text.split("\n")[:-1]]  # the last may be half written
 
     @property
-    def table(self) -> Path:
+    def table_path(self) -> Path:
         """The run's numbers for a spreadsheet, a row per step and per measurement."""
         return self.folder / "log.csv"
 
-    def last_lines(self) -> list[dict[str, Any]]:
+    def read_last_lines(self) -> list[dict[str, Any]]:
         """The newest lines, quick to read however long the run was."""
         try:
             with open(self.folder / EVENTS, "rb") as file:
@@ -126,46 +126,46 @@ class Log:
             return []
         return [json.loads(text) for text in texts[1 if start else 0:] if text.rstrip("\r").endswith("}")]
 
-    def preview(self, step: int, number: int) -> Path:
+    def preview_path(self, step: int, number: int) -> Path:
         path = self.folder / "previews" / f"{step:06d}-{number}.png"
         path.parent.mkdir(exist_ok=True)
         return path
 
 
-def create(root: Path, name: str, run: Run, purpose: str = "") -> Workspace:
+def create_workspace(root: Path, name: str, run: Run, purpose: str = "") -> Workspace:
     """A new workspace with these settings. Raises WorkspaceError when the name is taken, NameProblem when it is no name."""
-    folder = free(root, name)
+    folder = free_folder(root, name)
     folder.mkdir(parents=True)
     write_text(folder / ABOUT, "")
     workspace = Workspace(folder)
-    workspace.remember(created=time.strftime(NOW), lifetime=0, **({"purpose": purpose} if purpose else {}))
-    workspace.keep(run)
+    workspace.update_about(created=time.strftime(NOW), lifetime=0, **({"purpose": purpose} if purpose else {}))
+    workspace.save_run(run)
     return workspace
 
 
-def free(root: Path, name: str) -> Path:
+def free_folder(root: Path, name: str) -> Path:
     """The folder of a workspace to be. Raises WorkspaceError when the name is taken, NameProblem when it is no name."""
-    name = file_name(name, "workspace's name")
-    if name.lower() in BESIDE:
+    name = checked_file_name(name, "workspace's name")
+    if name.lower() in RESERVED_FOLDERS:
         raise WorkspaceError(f"The name {name} is kept for a folder of Darkroom's own. Choose another.")
     if (root / name).exists():
         raise WorkspaceError(f"There is a workspace {name} already. Choose it from the list, or another name.")
     return root / name
 
 
-def opened(root: Path, name: str) -> Workspace:
+def open_workspace(root: Path, name: str) -> Workspace:
     """Raises WorkspaceError."""
-    folder = root / file_name(name, "workspace's name")
+    folder = root / checked_file_name(name, "workspace's name")
     if not (folder / SETTINGS).exists():
         raise WorkspaceError(f"There is no workspace {name} in {root}. Create it first.")
     return Workspace(folder)
 
 
-def listed(root: Path) -> list[Workspace]:
+def list_workspaces(root: Path) -> list[Workspace]:
     """The newest first."""
-    found = [Workspace(p.parent) for p in matching(root, f"*/{SETTINGS}") if p.parent.name.lower() not in BESIDE]
+    found = [Workspace(p.parent) for p in matching(root, f"*/{SETTINGS}") if p.parent.name.lower() not in RESERVED_FOLDERS]
     return sorted(found, key=lambda w: modified_time(w.folder / SETTINGS), reverse=True)
 
 
-def names(root: Path) -> Iterator[str]:
-    return (workspace.name for workspace in listed(root))
+def workspace_names(root: Path) -> Iterator[str]:
+    return (workspace.name for workspace in list_workspaces(root))

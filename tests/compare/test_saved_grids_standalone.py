@@ -28,7 +28,7 @@ def trained(root, method):
     run = small_run(draw_pictures(root / "pictures"), method={"name": method, **EAGER[method]}, saving={"save_every": 2},
                     concepts=[{"folder": str(root / "pictures"), "word": "zwx", "instance_prompt": "a zwx ghost"}])
     run = run.with_values({"output": {"name": "zwx" if method == "textual_inversion" else "ghost"}})
-    space = workspace.create(host.folders.workspaces, "ghost", run)
+    space = workspace.create_workspace(host.folders.workspaces, "ghost", run)
     ended = jobs.start(run, host, space, find_checkpoint(host, "toyland")).wait(120)
     assert ended and not ended.failed, ended
     return host

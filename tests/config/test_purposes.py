@@ -134,6 +134,6 @@ class Nobody:
 
 def test_a_workspace_begins_as_its_purpose_and_its_checkpoint_say(tmp_path):
     run = from_dict({"base": {"checkpoint": "gone"}})
-    space = workspace.create(tmp_path, "ghost", run, "style")
+    space = workspace.create_workspace(tmp_path, "ghost", run, "style")
     assert presets.beginning(space, Nobody()) == presets.defaults("lora", None, "style")
     assert presets.beginning(space, Nobody(), "loha") == presets.defaults("loha", None, "style")

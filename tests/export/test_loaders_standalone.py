@@ -6,7 +6,7 @@ from helpers import BASE, about, small_run
 
 from extension_lib.export import lora, verify
 from extension_lib.models.diffusers_pipeline import load_pipeline
-from extension_lib.support.seeds import keyed
+from extension_lib.support.seeds import generator_for
 
 
 def diffusers_deltas(path):
@@ -31,7 +31,7 @@ def test_diffusers_reads_every_key_as_it_was_trained(tmp_path, model, precision)
     with torch.no_grad():
         for key, module in trainable.modules.items():
             for name, parameter in module.named_parameters():
-                parameter.copy_(0.05 * torch.randn(parameter.shape, generator=keyed(key, name)))
+                parameter.copy_(0.05 * torch.randn(parameter.shape, generator=generator_for(key, name)))
     path = tmp_path / "ghost.safetensors"
     lora.write(path, trainable, about(run))
     deltas = trainable.deltas()

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from extension_lib.config.run import from_dict
 from extension_lib.export import card, lora, verify
 from extension_lib.hosts.drawing import merging
-from extension_lib.support.seeds import keyed
+from extension_lib.support.seeds import generator_for
 
 
 @pytest.fixture
@@ -24,7 +24,7 @@ def learned(model, tmp_path):
     with torch.no_grad():
         for key, module in trainable.modules.items():
             for name, parameter in module.named_parameters():
-                parameter.copy_(0.05 * torch.randn(parameter.shape, generator=keyed(key, name)))
+                parameter.copy_(0.05 * torch.randn(parameter.shape, generator=generator_for(key, name)))
     assert all(delta.norm() > 0 for delta in trainable.deltas().values())
     yield run, trainable
     trainable.detach()

@@ -36,8 +36,8 @@ def test_a_device_without_autocast_is_computed_on_as_it_is(monkeypatch):
     def refuse(device, **_):
         raise RuntimeError(f"User specified an unsupported autocast device_type '{device}'")
 
-    assert autocast.known(torch.device("cpu"))
+    assert autocast.autocast_supported(torch.device("cpu"))
     monkeypatch.setattr(torch, "autocast", refuse)
-    assert not autocast.known(torch.device("mps"))
-    with autocast.uncast(torch.device("mps")):
+    assert not autocast.autocast_supported(torch.device("mps"))
+    with autocast.autocast_off(torch.device("mps")):
         pass

@@ -8,7 +8,7 @@ from extension_lib.data.batches import Batches
 from extension_lib.data.folder import FolderError, find_all
 from extension_lib.events import Prepared, Warned
 from extension_lib.host import Checkpoint, Folders
-from extension_lib.runs.class_pictures import prepared
+from extension_lib.runs.class_pictures import prepare_class_pictures
 from extension_lib.settings import SettingError
 
 
@@ -31,7 +31,7 @@ def run_with(folder, concept=None, **prior):
 
 def items_of(run, host, checkpoint=None):
     toyland = Checkpoint("toyland", host.folders.checkpoints / "base.safetensors", "ab" * 32)
-    *told, items = prepared(run, find_all(run), checkpoint or toyland, host)
+    *told, items = prepare_class_pictures(run, find_all(run), checkpoint or toyland, host)
     assert all(isinstance(t, Prepared) for t in told)
     return items
 

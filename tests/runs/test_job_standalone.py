@@ -26,8 +26,9 @@ MAPS = Path("/proc/self/maps")
 
 
 def start(host, run, name="ghost"):
-    known = name in workspace.names(host.folders.workspaces)
-    space = (workspace.opened if known else lambda root, n: workspace.create(root, n, run))(host.folders.workspaces, name)
+    known = name in workspace.workspace_names(host.folders.workspaces)
+    root = host.folders.workspaces
+    space = workspace.open_workspace(root, name) if known else workspace.create_workspace(root, name, run)
     job = jobs.start(decided(run, host, space), host, space, find_checkpoint(host, "toyland"))
     return job, space
 
@@ -61,7 +62,7 @@ def test_a_run_ends_with_a_file_a_card_and_a_log(host, pictures):
     assert {p.name for p in host.folders.lora.iterdir()} == {"ghost.safetensors", "ghost.json", "ghost.png"}
     assert len([e for e in job.history if isinstance(e, Previewed)]) == 2
     log, = space.logs()
-    assert [line["step"] for line in log.lines() if line["what"] == "step"] == [1, 2, 3, 4]
+    assert [line["step"] for line in log.read_lines() if line["what"] == "step"] == [1, 2, 3, 4]
     assert (log.folder / "previews" / "000002-0.png").exists() and space.lifetime == 4
 
 
@@ -88,14 +89,14 @@ def test_any_number_of_pages_can_follow_and_any_can_stop(host, pictures):
         waiter.start()
     with job.changed:
         job.changed.wait_for(lambda: job.step >= 2, 60)
-    assert jobs.running() is job
+    assert jobs.running_job() is job
     with pytest.raises(jobs.Busy, match="ghost is being trained"):
         start(host, small_run(pictures, output={"name": "other"}), "other")
     job.stop()
     for waiter in waiters:
         waiter.join(60)
     assert job.ended.why == "Stopped by you." and (host.folders.lora / "ghost.safetensors").exists()
-    assert jobs.running() is None
+    assert jobs.running_job() is None
 
 
 @pytest.mark.parametrize("at", ["Drawing class pictures", "Reading 0.png"])
@@ -103,7 +104,7 @@ def test_any_number_of_pages_can_follow_and_any_can_stop(host, pictures):
 def test_stopping_is_answered_before_the_first_step_too(host, pictures, at, ask):
     run = small_run(pictures, concepts=[{"folder": str(pictures), "class_prompt": "a ghost"}],
                     prior={"preserve": at.startswith("Drawing"), "pictures": 9, "drawing_steps": 1})
-    job = jobs.Job(run, host, workspace.create(host.folders.workspaces, "ghost", run), find_checkpoint(host, "toyland"))
+    job = jobs.Job(run, host, workspace.create_workspace(host.folders.workspaces, "ghost", run), find_checkpoint(host, "toyland"))
     tell = job.tell
     job.tell = lambda event: (tell(event), ask(job) if at in getattr(event, "what", "") else None)
     job.work()
@@ -116,7 +117,7 @@ def test_a_stopped_run_continues_as_if_it_had_not_stopped(host, pictures):
     six = {"method": {"dropout": 0.2}, "training": {"steps": 6}, "saving": {"precision": "fp32"}}
     finished(host, small_run(pictures, output={"name": "whole"}, **six), "whole")
     run = small_run(pictures, output={"name": "parts"}, **six)
-    job = jobs.Job(run, host, workspace.create(host.folders.workspaces, "parts", run), find_checkpoint(host, "toyland"))
+    job = jobs.Job(run, host, workspace.create_workspace(host.folders.workspaces, "parts", run), find_checkpoint(host, "toyland"))
     job.tell_before = job.tell
     job.tell = lambda event: (job.tell_before(event), job.stop() if getattr(event, "step", 0) == 3 else None)
     jobs.jobs.append(job)
@@ -187,8 +188,8 @@ def test_a_word_that_a_bundle_would_shorten_is_refused_before_training(host, pic
 
 @pytest.mark.skipif(not MAPS.exists(), reason="only Linux tells what is mapped")
 def test_a_state_that_was_read_leaves_its_file_free(tmp_path):
-    state.write(tmp_path / "state.safetensors", {"a": torch.arange(9.0), 3: {"step": torch.tensor(1.0), "n": 2}})
-    tree = state.read(tmp_path / "state.safetensors")
+    state.write_state(tmp_path / "state.safetensors", {"a": torch.arange(9.0), 3: {"step": torch.tensor(1.0), "n": 2}})
+    tree = state.read_state(tmp_path / "state.safetensors")
     assert tree["a"].tolist() == list(range(9)) and tree[3] == {"step": 1.0, "n": 2}
     assert str(tmp_path) not in MAPS.read_text(encoding="utf-8")
 
@@ -295,7 +296,7 @@ def test_starting_over_keeps_the_old_state_until_something_new_is_saved(host, pi
     job, _ = finished(host, anew.with_values({"concepts": [{"folder": "/nowhere"}]}))
     assert job.ended.failed and space.state.read_bytes() == before and space.lifetime == 4
     finished(host, anew.with_values({"training": {"steps": 1}}))
-    assert space.lifetime == 1 and state.read(space.state)["lifetime"] == 1
+    assert space.lifetime == 1 and state.read_state(space.state)["lifetime"] == 1
     assert 'again = "over"' not in (space.logs()[-1].folder / workspace.SETTINGS).read_text(encoding="utf-8")
 
 
@@ -348,12 +349,12 @@ def test_a_table_that_is_open_in_another_program_costs_the_table_alone(host, pic
     monkeypatch.setattr(workspace.Log, "table", property(lambda log: log.folder))  # which cannot be opened as a file
     job, space = finished(host, small_run(pictures))
     log, = space.logs()
-    assert job.ended == Ended(4, "All 4 steps are done.") and [line["what"] for line in log.lines()][-1] == "ended"
+    assert job.ended == Ended(4, "All 4 steps are done.") and [line["what"] for line in log.read_lines()][-1] == "ended"
 
 
 def test_a_record_that_finds_no_room_costs_the_record_alone(host, pictures, monkeypatch):
     def full(log, what, **values):
-        if log.table.exists():  # from the second event of the first step on
+        if log.table_path.exists():  # from the second event of the first step on
             raise OSError(28, "No space left on device")
         line(log, what, **values)
 
@@ -362,15 +363,15 @@ def test_a_record_that_finds_no_room_costs_the_record_alone(host, pictures, monk
     job, space = finished(host, small_run(pictures))
     assert job.ended == Ended(4, "All 4 steps are done.") and (host.folders.lora / "ghost.safetensors").exists()
     log, = space.logs()
-    assert [said["what"] for said in log.lines()][-1] == "step" and jobs.running() is None
+    assert [said["what"] for said in log.read_lines()][-1] == "step" and jobs.running_job() is None
 
 
 def test_a_run_that_cannot_be_recorded_at_all_ends(host, pictures):
     run = small_run(pictures)
-    space = workspace.create(host.folders.workspaces, "ghost", run)
+    space = workspace.create_workspace(host.folders.workspaces, "ghost", run)
     (space.folder / "runs").write_bytes(b"")  # where a folder should be
     job = jobs.start(run, host, space, find_checkpoint(host, "toyland"))
-    assert job.wait(60).failed and jobs.running() is None
+    assert job.wait(60).failed and jobs.running_job() is None
 
 
 def test_a_preview_is_what_txt2img_gives_with_the_saved_file(host, pictures):
@@ -394,7 +395,7 @@ def test_a_run_that_cannot_be_ends_with_a_sentence(host, pictures, change, said)
 @pytest.mark.parametrize("path, said", [("model.ckpt", "not a .safetensors file"), ("ghost.safetensors", "is trained on")])
 def test_a_checkpoint_that_could_not_be_written_is_refused_before_it_is_trained(host, pictures, path, said):
     run = small_run(pictures, method={"name": "dreambooth"})
-    space = workspace.create(host.folders.workspaces, "ghost", run)
+    space = workspace.create_workspace(host.folders.workspaces, "ghost", run)
     job = jobs.start(run, host, space, Checkpoint("model", host.folders.checkpoints / path))
     assert job.wait(60).failed and said in job.ended.why and job.history == [job.ended]
 
@@ -424,7 +425,7 @@ def test_the_ended_event_comes_when_the_model_is_free(host, pictures):
 
 def test_a_workspace_whose_facts_cannot_be_read_is_refused_at_the_start_and_costs_no_file_later(host, pictures):
     run = small_run(pictures)
-    space = workspace.create(host.folders.workspaces, "ghost", run)
+    space = workspace.create_workspace(host.folders.workspaces, "ghost", run)
     about = space.folder / workspace.ABOUT
     about.write_text("lifetime = 0 0", encoding="utf-8")
     with pytest.raises(ValueError, match="workspace.toml"):

@@ -32,7 +32,7 @@ def picture(host):
 def told(host, run, name, answer):
     """A job whose every event is answered by answer(job, event), in its own thread."""
     space = workspace.Workspace(host.folders.workspaces / name)
-    space = space if space.folder.exists() else workspace.create(host.folders.workspaces, name, run)
+    space = space if space.folder.exists() else workspace.create_workspace(host.folders.workspaces, name, run)
     job = jobs.Job(decided(run, host, space), host, space, find_checkpoint(host, "toyland"))
     tell = job.tell
     job.tell = lambda event: (tell(event), answer(job, event))
@@ -46,7 +46,7 @@ def at(step, act):
         if isinstance(event, Stepped) and event.step == step:
             act(job)
         elif isinstance(event, Paused):
-            job.go_on()
+            job.resume()
     return answer
 
 
@@ -74,7 +74,7 @@ def test_during_a_pause_the_host_draws_what_it_drew_before(host, pictures):
             job.pause()
         elif isinstance(event, Paused):
             during.append(picture(host))
-            job.go_on()
+            job.resume()
     job, _ = told(host, small_run(pictures, method={"unet_rate": 1e-2}), "ghost", answer)
     job.work()
     assert during == [before] and picture(host) == before
@@ -84,13 +84,13 @@ def test_during_a_pause_the_host_draws_what_it_drew_before(host, pictures):
 
 def test_another_thread_sees_the_pause_and_ends_it(host, pictures):
     run = small_run(pictures, training={"steps": 30})
-    space = workspace.create(host.folders.workspaces, "ghost", run)
+    space = workspace.create_workspace(host.folders.workspaces, "ghost", run)
     job = jobs.start(decided(run, host, space), host, space, find_checkpoint(host, "toyland"))
     with job.changed:
         assert job.changed.wait_for(lambda: job.step, 60)
         job.pause()
         assert job.changed.wait_for(lambda: job.paused, 60)
-    assert job.step and not host.borrowed and jobs.running() is job and not job.wait(0.3)
+    assert job.step and not host.borrowed and jobs.running_job() is job and not job.wait(0.3)
     job.stop()
     assert job.wait(60).why == "Stopped by you." and (host.folders.lora / "ghost.safetensors").exists()
 
@@ -119,7 +119,7 @@ def test_discarding_after_a_pause_that_was_ended_leaves_the_earlier_save_whole(h
 
     def answer(job, event):
         if isinstance(event, Paused):
-            job.go_on()
+            job.resume()
         elif isinstance(event, Stepped):
             job.pause() if event.step == 5 else job.discard()
     job, _ = told(host, small_run(pictures, output={"again": "continue", "existing": "overwrite"}, training={"steps": 9}), "ghost",
@@ -137,9 +137,9 @@ def test_a_first_run_that_is_discarded_leaves_nothing(host, pictures):
 def test_what_was_saved_on_wish_outlives_a_discard(host, pictures):
     def answer(job, event):
         if isinstance(event, Stepped):
-            {1: job.pause, 2: job.ask_to_save}.get(event.step, job.discard)()
+            {1: job.pause, 2: job.request_save}.get(event.step, job.discard)()
         elif isinstance(event, Paused):
-            job.go_on()
+            job.resume()
     job, space = told(host, small_run(pictures, training={"steps": 9}), "ghost", answer)
     job.work()
     saved = [e.path.stem for e in job.history if isinstance(e, Saved)]
@@ -150,7 +150,7 @@ def test_what_was_saved_on_wish_outlives_a_discard(host, pictures):
 def test_a_run_keeps_its_numbers_in_a_table(host, pictures):
     job, space = finished(host, small_run(pictures, training={"measure_every": 2}))
     log, = space.logs()
-    with open(log.table, encoding="utf-8", newline="") as file:
+    with open(log.table_path, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     stepped = [e for e in job.history if isinstance(e, Stepped)]
     assert [(int(r["step"]), float(r["loss"])) for r in rows if r["loss"]] == [(e.step, e.loss) for e in stepped]

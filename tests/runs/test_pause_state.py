@@ -7,22 +7,22 @@ import torch
 from helpers import small_run
 
 from extension_lib.runs import state
-from extension_lib.runs.pause import FRESH, Kept, put_back, set_aside
+from extension_lib.runs.pause import FRESH, Progress, restore_state, write_pause_state
 from extension_lib.workspaces import workspace
 
 
 @pytest.fixture
 def space(tmp_path, pictures):
-    made = workspace.create(tmp_path / "workspaces", "ghost", small_run(pictures))
-    state.write(made.state, {"step": 1, "trained": {"a": torch.ones(2)}})
+    made = workspace.create_workspace(tmp_path / "workspaces", "ghost", small_run(pictures))
+    state.write_state(made.state, {"step": 1, "trained": {"a": torch.ones(2)}})
     return made
 
 
 def test_what_was_set_aside_is_put_back_byte_for_byte(space):
     before = space.state.read_bytes()
-    kept = Kept(earlier=set_aside(space, {"step": 2, "trained": {"a": torch.zeros(2)}}))
+    kept = Progress(earlier=write_pause_state(space, {"step": 2, "trained": {"a": torch.zeros(2)}}))
     assert space.state.read_bytes() != before
-    put_back(space, kept)
+    restore_state(space, kept)
     assert space.state.read_bytes() == before
 
 
@@ -35,5 +35,5 @@ def test_a_state_that_cannot_take_the_old_one_s_place_leaves_it_there(space, mon
         return replace(self, target)
     monkeypatch.setattr(Path, "replace", held_open)
     with pytest.raises(PermissionError):
-        set_aside(space, {"step": 2, "trained": {"a": torch.zeros(2)}})
+        write_pause_state(space, {"step": 2, "trained": {"a": torch.zeros(2)}})
     assert space.state.read_bytes() == before

@@ -62,11 +62,11 @@ def test_a_temporary_file_that_another_writer_renames_does_not_stop_a_save(tmp_p
 
 
 def test_workspaces_and_runs_that_vanish_are_not_listed_as_errors(tmp_path, vanishing):
-    ghost = workspace.create(tmp_path, "ghost", from_dict({}))
-    ghost.new_log().line("ended", step=1, why="Done.")
-    workspace.create(tmp_path, GONE, from_dict({})).new_log()
-    assert "ghost" in workspace.names(tmp_path)
-    assert list(past.listed(tmp_path)) == ["ghost 0001"]
+    ghost = workspace.create_workspace(tmp_path, "ghost", from_dict({}))
+    ghost.new_log().write_line("ended", step=1, why="Done.")
+    workspace.create_workspace(tmp_path, GONE, from_dict({})).new_log()
+    assert "ghost" in workspace.workspace_names(tmp_path)
+    assert list(past.logs_by_name(tmp_path)) == ["ghost 0001"]
 
 
 def test_files_that_vanish_do_not_stop_a_comparison(tmp_path, vanishing):
@@ -84,7 +84,8 @@ def test_pictures_and_captions_that_vanish_are_left_out(tmp_path, vanishing):
 
 
 @pytest.mark.parametrize("listing", [
-    workspace.listed, past.listed, rearrange.thrown_away, presets.saved, disk.files_in, lambda folder: disk.matching(folder, "*")])
+    workspace.list_workspaces, past.logs_by_name, rearrange.deleted_workspaces, presets.saved, disk.files_in,
+    lambda folder: disk.matching(folder, "*")])
 def test_a_folder_that_is_not_there_lists_as_empty(tmp_path, listing):
     assert not listing(tmp_path / "missing")
 

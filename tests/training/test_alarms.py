@@ -7,11 +7,11 @@ import pytest
 from helpers import small_run
 
 from extension_lib.events import Alarmed, Began, Measured, Saved, Stepped
-from extension_lib.training.alarms import watched
+from extension_lib.training.alarms import with_alarms
 
 
 def alarms(run, events):
-    return [e for e in watched(run, iter(events)) if isinstance(e, Alarmed)]
+    return [e for e in with_alarms(run, iter(events)) if isinstance(e, Alarmed)]
 
 
 def course(losses, norms=None, held_out=True, every=25, start=0):

@@ -5,13 +5,13 @@ import math
 from helpers import small_run, trained
 
 from extension_lib.events import Alarmed
-from extension_lib.training.alarms import watched
+from extension_lib.training.alarms import with_alarms
 
 
 def told(model, run):
     events, trainable = trained(model, run)
     trainable.detach()
-    return [e for e in watched(run, iter(events)) if isinstance(e, Alarmed)]
+    return [e for e in with_alarms(run, iter(events)) if isinstance(e, Alarmed)]
 
 
 def long_run(pictures, **sections):

@@ -124,7 +124,7 @@ def outcome(host, values, tmp_path_factory):
     host.folders = type(kept)(*(root / n for n in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
     try:
         run = from_dict(values)
-        space = workspace.create(host.folders.workspaces, "thing", run)
+        space = workspace.create_workspace(host.folders.workspaces, "thing", run)
         run = decided(run, host, space)
         job = jobs.start(run, host, space, find_checkpoint(host, run.base.checkpoint))
         job.wait(120)

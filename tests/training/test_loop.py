@@ -8,7 +8,7 @@ from extension_lib.data.batches import Batches
 from extension_lib.data.folder import find
 from extension_lib.events import Began, Ended, Previewed, Stepped, Warned
 from extension_lib.training import loop
-from extension_lib.training.controls import Wishes
+from extension_lib.training.controls import Controls
 from extension_lib.training.loop import train
 
 
@@ -39,7 +39,7 @@ def test_stopping_is_answered_by_saving_and_ending(model, pictures):
     run, files = small_run(pictures, training={"steps": 50}), NoFiles()
     trainable, batches = prepared(model, run)
     events = []
-    for event in train(run, model, trainable, batches, files, Wishes(stopping=lambda: "enough" if len(events) > 3 else "")):
+    for event in train(run, model, trainable, batches, files, Controls(stop_reason=lambda: "enough" if len(events) > 3 else "")):
         events.append(event)
     trainable.detach()
     assert events[-1] == Ended(3, "enough") and files.saved == [(3, True)]
@@ -112,7 +112,7 @@ def test_a_preview_that_fails_in_any_way_is_a_warning_and_the_run_goes_on(model,
     def fails(step):
         raise error
 
-    events, trainable = trained(model, small_run(pictures, previews={"preview_every": 2}), Wishes(preview=fails))
+    events, trainable = trained(model, small_run(pictures, previews={"preview_every": 2}), Controls(draw_previews=fails))
     trainable.detach()
     told = [e.message for e in events if isinstance(e, Warned)]
     assert "previews of step 2" in told[0] and told[0].endswith(str(error))
@@ -123,7 +123,7 @@ def test_copies_are_saved_every_so_many_steps_and_on_wish(model, pictures):
     run, files = small_run(pictures, training={"steps": 7}, saving={"save_every": 3}), NoFiles()
     trainable, batches = prepared(model, run)
     wish = iter(step in (5, 6) for step in range(1, 8))
-    list(train(run, model, trainable, batches, files, Wishes(saving=lambda: next(wish))))
+    list(train(run, model, trainable, batches, files, Controls(take_save_request=lambda: next(wish))))
     trainable.detach()
     assert files.saved == [(3, False), (5, False), (6, False), (7, True)]
 
@@ -144,7 +144,7 @@ def test_checkpointing_changes_neither_losses_nor_weights(model, pictures):
 def test_checkpointing_keeps_fewer_activations(model, pictures):
     def kept(enabled):
         from extension_lib.model import Condition
-        from extension_lib.training.checkpointing import recomputed
+        from extension_lib.training.checkpointing import gradient_checkpointing
 
         total = 0
 
@@ -154,7 +154,7 @@ def test_checkpointing_keeps_fewer_activations(model, pictures):
             return tensor
 
         trainable = small_run(pictures).method.attach(model, 0)
-        with recomputed(model, enabled), torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
+        with gradient_checkpointing(model, enabled), torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
             model.predict(torch.randn(2, 4, 16, 16), torch.tensor([1, 2]), Condition(model.encode_prompts(["a", "b"]).hidden))
         trainable.detach()
         return total

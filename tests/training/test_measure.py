@@ -9,7 +9,7 @@ from helpers import losses, small_run, trained
 from extension_lib.data.folder import Item
 from extension_lib.data.held_out import split
 from extension_lib.events import Measured, Saved
-from extension_lib.training.measure import best
+from extension_lib.training.measure import best_copy
 
 
 def measured(events):
@@ -66,16 +66,16 @@ def history(folder, *found, held_out=True):
 
 
 def test_the_best_copy_is_the_one_with_the_lowest_loss_on_pictures_held_out(tmp_path):
-    found = best(history(tmp_path, (10, 0.3), (20, 0.2), (30, 0.25)))
+    found = best_copy(history(tmp_path, (10, 0.3), (20, 0.2), (30, 0.25)))
     assert found.saved.step == 20 and found.measured.loss == 0.2
 
 
 def test_a_copy_that_was_tidied_away_is_not_the_best(tmp_path):
     events = history(tmp_path, (10, 0.1), (20, 0.2), (30, 0.25))
     events[1].path.unlink()
-    assert best(events).saved.step == 20
+    assert best_copy(events).saved.step == 20
 
 
 def test_no_copy_is_called_the_best_where_nothing_was_held_out_or_nothing_can_be_chosen(tmp_path):
-    assert best(history(tmp_path, (10, 0.3), (20, 0.2), held_out=False)) is None
-    assert best(history(tmp_path, (10, 0.3))) is None
+    assert best_copy(history(tmp_path, (10, 0.3), (20, 0.2), held_out=False)) is None
+    assert best_copy(history(tmp_path, (10, 0.3))) is None

@@ -25,7 +25,7 @@ def tab(tmp_path):
     host = Drawing(tmp_path)
     host.folders.lora.mkdir()
     (host.folders.lora / "ghost.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
-    workspace.create(host.folders.workspaces, "ghost", defaults("lora"))
+    workspace.create_workspace(host.folders.workspaces, "ghost", defaults("lora"))
     with gr.Blocks():
         return CompareTab(host)
 
@@ -37,7 +37,7 @@ def test_a_grid_is_drawn_to_its_end_and_listed(tab):
 
 def test_a_grid_is_drawn_with_the_sampler_and_clip_skip_of_its_workspace(tab):
     run = defaults("lora").with_values({"previews": {"sampler": "DPM++ 2M"}, "data": {"clip_skip": 2}})
-    workspace.opened(tab.host.folders.workspaces, "ghost").keep(run)
+    workspace.open_workspace(tab.host.folders.workspaces, "ghost").save_run(run)
     for space, how in (("ghost", ("DPM++ 2M", 2)), (None, ("Euler", 1))):
         list(tab.compared(space, *ASKED))
         assert {(p.sampler, p.clip_skip) for p in tab.host.drawn} == {how}
@@ -67,7 +67,7 @@ def test_what_cannot_be_compared_is_said(tab, place, value, said):
 
 def test_the_file_that_a_workspace_left_is_chosen_with_it(tab):
     run = defaults("lora").with_values({"output": {"name": "ghost"}, "base": {"checkpoint": "tiny"}})
-    workspace.opened(tab.host.folders.workspaces, "ghost").keep(run)
+    workspace.open_workspace(tab.host.folders.workspaces, "ghost").save_run(run)
     names, _ = tab.changed("ghost")
     assert names["value"] == "ghost"
     (tab.host.folders.lora / "ghost.safetensors").unlink()
@@ -93,7 +93,7 @@ def test_a_grid_whose_pictures_are_gone_is_named(tab):
 
 
 def test_a_workspace_deleted_meanwhile_is_not_made_again_by_a_grid(tab):
-    rearrange.discard(workspace.opened(tab.host.folders.workspaces, "ghost"))
+    rearrange.move_to_trash(workspace.open_workspace(tab.host.folders.workspaces, "ghost"))
     (said, *_), = tab.compared("ghost", *ASKED)
     assert "There is no workspace ghost" in said and not tab.root("ghost").exists()
 

@@ -49,7 +49,7 @@ def paths(folder):
 
 def test_the_check_shows_the_table_and_every_finding_beside_its_picture(page, folder):
     found, line, _, _, shown, *_ = page.look(said(page, folder))
-    run = page.space_of("ghost").run()
+    run = page.space_of("ghost").read_run()
     problems = examined(run)
     assert found.count('class="darkroom-finding"') == len({p.kind for p in problems}) == 4
     assert found.count("<img") >= len([p for p in problems if p.kind != "unreadable"])
@@ -167,7 +167,7 @@ def test_dropped_pictures_are_copied_and_the_concept_uses_them(page, folder):
 
 def test_starting_repeats_only_what_is_serious(folder, page):
     page.look(said(page, folder))
-    run = page.space_of("ghost").run()
+    run = page.space_of("ghost").read_run()
     told = page.worries(run)
     assert told.count("darkroom-warning") == 3 and "mirrored" not in told and "shows the same" not in told
     assert check_panel.once_more(()) == ""

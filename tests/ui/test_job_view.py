@@ -12,13 +12,13 @@ from extension_lib.config.run import from_dict
 from extension_lib.events import Alarmed, Began, Ended, Measured, Paused, Previewed, Saved, Stepped
 from extension_lib.host import Folders
 from extension_lib.runs.job import Job
-from extension_lib.runs.preferred import NoCopy, prefer
+from extension_lib.runs.preferred import NoCopy, prefer_copy
 from extension_lib.ui import job_view, runs_tab
 from extension_lib.ui.curve import Line, svg
 from extension_lib.ui.preview_table import COLUMNS, film
 from extension_lib.ui.train_tab import seen_of
 from extension_lib.workspaces import workspace
-from extension_lib.workspaces.past import listed, readable
+from extension_lib.workspaces.past import logs_by_name, read_past_runs
 from extension_lib.workspaces.record import recording
 
 RUN = from_dict({"output": {"name": "gh<o>st"}, "training": {"steps": 100},
@@ -97,11 +97,11 @@ def test_a_star_prefers_a_copy_which_wears_a_badge_and_gets_the_preview_as_its_p
     assert "darkroom-star" not in film(one)  # the copy is gone
     (tmp_path / "ghost-000310.safetensors").touch()
     assert film(one).count("darkroom-star") == 1 and 'data-step="10"' in film(one)
-    prefer(one, 10)
+    prefer_copy(one, 10)
     assert "your choice" in job_view.panel(one) and 'aria-pressed="true"' in film(one)
     assert Image.open(tmp_path / "ghost-000310.png").getpixel((0, 0)) == (255, 0, 0)
     with pytest.raises(NoCopy, match="no copy of step 20"):
-        prefer(one, 20)
+        prefer_copy(one, 20)
 
 
 def test_a_long_film_keeps_the_first_and_the_last_step():
@@ -123,8 +123,8 @@ def test_a_curve_of_one_value_or_none_is_drawn():
 
 
 def logged(root, name, losses, on="a"):
-    space = workspace.create(root, name, replace(RUN))
-    with recording(space.new_log(), space.run()) as record:
+    space = workspace.create_workspace(root, name, replace(RUN))
+    with recording(space.new_log(), space.read_run()) as record:
         record.write(Began(0, 100, 5, 3))
         for step, loss in enumerate(losses):
             record.write(Stepped(step, loss, 1e-4))
@@ -136,7 +136,7 @@ def logged(root, name, losses, on="a"):
 def test_runs_of_several_workspaces_stand_in_one_plot(tmp_path):
     logged(tmp_path, "one", [0.3, 0.2, 0.25])
     logged(tmp_path, "two", [0.3, 0.1, 0.05])
-    runs, problems = readable(tmp_path, ["one 0001", "two 0001"])
+    runs, problems = read_past_runs(tmp_path, ["one 0001", "two 0001"])
     shown = runs_tab.side_by_side(runs, runs_tab.FIXED, runs_tab.BY_STEP)
     assert not problems and [r.lowest[::2] for r in runs] == [(1, 0.2), (2, 0.05)]
     assert shown.count("<polyline") == 2 and "All done." in shown and "different pictures" not in shown
@@ -147,7 +147,7 @@ def test_runs_of_several_workspaces_stand_in_one_plot(tmp_path):
 def test_runs_on_different_pictures_are_said_not_to_compare(tmp_path):
     logged(tmp_path, "one", [0.3, 0.2])
     logged(tmp_path, "two", [0.3, 0.1], on="b")
-    runs, _ = readable(tmp_path, list(listed(tmp_path)))
+    runs, _ = read_past_runs(tmp_path, list(logs_by_name(tmp_path)))
     assert "different pictures" in runs_tab.side_by_side(runs, runs_tab.FIXED, runs_tab.BY_STEP)
     assert "different pictures" not in runs_tab.side_by_side(runs, runs_tab.STEPS, runs_tab.BY_STEP)
 
@@ -156,11 +156,11 @@ def test_a_run_that_was_killed_is_shown_as_far_as_it_got(tmp_path):
     log, = logged(tmp_path, "one", [0.3, 0.2]).logs()
     with open(log.folder / "events.jsonl", "a", encoding="utf-8") as file:
         file.write('{"what": "step", "st')
-    assert len(readable(tmp_path, ["one 0001"])[0][0].stepped) == 2
+    assert len(read_past_runs(tmp_path, ["one 0001"])[0][0].stepped) == 2
 
 
 def test_a_run_that_cannot_be_read_is_named(tmp_path):
     log, = logged(tmp_path, "one", [0.3]).logs()
     (log.folder / "run.toml").write_text("]", encoding="utf-8")
-    runs, (problem,) = readable(tmp_path, ["one 0001"])
+    runs, (problem,) = read_past_runs(tmp_path, ["one 0001"])
     assert not runs and "one 0001 cannot be read" in problem

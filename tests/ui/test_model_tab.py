@@ -32,11 +32,11 @@ def tab(tmp_path):
 @pytest.fixture
 def ghost(tab):
     assert tab.created("ghost", "toyland", "person", "loha")[0] == "ghost"
-    return workspace.opened(tab.host.folders.workspaces, "ghost")
+    return workspace.open_workspace(tab.host.folders.workspaces, "ghost")
 
 
 def test_a_workspace_is_created_for_its_purpose_and_method(ghost):
-    run = ghost.run()
+    run = ghost.read_run()
     assert (ghost.purpose, run.method.name, run.prior.weight) == ("person", "loha", 0.7)
 
 
@@ -56,7 +56,7 @@ def test_names_with_braces_are_said_as_they_are(tab):
 
 def test_what_was_deleted_is_brought_back_unless_its_name_is_taken(tab, ghost):
     tab.discarded("ghost")
-    assert tab.restored("ghost")[0] == "ghost" and tab.thrown_away() == [] and ghost.run().output.name == "ghost"
+    assert tab.restored("ghost")[0] == "ghost" and tab.thrown_away() == [] and ghost.read_run().output.name == "ghost"
     tab.discarded("ghost")
     tab.created("ghost", "toyland", "person", "loha")
     assert tab.restored("ghost")[0] is None and "already" in tab.restored("ghost")[1] and tab.thrown_away() == ["ghost"]
@@ -80,18 +80,18 @@ def test_a_workspace_in_training_is_left_alone(tab, ghost, monkeypatch):
 
 
 def test_a_workspace_trains_on_another_checkpoint_from_now_on(tab, ghost):
-    assert tab.rebased("ghost", "other")[0] == "ghost" and ghost.run().base.checkpoint == "other"
+    assert tab.rebased("ghost", "other")[0] == "ghost" and ghost.read_run().base.checkpoint == "other"
 
 
 def test_a_workspace_copied_to_another_machine_has_the_same_settings_lifetime_and_runs(tab, ghost, tmp_path):
-    ghost.keep(ghost.run().with_values({"training": {"steps": 77}}))
-    ghost.remember(lifetime=30)
-    ghost.new_log().line("ended", step=30, why="Stopped by you.", failed=False)
+    ghost.save_run(ghost.read_run().with_values({"training": {"steps": 77}}))
+    ghost.update_about(lifetime=30)
+    ghost.new_log().write_line("ended", step=30, why="Stopped by you.", failed=False)
     elsewhere = tmp_path / "另一台 machine"
     shutil.copytree(ghost.folder, elsewhere / "ghost")
     shutil.rmtree(ghost.folder)
-    copied = workspace.opened(elsewhere, "ghost")
-    assert (copied.run().training.steps, copied.lifetime, copied.purpose) == (77, 30, "person")
+    copied = workspace.open_workspace(elsewhere, "ghost")
+    assert (copied.read_run().training.steps, copied.lifetime, copied.purpose) == (77, 30, "person")
     assert "30 steps" in cards([copied], None) and "Stopped by you." in cards([copied], None)
 
 
@@ -106,15 +106,15 @@ def test_a_card_shows_the_newest_preview_else_the_saved_file_s_picture(tab, ghos
     pictures = draw_pictures(tmp_path / "pictures", 2)
     first = ghost.new_log()
     shutil.copy(pictures / "0.png", tmp_path / "ghost.png")
-    first.line("saved", step=5, path=str(tmp_path / "ghost.safetensors"))
+    first.write_line("saved", step=5, path=str(tmp_path / "ghost.safetensors"))
     assert picture_of(ghost) == tmp_path / "ghost.png" and "data:image/jpeg" in cards([ghost], None)
     for step in (10, 5):
-        shutil.copy(pictures / "1.png", first.preview(step, 0))
+        shutil.copy(pictures / "1.png", first.preview_path(step, 0))
     assert picture_of(ghost).name == "000010-0.png"
 
 
 def test_a_broken_picture_or_a_broken_file_of_settings_does_not_break_the_cards(tab, ghost):
-    ghost.new_log().preview(1, 0).write_bytes(b"no picture")
+    ghost.new_log().preview_path(1, 0).write_bytes(b"no picture")
     assert "darkroom-card-blank" in cards([ghost], None)
     (ghost.folder / "run.toml").write_text("[", encoding="utf-8")
     assert "not a readable TOML" in cards([ghost], None) and "not a readable TOML" in tab.described("ghost")
@@ -131,9 +131,9 @@ def test_a_damaged_workspace_toml_is_said_on_its_card_and_below(tab, ghost, abou
 def test_the_last_lines_of_a_long_log_are_read_from_its_end(ghost):
     log = ghost.new_log()
     for step in range(500):
-        log.line("step", step=step, loss=0.5, note="幽灵")
-    log.line("ended", step=500, why="done", failed=False)
-    assert log.last_lines()[-1]["why"] == "done" and len(log.last_lines()) < 200
+        log.write_line("step", step=step, loss=0.5, note="幽灵")
+    log.write_line("ended", step=500, why="done", failed=False)
+    assert log.read_last_lines()[-1]["why"] == "done" and len(log.read_last_lines()) < 200
 
 
 # ---- import
@@ -144,7 +144,7 @@ def test_imported_settings_become_a_workspace_on_a_checkpoint_that_is_here(tab, 
     path = tmp_path / "mine.json"
     path.write_text(json.dumps(source), encoding="utf-8")
     made, said = tab.importing.imported(f'"{path}"', None, "", "other")
-    run = workspace.opened(tab.host.folders.workspaces, "cat").run()
+    run = workspace.open_workspace(tab.host.folders.workspaces, "cat").read_run()
     assert (made, run.method.rank, run.training.batch_size, run.base.checkpoint) == ("cat", 12, 3, "other")
     assert run.output.name == "cat" and "color_aug" in said and "/gone.safetensors is not here" in said
 

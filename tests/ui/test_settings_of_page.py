@@ -39,8 +39,8 @@ def page(tmp_path_factory):
 @pytest.fixture
 def space(page):
     page.model.created("ghost", "plain", "thing", "lora")
-    made = workspace.opened(page.host.folders.workspaces, "ghost")
-    made.keep(made.run().with_values({"concepts": [{"folder": "pictures"}]}))
+    made = workspace.open_workspace(page.host.folders.workspaces, "ghost")
+    made.save_run(made.read_run().with_values({"concepts": [{"folder": "pictures"}]}))
     yield made
     shutil.rmtree(page.host.folders.workspaces)
 
@@ -65,27 +65,27 @@ def said(page, updates):
 
 
 def test_a_purpose_changes_the_settings_and_is_the_workspace_s_from_then_on(page, space):
-    data = {**data_of(page, space.run()), page.train.presets.choice: "Style"}
+    data = {**data_of(page, space.read_run()), page.train.presets.choice: "Style"}
     updates = page.events.apply(data)
-    after = run_of(page, updates, space.run())
+    after = run_of(page, updates, space.read_run())
     assert (after.training.steps, after.method.rank, space.purpose) == (3000, 32, "style")
     assert "Style: " in said(page, updates) and "LoRA · Style" in updates[page.model.about]
     assert "start" in updates[page.train.marks.starts] and changed_in(updates[page.train.marks.starts]) == []
 
 
 def test_a_card_changes_what_memory_needs(page, space):
-    data = {**data_of(page, space.run()), page.train.presets.choice: "Card with 8 GB"}
+    data = {**data_of(page, space.read_run()), page.train.presets.choice: "Card with 8 GB"}
     updates = page.events.apply(data)
-    after = run_of(page, updates, space.run()).training
+    after = run_of(page, updates, space.read_run()).training
     assert (after.batch_size, after.accumulation, space.purpose) == (1, 2, "thing")
     assert changed_in(updates[page.train.marks.starts]) == ["darkroom_training_accumulation", "darkroom_training_batch_size"]
 
 
 def test_a_preset_of_one_s_own_is_saved_and_applied_to_another_method(page, space):
-    mine = space.run().with_values({"method": {"name": "loha", "rank": 3}, "training": {"steps": 5}})
+    mine = space.read_run().with_values({"method": {"name": "loha", "rank": 3}, "training": {"steps": 5}})
     answer, choice, emptied = page.events.save({**data_of(page, mine), page.train.presets.name: "快 quick"})
     assert "Saved as 快 quick.toml" in answer and choice["value"] == "My 快 quick" and emptied["value"] == ""
-    updates = page.events.apply({**data_of(page, space.run()), page.train.presets.choice: choice["value"]})
+    updates = page.events.apply({**data_of(page, space.read_run()), page.train.presets.choice: choice["value"]})
     assert updates[page.train.method]["value"] == "loha"
     assert updates[page.train.form.components["training", "steps"]]["value"] == 5
     assert updates[page.train.form.of_method["loha", "rank"]]["value"] == 3
@@ -93,7 +93,7 @@ def test_a_preset_of_one_s_own_is_saved_and_applied_to_another_method(page, spac
 
 def test_a_preset_of_one_s_own_is_deleted_and_others_are_not(page, space):
     row = page.train.presets
-    presets.save(row.folder, "old", space.run())
+    presets.save(row.folder, "old", space.read_run())
     said, choice = page.events.delete("My old")
     assert "Deleted" in said and "My old" not in choice["choices"] and (row.folder / presets.DELETED / "old.toml").exists()
     assert "of your own" in page.events.delete("Style")[0] and "no preset old" in page.events.delete("My old")[0]
@@ -101,15 +101,15 @@ def test_a_preset_of_one_s_own_is_deleted_and_others_are_not(page, space):
 
 @pytest.mark.parametrize("title, words", [(None, "Choose a preset"), ("My gone", "There is no file")])
 def test_a_preset_that_is_none_is_said(page, space, title, words):
-    assert words in said(page, page.events.apply({**data_of(page, space.run()), page.train.presets.choice: title}))
+    assert words in said(page, page.events.apply({**data_of(page, space.read_run()), page.train.presets.choice: title}))
 
 
 def test_saving_a_preset_without_a_name_is_said(page, space):
-    assert "is empty" in page.events.save({**data_of(page, space.run()), page.train.presets.name: ""})[0]
+    assert "is empty" in page.events.save({**data_of(page, space.read_run()), page.train.presets.name: ""})[0]
 
 
 def test_a_preset_called_as_a_file_of_settings_is_no_workspace(page, space):
-    presets.save(page.train.presets.folder, "run", space.run())
+    presets.save(page.train.presets.folder, "run", space.read_run())
     assert page.model.names() == ["ghost"]
 
 
@@ -145,13 +145,13 @@ def test_one_setting_goes_back_or_all_but_what_is_the_workspace_s_own(page):
 def test_the_way_back_leads_to_the_checkpoint_s_preset_and_does_not_mind_what_else_is_wrong(page, space):
     page.model.rebased("ghost", "toyland")
     steps = page.train.form.components["training", "steps"]
-    data = {**data_of(page, space.run()), steps: None, page.train.marks.asked: steps.elem_id}
+    data = {**data_of(page, space.read_run()), steps: None, page.train.marks.asked: steps.elem_id}
     assert page.events.back(data)[steps]["value"] == 400
 
 
 def test_the_steps_per_epoch_are_reckoned_anew_on_the_way_back(page, space, tmp_path):
     steps = page.train.form.components["training", "steps"]
-    run = space.run().with_values({"concepts": [{"folder": str(draw_pictures(tmp_path / "pictures"))}]})
+    run = space.read_run().with_values({"concepts": [{"folder": str(draw_pictures(tmp_path / "pictures"))}]})
     data = {**data_of(page, run), steps: 7, page.train.marks.asked: steps.elem_id}
     assert "; 7 steps = " in page.count(data)
     updates = page.events.back(data)
@@ -161,49 +161,49 @@ def test_the_steps_per_epoch_are_reckoned_anew_on_the_way_back(page, space, tmp_
 # ---- text
 
 def test_a_run_written_down_and_pasted_back_is_the_same(page, space):
-    run = space.run().with_values({"method": {"name": "locon", "rank": 7}, "concepts": [{"folder": "a"}, {"folder": "b"}]})
+    run = space.read_run().with_values({"method": {"name": "locon", "rank": 7}, "concepts": [{"folder": "a"}, {"folder": "b"}]})
     text, said = page.events.write(data_of(page, run))
     assert said == "" and "locon" in text
-    page.events.paste({**data_of(page, space.run()), page.train.text.text: text})
-    assert space.run().with_values({"concepts": []}) == run.with_values({"concepts": []})
+    page.events.paste({**data_of(page, space.read_run()), page.train.text.text: text})
+    assert space.read_run().with_values({"concepts": []}) == run.with_values({"concepts": []})
 
 
 def test_what_is_pasted_changes_only_what_it_says(page, space):
-    run = space.run().with_values({"data": {"flip": True}, "previews": {"prompts": ["zwx"]}})
+    run = space.read_run().with_values({"data": {"flip": True}, "previews": {"prompts": ["zwx"]}})
     text = 'training.steps = 9\n[method]\nname = "ia3"'
     updates = page.events.paste({**data_of(page, run), page.train.text.text: text})
-    after = space.run()
+    after = space.read_run()
     assert (after.training.steps, after.method.name, after.saving.precision) == (9, "ia3", "fp32")  # as that method begins
     assert (after.previews.prompts, after.output.name, after.base.checkpoint) == (("zwx",), "ghost", "plain")
     assert "Applied" in updates[page.train.text.answer] and updates[page.train.method]["value"] == "ia3"
 
 
 def test_a_checkpoint_that_is_not_here_stays_as_it_was(page, space):
-    updates = page.events.paste({**data_of(page, space.run()), page.train.text.text: 'base.checkpoint = "gone"'})
-    assert "gone is not here; plain stays" in updates[page.train.text.answer] and space.run().base.checkpoint == "plain"
-    page.events.paste({**data_of(page, space.run()), page.train.text.text: 'base.checkpoint = "toyland"'})
-    assert space.run().base.checkpoint == "toyland"
+    updates = page.events.paste({**data_of(page, space.read_run()), page.train.text.text: 'base.checkpoint = "gone"'})
+    assert "gone is not here; plain stays" in updates[page.train.text.answer] and space.read_run().base.checkpoint == "plain"
+    page.events.paste({**data_of(page, space.read_run()), page.train.text.text: 'base.checkpoint = "toyland"'})
+    assert space.read_run().base.checkpoint == "toyland"
 
 
 @pytest.mark.parametrize("text, words", [("[", "not a readable TOML"), ("training.speed = 1", "is not a setting"),
                                          ("method = 3", "must be a section"), ('method.name = "x"', "must be one of"),
                                          ("training.steps = 0", "at least 1")])
 def test_what_cannot_be_applied_is_said_and_changes_nothing(page, space, text, words):
-    before = to_dict(space.run())
-    updates = page.events.paste({**data_of(page, space.run()), page.train.text.text: text})
-    assert words in updates[page.train.text.answer] and len(updates) == 1 and space.run() == from_dict(before)
+    before = to_dict(space.read_run())
+    updates = page.events.paste({**data_of(page, space.read_run()), page.train.text.text: text})
+    assert words in updates[page.train.text.answer] and len(updates) == 1 and space.read_run() == from_dict(before)
 
 
 def test_another_method_keeps_what_is_the_workspace_s_own(page, space):
-    space.keep(space.run().with_values({"previews": {"prompts": ["zwx"]}}))
-    updates = page.change_method({**data_of(page, space.run()), page.train.method: "ia3"})
+    space.save_run(space.read_run().with_values({"previews": {"prompts": ["zwx"]}}))
+    updates = page.change_method({**data_of(page, space.read_run()), page.train.method: "ia3"})
     assert updates[page.train.form.components["previews", "prompts"]]["value"] == "zwx"
     assert changed_in(updates[page.train.marks.starts]) == []
 
 
 def test_a_workspace_is_shown_also_when_its_pictures_or_the_checkpoint_s_preset_cannot_be(page, space, monkeypatch):
     """Else the page would show another's settings under its name, and the next button would keep them."""
-    space.keep(space.run().with_values({"training": {"steps": 222}, "concepts": [{"folder": "x" * 300}]}))
+    space.save_run(space.read_run().with_values({"training": {"steps": 222}, "concepts": [{"folder": "x" * 300}]}))
     for broken in (False, True):
         if broken:
             monkeypatch.setattr("extension_lib.ui.page.beginning", raises)
@@ -225,7 +225,7 @@ def test_a_workspace_taken_away_by_another_page_is_not_chosen(page, space):
 def test_a_page_opened_later_lists_what_was_deleted_and_saved_meanwhile(page, space):
     page.model.created("other", "plain", "thing", "lora")
     page.model.discarded("other")
-    presets.save(page.train.presets.folder, "mine", space.run())
+    presets.save(page.train.presets.folder, "mine", space.read_run())
     updates = page.enter()
     assert updates[page.model.trash]["choices"] == ["other"]
     assert "My mine" in updates[page.train.presets.choice]["choices"]

@@ -44,7 +44,7 @@ def test_a_workspace_is_renamed_duplicated_and_deleted(page, host):
     page.click("#darkroom_discard")
     page.wait_for_selector("#darkroom_manage_answer >> text=Deleted newer")
     assert (host.folders.workspaces / "trash" / "newer" / "run.toml").exists()
-    names = list(workspace.names(host.folders.workspaces))
+    names = list(workspace.workspace_names(host.folders.workspaces))
     assert "new" in names and "newer" not in names
     page.locator("#darkroom_trash input").click()
     page.get_by_role("option", name="newer").click()

@@ -16,41 +16,42 @@ from extension_lib.workspaces.workspace import WorkspaceError
 @pytest.fixture
 def ghost(tmp_path):
     """A workspace that was trained once."""
-    made = workspace.create(tmp_path, "ghost", from_dict({"output": {"name": "ghost"}, "training": {"steps": 7}}), "person")
+    run = from_dict({"output": {"name": "ghost"}, "training": {"steps": 7}})
+    made = workspace.create_workspace(tmp_path, "ghost", run, "person")
     made.state.write_bytes(b"weights")
-    made.remember(lifetime=7)
-    made.new_log().line("ended", step=7, why="All 7 steps are done")
+    made.update_about(lifetime=7)
+    made.new_log().write_line("ended", step=7, why="All 7 steps are done")
     return made
 
 
 def names(root):
-    return sorted(workspace.names(root))
+    return sorted(workspace.workspace_names(root))
 
 
 def test_a_workspace_remembers_what_it_is_for(ghost, tmp_path):
     assert ghost.purpose == "person"
-    assert workspace.create(tmp_path, "old", from_dict({})).purpose == ""
+    assert workspace.create_workspace(tmp_path, "old", from_dict({})).purpose == ""
 
 
 def test_renaming_takes_everything_along(ghost, tmp_path):
     renamed = rearrange.rename(ghost, "spirit 幽灵")
     assert names(tmp_path) == ["spirit 幽灵"]
     assert (renamed.lifetime, renamed.state.read_bytes(), len(renamed.logs())) == (7, b"weights", 1)
-    assert renamed.run().output.name == "spirit 幽灵" and renamed.run().training.steps == 7
+    assert renamed.read_run().output.name == "spirit 幽灵" and renamed.read_run().training.steps == 7
 
 
 def test_a_name_chosen_for_the_results_survives_renaming(ghost):
-    ghost.keep(ghost.run().with_values({"output": {"name": "ghost-v2"}}))
-    assert rearrange.rename(ghost, "spirit").run().output.name == "ghost-v2"
+    ghost.save_run(ghost.read_run().with_values({"output": {"name": "ghost-v2"}}))
+    assert rearrange.rename(ghost, "spirit").read_run().output.name == "ghost-v2"
 
 
 def test_a_duplicate_goes_on_from_the_same_state_without_the_record_of_runs(ghost, tmp_path):
     twin = rearrange.duplicate(ghost, "twin")
     assert names(tmp_path) == ["ghost", "twin"]
     assert (twin.lifetime, twin.state.read_bytes(), twin.logs(), twin.purpose) == (7, b"weights", [], "person")
-    assert twin.run() == ghost.run().with_values({"output": {"name": "twin"}})
+    assert twin.read_run() == ghost.read_run().with_values({"output": {"name": "twin"}})
     twin.state.unlink()
-    twin.remember(lifetime=0)
+    twin.update_about(lifetime=0)
     assert ghost.lifetime == 7 and ghost.state.exists()
 
 
@@ -65,8 +66,8 @@ def test_a_duplicate_that_finds_no_room_leaves_nothing(ghost, tmp_path, monkeypa
 
 
 def test_the_trash_keeps_all_that_was_thrown_away(ghost, tmp_path):
-    first = rearrange.discard(ghost)
-    second = rearrange.discard(workspace.create(tmp_path, "ghost", from_dict({})))
+    first = rearrange.move_to_trash(ghost)
+    second = rearrange.move_to_trash(workspace.create_workspace(tmp_path, "ghost", from_dict({})))
     assert [p.name for p in (first, second)] == ["ghost", "ghost-2"] and names(tmp_path) == []
     assert (first / "state.safetensors").read_bytes() == b"weights"
 
@@ -76,10 +77,10 @@ def test_the_trash_keeps_all_that_was_thrown_away(ghost, tmp_path):
     ("other", WorkspaceError, "There is a workspace other already"), ("Trash", WorkspaceError, "folder of Darkroom's own")])
 @pytest.mark.parametrize("change", [rearrange.rename, rearrange.duplicate])
 def test_a_name_that_cannot_be_is_refused_and_nothing_happens(ghost, tmp_path, change, name, error, said):
-    workspace.create(tmp_path, "other", from_dict({}))
+    workspace.create_workspace(tmp_path, "other", from_dict({}))
     with pytest.raises(error, match=said):
         change(ghost, name)
-    assert names(tmp_path) == ["ghost", "other"] and ghost.run().output.name == "ghost"
+    assert names(tmp_path) == ["ghost", "other"] and ghost.read_run().output.name == "ghost"
 
 
 def test_a_folder_that_cannot_be_moved_is_named(ghost, tmp_path, monkeypatch):
@@ -88,7 +89,7 @@ def test_a_folder_that_cannot_be_moved_is_named(ghost, tmp_path, monkeypatch):
 
     monkeypatch.setattr(type(ghost.folder), "rename", held)
     with pytest.raises(WorkspaceError, match="Access is denied. Close what has a file of it open"):
-        rearrange.discard(ghost)
+        rearrange.move_to_trash(ghost)
 
 
 def dropped(space):
@@ -96,22 +97,22 @@ def dropped(space):
     folder = space.folder / "pictures"
     folder.mkdir()
     (folder / "a.png").write_bytes(b"a picture")
-    space.keep(space.run().with_values({"concepts": [{"folder": str(folder), "class_folder": "/elsewhere"}]}))
+    space.save_run(space.read_run().with_values({"concepts": [{"folder": str(folder), "class_folder": "/elsewhere"}]}))
     return space
 
 
 def test_dropped_pictures_follow_their_workspace_wherever_it_goes(ghost, tmp_path):
     renamed = rearrange.rename(dropped(ghost), "spirit")
-    assert renamed.run().concepts[0].folder == str(renamed.folder / "pictures")
+    assert renamed.read_run().concepts[0].folder == str(renamed.folder / "pictures")
     copied = shutil.copytree(renamed.folder, tmp_path / "another machine" / "spirit")
-    assert workspace.Workspace(copied).run().concepts[0].folder == str(copied / "pictures")
-    assert renamed.run().concepts[0].class_folder == "/elsewhere"
+    assert workspace.Workspace(copied).read_run().concepts[0].folder == str(copied / "pictures")
+    assert renamed.read_run().concepts[0].class_folder == "/elsewhere"
 
 
 def test_a_duplicate_has_its_own_copy_of_dropped_pictures(ghost):
     twin = rearrange.duplicate(dropped(ghost), "twin")
-    rearrange.discard(ghost)
-    assert twin.run().concepts[0].folder == str(twin.folder / "pictures")
+    rearrange.move_to_trash(ghost)
+    assert twin.read_run().concepts[0].folder == str(twin.folder / "pictures")
     assert (twin.folder / "pictures" / "a.png").read_bytes() == b"a picture"
 
 

@@ -79,7 +79,7 @@ class A1111:
             refuse_unsupported_model(sd_model)
             remove_networks(sd_model)
             view = BorrowedView(sd_model)
-            if view.compute != torch.float32 and not autocast.known(view.device):
+            if view.compute != torch.float32 and not autocast.autocast_supported(view.device):
                 raise HostError(f"Half precision cannot be trained in on this device ({view.device.type}). Start the WebUI with "
                                 "--no-half to train.")
             with prepared_for_training(sd_model), frozen(view.unet, view.text_model, view.vae):

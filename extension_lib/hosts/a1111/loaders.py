@@ -15,7 +15,7 @@ from ...export.lora import BUNDLED
 from ...host import HostError
 from ...methods.adapter import Delta, flat
 from ...methods.hypernetwork import PAIR
-from ...support.lazy import OnDemand
+from ...support.lazy import LazyTensors
 
 
 def lora_extension() -> Any:
@@ -39,7 +39,7 @@ def read_embedding(path: Path, view: Any) -> dict[str, Tensor]:
     return {"vectors": database.word_embeddings[path.stem].vec.float().cpu()}
 
 
-def read_deltas(path: Path, view: Any) -> OnDemand:
+def read_deltas(path: Path, view: Any) -> LazyTensors:
     """What the Lora extension's own loader makes of a file."""
     import network
 
@@ -76,10 +76,10 @@ def read_networks(path: Path, view: Any) -> dict[str, Tensor]:
             for which, network in zip(PAIR, pair) for name, tensor in network.state_dict().items()}
 
 
-def read_weights(path: Path, view: Any) -> OnDemand:
+def read_weights(path: Path, view: Any) -> LazyTensors:
     """What the WebUI reads from a checkpoint's file for everything that is trained now."""
     state = sd_models.read_state_dict(str(path))
-    return OnDemand({w.name: state[w.name].float for w in (view.weights() if view else ()) if w.parameter.requires_grad})
+    return LazyTensors({w.name: state[w.name].float for w in (view.weights() if view else ()) if w.parameter.requires_grad})
 
 
 FACTORS = ("up_model", "mid_model", "down_model")

@@ -14,11 +14,11 @@ from ...methods.adapter import Delta, FormatError, flat
 from ...methods.hypernetwork import PAIR, attention_layers
 from ...methods.layer import hang_before
 from ...model import Layer
-from ...support.lazy import OnDemand
+from ...support.lazy import LazyTensors
 from .tags import Tag
 
 
-def read_deltas(path: Path, layers: list[Layer]) -> OnDemand:
+def read_deltas(path: Path, layers: list[Layer]) -> LazyTensors:
     """By key, what the file adds to each layer's weight and bias. Raises HostError: unreadable file, key without layer."""
     return flat({layer.key: partial(layer_delta, path, layer, tensors) for layer, tensors in match_layers(path, layers)})
 
