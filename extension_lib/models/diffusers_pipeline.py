@@ -11,6 +11,9 @@ from . import detect
 
 SD1_CONFIG = Path(__file__).parent / "sd1"
 CLIP_TOKENIZER = "openai/clip-vit-large-patch14"
+CLIP_VOCABULARY = 49408  # tokens
+NO_TOKENIZER = ("CLIP's tokenizer is not on this machine and could not be downloaded ({reason}). Connect to the internet once, "
+                f"or put {CLIP_TOKENIZER} into the Hugging Face cache.")
 VELOCITY = re.compile(r"^\s*parameterization:\s*[\"']?v[\"']?\s*(#.*)?$", re.MULTILINE)
 
 
@@ -39,10 +42,16 @@ def predicts_velocity(described: Path) -> bool:
 
 
 def clip_tokenizer() -> Any:
+    """CLIP's tokenizer from the Hugging Face cache or hub. Raises HostError.
+
+    transformers 5 raises nothing when it finds no vocabulary: it returns a tokenizer of two tokens.
+    """
     from transformers import CLIPTokenizer
 
     try:
-        return CLIPTokenizer.from_pretrained(CLIP_TOKENIZER)
+        tokenizer = CLIPTokenizer.from_pretrained(CLIP_TOKENIZER)
     except OSError as error:
-        raise HostError(f"The tokenizer of CLIP is needed once and could not be had ({error}). "
-                        f"Go online once, or put {CLIP_TOKENIZER} into the Hugging Face cache.") from None
+        raise HostError(NO_TOKENIZER.format(reason=error)) from None
+    if len(tokenizer) != CLIP_VOCABULARY:
+        raise HostError(NO_TOKENIZER.format(reason=f"{len(tokenizer)} tokens instead of {CLIP_VOCABULARY}"))
+    return tokenizer
