@@ -8,36 +8,22 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..support.forward import wrap_forward
+
 
 def hang(module: nn.Module, then: Callable[[Tensor, Tensor], Tensor]) -> Callable[[], None]:
     """Lets then(input, output) make the output of this instance's forward; returns what undoes it.
 
     The class stays what it is: hosts compare layer types strictly.
     """
-    return replaced(module, lambda forward: lambda x, *args, **kwargs: then(x, forward(x, *args, **kwargs)))
+    return wrap_forward(module, lambda forward: lambda x, *args, **kwargs: then(x, forward(x, *args, **kwargs)))
 
 
 def hang_before(module: nn.Module, first: Callable[[Tensor], Tensor]) -> Callable[[], None]:
     """Lets this instance's forward see first(input); returns what undoes it. first computes in fp32."""
     def before(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return lambda x, *args, **kwargs: forward(first(x.float()).to(x.dtype), *args, **kwargs)
-    return replaced(module, before)
-
-
-def replaced(module: nn.Module, wrap: Callable[[Callable[..., Tensor]], Callable[..., Tensor]]) -> Callable[[], None]:
-    """Its class's forward is looked up at every call: a host may exchange that while the module is wrapped."""
-    def of_class(*args: Any, **kwargs: Any) -> Tensor:
-        return type(module).forward(module, *args, **kwargs)
-
-    before = module.__dict__.get("forward")
-    module.forward = wrap(before or of_class)
-
-    def undo() -> None:
-        if before is None:
-            del module.forward
-        else:
-            module.forward = before
-    return undo
+    return wrap_forward(module, before)
 
 
 class Hung:

@@ -1,14 +1,14 @@
-"""What is put back when a model is given back, and the check that it was."""
+"""A borrowed model does not learn and is given back as it was, which is checked."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import nn
 
 from ..host import HostError
+from ..support.forward import own_forward, set_own_forward
 
 
 @dataclass(frozen=True)
@@ -21,13 +21,13 @@ class ParameterState:
 
 @contextmanager
 def frozen(*modules: nn.Module) -> Iterator[None]:
-    """Within, nothing of the modules learns and all are in eval mode; afterwards all is as it was, which is checked.
+    """Within, no weight of the modules is trained and all are in eval mode. Afterwards everything is as it was.
 
-    Raises HostError on leaving when a weight is no longer the same object or bit for bit the same.
+    Raises HostError on leaving when a weight is not bit for bit what it was.
     """
     parameters = parameter_states(modules)
     modes = [(m, m.training) for root in modules for m in root.modules()]
-    forwards = {id(m): m.__dict__.get("forward") for m, _ in modes}
+    forwards = [(m, own_forward(m)) for m, _ in modes]
     before = checksum(parameters)
     for state in parameters:
         state.parameter.requires_grad_(False)
@@ -43,28 +43,21 @@ def frozen(*modules: nn.Module) -> Iterator[None]:
             state.parameter.requires_grad_(state.requires_grad)
         for module, training in modes:
             module.training = training
-            restore_forward(module, forwards[id(module)])
+        for module, forward in forwards:
+            set_own_forward(module, forward)
         if any(now not in (was, UNKNOWN) for now, was in zip(checksum(parameters), before)):
-            raise HostError("The model's weights changed while it was lent. Reload the checkpoint before you go on.")
+            raise HostError("The model's weights changed while Darkroom used it. Reload the checkpoint before you continue.")
 
 
 def parameter_states(modules: Iterable[nn.Module]) -> list[ParameterState]:
     return [ParameterState(p, p.requires_grad, p.dtype, p.device) for m in modules for p in m.parameters()]
 
 
-def restore_forward(module: Any, forward: Any) -> None:
-    if module.__dict__.get("forward") is not forward:
-        if forward is None:
-            del module.forward
-        else:
-            module.forward = forward
-
-
 @torch.no_grad()
 def checksum(parameters: list[ParameterState]) -> list[bytes]:
-    """A fingerprint of every weight's bits, in the precision that it was lent in.
+    """A fingerprint of every weight's bits, in the precision that it was borrowed in.
 
-    The WebUI itself widens a VAE that overflows in half precision, and may turn float16 into bfloat16, which rounds: such a weight
+    The WebUI itself converts a VAE that overflows in half precision to float32, or to bfloat16, which rounds: a rounded weight
     cannot be compared.
     """
     return [fingerprint(state.parameter.detach().to(state.dtype)) if is_widened(state) else UNKNOWN for state in parameters]
@@ -74,7 +67,7 @@ def is_widened(state: ParameterState) -> bool:
     return torch.promote_types(state.parameter.dtype, state.dtype) == state.parameter.dtype
 
 
-UNKNOWN = b""
+UNKNOWN = b""  # a weight that cannot be compared
 INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 AT_ONCE = 2**20  # values whose bits are widened to 64 at a time: a whole vocabulary would take a gigabyte
 

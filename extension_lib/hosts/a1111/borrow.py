@@ -10,6 +10,7 @@ import torch
 from modules import call_queue, processing, progress, sd_hijack, sd_hijack_optimizations, sd_models, sd_unet, shared
 
 from ...host import Checkpoint, HostError
+from ...support.forward import own_forward, set_own_forward
 from .loaders import lora_extension
 
 HYPERTILE = "__webui_hypertile_params"  # what Hypertile leaves on each module that it was put on
@@ -75,13 +76,14 @@ def prepared_for_training(sd_model: Any) -> Iterator[None]:
 @contextmanager
 def without_hypertile(sd_model: Any) -> Iterator[None]:
     """Without Hypertile's own forward of each attention, which keeps the tiles and the optimisation of the last picture."""
-    tiled = [(module, module.__dict__.pop("forward")) for module in sd_model.modules()
-             if hasattr(module, HYPERTILE) and "forward" in module.__dict__]
+    tiled = [(module, own_forward(module)) for module in sd_model.modules() if hasattr(module, HYPERTILE)]
+    for module, _ in tiled:
+        set_own_forward(module, None)
     try:
         yield
     finally:
         for module, forward in tiled:
-            module.forward = forward
+            set_own_forward(module, forward)
 
 
 @contextmanager
