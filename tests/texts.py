@@ -20,9 +20,9 @@ from extension_lib.ui.train_tab import help_of
 PACKAGE = ROOT / "extension_lib"
 SILENT = {  # files whose strings no page shows
     "__main__.py",  # the command line
-    "data/templates.py", "data/trigger.py",  # prompts and words
-    "export/card.py", "export/metadata.py", "export/about.py", "export/header.py",  # what stands in files
-    "compare/infotext.py", "hosts/names.py"}
+    "data/templates.py", "data/trigger_word.py",  # prompts and words
+    "export/card.py", "export/metadata.py", "export/provenance.py", "export/header.py",  # what stands in files
+    "compare/infotext.py", "models/names.py"}
 NAMES = {"Darkroom", "LoRA", "DreamBooth", "LoCon", "LoHa", "LoKr", "OFT", "BOFT", "GLoRA", "DyLoRA", "(IA)³", "TOML", "DeepBooru",
          "CLIP", "DoRA", "toyland", "fp16", "bf16", "fp32", "min-snr", "Euler", "Euler a", "DPM++ 2M", "DPM++ 2M Karras",
          "XavierNormal", "XavierUniform", "KaimingNormal", "KaimingUniform", "lora", "locon", "loha", "lokr", "celu", "elu", "gelu",
@@ -44,7 +44,7 @@ UNSHOWN = {
     "object template", "out of memory", "pick", "Picked", "poll", "raw {}", "show_train", "Stable Diffusion 1",
     "state before the pause.safetensors", "state of the pause.safetensors", "Step {} of {}, loss {}", "style template",
     "This was trained before or the name is taken. Choose: {}", "train() says how it ends", "window.darkroomLanguages = {}",
-    "word {}", "X Type", "X Values", "X/Y/Z plot", "Y Type", "Y Values", "{} (again={}, existing={})"}
+    "word {}", "{} tokens instead of {}", "X Type", "X Values", "X/Y/Z plot", "Y Type", "Y Values", "{} (again={}, existing={})"}
 
 
 def texts(host) -> set[str]:

@@ -12,8 +12,6 @@ from . import detect
 SD1_CONFIG = Path(__file__).parent / "sd1"
 CLIP_TOKENIZER = "openai/clip-vit-large-patch14"
 CLIP_VOCABULARY = 49408  # tokens
-NO_TOKENIZER = ("CLIP's tokenizer is not on this machine and could not be downloaded ({reason}). Connect to the internet once, "
-                f"or put {CLIP_TOKENIZER} into the Hugging Face cache.")
 VELOCITY = re.compile(r"^\s*parameterization:\s*[\"']?v[\"']?\s*(#.*)?$", re.MULTILINE)
 
 
@@ -51,7 +49,12 @@ def clip_tokenizer() -> Any:
     try:
         tokenizer = CLIPTokenizer.from_pretrained(CLIP_TOKENIZER)
     except OSError as error:
-        raise HostError(NO_TOKENIZER.format(reason=error)) from None
+        raise no_tokenizer(str(error)) from None
     if len(tokenizer) != CLIP_VOCABULARY:
-        raise HostError(NO_TOKENIZER.format(reason=f"{len(tokenizer)} tokens instead of {CLIP_VOCABULARY}"))
+        raise no_tokenizer(f"{len(tokenizer)} tokens instead of {CLIP_VOCABULARY}")
     return tokenizer
+
+
+def no_tokenizer(reason: str) -> HostError:
+    return HostError(f"CLIP's tokenizer is not on this machine and could not be downloaded ({reason}). Connect to the internet "
+                     f"once, or put {CLIP_TOKENIZER} into the Hugging Face cache.")
