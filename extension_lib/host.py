@@ -1,4 +1,4 @@
-"""What training needs of the program around it."""
+"""What training needs of the program that holds the model: the host."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ PRESET_SUFFIX = ".darkroom.toml"  # settings that belong to a checkpoint lie bes
 
 
 class HostError(RuntimeError):
-    """The host cannot do what is asked; the message says what and why."""
+    """The host cannot do something; the message says what and why."""
 
 
 class Interrupted(HostError):
@@ -39,7 +39,7 @@ class Folders:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A checkpoint the host can load. title is what its dropdown shows."""
+    """A checkpoint that the host can load. title: as the host's dropdown shows it."""
 
     title: str
     path: Path
@@ -47,7 +47,7 @@ class Checkpoint:
 
     @property
     def preset(self) -> Path | None:
-        """The settings file that belongs to this checkpoint, if there is one."""
+        """The settings file of this checkpoint, if there is one."""
         path = self.path.with_name(self.path.stem + PRESET_SUFFIX)
         return path if path.exists() else None
 
@@ -86,7 +86,7 @@ def without_hash(title: str) -> str:
 class Host(Protocol):
     name: str
     folders: Folders
-    unsupported: str  # why nothing can be trained here, as a sentence; "" where it can
+    unsupported: str  # a sentence that says why nothing can be trained here; "" where training works
 
     def checkpoints(self) -> list[Checkpoint]:
         """What can be trained on, as the host lists it."""
@@ -95,25 +95,25 @@ class Host(Protocol):
         """The checkpoint that is loaded now, if any."""
 
     def tokens(self) -> Callable[[str], Sequence[int]] | None:
-        """What gives a word's tokens in the loaded checkpoint; None when none is loaded. Loads nothing."""
+        """A function from text to the loaded checkpoint's tokens; None when no checkpoint is loaded. Loads nothing."""
 
     def captioners(self) -> tuple[str, ...]:
-        """The names of the host's own ways to put a picture into words; none where it has none."""
+        """The names of the host's own image captioners, such as "DeepBooru"."""
 
     def caption(self, how: str, images: Iterable["Image"]) -> Iterator[str]:
-        """A caption of each PIL image by one of these, until the host's Interrupt. Raises HostError."""
+        """A caption of each PIL image by the captioner `how`; ends early at the host's Interrupt. Raises HostError."""
 
     def borrow(self, checkpoint: Checkpoint) -> AbstractContextManager[Model]:
-        """The checkpoint's model, for us alone; on leaving, the host is as it was, and that is checked.
+        """The checkpoint's model, used by nobody else meanwhile. On exit the host is as it was, which is checked.
 
-        Raises HostError when this checkpoint or this way of running cannot be trained on.
+        Raises HostError for a checkpoint, or a way of running the host, that cannot be trained.
         """
 
     def draw(self, pictures: list[Picture]) -> list[Any]:
-        """PIL images by the host's own txt2img, prompt tags and all. Within borrow: with whatever is attached now."""
+        """PIL images by the host's own txt2img, which reads prompt tags. Within borrow: with what is attached now."""
 
     def read_back(self, path: Path, kind: str) -> Mapping[str, "Tensor"]:
-        """What the host's own loader makes of a file (fp32, CPU), to be held against what was trained.
+        """What the host's own loader reads from a file (fp32, CPU), to compare with what was trained.
 
         kind "lora": by key, what is added to each layer's weight, by "KEY bias" to its bias; "embedding": its "vectors";
         "hypernetwork" and "checkpoint": by name, its tensors.
@@ -121,13 +121,13 @@ class Host(Protocol):
         """
 
     def forget(self, path: Path) -> None:
-        """Drops any merged or loaded copy of this file, before or after it is written anew."""
+        """Drops every loaded copy of this file from memory, before or after the file is written again."""
 
     def show(self, event: Event) -> None:
-        """The host's own progress bar."""
+        """Shows an event in the host's own progress bar."""
 
     def stopping(self) -> bool:
-        """Whether the host's own Interrupt asks to stop."""
+        """Whether the host's own Interrupt was pressed."""
 
     def refresh(self) -> None:
-        """A file just written is listed without a restart."""
+        """Makes the host list files that were just written, without a restart."""

@@ -47,7 +47,7 @@ class Diffusion:
 
 
 class Model(Protocol):
-    """A model lent by a host. Autograd works on it; its own weights stay as they are."""
+    """A model borrowed from a host. Autograd works on it; its own weights do not change."""
 
     family: Family
     diffusion: Diffusion
@@ -55,10 +55,10 @@ class Model(Protocol):
     compute: "torch.dtype"  # what the forward pass computes in
 
     def layers(self) -> list[Layer]:
-        """All layers of UNet and text encoders that an adapter could hang on, in a fixed order."""
+        """All layers of UNet and text encoders that an adapter can be attached to, in a fixed order."""
 
     def weights(self) -> list[Weight]:
-        """All parameters of UNet and text encoders but the tables of tokens and places."""
+        """All parameters of UNet and text encoders, without the embeddings of tokens and positions."""
 
     def blocks(self) -> list["nn.Module"]:
         """The blocks whose activations gradient checkpointing recomputes."""
@@ -76,7 +76,7 @@ class Model(Protocol):
         """The text's tokens, without start and end."""
 
     def add_word(self, name: str, vectors: "Tensor") -> None:
-        """From now on the name stands for these vectors (n, width) in every prompt; they are used live, with gradient."""
+        """From now on the name means these vectors (n, width) in every prompt. They are not copied, and take gradients."""
 
     def remove_word(self, name: str) -> None:
         """The name is plain text again."""
@@ -85,7 +85,7 @@ class Model(Protocol):
         """The UNet's prediction for noisy latents (b, 4, h, w) at timesteps t (b,); fp32."""
 
     def autocast(self) -> AbstractContextManager:
-        """Mixed precision as this model wants it; entered anew for every step, because it caches cast weights."""
+        """The mixed precision of this model. To be entered for each step anew: autocast caches converted weights."""
 
     def park(self, part: str) -> None:
-        """Moves "vae" or "te" off the device until the model is given back."""
+        """Moves "vae" or "te" (the text encoder) to the CPU until the model is given back."""

@@ -39,7 +39,7 @@ def view():
 
 @pytest.fixture
 def model(view):
-    """The model lent for one test, and checked to be unchanged after it."""
+    """The model borrowed for one test; it is checked to be unchanged afterwards."""
     from extension_lib.models.frozen import frozen
 
     with frozen(view.unet, view.text_model, view.vae):

@@ -1,4 +1,4 @@
-"""Forge and its relatives: the page is shown there and says that nothing can be trained yet."""
+"""Forge and its relatives: the page is shown and says that nothing can be trained there yet."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager

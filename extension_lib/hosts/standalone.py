@@ -35,7 +35,7 @@ class Loaded:
 
 
 class Standalone:
-    """A host of our own: toyland's base and any Stable Diffusion 1 file, one loaded at a time."""
+    """Toyland's base and any Stable Diffusion 1 file, one of them loaded at a time."""
 
     name = "standalone"
     unsupported = ""
@@ -65,7 +65,7 @@ class Standalone:
         return ()
 
     def caption(self, how: str, images: Iterable[Image.Image]) -> Iterator[str]:
-        raise HostError("Describing pictures needs the WebUI's interrogators.")
+        raise HostError("Captioning pictures needs the WebUI's interrogators.")
 
     def load(self, checkpoint: Checkpoint) -> Loaded:
         """The checkpoint ready to use; stays loaded until another is asked for. Raises HostError."""
@@ -108,7 +108,7 @@ class Standalone:
             return READERS[kind](path, (self.borrowed or self.load(self.current_or_fail())).view)
 
     def forget(self, path: Path) -> None:
-        """Nothing is kept of files between two drawings but the checkpoint."""
+        """Only the checkpoint stays in memory between two drawings."""
         if self.ready and self.ready is not self.borrowed and self.ready.checkpoint.path == path:
             self.ready = None
 
@@ -119,4 +119,4 @@ class Standalone:
         return False
 
     def refresh(self) -> None:
-        """Folders are read anew whenever a tag is used."""
+        """Folders are read each time a tag is used."""

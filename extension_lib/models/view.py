@@ -1,4 +1,4 @@
-"""A model seen through a few verbs, whatever program holds it: what is common to all hosts."""
+"""A loaded model seen through a few verbs: what LDM's and diffusers' classes have in common."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -17,7 +17,7 @@ ADAPTABLE = (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm)
 
 
 class View:
-    """Parts of a loaded model under one roof. Subclasses say how UNet and autoencoder are called and named."""
+    """UNet, autoencoder and text encoder of a loaded model. Subclasses say how they are called and named."""
 
     checkpointed: tuple[str, ...] = ()  # class names of the blocks whose activations may be recomputed
 
@@ -66,7 +66,7 @@ class View:
 
     @torch.no_grad()
     def encode_images(self, pixels: Tensor) -> Tensor:
-        """The mean of the posterior, scaled: its spread is far below what anyone could see."""
+        """The mean of the posterior, scaled; its variance is too small to see."""
         weight = next(self.vae.parameters())
         with autocast_off(self.device):
             mean = self.posterior_mean(pixels.to(weight.device, weight.dtype)).float()
@@ -75,7 +75,7 @@ class View:
         return mean * self.family.latent_scale
 
     def encoded_in_full_precision(self, pixels: Tensor) -> Tensor:
-        """Some autoencoders overflow in fp16. To fp32 and back loses nothing."""
+        """For autoencoders that overflow in fp16. The conversion to fp32 and back loses nothing."""
         before = next(self.vae.parameters()).dtype
         self.vae.to(torch.float32)
         try:
@@ -132,7 +132,7 @@ class View:
 
     @contextmanager
     def unparked(self) -> Iterator[None]:
-        """Within, everything is on the device, as drawing needs it."""
+        """Within, all parts are on the device, as drawing needs them."""
         parked = tuple(self.parked)
         self.unpark()
         try:
@@ -146,5 +146,5 @@ class View:
 
 
 def text_path(name: str) -> str:
-    """A text encoder's module as files name it; transformers 5 left the beginning out."""
+    """The path of a text encoder's module in files; transformers 5 leaves out the beginning."""
     return name if name.startswith("text_model.") else f"text_model.{name}"

@@ -1,4 +1,4 @@
-"""A lent model is given back as it was, which is looked at; what the host itself does to it is the host's."""
+"""A borrowed model is given back as it was, which is checked; what the host itself changes is its own."""
 
 import pytest
 import torch

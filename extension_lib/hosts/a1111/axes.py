@@ -13,7 +13,7 @@ LABEL = "[Darkroom] "
 
 
 def add_axes() -> None:
-    """Called before the WebUI builds its page, once for each Reload UI."""
+    """Called before the WebUI builds its page, again at each Reload UI."""
     for data in scripts.scripts_data:
         if data.script_class.__module__ == "xyz_grid.py":
             module = data.module
@@ -33,7 +33,7 @@ def make_axes(option: Any) -> list[Any]:
 
 def make_axis(option: Any, name: str, kind: type, change: Callable[..., Any],
               choices: Callable[..., list[str]] | None = None) -> Any:
-    """change(library, value) says how a value changes the pick, and raises NoFile for one that cannot be."""
+    """change(library, value) gives the new pick for a value; it raises NoFile where there is none."""
     def apply(p: Any, value: Any, values: Any) -> None:
         files = callable_series()
         p.prompt, p.darkroom_pick = axes.changed(p.prompt, getattr(p, "darkroom_pick", None), files, change(files, value))
@@ -47,5 +47,5 @@ def make_axis(option: Any, name: str, kind: type, change: Callable[..., Any],
 
 
 def callable_series() -> Sequence[Series]:
-    """What a tag can call."""
+    """The files that a tag can load."""
     return found(folders(), TAGGED)

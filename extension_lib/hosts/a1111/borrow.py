@@ -1,4 +1,4 @@
-"""Everything that is changed in the WebUI while its model is lent, and put back afterwards."""
+"""What is changed in the WebUI while its model is borrowed, and put back afterwards."""
 
 import uuid
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ HYPERTILE = "__webui_hypertile_params"  # what Hypertile leaves on each module t
 
 @contextmanager
 def holding_queue(job: str) -> Iterator[None]:
-    """The WebUI's one place in the queue: what it generates waits meanwhile, and we wait for what it generates."""
+    """Holds the WebUI's queue: no picture is generated meanwhile, and a picture being generated is waited for."""
     task = f"task({job.lower().replace(' ', '-')}-{uuid.uuid4().hex[:8]})"
     progress.add_task_to_queue(task)
     with call_queue.queue_lock:
@@ -35,7 +35,7 @@ def holding_queue(job: str) -> Iterator[None]:
 
 @contextmanager
 def checkpoint_loaded(checkpoint: Checkpoint) -> Iterator[Any]:
-    """The WebUI's model with this checkpoint in it; afterwards the one that was there before."""
+    """The WebUI's model with this checkpoint loaded; afterwards the previous checkpoint."""
     if shared.sd_model is None:
         raise HostError("The WebUI has no checkpoint loaded. Choose one at the top left and try again.")
     before = shared.sd_model.sd_checkpoint_info
@@ -51,15 +51,15 @@ def checkpoint_loaded(checkpoint: Checkpoint) -> Iterator[Any]:
         chosen = shared.opts.sd_model_checkpoint
         yield shared.sd_model
     finally:
-        if chosen is None:  # it could not be loaded, and the one before is taken apart already
+        if chosen is None:  # loading failed, and the previous model is gone already
             sd_models.reload_model_weights(info=before, forced_reload=True)
-        else:  # meanwhile someone may have chosen another, for which the WebUI waits
+        else:  # someone may have chosen another checkpoint meanwhile; the WebUI then loads that
             sd_models.reload_model_weights(info=before if shared.opts.sd_model_checkpoint == chosen else None)
 
 
 @contextmanager
 def prepared_for_training(sd_model: Any) -> Iterator[None]:
-    """Attention that can be differentiated, no tiling, no Hypertile, no other UNet, no token merging; undone in the end."""
+    """Differentiable attention, no tiling, no Hypertile, no other UNet, no token merging; undone at the end."""
     with ExitStack() as undo:
         if sd_unet.current_unet is not None:
             raise HostError("The WebUI draws with another UNet (TensorRT, say). Set 'SD Unet' to None to train.")
@@ -75,7 +75,7 @@ def prepared_for_training(sd_model: Any) -> Iterator[None]:
 
 @contextmanager
 def without_hypertile(sd_model: Any) -> Iterator[None]:
-    """Without Hypertile's own forward of each attention, which keeps the tiles and the optimisation of the last picture."""
+    """Without the forward that Hypertile sets on each attention: it keeps the tiles of the last picture."""
     tiled = [(module, own_forward(module)) for module in sd_model.modules() if hasattr(module, HYPERTILE)]
     for module, _ in tiled:
         set_own_forward(module, None)
@@ -88,7 +88,7 @@ def without_hypertile(sd_model: Any) -> Iterator[None]:
 
 @contextmanager
 def differentiable_attention() -> Iterator[None]:
-    """The WebUI's plain scaled-dot-product attention, which autograd knows, in place of the chosen optimisation."""
+    """The WebUI's scaled-dot-product attention, which has a gradient, in place of the chosen optimization."""
     chosen = sd_hijack.current_optimizer
     use_attention(sd_hijack_optimizations.SdOptimizationSdp())
     try:
@@ -99,8 +99,8 @@ def differentiable_attention() -> Iterator[None]:
 
 @contextmanager
 def attention_of_txt2img() -> Iterator[None]:
-    """While lent: the attention that txt2img uses, so that a preview is what txt2img will give. It may draw tiles, too, which
-    training does not."""
+    """While borrowed: the attention that txt2img uses, so that a preview is what txt2img draws. Drawing may also set
+    tiling, which is switched off afterwards."""
     use_attention(sd_hijack.current_optimizer)
     try:
         yield
@@ -110,9 +110,9 @@ def attention_of_txt2img() -> Iterator[None]:
 
 
 def use_attention(optimization: Any) -> None:
-    """In place of the one in use; None is the model's own.
+    """Replaces the attention optimization in use; None: the model's own attention.
 
-    The WebUI's undoing also takes back its own SiLU, which differs in the last bits from the model's; that one stays.
+    The WebUI's undo also removes its own SiLU, whose results differ in the last bits from the model's. It is kept.
     """
     models = sd_hijack.ldm.modules.diffusionmodules.model, sd_hijack.sgm.modules.diffusionmodules.model
     kept = [(model, model.nonlinearity) for model in models]
@@ -125,7 +125,7 @@ def use_attention(optimization: Any) -> None:
 
 @contextmanager
 def progress_restored() -> Iterator[None]:
-    """Drawing counts its own steps; ours come back afterwards."""
+    """Drawing counts its own steps in the progress bar; the training's are put back afterwards."""
     state = shared.state
     kept = {name: getattr(state, name) for name in ("job_no", "job_count", "sampling_step", "sampling_steps", "textinfo")}
     try:
@@ -136,9 +136,9 @@ def progress_restored() -> Iterator[None]:
 
 
 def remove_networks(sd_model: Any) -> None:
-    """Takes merged LoRAs out of the weights and loaded hypernetworks off the attention.
+    """Removes merged LoRAs from the weights and loaded hypernetworks from the attention.
 
-    The WebUI's copies of the weights without LoRAs go too: it would put them back after the weights have been trained.
+    The WebUI's backups of the weights are dropped too: it would restore them over the trained weights.
     """
     networks = lora_extension()
     networks.load_networks([])
@@ -151,7 +151,7 @@ def remove_networks(sd_model: Any) -> None:
 
 
 def drop_cached_models(path: Path) -> None:
-    """Lets go of models of this file that wait in memory, where the WebUI keeps several: it would not read the file again."""
+    """Drops models of this file from memory, where the WebUI keeps several: it would not read the file again."""
     data = sd_models.model_data
     for model in [m for m in data.loaded_sd_models if m is not data.sd_model and Path(m.sd_checkpoint_info.filename) == path]:
         data.loaded_sd_models.remove(model)
@@ -159,12 +159,12 @@ def drop_cached_models(path: Path) -> None:
 
 
 def forget_encoded_prompts() -> None:
-    """Encoded prompts are cached by their text, not by what was trained meanwhile."""
+    """The WebUI caches encoded prompts by their text, which is wrong once the text encoder has changed."""
     one, two = processing.StableDiffusionProcessing, processing.StableDiffusionProcessingTxt2Img
     one.cached_c, one.cached_uc = [None, None], [None, None]
     two.cached_hr_c, two.cached_hr_uc = [None, None], [None, None]
 
 
 def reload_embeddings() -> None:
-    """Forced, because the WebUI looks only whether the folder itself has changed."""
+    """Forced: by itself the WebUI only looks at the time of the folder."""
     sd_hijack.model_hijack.embedding_db.load_textual_inversion_embeddings(force_reload=True)

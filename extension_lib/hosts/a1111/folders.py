@@ -1,4 +1,4 @@
-"""What a WebUI has and where; the same in all its kinds."""
+"""Where a WebUI keeps its files and checkpoints; the same in A1111 and Forge."""
 
 from pathlib import Path
 from typing import Any

@@ -80,8 +80,8 @@ class A1111:
             remove_networks(sd_model)
             view = BorrowedView(sd_model)
             if view.compute != torch.float32 and not autocast.autocast_supported(view.device):
-                raise HostError(f"Half precision cannot be trained in on this device ({view.device.type}). Start the WebUI with "
-                                "--no-half to train.")
+                raise HostError(f"This device ({view.device.type}) cannot train in half precision. Start the WebUI with --no-half "
+                                "to train.")
             with prepared_for_training(sd_model), frozen(view.unet, view.text_model, view.vae):
                 self.borrowed, self.borrower = view, threading.get_ident()
                 try:
@@ -149,8 +149,8 @@ def refuse_unsupported_options() -> None:
     options = shared.cmd_opts
     for flag in ("lowvram", "medvram", "medvram_sdxl"):
         if getattr(options, flag, False):
-            raise HostError(f"The WebUI runs with --{flag.replace('_', '-')}, which moves the model about while it works. "
-                            "Start it without that to train.")
+            raise HostError(f"The WebUI runs with --{flag.replace('_', '-')}, which moves the model in and out of "
+                            "the graphics card. Start it without this option to train.")
     if devices.fp8:
         raise HostError("The WebUI keeps its weights in FP8. Switch 'FP8 weight' off in Settings, Optimizations, to train.")
 
@@ -162,15 +162,16 @@ def refuse_unsupported_model(sd_model: Any) -> None:
         if getattr(sd_model, flag, False):
             raise HostError(f"{title} is a Stable Diffusion {what} checkpoint. Darkroom trains Stable Diffusion 1 so far.")
     if sd_model.lowvram:
-        raise HostError("The WebUI moves this model in and out of the card (low memory mode). Start it without that to train.")
+        raise HostError("The WebUI moves this model in and out of the graphics card (low memory mode). "
+                        "Start it without that to train.")
     if sd_model.model.conditioning_key != "crossattn":
         raise HostError(f"{title} is an inpainting or editing model. Darkroom trains plain checkpoints so far.")
 
 
 def draw_picture(picture: Picture, sd_model: Any = None) -> Any:
-    """One picture by txt2img's own code. While a model is borrowed, no other model is used.
+    """A PIL image by txt2img's own code. While a model is borrowed, no other model is used.
 
-    Raises Interrupted rather than giving a picture that is half drawn.
+    Raises Interrupted instead of returning an unfinished picture.
     """
     overrides: dict[str, Any] = {"CLIP_stop_at_last_layers": picture.clip_skip, "sd_lora": "None", "sd_hypernetwork": "None"}
     if sd_model is not None:
@@ -184,7 +185,7 @@ def draw_picture(picture: Picture, sd_model: Any = None) -> Any:
     try:
         with closing(p):
             images = processing.process_images(p).images
-    except devices.NansException as error:  # whose class is that of no other error
+    except devices.NansException as error:  # a class of its own
         raise HostError(str(error)) from error
     if sd_model is not None and shared.sd_model is not sd_model:
         raise HostError(GONE)
@@ -195,7 +196,7 @@ def draw_picture(picture: Picture, sd_model: Any = None) -> Any:
 
 
 def is_frozen(setting: str) -> bool:
-    """Whether the WebUI runs with a --freeze-settings that lets this one be neither changed nor put back."""
+    """Whether the WebUI runs with a --freeze-settings option that forbids changing this setting."""
     options, known = shared.cmd_opts, shared.opts.data_labels.get(setting)
     return bool(options.freeze_settings or setting in comma_separated(options.freeze_specific_settings)
                 or known and known.section[0] in comma_separated(options.freeze_settings_in_sections))

@@ -1,4 +1,4 @@
-"""What the WebUI's own loaders make of a file, to be held against what was trained."""
+"""What the WebUI's own loaders read from a file, to compare with what was trained."""
 
 import sys
 from functools import partial
@@ -27,7 +27,7 @@ def lora_extension() -> Any:
 
 
 def read_embedding(path: Path, view: Any) -> dict[str, Tensor]:
-    """What the WebUI's embedding database makes of a file."""
+    """The vectors that the WebUI's embedding database reads."""
     database = textual_inversion.EmbeddingDatabase()
     database.expected_shape = database.get_expected_shape()
     try:
@@ -40,7 +40,7 @@ def read_embedding(path: Path, view: Any) -> dict[str, Tensor]:
 
 
 def read_deltas(path: Path, view: Any) -> LazyTensors:
-    """What the Lora extension's own loader makes of a file."""
+    """The weight changes that the Lora extension's own loader reads."""
     import network
 
     networks = lora_extension()
@@ -57,8 +57,8 @@ def read_deltas(path: Path, view: Any) -> LazyTensors:
 
 @torch.no_grad()
 def module_delta(module: Any) -> Delta:
-    """What one of the Lora extension's modules adds to its layer, reckoned in full precision also in a WebUI in half."""
-    for factor in FACTORS:  # which it has made in its own precision
+    """What one of the Lora extension's modules adds to its layer, computed in full precision even in a half-precision WebUI."""
+    for factor in FACTORS:  # the extension creates them in the WebUI's precision
         if (layer := getattr(module, factor, None)) is not None:
             layer.float()
     updown, bias = module.calc_updown(module.sd_module.weight.float())
@@ -66,7 +66,7 @@ def module_delta(module: Any) -> Delta:
 
 
 def read_networks(path: Path, view: Any) -> dict[str, Tensor]:
-    """What the WebUI makes of a hypernetwork's file."""
+    """The tensors that the WebUI reads from a hypernetwork's file."""
     made = hypernetwork.Hypernetwork()
     try:
         made.load(str(path))
@@ -77,7 +77,7 @@ def read_networks(path: Path, view: Any) -> dict[str, Tensor]:
 
 
 def read_weights(path: Path, view: Any) -> LazyTensors:
-    """What the WebUI reads from a checkpoint's file for everything that is trained now."""
+    """What the WebUI reads from a checkpoint for each weight that is trained now."""
     state = sd_models.read_state_dict(str(path))
     return LazyTensors({w.name: state[w.name].float for w in (view.weights() if view else ()) if w.parameter.requires_grad})
 

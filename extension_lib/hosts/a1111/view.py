@@ -1,4 +1,4 @@
-"""The WebUI's loaded model while it is lent, and the new words that stand among its embeddings meanwhile."""
+"""The WebUI's loaded model while it is borrowed, and the new words among its embeddings."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,17 +18,17 @@ GONE = "The WebUI has unloaded or moved the checkpoint while it was being traine
 
 
 class KnownWords:
-    """The WebUI's embeddings, among which new words stand as long as they are learned.
+    """The WebUI's embeddings, and the new words that are being trained.
 
-    The words are known here too, because any of the WebUI's Refresh buttons drops them from its own list, also in mid-training.
+    The words are also kept here, because every Refresh button of the WebUI removes them from its list, even during training.
     """
 
     def __init__(self, sd_model: Any):
         self.sd_model = sd_model
         self.database = sd_hijack.model_hijack.embedding_db
         self.own = Words()
-        self.embeddings: dict[str, Any] = {}  # the same words as the WebUI holds them
-        self.hidden: dict[str, Any] = {}  # embeddings of the user whose names are taken meanwhile
+        self.embeddings: dict[str, Any] = {}  # the new words as the WebUI's objects
+        self.hidden: dict[str, Any] = {}  # the user's embeddings that have the same names
 
     def at(self, tokens: list[int], place: int) -> tuple[Tensor, int] | None:
         own = self.own.at(tokens, place)
@@ -42,7 +42,7 @@ class KnownWords:
         self.register()
 
     def register(self) -> None:
-        """Puts the words into the WebUI's list, where they are not in it (any more)."""
+        """Adds the words to the WebUI's list where they are missing."""
         for name, embedding in self.embeddings.items():
             there = self.database.word_embeddings.get(name)
             if there is not embedding:
@@ -59,7 +59,7 @@ class KnownWords:
 
 
 class BorrowedView(LdmView):
-    """The loaded model; notices when the WebUI takes it away in mid-training."""
+    """The loaded model; notices when the WebUI unloads it during training."""
 
     def __init__(self, sd_model: Any):
         compute = devices.dtype_unet if devices.dtype_unet.is_floating_point else devices.dtype
@@ -73,7 +73,7 @@ class BorrowedView(LdmView):
 
     @contextmanager
     def inserting_words(self, rows: list[tuple[Fix, ...]]) -> Iterator[None]:
-        """By the WebUI's own path, which every prompt of txt2img takes."""
+        """In the WebUI's own way, as for every prompt of txt2img."""
         sd_hijack.model_hijack.fixes = [
             [sd_hijack_clip.PromptChunkFix(f.place - 1, textual_inversion.Embedding(f.vectors, "")) for f in row] for row in rows]
         try:

@@ -1,4 +1,4 @@
-"""Files put to work for as long as something is drawn: adapters merged into weights, hypernetworks hung before attention."""
+"""Files loaded while something is drawn: adapters merged into weights, hypernetworks attached before attention."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -60,7 +60,7 @@ def merged_into_weights(layers: list[Layer], files: list[tuple[Path, Tag]]) -> I
             for path, tag in files:
                 for layer, tensors in match_layers(path, layers):
                     factor = tag.unet if layer.part == "unet" else tag.te
-                    if factor:  # one file's delta is reckoned from what the files before it left, as the WebUI does
+                    if factor:  # a file's delta is computed from the weights that the files before it left, as in the WebUI
                         delta = layer_delta(path, layer, tensors)
                         add(layer.module.weight, delta.weight, factor)
                         add(layer.module.bias, delta.bias, factor)
@@ -73,9 +73,12 @@ def merged_into_weights(layers: list[Layer], files: list[tuple[Path, Tag]]) -> I
 
 @contextmanager
 def attached_before_attention(layers: list[Layer], files: list[tuple[hypernetwork.Read, Tag]]) -> Iterator[None]:
-    """Within, each file's networks stand before keys and values, one after the other. Raises HostError when one does not fit."""
+    """Within, each file's networks change what keys and values see, one file after the other.
+
+    Raises HostError for a network that does not fit.
+    """
     with ExitStack() as undo:
-        for read, tag in reversed(files):  # the last one hung is the first to see what comes in
+        for read, tag in reversed(files):  # the last one attached is the first to see the input
             networks = {}
             for size, pair in read.networks.items():
                 for which, state in zip(PAIR, pair):

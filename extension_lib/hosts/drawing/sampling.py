@@ -1,4 +1,4 @@
-"""Drawing with a lent model: diffusers' samplers set up so that they walk as the WebUI's do."""
+"""Drawing with a borrowed model: diffusers' samplers, configured to give what the WebUI's samplers give."""
 
 from itertools import groupby
 from typing import Any
@@ -33,7 +33,7 @@ def batch_key(picture: Picture) -> tuple:
 
 @torch.no_grad()
 def draw_pictures(view: View, betas: Tensor, pictures: list[Picture]) -> list[Image.Image]:
-    """PIL images in the order of the pictures, whose prompts have no tags any more."""
+    """PIL images in the order of the pictures. Their prompts have no tags."""
     images = []
     for _, alike in groupby(pictures, key=batch_key):
         group = list(alike)

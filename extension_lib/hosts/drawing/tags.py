@@ -1,4 +1,4 @@
-"""Tags in prompts: <lora:name:weight>, as the WebUI's prompt box reads them."""
+"""Tags in prompts, <lora:name:weight>, as the WebUI reads them."""
 
 import re
 from typing import NamedTuple
