@@ -9,7 +9,6 @@ from ..host import Host, HostError, find_checkpoint
 from ..settings import SettingError
 from ..support import toml
 from ..support.disk import checked_file_name, matching
-from ..workspaces.workspace import Workspace
 from .purposes import CARDS, PURPOSES, of, over, touched
 from .run import Run, from_dict, merged, to_dict
 
@@ -28,12 +27,6 @@ def defaults(method: str, preset: Path | None = None, purpose: str = "", card: s
     values = over(values, of(PURPOSES, purpose), method)
     values = over(values, toml.read(preset) if preset else {}, method, preset)
     return from_dict(over(values, of(CARDS, card), method))
-
-
-def beginning(space: Workspace, host: Host, method: str = "") -> Run:
-    """What a run of this workspace began as, or would have with another method. Raises SettingError."""
-    run = space.read_run()
-    return defaults(method or run.method.name, of_checkpoint(host, run.base.checkpoint), space.purpose)
 
 
 def drawing_run(host: Host) -> Run:

@@ -5,7 +5,7 @@ from typing import Any
 
 import gradio as gr
 
-from ..config.presets import beginning, defaults, switched
+from ..config.presets import defaults, switched
 from ..config.run import Concept, Run, from_dict, to_dict
 from ..host import Host, HostError, find_checkpoint
 from ..runs import job as jobs
@@ -13,6 +13,7 @@ from ..runs.start import Choice, Undecided, choices, decided
 from ..settings import SettingError
 from ..setup import installation
 from ..workspaces import workspace
+from ..workspaces.starting_run import starting_run
 from . import job_view
 from .changed_settings import starts
 from .compare_tab import TAB, CompareTab
@@ -136,7 +137,7 @@ class Page:
         except Wrong:
             return about
         try:
-            start = beginning(space, self.host)
+            start = starting_run(space, self.host)
         except Wrong as error:  # of the checkpoint's preset; its settings are shown all the same
             about[self.model.about] += job_view.message(str(error))
         pictures = self.concepts.pictures
@@ -214,7 +215,7 @@ class Page:
         start = run = defaults(name)
         try:
             space = self.space_of(data[self.model.workspace])
-            start, run = beginning(space, self.host, name), space.read_run()
+            start, run = starting_run(space, self.host, name), space.read_run()
         except Wrong:
             pass  # without a workspace the method's own defaults are shown
         own = run if run.method.name == name else switched(run, start)

@@ -7,6 +7,7 @@ import gradio as gr
 from ..config import presets
 from ..config.run import Run
 from ..host import HostError, find_checkpoint
+from ..workspaces.starting_run import starting_run
 from ..workspaces.workspace import Workspace
 from . import changed_settings, run_text
 from .job_view import message
@@ -37,7 +38,7 @@ class SettingsEvents:
         return space, self.page.run_of(data, space.read_run().base.checkpoint)
 
     def start(self, space: Workspace, method: str) -> Run:
-        return presets.beginning(space, self.page.host, method)
+        return starting_run(space, self.page.host, method)
 
     def apply(self, data: dict) -> dict[Any, Any]:
         row = self.tab.presets

@@ -11,6 +11,7 @@ from extension_lib.setup.practice import TOYLAND
 from extension_lib.support import toml
 from extension_lib.support.disk import NameProblem
 from extension_lib.workspaces import workspace
+from extension_lib.workspaces.starting_run import starting_run
 
 TOYLAND_S = TOYLAND / "base.darkroom.toml"
 MEMORY = {("training", "batch_size"), ("training", "accumulation"), ("training", "checkpointing"), ("method", "text_rate")}
@@ -135,5 +136,5 @@ class Nobody:
 def test_a_workspace_begins_as_its_purpose_and_its_checkpoint_say(tmp_path):
     run = from_dict({"base": {"checkpoint": "gone"}})
     space = workspace.create_workspace(tmp_path, "ghost", run, "style")
-    assert presets.beginning(space, Nobody()) == presets.defaults("lora", None, "style")
-    assert presets.beginning(space, Nobody(), "loha") == presets.defaults("loha", None, "style")
+    assert starting_run(space, Nobody()) == presets.defaults("lora", None, "style")
+    assert starting_run(space, Nobody(), "loha") == presets.defaults("loha", None, "style")

@@ -206,7 +206,7 @@ def test_a_workspace_is_shown_also_when_its_pictures_or_the_checkpoint_s_preset_
     space.save_run(space.read_run().with_values({"training": {"steps": 222}, "concepts": [{"folder": "x" * 300}]}))
     for broken in (False, True):
         if broken:
-            monkeypatch.setattr("extension_lib.ui.page.beginning", raises)
+            monkeypatch.setattr("extension_lib.ui.page.starting_run", raises)
         updates = page.choose("ghost")
         assert updates[page.train.form.components["training", "steps"]]["value"] == 222
         assert ("no preset" in updates[page.model.about]) is broken

@@ -1,0 +1,12 @@
+"""The settings that the runs of a workspace start from, before anyone changes them."""
+
+from ..config.presets import defaults, of_checkpoint
+from ..config.run import Run
+from ..host import Host
+from .workspace import Workspace
+
+
+def starting_run(space: Workspace, host: Host, method: str = "") -> Run:
+    """The run that this workspace began with, or would begin with for another method. Raises SettingError."""
+    run = space.read_run()
+    return defaults(method or run.method.name, of_checkpoint(host, run.base.checkpoint), space.purpose)
