@@ -52,9 +52,8 @@ def wrong_imports(path, package=PACKAGE):
                 yield name
         elif name.split(".")[0] == "extension_lib":
             yield name  # inside the package imports are relative
-        elif allowed := ONLY_IN.get(name.split(".")[0]):
-            if room.split(".")[0] not in (*allowed, "__main__"):
-                yield name
+        elif (allowed := ONLY_IN.get(name.split(".")[0])) and room.split(".")[0] not in (*allowed, "__main__"):
+            yield name
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
