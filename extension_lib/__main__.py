@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 from . import imports
 from .config.presets import defaults, drawing_run
 from .config.run import FOLDERS, Run, all_sections, from_dict, merged
-from .data.folder import FolderError
+from .errors import DarkroomError
 from .host import HostError, Picture, find_checkpoint
 from .settings import SettingError, options
-from .setup.practice import PracticeError, install
+from .setup.practice import install
 from .support import toml
-from .support.disk import NameProblem, SaveError, path_from_text
+from .support.disk import SaveError, path_from_text
+from .training.guard import Guard
 from .workspaces import workspace
 
 if TYPE_CHECKING:
@@ -25,11 +26,10 @@ if TYPE_CHECKING:
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: spinning threads would starve the browser
 HOME = Path(os.environ.get("DARKROOM_HOME") or Path(__file__).resolve().parents[1] / "studio")
 PICTURE_OPTIONS = {"steps": int, "width": int, "height": int, "cfg": float, "sampler": str}  # a checkpoint has its own
-WRONG = (SettingError, HostError, NameProblem, FolderError, SaveError, workspace.WorkspaceError, PracticeError)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; returns the exit status. Wrong input is one sentence on stderr and status 2."""
+    """Runs one command; returns the exit status: 2 and a sentence on stderr for what a person can put right, 1 for a failure."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that a file's encoding lacks must not end a run
             stream.reconfigure(errors="backslashreplace")
@@ -38,9 +38,17 @@ def main(arguments: list[str] | None = None) -> int:
     if rest and options_.function not in (train, check):
         print(f"Unknown arguments: {' '.join(rest)}", file=sys.stderr)
         return 2
+    name = options_.function.__name__.strip("_")
+    with Guard(f"The command {name}") as guard:
+        return run_command(options_, rest)
+    print(f"{name} failed: {guard.reason}. The lines above say where.", file=sys.stderr)
+    return 1
+
+
+def run_command(given: argparse.Namespace, rest: list[str]) -> int:
     try:
-        return options_.function(options_, rest)
-    except WRONG as error:
+        return given.function(given, rest)
+    except DarkroomError as error:
         print(error, file=sys.stderr)
         return 2
 

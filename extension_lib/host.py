@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .errors import DarkroomError
 from .events import Event
 from .model import Model
 from .support.disk import path_from_text
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 PRESET_SUFFIX = ".darkroom.toml"  # settings that belong to a checkpoint lie beside it under its stem
 
 
-class HostError(RuntimeError):
+class HostError(DarkroomError, RuntimeError):
     """The host cannot do something; the message says what and why."""
 
 

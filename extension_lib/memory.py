@@ -11,13 +11,6 @@ from .config.run import Run
 GIB = 2**30
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception means that memory ran out; torch says so in several ways."""
-    words = str(error).lower()
-    named = type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError)
-    return named or (isinstance(error, RuntimeError) and ("out of memory" in words or "can't allocate memory" in words))
-
-
 def free_cache() -> None:
     """Gives back to the system what torch and the C library keep of freed memory; of the latter glibc alone can."""
     if torch.cuda.is_available():

@@ -5,12 +5,14 @@ from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Any, TypeVar, get_type_hints
 
+from .errors import DarkroomError
+
 T = TypeVar("T")
 LINES = tuple[str, ...]  # the kind of a setting that holds several lines of text
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
-class SettingError(ValueError):
+class SettingError(DarkroomError, ValueError):
     """A value that a setting cannot take; the message names the setting, the value and what to do."""
 
 

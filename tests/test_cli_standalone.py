@@ -12,6 +12,7 @@ from PIL import Image
 
 from extension_lib import __main__ as cli
 from extension_lib.host import Checkpoint
+from extension_lib.setup.practice import PracticeError
 
 TOML = """
 output.name = "ghost"
@@ -99,6 +100,21 @@ def test_a_file_that_is_no_run_is_one_sentence(home, capsys, text, said):
     (home / "run.toml").write_text(text, encoding="utf-8")
     assert cli.main(["check", str(home / "run.toml")]) == 2 and said in capsys.readouterr().err
     assert cli.main(["check", str(home)]) == 2 and "is not a readable TOML file" in capsys.readouterr().err
+
+
+def test_a_refusal_prints_no_traceback_and_a_crash_does_not_hide_one(home, capsys, caplog, monkeypatch):
+    def fail_with(error):
+        def install(folder):
+            raise error
+
+        monkeypatch.setattr(cli, "install", install)
+        return cli.main(["practice", str(home)]), capsys.readouterr().err
+
+    status, said = fail_with(PracticeError("There is no folder."))
+    assert (status, said.strip()) == (2, "There is no folder.") and not caplog.text
+    status, said = fail_with(KeyError("tokens"))
+    assert status == 1 and "practice failed: 'tokens'." in said
+    assert "Traceback" in caplog.text and "in install" in caplog.text
 
 
 def test_weights_that_are_none_are_one_sentence(home, capsys):

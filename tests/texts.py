@@ -30,6 +30,7 @@ NAMES = {"Darkroom", "LoRA", "DreamBooth", "LoCon", "LoHa", "LoKr", "OFT", "BOFT
          "rs-LoRA", "Alpha", "Min-SNR gamma"}  # the same in every language
 TAG = re.compile(r"</?(div|span|b|i|q|li|ul|th|td|tr|thead|tbody|table|caption|dl|dt|dd|details|summary|img|figure|figcaption"
                  r"|button|svg|title|text|script|line|polyline|circle|pre|h\d)\b[^<]*")
+LOGGED = ("debug", "exception", "getLogger", "compile", "split", "warning", "Guard")  # calls whose texts no page shows
 SPOKEN = ("title", "aria-label", "placeholder")
 # Words that code shows on their own, where nothing else says that they are shown.
 WORDS = {
@@ -137,7 +138,7 @@ def unspoken(tree: ast.AST) -> Iterator[ast.AST]:
             yield node.annotation
         if isinstance(node, ast.FunctionDef) and node.returns:
             yield node.returns
-        if isinstance(node, ast.Call) and called(node) in ("debug", "exception", "getLogger", "compile", "split", "warning"):
+        if isinstance(node, ast.Call) and called(node) in LOGGED:
             yield from node.args
 
 

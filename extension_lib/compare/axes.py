@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from .. import methods
+from ..errors import DarkroomError
 from .series import COPY, KINDS, LAST, TAGGED, Series, newest, replaced_word
 
 KIND_OF = {KINDS[kind].tag: kind for kind in TAGGED}
 TAG = re.compile(rf"\s*<({'|'.join(KIND_OF)}):([^:>]+)(?::([^>]*))?>")
 
 
-class NoFile(RuntimeError):
+class NoFile(DarkroomError, RuntimeError):
     """There is no file of that name, method or step; the message says which."""
 
 

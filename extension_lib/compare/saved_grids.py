@@ -10,6 +10,7 @@ from typing import Any
 
 from PIL import Image
 
+from ..errors import DarkroomError
 from ..host import Host, Picture
 from ..support.disk import matching, read_if_there, write_bytes, write_text
 from . import infotext
@@ -19,7 +20,7 @@ from .sheet import composed, text_of
 GRIDS, ABOUT, SHEET = "grids", "grid.json", "grid.png"
 
 
-class NoGrid(ValueError):
+class NoGrid(DarkroomError, ValueError):
     """A grid or a cell that is not there; the message names it."""
 
 

@@ -8,7 +8,7 @@ from .. import methods
 from ..host import Host, HostError, find_checkpoint
 from ..settings import SettingError
 from ..support import toml
-from ..support.disk import checked_file_name, matching
+from ..support.disk import checked_file_name, matching, save_errors
 from .purposes import CARDS, PURPOSES, of, over, touched
 from .run import Run, from_dict, merged, to_dict
 
@@ -97,13 +97,14 @@ def saved(folder: Path) -> list[str]:
 
 
 def delete(folder: Path, name: str) -> Path:
-    """Moves a saved preset aside, into a folder beside it; returns where it lies. Raises NameProblem, SettingError, OSError."""
+    """Moves a saved preset aside, into a folder beside it; returns where it lies. Raises NameProblem, SettingError, SaveError."""
     path = file_of(folder, name)
     if not path.exists():
         raise SettingError(f"There is no preset {name} any more.")
     aside = folder / DELETED / path.name
-    aside.parent.mkdir(exist_ok=True)
-    path.replace(aside)
+    with save_errors(aside):
+        aside.parent.mkdir(exist_ok=True)
+        path.replace(aside)
     return aside
 
 

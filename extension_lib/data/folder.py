@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..config.run import Concept, Run
+from ..errors import DarkroomError
 from ..support.disk import files_in, is_folder, path_from_text
 from . import captions
 from .masks import is_mask
@@ -15,7 +16,7 @@ from .trigger_word import shared_words, trigger
 REPEATS = re.compile(r"(\d+)_(.+)")
 
 
-class FolderError(ValueError):
+class FolderError(DarkroomError, ValueError):
     """A folder that cannot be trained on; the message names it and says why."""
 
 

@@ -6,6 +6,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from ..errors import DarkroomError
+
 EXTENSIONS = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".jfif", ".avif"}
 BEHIND = (255, 255, 255)  # what shows through transparent parts
 TURNED = {"JPEG", "MPO", "WEBP", "TIFF", "AVIF"}  # formats of cameras; looking for EXIF in a PNG would decode all of it
@@ -16,7 +18,7 @@ TRANSPOSED = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180,
 BROKEN = (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError)  # what Pillow raises for a damaged file
 
 
-class PictureError(ValueError):
+class PictureError(DarkroomError, ValueError):
     """A picture that cannot be read; the message names it."""
 
 

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
+from ..errors import DarkroomError
 from ..model import Layer, Model
 from ..settings import option
 from ..support.lazy import LazyTensors
@@ -19,7 +20,7 @@ from .layer import Hung, hang, put_back
 BIAS = " bias"  # behind a layer's key: the delta of its bias
 
 
-class FormatError(ValueError):
+class FormatError(DarkroomError, ValueError):
     """Tensors that are not what their format demands; the message names the key."""
 
 

@@ -14,6 +14,7 @@ from ..compare.series import copy_name
 from ..config.run import Run
 from ..data.batches import Batches
 from ..data.folder import folder_repeats
+from ..errors import is_expected
 from ..events import Event, Paused, Saved, Warned
 from ..export import card, verify
 from ..export.products import Part, parts_of, words_learned
@@ -22,7 +23,7 @@ from ..host import Checkpoint, Host
 from ..methods.base import Trainable
 from ..model import Model
 from ..support.disk import path_from_text
-from ..training.guard import FAILURES
+from ..training.guard import Guard
 from ..training.loop import StartPoint
 from ..training.optimizer import Optimizer
 from ..workspaces.workspace import Workspace
@@ -83,11 +84,11 @@ class RunFiles:
         picture = cache(partial(self.picture, final))  # drawn once for all parts, when the first is written
         for writing in (self.save_state(step, trainable, optimizer),
                         *(self.save_part(part, trainable, lifetime, final, picture) for part in parts_of(self.run)),
-                        self.tidy(lifetime)):
-            try:
+                        self.delete_old_copies(lifetime)):
+            with Guard(f"Saving at step {step}") as guard:
                 yield from writing
-            except (OSError, ValueError) as error:  # SaveError, FormatError, a file held open, a workspace.toml with a slip in it
-                yield Warned(str(error))
+            if guard.error:
+                yield Warned(guard.reason if is_expected(guard.error) else f"Saving at step {step} failed: {guard.reason}")
 
     def save_state(self, step: int, trainable: Trainable, optimizer: Optimizer) -> Iterator[Event]:
         state.write_state(self.workspace.state, self.tree(step, trainable, optimizer))
@@ -103,15 +104,14 @@ class RunFiles:
     def pause(self, step: int, trainable: Trainable, optimizer: Optimizer) -> Paused | Warned:
         """Writes the state alone. What it replaces is kept until something is saved."""
         tree = self.tree(step, trainable, optimizer)
-        try:
+        with Guard(f"Pausing after step {step}") as guard:
             if self.kept.earlier is None:
                 self.kept.earlier = write_pause_state(self.workspace, tree)
             else:
                 state.write_state(self.workspace.state, tree)
             self.workspace.update_about(lifetime=self.before + step, checkpoint=self.checkpoint.title)
-        except (OSError, ValueError) as error:
-            return Warned(f"The run goes on, because it could not be paused: {error}")
-        return Paused(step)
+            return Paused(step)
+        return Warned(f"The run goes on, because it could not be paused: {guard.reason}")
 
     def discard(self) -> None:
         restore_state(self.workspace, self.kept)
@@ -132,17 +132,15 @@ class RunFiles:
             if picture is not None:
                 card.write_picture(path.with_suffix(part.picture), picture)
             yield Saved(lifetime, path)
-            yield from self.proof(part, path, expected)
+            yield from self.verify_file(part, path, expected)
 
-    def proof(self, part: Part, path: Path, expected: Mapping[str, Tensor]) -> list[Event]:
-        try:
+    def verify_file(self, part: Part, path: Path, expected: Mapping[str, Tensor]) -> list[Event]:
+        with Guard(f"Reading back {path.name}") as guard:
             held = verify.coarser(self.run.saving.precision, COMPUTE_NAMES.get(str(self.model.compute), "fp32"))
             lines = verify.differences(self.host.read_back(path, part.kind), expected, held)
-        except FAILURES as error:
-            lines = [str(error)]
-        return verify.verdict(path.name, lines)
+        return verify.verdict(path.name, [guard.reason] if guard.error else lines)
 
-    def tidy(self, lifetime: int) -> Iterator[Event]:
+    def delete_old_copies(self, lifetime: int) -> Iterator[Event]:
         """Lists what is new; of the copies by step up to this one, keeps the last few."""
         self.host.refresh()
         keep = self.run.saving.keep_last

@@ -1,24 +1,23 @@
 """Jobs: runs on threads of their own, which any number of pages can follow and re-join."""
 
-import logging
 import threading
 import time
 from dataclasses import dataclass, field
 
 from .. import memory
 from ..config.run import Run
+from ..errors import DarkroomError, is_out_of_memory
 from ..events import Began, Ended, Event, Paused, Stepped
 from ..host import Checkpoint, Host
 from ..training.controls import Controls
+from ..training.guard import Guard
 from ..workspaces.record import Record, recording
 from ..workspaces.workspace import Workspace
-
-log = logging.getLogger("darkroom")
 
 jobs: list["Job"] = []  # of this process; the only thing that outlives a page
 
 
-class Busy(RuntimeError):
+class Busy(DarkroomError, RuntimeError):
     """A job is running already."""
 
 
@@ -132,22 +131,17 @@ class Job:
         return requested
 
     def work(self) -> None:
-        """Runs to the end, whatever happens. One of the two places that catch everything."""
-        try:
+        """Runs to the end, whatever happens."""
+        with Guard(f"The run {self.run.output.name}") as guard:
             from .session import Session
 
             with recording(self.workspace.new_log(), self.run) as self.record:
                 for event in Session(self.run, self.host, self.workspace, self.checkpoint, self.controls()).events():
                     self.add_event(event)
-        except Exception as error:
-            log.exception("The run %s failed", self.run.output.name)
-            self.add_event(Ended(self.step, failure_message(error, self.run), failed=True))
-
-
-def failure_message(error: Exception, run: Run) -> str:
-    if memory.is_out_of_memory(error):
-        return f"Out of memory. To need less: {memory.advice(run)}."
-    return str(error) or type(error).__name__
+        if guard.error:
+            short = is_out_of_memory(guard.error)
+            reason = f"Out of memory. To need less: {memory.advice(self.run)}." if short else guard.reason
+            self.add_event(Ended(self.step, reason, failed=True))
 
 
 def running_job() -> Job | None:

@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+from ..errors import DarkroomError
 from ..events import Event, Previewed, Saved, Stepped
 from ..export import card
 from ..export.products import parts_of
 from .job import Job
 
 
-class NoCopy(ValueError):
+class NoCopy(DarkroomError, ValueError):
     """No copy was saved where it was asked for, or it is gone."""
 
 

@@ -17,7 +17,7 @@ from ..methods.base import LEARN_WORDS, NewWord
 from ..settings import SettingError
 from ..training.alarms import with_alarms
 from ..training.controls import Controls
-from ..training.guard import FAILURES
+from ..training.guard import Guard
 from ..training.loop import train
 from ..workspaces.workspace import Workspace
 from . import class_pictures
@@ -137,10 +137,9 @@ class Session:
         """The newest preview, or one picture drawn at the end; None when not wanted or not possible."""
         if self.newest_previews or not (final and self.run.previews.card):
             return self.newest_previews[0] if self.newest_previews else None
-        try:
+        with Guard("Drawing the picture for the card"):
             return self.host.draw([self.picture(self.first_prompt)])[0]
-        except FAILURES:
-            return None  # a card without a picture is still a card
+        return None  # a card without a picture is still a card
 
     def picture(self, prompt: str) -> Picture:
         wanted, size = self.run.previews, self.run.data.resolution // 8 * 8

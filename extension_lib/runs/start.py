@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from ..config.run import Output, Run, require_startable
+from ..errors import DarkroomError
 from ..host import Host
 from ..workspaces.workspace import Workspace
 from .naming import free_name, name_taken
@@ -17,7 +18,7 @@ class Choice:
     text: str
 
 
-class Undecided(Exception):
+class Undecided(DarkroomError):
     """The run needs an answer first."""
 
     def __init__(self, choices: list[Choice]):

@@ -8,11 +8,12 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from ..errors import DarkroomError
 from ..export.stream import entry, head, raw
 from ..support.disk import replacing
 
 
-class StateError(ValueError):
+class StateError(DarkroomError, ValueError):
     """A saved state that cannot be read; the message names the file."""
 
 

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+from ..errors import DarkroomError
 from ..host import PRESET_SUFFIX
 from ..support.disk import copy_file, write_text
 
@@ -11,7 +12,7 @@ BASE = TOYLAND / "base.safetensors"
 NAME = "toyland"
 
 
-class PracticeError(RuntimeError):
+class PracticeError(DarkroomError, RuntimeError):
     """The practice model could not be installed; the message says why."""
 
 

@@ -10,17 +10,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ..errors import DarkroomError
+
 OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 ABANDONED = 3600  # seconds since a temporary file was written to last
 FORBIDDEN = '<>:"/\\|?*'
 RESERVED = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
 
 
-class SaveError(OSError):
+class SaveError(DarkroomError, OSError):
     """A file could not be written; the message says which, why, and that what was there is untouched."""
 
 
-class NameProblem(ValueError):
+class NameProblem(DarkroomError, ValueError):
     """A name that cannot be a file's name on every system."""
 
 
@@ -32,15 +34,23 @@ def replacing(path: Path) -> Iterator[Path]:
     """
     part = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.part")  # two may write the same file at once
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        delete_abandoned_parts(path)
-        yield part
-        part.replace(path)
+        with save_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            delete_abandoned_parts(path)
+            yield part
+            part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def save_errors(path: Path) -> Iterator[None]:
+    """Within, an OSError becomes a SaveError: it says what could not be written and why."""
+    try:
+        yield
     except OSError as error:
         reason = "the disk is full" if error.errno in OUT_OF_SPACE else str(error.strerror or error)
         raise SaveError(f"Could not write {path}: {reason}. What was there before is untouched.") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def delete_abandoned_parts(path: Path) -> None:

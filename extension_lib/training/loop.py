@@ -1,6 +1,5 @@
 """The training loop, as a generator of events. It knows no method, no model family, no host and no screen."""
 
-import logging
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -8,18 +7,17 @@ from typing import Protocol
 from .. import memory
 from ..config.run import Run
 from ..data.batches import Batches
+from ..errors import is_out_of_memory
 from ..events import Began, Ended, Event, Paused, Previewed, Saved, Stepped, Warned
 from ..methods.base import Trainable
 from ..model import Model
 from ..support.seeds import seeded_torch
 from .checkpointing import gradient_checkpointing
 from .controls import Controls
-from .guard import FAILURES
+from .guard import Guard
 from .measure import FixedNoiseLoss
 from .optimizer import Optimizer
 from .step_loss import StepLoss, batch_loss
-
-log = logging.getLogger("darkroom")
 
 GIVE_UP_AFTER = 20  # steps in a row whose gradient was not finite
 
@@ -75,10 +73,10 @@ def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files:
                 if isinstance(told, Paused):
                     return
                 controls.pause_refused()
-            try:
+            with Guard(f"Step {step + 1}") as guard:
                 stepped = take_step(run, model, trainable, batches, optimizer, step, start.before)
-            except FAILURES as error:
-                ended = Ended(step, failure_reason(error, run, model, step), failed=True)
+            if guard.error:
+                ended = Ended(step, failure_reason(guard, run, model, step), failed=True)
                 break
             step = stepped.step
             yield stepped
@@ -119,12 +117,11 @@ NOT_FINITE = ("The gradient was not finite {count} times in a row, and nothing w
               "Lower the learning rate, or use a WebUI in full precision (--no-half).")
 
 
-def failure_reason(error: BaseException, run: Run, model: Model, step: int) -> str:
+def failure_reason(guard: Guard, run: Run, model: Model, step: int) -> str:
     """Why a run ends whose step after this one failed."""
-    if memory.is_out_of_memory(error):
+    if guard.error and is_out_of_memory(guard.error):
         return OUT_OF_MEMORY.format(step=step + 1, used=memory.usage_text(model.device), remedy=memory.advice(run))
-    log.warning("Step %d failed", step + 1, exc_info=error)
-    return FAILED.format(step=step + 1, error=as_sentence(str(error) or type(error).__name__))
+    return FAILED.format(step=step + 1, error=as_sentence(guard.reason))
 
 
 def as_sentence(text: str) -> str:
@@ -167,12 +164,10 @@ def take_step(run: Run, model: Model, trainable: Trainable, batches: Batches, op
 
 def draw_previews(step: int, trainable: Trainable, controls: Controls) -> Event:
     """The step's previews; a preview that fails is a warning, never the end of a run."""
-    try:
-        with trainable.as_saved():
-            return Previewed(step, controls.draw_previews(step))
-    except FAILURES as error:
-        memory.free_cache()
-        return Warned(f"The previews of step {step} could not be drawn: {error}")
+    with Guard(f"Drawing the previews of step {step}") as guard, trainable.as_saved():
+        return Previewed(step, controls.draw_previews(step))
+    memory.free_cache()
+    return Warned(f"The previews of step {step} could not be drawn: {guard.reason}")
 
 
 def due(step: int, every: int) -> bool:

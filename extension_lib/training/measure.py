@@ -16,7 +16,7 @@ from ..events import Event, Measured, Saved, Warned
 from ..methods.base import Trainable
 from ..model import Diffusion, Model
 from ..support.seeds import generator_for, seed_from
-from .guard import FAILURES
+from .guard import Guard
 from .optimizer import Optimizer
 
 PICTURES = 16  # pictures under noise, each at a timestep of its own
@@ -78,12 +78,11 @@ class FixedNoiseLoss:
         if not self.wanted or step == self.last:
             return
         self.last = step
-        try:
-            told: Event = Measured(step, self.loss(), norm(optimizer.parameters), bool(self.batches.held_out), self.on)
-        except FAILURES as error:
-            told = Warned(f"The loss on fixed noise could not be measured at step {step}: {error}")
+        event: Event | None = None
+        with Guard(f"Measuring at step {step}") as guard:
+            event = Measured(step, self.loss(), norm(optimizer.parameters), bool(self.batches.held_out), self.on)
         memory.free_cache()
-        yield told
+        yield event or Warned(f"The loss on fixed noise could not be measured at step {step}: {guard.reason}")
 
     @torch.no_grad()
     def loss(self) -> float:

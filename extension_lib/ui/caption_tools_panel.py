@@ -12,13 +12,13 @@ from ..data.caption_tools import Change, Edit
 from ..data.captions import caption_file, write_caption, written_caption
 from ..data.folder import FolderError, pictures_in, root_of
 from ..data.pictures import load
+from ..errors import DarkroomError
 from ..host import Host
 from ..runs import job as jobs
 from .job_view import message
 from .pictures_panel import Settled
 from .plural import counted
 from .widgets import unsaved
-from .wrong import Wrong
 
 SHOWN, TAGS = 8, 60  # changes and tags that are listed
 EMPTY, ALL = "Pictures without a caption", "All pictures, replacing their captions"
@@ -71,7 +71,7 @@ class CaptionTools:
     def previewed(self, data: dict) -> str:
         try:
             return listed(self.changes(data), "{} would change.")
-        except Wrong as error:
+        except DarkroomError as error:
             return message(str(error))
 
     def applied(self, data: dict) -> list[Any]:
@@ -81,7 +81,7 @@ class CaptionTools:
             for change in caption_tools.apply(self.changes(data)):
                 made.append(change)
             said = listed(made, "{} changed.")
-        except Wrong as error:
+        except DarkroomError as error:
             said = message(str(error))
         return [said, made or gr.update(), *self.gallery(data)]
 
@@ -91,7 +91,7 @@ class CaptionTools:
         try:
             for change in caption_tools.undo(data[self.undoable]):
                 left.remove(change)
-        except Wrong as error:
+        except DarkroomError as error:
             said = message(str(error))
         return [said, left, *self.gallery(data)]
 
@@ -99,7 +99,7 @@ class CaptionTools:
         """Updates of the pictures above; none while they cannot be shown, as when another concept has no folder yet."""
         try:
             return self.pictures.all(self.settled(data))
-        except Wrong:
+        except DarkroomError:
             return [gr.update() for _ in self.pictures.outputs()]
 
     def counted(self, data: dict) -> str:
@@ -107,7 +107,7 @@ class CaptionTools:
         try:
             run = self.settled(data)
             texts = list(caption_tools.captions_in(self.current(data, run)).values())
-        except Wrong as error:
+        except DarkroomError as error:
             return message(str(error))
         found = caption_tools.tags(texts)
         chips = "".join(f'<span class="darkroom-tag" translate="no">{escape(tag)} <b>{n}</b></span>'
@@ -137,7 +137,7 @@ class CaptionTools:
                     made.append(Change(path, before, said or "", text))
                 yield [message(f"{len(made)} of {len(chosen)} described.", good=True), made, *quiet]
             yield [listed(made, "{} described."), made, *self.gallery(data)]
-        except Wrong as error:
+        except DarkroomError as error:
             yield [message(str(error)), made, *quiet]
 
 

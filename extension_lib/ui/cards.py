@@ -6,11 +6,11 @@ from typing import Any
 
 from ..config.purposes import PURPOSES
 from ..data.pictures import PictureError, load
+from ..errors import DarkroomError
 from ..runs import job as jobs
 from ..support.disk import matching
 from ..workspaces.workspace import Log, Workspace
 from .data_url import address
-from .wrong import Wrong
 
 SIDE = 224  # pixels of a card's picture: sharp on a dense screen, and a few kilobytes
 BESIDE_FILE = (".png", ".preview.png")  # the picture of a file's own card
@@ -36,7 +36,7 @@ def lines_of(space: Workspace) -> list[str]:
         purpose = PURPOSES[space.purpose].title if space.purpose in PURPOSES else ""
         kind = " · ".join(part for part in (run.method.title, purpose) if part)
         return [kind, run.base.checkpoint, f"{space.lifetime} steps", last_run(space)]
-    except Wrong as error:
+    except DarkroomError as error:
         return [str(error)]
 
 

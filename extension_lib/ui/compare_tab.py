@@ -15,6 +15,7 @@ from ..compare.series import Series, found
 from ..config.presets import drawing_run
 from ..config.run import Run
 from ..data.folder import find_all
+from ..errors import DarkroomError
 from ..export.products import parts_of
 from ..host import Host, Picture
 from ..runs import job as jobs
@@ -24,7 +25,6 @@ from ..workspaces import workspace
 from . import grid_view
 from .job_view import bar, message
 from .widgets import NAMES, refresh_button, unsaved
-from .wrong import Wrong
 
 
 class CompareTab:
@@ -111,7 +111,7 @@ class CompareTab:
         names, earlier = self.listed(space)
         try:
             return {**names, "value": self.name_of(self.run_of(space))}, earlier
-        except Wrong:
+        except DarkroomError:
             return names, earlier
 
     # ---- drawing
@@ -123,7 +123,7 @@ class CompareTab:
             self.require_free()
             run = self.run_of(space)
             values = [self.name_of(run), *suiting(run)]
-        except Wrong as error:
+        except DarkroomError as error:
             return [False, front, message(str(error)), gr.update(value=None), *[gr.update()] * (len(self.inputs) - 1)]
         return [True, front, bar(0.0), gr.update(choices=self.names(), value=values[0]), *values[1:]]
 
@@ -147,7 +147,7 @@ class CompareTab:
         """The run whose sampler and clip skip a grid takes: the workspace's, else what suits the checkpoint."""
         try:
             return self.run_of(space)
-        except Wrong:
+        except DarkroomError:
             return drawing_run(self.host)
 
     def name_of(self, run: Run) -> str:
@@ -188,7 +188,7 @@ class CompareTab:
                 yield drawing_line(share), grid_view.table(grid), "", "", "", same
             said = DONE if share == 1 else "Stopped. What was drawn is kept."
             yield message(said, good=True), *[same] * 4, gr.update(choices=saved_grids.listed(root), value=None)
-        except Wrong as error:
+        except DarkroomError as error:
             yield message(str(error)), *[same] * 5
 
     def series(self, label: str) -> Series:
@@ -209,7 +209,7 @@ class CompareTab:
             grid = saved_grids.read(self.root(space) / saved_grids.GRIDS / checked_file_name(name or "", "grid's name"))
             table = grid_view.table(grid)
             full = grid_view.chosen(grid, grid.best) if grid.best >= 0 else ""
-        except Wrong as error:
+        except DarkroomError as error:
             return message(str(error)), "", "", "", ""
         return "", table, full, "", f"{self.root(space).name}/{grid.folder.name}/{grid.best}" if full else ""
 
@@ -226,7 +226,7 @@ class CompareTab:
             grid, number = self.at(cell)
             grid, made = best.choose(grid, number, self.host.folders)
             table, full = grid_view.table(grid), grid_view.chosen(grid, number)
-        except Wrong as error:
+        except DarkroomError as error:
             return gr.update(), gr.update(), message(str(error))
         return table, full, answer(made)
 
@@ -235,7 +235,7 @@ class CompareTab:
             grid, _ = self.at(cell)
             back = best.put_back(grid, self.host.folders)
             table = grid_view.table(saved_grids.read(grid.folder))
-        except Wrong as error:
+        except DarkroomError as error:
             return gr.update(), message(str(error))
         said = "The card is as it was before you chose from this grid." if back else "No card was changed from this grid."
         return table, message(said, good=True)

@@ -6,11 +6,11 @@ from typing import Any
 import gradio as gr
 
 from ..config.presets import defaults, drawing_run
+from ..errors import DarkroomError
 from ..host import Picture, find_checkpoint
 from ..hosts.standalone import Standalone
 from .job_view import message
 from .widgets import NAMES, refresh_button
-from .wrong import Wrong
 
 
 class GenerateTab:
@@ -53,7 +53,7 @@ class GenerateTab:
         """The size and CFG scale that suit a checkpoint."""
         try:
             run = defaults("lora", find_checkpoint(self.host, title or "").preset)
-        except Wrong:
+        except DarkroomError:
             return gr.update(), gr.update(), gr.update()
         return run.data.resolution, run.data.resolution, run.previews.cfg
 
@@ -64,5 +64,5 @@ class GenerateTab:
         try:
             self.host.load(find_checkpoint(self.host, title or ""))
             return message(f"Seed {seed}", good=True), self.host.draw([picture])[0]
-        except Wrong as error:
+        except DarkroomError as error:
             return message(str(error)), None

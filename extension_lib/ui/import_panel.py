@@ -7,12 +7,12 @@ from typing import Any
 import gradio as gr
 
 from ..config import presets
+from ..errors import DarkroomError
 from ..host import Host, HostError, find_checkpoint
 from ..settings import SettingError
 from ..workspaces import workspace
 from .job_view import message
 from .widgets import unsaved
-from .wrong import Wrong
 
 
 class ImportPanel:
@@ -41,7 +41,7 @@ class ImportPanel:
             name = name.strip() or read.name
             run = start.with_values(read.values).with_values({"output": {"name": name}, "base": {"checkpoint": base.title}})
             made = workspace.create_workspace(self.host.folders.workspaces, name, run)
-        except Wrong as error:
+        except DarkroomError as error:
             return None, message(str(error))
         return made.name, report(made.name, [*lost, *read.lost])
 

@@ -10,6 +10,7 @@ from .. import methods
 from ..config import presets
 from ..config.purposes import PURPOSES
 from ..config.run import Run
+from ..errors import DarkroomError
 from ..host import Host, find_checkpoint, without_hash
 from ..runs import job as jobs
 from ..setup import practice
@@ -18,7 +19,6 @@ from .cards import cards, last_run
 from .import_panel import ImportPanel
 from .job_view import message
 from .widgets import NAMES, refresh_button, small_button, unsaved
-from .wrong import Wrong
 
 Said = Callable[[str], str]  # what is said of a change, by its result
 
@@ -108,7 +108,7 @@ class ModelTab:
         """The practice model among the checkpoints, chosen."""
         try:
             path = practice.install(self.host.folders.checkpoints)
-        except (practice.PracticeError, OSError) as error:
+        except DarkroomError as error:
             return message(str(error)), gr.update()
         self.host.refresh()
         title = next((c.title for c in self.host.checkpoints() if c.path == path), None)
@@ -122,7 +122,7 @@ class ModelTab:
             start = presets.defaults(method, base.preset, purpose)
             run = start.with_values({"output": {"name": name}, "base": {"checkpoint": base.title}})
             made = workspace.create_workspace(self.host.folders.workspaces, name, run, purpose)
-        except Wrong as error:
+        except DarkroomError as error:
             return None, message(str(error))
         note = f" Its settings come from {base.preset.name}, made for this checkpoint." if base.preset else ""
         return made.name, message(f"Created {made.name}. Now show Darkroom your pictures in the Concepts tab.{note}", good=True)
@@ -160,7 +160,7 @@ class ModelTab:
     def done(self, change: Callable[[], str], name: str | None, said: Said) -> tuple[str | None, str]:
         try:
             result = change()
-        except Wrong as error:
+        except DarkroomError as error:
             return None, message(str(error))
         left = self.names()
         shown = next((one for one in (result, name) if one in left), None) or self.newest()
@@ -181,7 +181,7 @@ class ModelTab:
         """Updates of this tab's components for the chosen workspace."""
         try:
             base = workspace.open_workspace(self.host.folders.workspaces, name or "").read_run().base.checkpoint
-        except Wrong:
+        except DarkroomError:
             base = ""
         known = next((title for title in self.titles() if without_hash(title) == without_hash(base)), None)
         return {self.about: self.described(name), self.base: gr.update(value=known)}
@@ -199,7 +199,7 @@ class ModelTab:
             run, purpose = space.read_run(), space.purpose
             rows = {"Base": run.base.checkpoint, "Method": run.method.title, "Steps trained": str(space.lifetime),
                     "Last run": last_run(space), "Folder": str(space.folder)}
-        except Wrong as error:
+        except DarkroomError as error:
             return message(str(error))
         if purpose in PURPOSES:
             rows["For"] = PURPOSES[purpose].title

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
+from gradio.context import Context
 
 from ..config.presets import defaults, switched
 from ..config.run import Concept, Run, from_dict, to_dict
+from ..errors import DarkroomError
 from ..host import Host, HostError, find_checkpoint
 from ..runs import job as jobs
 from ..runs.start import Choice, Undecided, choices, decided
@@ -18,13 +20,13 @@ from . import job_view
 from .changed_settings import starts
 from .compare_tab import TAB, CompareTab
 from .concepts_tab import ConceptsTab
+from .failures import show_failures
 from .model_tab import ModelTab
 from .overview_panel import arithmetic
 from .runs_tab import RunsTab
 from .settings_events import SettingsEvents
 from .train_tab import TrainTab, help_shown
 from .workspace_events import WorkspaceEvents
-from .wrong import Wrong
 
 
 class Page:
@@ -55,6 +57,8 @@ class Page:
         self.wire_concepts()
         self.wire_train()
         self.compare.wire(self.model.workspace, self.entering, self.tabs, [self.train.compare, self.compare.learned])
+        if Context.root_block:
+            show_failures(Context.root_block)
 
     def draw_notice(self) -> None:
         """That this host cannot train; or what is missing, with a button to try again; nothing when all is there."""
@@ -134,11 +138,11 @@ class Page:
         try:
             space = self.space_of(name)
             start = run = space.read_run()
-        except Wrong:
+        except DarkroomError:
             return about
         try:
             start = starting_run(space, self.host)
-        except Wrong as error:  # of the checkpoint's preset; its settings are shown all the same
+        except DarkroomError as error:  # of the checkpoint's preset; its settings are shown all the same
             about[self.model.about] += job_view.message(str(error))
         pictures = self.concepts.pictures
         return {**about, **self.shows(run, start), self.concepts.found: "", **dict(zip(pictures.outputs(), pictures.none()))}
@@ -157,7 +161,7 @@ class Page:
         tab.tools.wire(self.everything, self.settled, self.shown_concept, tab.pictures)
 
     def settled(self, data: dict) -> Run:
-        """What the page says, kept in its workspace. Raises Wrong."""
+        """What the page says, kept in its workspace. Raises DarkroomError."""
         space = self.space_of(data[self.model.workspace])
         run = self.run_of(data, space.read_run().base.checkpoint)
         space.save_run(run)
@@ -174,7 +178,7 @@ class Page:
         try:
             run = self.settled(data)
             return [check_panel.panel(run, self.host.tokens()), arithmetic(run), *pictures.all(run)]
-        except Wrong as error:
+        except DarkroomError as error:
             return [job_view.message(str(error)), "", *pictures.none()]
 
     def glance(self, data: dict) -> list[Any]:
@@ -183,7 +187,7 @@ class Page:
         if not data[pictures.paths]:
             try:
                 return pictures.all(self.run_of(data, "any"))
-            except Wrong:
+            except DarkroomError:
                 pass  # no folder was chosen yet
         return [gr.update() for _ in pictures.outputs()]
 
@@ -192,7 +196,7 @@ class Page:
         try:
             folder = self.space_of(data[self.model.workspace]).folder
             return tab.taken_in(data[tab.drop], folder, *(data[part] for part in tab.parts()))
-        except Wrong as error:
+        except DarkroomError as error:
             return [job_view.message(str(error)), *[gr.update() for _ in (tab.drop, *tab.outputs())]]
 
     # ---- Train
@@ -216,7 +220,7 @@ class Page:
         try:
             space = self.space_of(data[self.model.workspace])
             start, run = starting_run(space, self.host, name), space.read_run()
-        except Wrong:
+        except DarkroomError:
             pass  # without a workspace the method's own defaults are shown
         own = run if run.method.name == name else switched(run, start)
         return {self.train.method_help: help_shown(name), self.train.arithmetic: arithmetic(own),
@@ -226,7 +230,7 @@ class Page:
     def count(self, data: dict) -> str:
         try:
             return arithmetic(self.run_of(data, "any"))
-        except Wrong:
+        except DarkroomError:
             return ""
 
     def start(self, data: dict) -> tuple[Any, Any, Any, Any]:
@@ -246,7 +250,7 @@ class Page:
         except Undecided as asked:
             texts = [c.text for c in asked.choices]
             return gr.update(choices=texts, value=texts[0], visible=True), "", None, gr.update()
-        except Wrong as error:
+        except DarkroomError as error:
             return quiet, job_view.message(str(error)), None, gr.update()
         return quiet, "", run, job_view.panel(job)
 
@@ -258,7 +262,7 @@ class Page:
             return ""
         try:
             return check_panel.at_start(run, self.host.tokens())
-        except Wrong as error:
+        except DarkroomError as error:
             return job_view.message(str(error))
 
     def follow(self, seen: str, name: str | None) -> dict[Any, Any]:

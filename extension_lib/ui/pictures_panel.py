@@ -13,14 +13,14 @@ from ..data.captions import FILEWORDS, write_caption, written_caption
 from ..data.crop_view import framed
 from ..data.folder import Item, find_all
 from ..data.pictures import PictureError, load
+from ..errors import DarkroomError
 from .data_url import address
 from .job_view import message
 from .widgets import unsaved
-from .wrong import Wrong
 
 THUMBNAILS = 60  # on a page of the gallery; one of more is slow
 SIDE = 256  # pixels of a thumbnail
-Settled = Callable[[dict], Run]  # the page's values as a run, kept in the workspace; raises what Wrong names
+Settled = Callable[[dict], Run]  # the page's values as a run, kept in the workspace; raises DarkroomError
 
 
 class PicturesPanel:
@@ -80,7 +80,7 @@ class PicturesPanel:
     def turn(self, data: dict) -> list[Any]:
         try:
             return self.all(self.settled(data), int(data[self.page]))
-        except Wrong as error:
+        except DarkroomError as error:
             return [*self.none()[:-1], message(str(error))]
 
     # ---- the chosen one
@@ -92,7 +92,7 @@ class PicturesPanel:
             return self.nothing()
         try:
             return self.one(self.settled(data), paths[number])
-        except Wrong as error:
+        except DarkroomError as error:
             return [*self.nothing()[:-1], message(str(error))]
 
     def one(self, run: Run, path: str, answer: str = "") -> list[Any]:
@@ -128,7 +128,7 @@ class PicturesPanel:
             shown = [item for item in items_of(run) if str(item.path) in known]
             answer = message(f"Saved {Path(chosen).stem}.txt.", good=True)
             return [thumbnails(shown), *self.one(run, shown_next, answer)]
-        except Wrong as error:
+        except DarkroomError as error:
             return [gr.update(), gr.update(), gr.update(), gr.update(), message(str(error))]
 
 

@@ -6,12 +6,12 @@ import gradio as gr
 
 from ..config import presets
 from ..config.run import Run
+from ..errors import DarkroomError
 from ..host import HostError, find_checkpoint
 from ..workspaces.starting_run import starting_run
 from ..workspaces.workspace import Workspace
 from . import changed_settings, run_text
 from .job_view import message
-from .wrong import Wrong
 
 if TYPE_CHECKING:
     from .page import Page
@@ -33,7 +33,7 @@ class SettingsEvents:
         text.apply.click(self.paste, {*everything, text.text}, [text.answer, *shown], queue=False)
 
     def on_page(self, data: dict) -> tuple[Workspace, Run]:
-        """The workspace and the run that the page shows. Raises what Wrong names."""
+        """The workspace and the run that the page shows. Raises DarkroomError."""
         space = self.page.space_of(data[self.page.model.workspace])
         return space, self.page.run_of(data, space.read_run().base.checkpoint)
 
@@ -47,7 +47,7 @@ class SettingsEvents:
             title = data[row.choice] or ""
             run, about = row.applied(title, run, space, presets.of_checkpoint(self.page.host, run.base.checkpoint))
             shown = self.page.shows(run, self.start(space, run.method.name))
-        except Wrong as error:
+        except DarkroomError as error:
             return {row.answer: message(str(error))}
         return {**shown, self.page.model.about: self.page.model.described(space.name),
                 row.answer: message(f"{title}: {about}", good=True)}
@@ -56,7 +56,7 @@ class SettingsEvents:
         row = self.tab.presets
         try:
             path = presets.save(row.folder, data[row.name] or "", self.on_page(data)[1])
-        except Wrong as error:
+        except DarkroomError as error:
             return message(str(error)), gr.update(), gr.update()
         title = row.own(path.stem)
         return (message(f"Saved as {path.name}. It is in the list of presets, as {title}.", good=True),
@@ -66,7 +66,7 @@ class SettingsEvents:
         row = self.tab.presets
         try:
             said = row.deleted(title or "")
-        except Wrong as error:
+        except DarkroomError as error:
             return message(str(error)), gr.update()
         return message(said, good=True), gr.update(choices=row.titles(), value=row.titles()[0])
 
@@ -82,7 +82,7 @@ class SettingsEvents:
         method = data[self.tab.method]
         try:
             start = self.start(self.page.space_of(data[self.page.model.workspace]), method)
-        except Wrong:
+        except DarkroomError:
             start = presets.defaults(method)
         updates = changed_settings.gone_back(self.tab.form, start, asked)
         after = {**data, **{component: update["value"] for component, update in updates.items() if "value" in update}}
@@ -91,7 +91,7 @@ class SettingsEvents:
     def write(self, data: dict) -> tuple[Any, str]:
         try:
             return run_text.written(self.on_page(data)[1]), ""
-        except Wrong as error:
+        except DarkroomError as error:
             return gr.update(), message(str(error))
 
     def paste(self, data: dict) -> dict[Any, Any]:
@@ -108,6 +108,6 @@ class SettingsEvents:
                 run = run.with_values({"base": {"checkpoint": before.base.checkpoint}})
             space.save_run(run)
             shown = self.page.shows(run, self.start(space, run.method.name))
-        except Wrong as error:
+        except DarkroomError as error:
             return {answer: message(str(error))}
         return {**shown, **self.page.model.shows(space.name), answer: message(said, good=True)}

@@ -7,12 +7,12 @@ import gradio as gr
 
 from .. import methods
 from ..config.run import Run
+from ..errors import DarkroomError
 from ..events import Previewed, Saved
 from ..host import Host
 from ..runs import job as jobs
 from ..runs import preferred
 from ..runs.job import Job
-from ..support.disk import SaveError
 from .changed_settings import Marks
 from .form import Form
 from .job_view import message, of_kind, panel
@@ -156,7 +156,7 @@ def prefer(step: str) -> tuple[str, str, str, str]:
     try:
         names = ", ".join(path.name for path in preferred.prefer_copy(job, int(step)))
         said = message(f"{names} wears the badge now, and this preview is its picture.", good=True)
-    except (preferred.NoCopy, SaveError) as error:
+    except DarkroomError as error:
         said = message(str(error))
     return said, panel(job), film(job), seen_of(job)
 

@@ -7,7 +7,7 @@ from itertools import count
 from pathlib import Path
 
 from ..config.run import FOLDERS, Run
-from ..support.disk import checked_file_name, copy_file, files_in, matching
+from ..support.disk import checked_file_name, copy_file, files_in, matching, save_errors
 from .workspace import ABOUT, NOW, SETTINGS, STATE, TRASH, Workspace, WorkspaceError, free_folder, with_folders
 
 
@@ -31,7 +31,8 @@ def duplicate(workspace: Workspace, name: str) -> Workspace:
     Raises as rename does, and SaveError when the disk is full.
     """
     target, run = free_folder(workspace.folder.parent, name), workspace.read_run()
-    target.mkdir()
+    with save_errors(target):
+        target.mkdir()
     twin = Workspace(target)
     try:
         for part in (ABOUT, STATE):
@@ -60,9 +61,13 @@ def with_output_name(run: Run, old: str, new: str) -> Run:
 
 
 def move_to_trash(workspace: Workspace) -> Path:
-    """Moves the workspace to the trash beside it, where nothing is overwritten; returns where it lies. Raises WorkspaceError."""
+    """Moves the workspace to the trash beside it, where nothing is overwritten; returns its new folder.
+
+    Raises WorkspaceError, SaveError.
+    """
     trash = workspace.folder.parent / TRASH
-    trash.mkdir(exist_ok=True)
+    with save_errors(trash):
+        trash.mkdir(exist_ok=True)
     places = (trash / (workspace.name if n == 1 else f"{workspace.name}-{n}") for n in count(1))
     return move_folder(workspace.folder, next(place for place in places if not place.exists()))
 

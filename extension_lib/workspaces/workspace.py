@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config.run import FOLDERS, Concept, Run, from_dict, to_dict
+from ..errors import DarkroomError
 from ..support import toml
 from ..support.disk import checked_file_name, is_folder, matching, modified_time, read_if_there, write_text
 
@@ -20,7 +21,7 @@ COMPARED = "compared"  # grids of files without a workspace
 RESERVED_FOLDERS = (TRASH, PRESETS, COMPARED, "exports", "class pictures")  # what else lies where workspaces lie
 
 
-class WorkspaceError(ValueError):
+class WorkspaceError(DarkroomError, ValueError):
     """A workspace that is not there, is there already, or cannot be read or moved."""
 
 

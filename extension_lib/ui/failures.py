@@ -1,0 +1,53 @@
+"""The border of the page: what fails behind a button is logged, and shown as a sentence."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any
+
+import gradio as gr
+
+from ..errors import is_expected
+from ..training.guard import Guard
+
+
+def show_failures(blocks: gr.Blocks) -> None:
+    """Puts a guard around every function of these blocks. Errors that a person can put right are answered before they get here."""
+    functions = blocks.fns.values() if isinstance(blocks.fns, dict) else blocks.fns  # a list in Gradio 3
+    for event in functions:
+        if event.fn:
+            event.fn = guarded_generator(event.fn) if inspect.isgeneratorfunction(event.fn) else guarded(event.fn)
+
+
+def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def call(*inputs: Any) -> Any:
+        with Guard(name_of(function)) as guard:
+            return function(*inputs)
+        raise shown(guard)
+
+    return call
+
+
+def guarded_generator(function: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
+    @wraps(function)
+    def call(*inputs: Any) -> Iterator[Any]:
+        with Guard(name_of(function)) as guard:
+            yield from function(*inputs)
+        if guard.error:
+            raise shown(guard)
+
+    return call
+
+
+def name_of(function: Callable[..., Any]) -> str:
+    return getattr(function, "__qualname__", repr(function))
+
+
+def shown(guard: Guard) -> gr.Error:
+    """What Gradio shows in a corner of the page."""
+    assert guard.error
+    text = guard.reason if is_expected(guard.error) else f"This failed: {guard.reason}. The console says more."
+    error = gr.Error(text)
+    error.print_exception = False  # it is logged already; Gradio 3 prints it all the same
+    return error

@@ -1,0 +1,38 @@
+"""A job that fails: the reason is a sentence, and the log has a traceback only for a crash."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from extension_lib.config.run import from_dict
+from extension_lib.data import folder
+from extension_lib.events import Ended
+from extension_lib.hosts.standalone import folders
+from extension_lib.runs.job import Job
+from extension_lib.workspaces import workspace
+
+
+@pytest.fixture
+def job(tmp_path):
+    """A job whose folder of pictures is missing."""
+    host = SimpleNamespace(folders=folders(tmp_path), show=lambda event: None, stopping=lambda: False)
+    run = from_dict({"output": {"name": "ghost"}, "concepts": [{"folder": str(tmp_path / "missing")}]})
+    space = workspace.create_workspace(host.folders.workspaces, "ghost", run)
+    return Job(run, host, space, SimpleNamespace(path=tmp_path / "model.safetensors"))
+
+
+def test_a_run_that_cannot_begin_ends_with_a_sentence_and_no_traceback(job, caplog):
+    job.work()
+    assert job.ended.failed and "There is no folder" in job.ended.why
+    assert "There is no folder" in caplog.text and "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("error", [KeyError("tokens"), ImportError("too old"), ZeroDivisionError("0")])
+def test_a_crash_ends_the_run_and_leaves_its_traceback_in_the_log(job, caplog, monkeypatch, error):
+    def crash(root):
+        raise error
+
+    monkeypatch.setattr(folder, "is_folder", crash)
+    job.work()
+    assert isinstance(job.ended, Ended) and job.ended.failed and job.ended.why == str(error)
+    assert "Traceback" in caplog.text and "in crash" in caplog.text
