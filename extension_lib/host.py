@@ -71,12 +71,14 @@ class Picture:
 def find_checkpoint(host: "Host", text: str) -> Checkpoint:
     """The checkpoint of this title, or the file at this path. Raises HostError."""
     for checkpoint in host.checkpoints():
-        if without_hash(text) in (without_hash(checkpoint.title), checkpoint.path.stem, checkpoint.path.name, str(checkpoint.path)):
+        if without_hash(text) in (without_hash(checkpoint.title), checkpoint.path.stem, checkpoint.path.name,
+                                  str(checkpoint.path)):
             return checkpoint
     path = path_from_text(text)
     if path.is_file():
         return Checkpoint(path.stem, path)
-    raise HostError(f"There is no checkpoint {text!r}. Choose one from the list, or give the path of a .safetensors file.")
+    raise HostError(f"There is no checkpoint {text!r}. Choose one from the list, or give the path of a .safetensors "
+                    "file.")
 
 
 def without_hash(title: str) -> str:
@@ -116,8 +118,8 @@ class Host(Protocol):
     def read_back(self, path: Path, kind: str) -> Mapping[str, "Tensor"]:
         """What the host's own loader reads from a file (fp32, CPU), to compare with what was trained.
 
-        kind "lora": by key, what is added to each layer's weight, by "KEY bias" to its bias; "embedding": its "vectors";
-        "hypernetwork" and "checkpoint": by name, its tensors.
+        kind "lora": by key, what is added to each layer's weight, by "KEY bias" to its bias; "embedding": its
+        "vectors"; "hypernetwork" and "checkpoint": by name, its tensors.
         Raises HostError when the loader rejects the file or leaves keys unmatched.
         """
 

@@ -76,7 +76,10 @@ class Model(Protocol):
         """The text's tokens, without start and end."""
 
     def add_word(self, name: str, vectors: "Tensor") -> None:
-        """From now on the name means these vectors (n, width) in every prompt. They are not copied, and take gradients."""
+        """From now on the name means these vectors (n, width) in every prompt.
+
+        They are not copied, and take gradients.
+        """
 
     def remove_word(self, name: str) -> None:
         """The name is plain text again."""

@@ -18,7 +18,8 @@ VELOCITY = re.compile(r"^\s*parameterization:\s*[\"']?v[\"']?\s*(#.*)?$", re.MUL
 def load_pipeline(path: Path, dtype: torch.dtype) -> Any:
     """The file as a diffusers pipeline, without network. Raises HostError.
 
-    A diffusers folder of the same stem beside the file holds its configuration; without one it is Stable Diffusion 1's own.
+    A diffusers folder of the same stem beside the file holds its configuration; without one it is Stable Diffusion 1's
+    own.
     """
     from diffusers import StableDiffusionPipeline
 
@@ -27,7 +28,10 @@ def load_pipeline(path: Path, dtype: torch.dtype) -> Any:
     settings: dict[str, Any] = {"torch_dtype": dtype, "local_files_only": True}
     if (own / "model_index.json").exists():
         return StableDiffusionPipeline.from_single_file(path, config=str(own), **settings)
-    pipeline = StableDiffusionPipeline.from_single_file(path, config=str(SD1_CONFIG), tokenizer=clip_tokenizer(), **settings)
+    pipeline = StableDiffusionPipeline.from_single_file(path,
+                                                        config=str(SD1_CONFIG),
+                                                        tokenizer=clip_tokenizer(),
+                                                        **settings)
     if predicts_velocity(path.with_suffix(".yaml")):
         config = {**pipeline.scheduler.config, "prediction_type": "v_prediction"}
         pipeline.scheduler = type(pipeline.scheduler).from_config(config)
@@ -56,5 +60,6 @@ def clip_tokenizer() -> Any:
 
 
 def no_tokenizer(reason: str) -> HostError:
-    return HostError(f"CLIP's tokenizer is not on this machine and could not be downloaded ({reason}). Connect to the internet "
+    return HostError(f"CLIP's tokenizer is not on this machine and could not be downloaded ({reason}). Connect to the "
+                     "internet "
                      f"once, or put {CLIP_TOKENIZER} into the Hugging Face cache.")

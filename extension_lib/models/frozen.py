@@ -46,7 +46,8 @@ def frozen(*modules: nn.Module) -> Iterator[None]:
         for module, forward in forwards:
             set_own_forward(module, forward)
         if any(now not in (was, UNKNOWN) for now, was in zip(checksum(parameters), before)):
-            raise HostError("The model's weights changed while Darkroom used it. Reload the checkpoint before you continue.")
+            raise HostError("The model's weights changed while Darkroom used it. Reload the checkpoint before you "
+                            "continue.")
 
 
 def parameter_states(modules: Iterable[nn.Module]) -> list[ParameterState]:
@@ -57,10 +58,12 @@ def parameter_states(modules: Iterable[nn.Module]) -> list[ParameterState]:
 def checksum(parameters: list[ParameterState]) -> list[bytes]:
     """A fingerprint of every weight's bits, in the precision that it was borrowed in.
 
-    The WebUI itself converts a VAE that overflows in half precision to float32, or to bfloat16, which rounds: a rounded weight
-    cannot be compared.
+    The WebUI itself converts a VAE that overflows in half precision to float32, or to bfloat16, which rounds: a rounded
+    weight cannot be compared.
     """
-    return [fingerprint(state.parameter.detach().to(state.dtype)) if is_widened(state) else UNKNOWN for state in parameters]
+    return [
+        fingerprint(state.parameter.detach().to(state.dtype)) if is_widened(state) else UNKNOWN for state in parameters
+    ]
 
 
 def is_widened(state: ParameterState) -> bool:

@@ -18,7 +18,8 @@ class LdmView(View):
 
     def __init__(self, sd_model: Any, device: torch.device, compute: torch.dtype):
         embedder: Any = getattr(sd_model.cond_stage_model, "wrapped", sd_model.cond_stage_model)
-        schedule = getattr(sd_model, "alphas_cumprod_original", sd_model.alphas_cumprod)  # the other is the last picture's
+        # the other is the last picture's
+        schedule = getattr(sd_model, "alphas_cumprod_original", sd_model.alphas_cumprod)
         diffusion = Diffusion(schedule.detach().float().cpu().clone(), sd_model.parameterization)
         super().__init__(SD1, sd_model.model.diffusion_model, sd_model.first_stage_model, embedder.transformer,
                          embedder.tokenizer, diffusion, device, compute)

@@ -16,8 +16,12 @@ def unet_prefixes(family: Family) -> dict[str, str]:
     """
     last, per_level = family.levels - 1, family.layers + 1
     names = {
-        "conv_in": "input_blocks.0.0", "time_embedding.linear_1": "time_embed.0", "time_embedding.linear_2": "time_embed.2",
-        "conv_norm_out": "out.0", "conv_out": "out.2", "mid_block.attentions.0": "middle_block.1",
+        "conv_in": "input_blocks.0.0",
+        "time_embedding.linear_1": "time_embed.0",
+        "time_embedding.linear_2": "time_embed.2",
+        "conv_norm_out": "out.0",
+        "conv_out": "out.2",
+        "mid_block.attentions.0": "middle_block.1",
     }
     resnets = {"mid_block.resnets.0": "middle_block.0", "mid_block.resnets.1": "middle_block.2"}
     for level in range(family.levels):
@@ -53,9 +57,10 @@ def vae_prefixes(levels: int = 4, layers: int = 2) -> dict[str, str]:
         names.update({f"{side}.mid_block.attentions.0.{a}": f"{side}.mid.attn_1.{b}" for a, b in VAE_ATTENTION.items()})
         for i in range(levels):
             level = i if side == "encoder" else levels - 1 - i
-            resnets.update({f"{side}.{blocks}_blocks.{i}.resnets.{j}": f"{side}.{blocks}.{level}.block.{j}" for j in range(count)})
+            block = f"{side}.{blocks}_blocks.{i}"
+            resnets.update({f"{block}.resnets.{j}": f"{side}.{blocks}.{level}.block.{j}" for j in range(count)})
             if i < levels - 1:
-                names[f"{side}.{blocks}_blocks.{i}.{blocks}samplers.0.conv"] = f"{side}.{blocks}.{level}.{blocks}sample.conv"
+                names[f"{block}.{blocks}samplers.0.conv"] = f"{side}.{blocks}.{level}.{blocks}sample.conv"
         for theirs, ours in resnets.items():
             names.update({f"{theirs}.{leaf}": f"{ours}.{leaf}" for leaf in ("norm1", "conv1", "norm2", "conv2")})
             names[f"{theirs}.conv_shortcut"] = f"{ours}.nin_shortcut"

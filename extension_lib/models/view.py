@@ -49,7 +49,10 @@ class View:
 
     def weights(self) -> list[Weight]:
         encoder = self.family.text_encoders[0]
-        found = [Weight(f"model.diffusion_model.{self.compvis_path(name)}", "unet", p) for name, p in self.unet.named_parameters()]
+        found = [
+            Weight(f"model.diffusion_model.{self.compvis_path(name)}", "unet", p)
+            for name, p in self.unet.named_parameters()
+        ]
         for name, parameter in self.text_model.named_parameters():
             path = text_path(name)
             if ".embeddings." not in path:
@@ -87,7 +90,8 @@ class View:
         raise NotImplementedError
 
     def encode_prompts(self, prompts: list[str], clip_skip: int = 1, syntax: bool = False) -> Condition:
-        hidden = prompting.encode(self.text_model, self.tokenizer, prompts, clip_skip, syntax, self.words, self.inserting_words)
+        hidden = prompting.encode(self.text_model, self.tokenizer, prompts, clip_skip, syntax, self.words,
+                                  self.inserting_words)
         return Condition(hidden)
 
     @contextmanager

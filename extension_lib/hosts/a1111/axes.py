@@ -36,7 +36,8 @@ def make_axis(option: Any, name: str, kind: type, change: Callable[..., Any],
     """change(library, value) gives the new pick for a value; it raises NoFile where there is none."""
     def apply(p: Any, value: Any, values: Any) -> None:
         files = callable_series()
-        p.prompt, p.darkroom_pick = axes.changed(p.prompt, getattr(p, "darkroom_pick", None), files, change(files, value))
+        p.prompt, p.darkroom_pick = axes.changed(p.prompt, getattr(p, "darkroom_pick", None), files,
+                                                 change(files, value))
 
     def confirm(p: Any, values: Any) -> None:
         files = callable_series()

@@ -127,7 +127,10 @@ def use_attention(optimization: Any) -> None:
 def progress_restored() -> Iterator[None]:
     """Drawing counts its own steps in the progress bar; the training's are put back afterwards."""
     state = shared.state
-    kept = {name: getattr(state, name) for name in ("job_no", "job_count", "sampling_step", "sampling_steps", "textinfo")}
+    kept = {
+        name: getattr(state, name)
+        for name in ("job_no", "job_count", "sampling_step", "sampling_steps", "textinfo")
+    }
     try:
         yield
     finally:
@@ -153,7 +156,9 @@ def remove_networks(sd_model: Any) -> None:
 def drop_cached_models(path: Path) -> None:
     """Drops models of this file from memory, where the WebUI keeps several: it would not read the file again."""
     data = sd_models.model_data
-    for model in [m for m in data.loaded_sd_models if m is not data.sd_model and Path(m.sd_checkpoint_info.filename) == path]:
+    for model in [
+            m for m in data.loaded_sd_models if m is not data.sd_model and Path(m.sd_checkpoint_info.filename) == path
+    ]:
         data.loaded_sd_models.remove(model)
         sd_models.send_model_to_trash(model)
 

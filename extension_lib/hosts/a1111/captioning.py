@@ -12,7 +12,10 @@ FAILED = "<error>"  # what the WebUI's interrogator ends with instead of raising
 
 
 def captioner_names() -> tuple[str, ...]:
-    """DeepBooru is part of the WebUI; CLIP needs BLIP's repository and OpenAI's package. Weights are downloaded at first use."""
+    """DeepBooru is part of the WebUI; CLIP needs BLIP's repository and OpenAI's package.
+
+    Weights are downloaded at first use.
+    """
     has_clip = "BLIP" in paths.paths and importlib.util.find_spec("clip") is not None
     return ("DeepBooru", "CLIP") if has_clip else ("DeepBooru",)
 
@@ -40,6 +43,7 @@ def clip_captions(images: Iterable[Any]) -> Iterator[str]:
     for image in images:
         text = shared.interrogator.interrogate(image)
         if text.endswith(FAILED):
-            raise HostError("The WebUI's CLIP interrogator failed; the console says why. It downloads its weights (BLIP, CLIP) "
+            raise HostError("The WebUI's CLIP interrogator failed; the console says why. It downloads its weights "
+                            "(BLIP, CLIP) "
                             "at first use, so connect to the internet once.")
         yield text.strip()

@@ -10,8 +10,10 @@ from ...host import Checkpoint, Folders
 
 def folders() -> Folders:
     options, models = shared.cmd_opts, Path(paths.models_path)
-    return Folders(lora=Path(options.lora_dir), embeddings=Path(options.embeddings_dir),
-                   hypernetworks=Path(options.hypernetwork_dir), checkpoints=Path(options.ckpt_dir or models / "Stable-diffusion"),
+    return Folders(lora=Path(options.lora_dir),
+                   embeddings=Path(options.embeddings_dir),
+                   hypernetworks=Path(options.hypernetwork_dir),
+                   checkpoints=Path(options.ckpt_dir or models / "Stable-diffusion"),
                    workspaces=models / "darkroom")
 
 

@@ -80,7 +80,8 @@ class A1111:
             remove_networks(sd_model)
             view = BorrowedView(sd_model)
             if view.compute != torch.float32 and not autocast.autocast_supported(view.device):
-                raise HostError(f"This device ({view.device.type}) cannot train in half precision. Start the WebUI with --no-half "
+                raise HostError(f"This device ({view.device.type}) cannot train in half precision. Start the WebUI "
+                                "with --no-half "
                                 "to train.")
             with prepared_for_training(sd_model), frozen(view.unet, view.text_model, view.vae):
                 self.borrowed, self.borrower = view, threading.get_ident()
@@ -152,7 +153,8 @@ def refuse_unsupported_options() -> None:
             raise HostError(f"The WebUI runs with --{flag.replace('_', '-')}, which moves the model in and out of "
                             "the graphics card. Start it without this option to train.")
     if devices.fp8:
-        raise HostError("The WebUI keeps its weights in FP8. Switch 'FP8 weight' off in Settings, Optimizations, to train.")
+        raise HostError("The WebUI keeps its weights in FP8. Switch 'FP8 weight' off in Settings, Optimizations, to "
+                        "train.")
 
 
 def refuse_unsupported_model(sd_model: Any) -> None:
@@ -160,7 +162,8 @@ def refuse_unsupported_model(sd_model: Any) -> None:
     title = sd_model.sd_checkpoint_info.name
     for flag, what in (("is_sdxl", "XL"), ("is_sd2", "2"), ("is_sd3", "3")):
         if getattr(sd_model, flag, False):
-            raise HostError(f"{title} is a Stable Diffusion {what} checkpoint. Darkroom trains Stable Diffusion 1 so far.")
+            raise HostError(f"{title} is a Stable Diffusion {what} checkpoint. Darkroom trains Stable Diffusion 1 so "
+                            "far.")
     if sd_model.lowvram:
         raise HostError("The WebUI moves this model in and out of the graphics card (low memory mode). "
                         "Start it without that to train.")
@@ -173,7 +176,9 @@ def draw_picture(picture: Picture, sd_model: Any = None) -> Any:
 
     Raises Interrupted instead of returning an unfinished picture.
     """
-    overrides: dict[str, Any] = {"CLIP_stop_at_last_layers": picture.clip_skip, "sd_lora": "None", "sd_hypernetwork": "None"}
+    overrides: dict[str, Any] = {
+        "CLIP_stop_at_last_layers": picture.clip_skip, "sd_lora": "None", "sd_hypernetwork": "None"
+    }
     if sd_model is not None:
         overrides["sd_model_checkpoint"] = sd_model.sd_checkpoint_info.title
     overrides = {name: value for name, value in overrides.items() if not is_frozen(name)}
@@ -204,4 +209,3 @@ def is_frozen(setting: str) -> bool:
 
 def comma_separated(listed: str | None) -> list[str]:
     return [part.strip() for part in (listed or "").split(",")]
-

@@ -57,7 +57,9 @@ def read_deltas(path: Path, view: Any) -> LazyTensors:
 
 @torch.no_grad()
 def module_delta(module: Any) -> Delta:
-    """What one of the Lora extension's modules adds to its layer, computed in full precision even in a half-precision WebUI."""
+    """What one of the Lora extension's modules adds to its layer, computed in full precision even in a half-precision
+    WebUI.
+    """
     for factor in FACTORS:  # the extension creates them in the WebUI's precision
         if (layer := getattr(module, factor, None)) is not None:
             layer.float()
@@ -79,7 +81,10 @@ def read_networks(path: Path, view: Any) -> dict[str, Tensor]:
 def read_weights(path: Path, view: Any) -> LazyTensors:
     """What the WebUI reads from a checkpoint for each weight that is trained now."""
     state = sd_models.read_state_dict(str(path))
-    return LazyTensors({w.name: state[w.name].float for w in (view.weights() if view else ()) if w.parameter.requires_grad})
+    return LazyTensors(
+        {w.name: state[w.name].float
+         for w in (view.weights() if view else ())
+         if w.parameter.requires_grad})
 
 
 FACTORS = ("up_model", "mid_model", "down_model")

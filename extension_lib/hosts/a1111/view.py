@@ -20,7 +20,8 @@ GONE = "The WebUI has unloaded or moved the checkpoint while it was being traine
 class KnownWords:
     """The WebUI's embeddings, and the new words that are being trained.
 
-    The words are also kept here, because every Refresh button of the WebUI removes them from its list, even during training.
+    The words are also kept here, because every Refresh button of the WebUI removes them from its list, even during
+    training.
     """
 
     def __init__(self, sd_model: Any):
@@ -74,8 +75,9 @@ class BorrowedView(LdmView):
     @contextmanager
     def inserting_words(self, rows: list[tuple[Fix, ...]]) -> Iterator[None]:
         """In the WebUI's own way, as for every prompt of txt2img."""
-        sd_hijack.model_hijack.fixes = [
-            [sd_hijack_clip.PromptChunkFix(f.place - 1, textual_inversion.Embedding(f.vectors, "")) for f in row] for row in rows]
+        sd_hijack.model_hijack.fixes = [[
+            sd_hijack_clip.PromptChunkFix(f.place - 1, textual_inversion.Embedding(f.vectors, "")) for f in row
+        ] for row in rows]
         try:
             yield
         finally:

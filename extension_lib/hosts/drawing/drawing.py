@@ -15,11 +15,13 @@ from ...support.disk import files_in
 from . import merging, sampling, tags
 from .readers import embedding_vectors, read_hypernetwork
 
-TAGGED = {"lora": ("lora", (".safetensors",)), "hypernet": ("hypernetworks", (".pt",))}  # kind of tag -> folder, suffixes
+# kind of tag -> folder, suffixes
+TAGGED = {"lora": ("lora", (".safetensors",)), "hypernet": ("hypernetworks", (".pt",))}
 
 
 def draw_with_files(view: View, betas: Tensor, folders: Folders, pictures: list[Picture]) -> list[Image.Image]:
-    """The pictures, in their order, drawn with the files that their prompts name. betas: (timesteps,) of the noise schedule.
+    """The pictures, in their order, drawn with the files that their prompts name. betas: (timesteps,) of the noise
+    schedule.
 
     The model is afterwards bit for bit what it was. Raises HostError for a tag without a file.
     """

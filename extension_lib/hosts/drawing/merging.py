@@ -19,8 +19,13 @@ from .tags import Tag
 
 
 def read_deltas(path: Path, layers: list[Layer]) -> LazyTensors:
-    """By key, what the file adds to each layer's weight and bias. Raises HostError: unreadable file, key without layer."""
-    return flat({layer.key: partial(layer_delta, path, layer, tensors) for layer, tensors in match_layers(path, layers)})
+    """By key, what the file adds to each layer's weight and bias.
+
+    Raises HostError: unreadable file, key without layer.
+    """
+    return flat(
+        {layer.key: partial(layer_delta, path, layer, tensors)
+         for layer, tensors in match_layers(path, layers)})
 
 
 def match_layers(path: Path, layers: list[Layer]) -> list[tuple[Layer, dict[str, Tensor]]]:
@@ -32,7 +37,8 @@ def match_layers(path: Path, layers: list[Layer]) -> list[tuple[Layer, dict[str,
         raise HostError(f"{path.name} cannot be used: {error}") from None
     unmatched = [key for key in found if key not in by_key]
     if unmatched:
-        raise HostError(f"{path.name} holds {len(unmatched)} keys that this model has no layer for, such as {unmatched[0]}.")
+        raise HostError(f"{path.name} holds {len(unmatched)} keys that this model has no layer for, such as "
+                        f"{unmatched[0]}.")
     return [(by_key[key], tensors) for key, tensors in found.items()]
 
 
@@ -60,7 +66,8 @@ def merged_into_weights(layers: list[Layer], files: list[tuple[Path, Tag]]) -> I
             for path, tag in files:
                 for layer, tensors in match_layers(path, layers):
                     factor = tag.unet if layer.part == "unet" else tag.te
-                    if factor:  # a file's delta is computed from the weights that the files before it left, as in the WebUI
+                    # a file's delta is computed from the weights that the files before it left, as in the WebUI
+                    if factor:
                         delta = layer_delta(path, layer, tensors)
                         add(layer.module.weight, delta.weight, factor)
                         add(layer.module.bias, delta.bias, factor)

@@ -25,7 +25,8 @@ def embedding_vectors(path: Path, view: View) -> dict[str, Tensor]:
         raise HostError(str(error)) from None
     width = view.vocabulary().shape[1]
     if vectors.shape[1] != width:
-        raise HostError(f"The embedding {path.name} is {vectors.shape[1]} wide, but this checkpoint's words are {width} wide.")
+        raise HostError(f"The embedding {path.name} is {vectors.shape[1]} wide, but this checkpoint's words are "
+                        f"{width} wide.")
     return {"vectors": vectors}
 
 

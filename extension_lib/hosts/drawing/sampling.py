@@ -72,7 +72,8 @@ def noise_source(scheduler: Any, generators: list[torch.Generator]) -> dict[str,
     return {"generator": generators} if isinstance(scheduler, EulerAncestralDiscreteScheduler) else {}
 
 
-def guided_prediction(view: View, latents: Tensor, t: Tensor, wanted: Condition, unwanted: Condition, cfg: float) -> Tensor:
+def guided_prediction(view: View, latents: Tensor, t: Tensor, wanted: Condition, unwanted: Condition,
+                      cfg: float) -> Tensor:
     """Classifier-free guidance (Ho & Salimans, 2022, arXiv:2207.12598)."""
     times = t.to(view.device).expand(len(latents))
     if cfg == 1:

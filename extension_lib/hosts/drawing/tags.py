@@ -14,7 +14,10 @@ class Tag(NamedTuple):
 
 
 def split(prompt: str) -> tuple[str, list[Tag]]:
-    """The prompt without its tags, and the tags. <lora:name>, <lora:name:0.8>, <lora:name:0.5:0.8>, <lora:name:te=0.5:unet=0.8>."""
+    """The prompt without its tags, and the tags.
+
+    <lora:name>, <lora:name:0.8>, <lora:name:0.5:0.8>, <lora:name:te=0.5:unet=0.8>.
+    """
     tags = [parsed(match[1], match[2]) for match in TAG.finditer(prompt)]
     return TAG.sub("", prompt), [tag for tag in tags if tag]
 
