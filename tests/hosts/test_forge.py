@@ -44,7 +44,7 @@ from extension_lib.hosts import webui
 import gradio as gr
 with gr.Blocks():
     page = Page(webui.host())
-print(title, *said, page.start({{page.model.workspace: None}})[1], sep="|")
+print(title, *said, page.train_events.start({{page.layout.model.workspace: None}})[1], sep="|")
 """
 
 

@@ -26,15 +26,15 @@ DRAWN_ELSEWHERE = {("output", "again"), ("output", "existing"),  # asked when th
 
 
 def test_every_setting_of_every_section_has_a_component(page):
-    form = page.train.form
-    drawn = {*form.components, *(("concepts", name) for name in page.concepts.fields),
+    form = page.layout.train.form
+    drawn = {*form.components, *(("concepts", name) for name in page.layout.concepts.fields),
              *((f"method ({method})", name) for method, name in form.of_method)}
     known = {(section, o.name) for section, cls in all_sections().items() for o in options(cls)}
     assert known - DRAWN_ELSEWHERE == drawn
 
 
 def test_every_component_has_a_name_for_scripts_and_stays_out_of_the_webui_s_saved_values(page):
-    made = page.train.form.everything()
+    made = page.layout.train.form.everything()
     assert all(one.elem_id.startswith("darkroom_") and one.do_not_save_to_config for one in made)
     assert len({one.elem_id for one in made}) == len(made)
 
@@ -42,9 +42,9 @@ def test_every_component_has_a_name_for_scripts_and_stays_out_of_the_webui_s_sav
 @pytest.mark.parametrize("name", methods.found())
 def test_choosing_a_method_shows_its_options_with_its_own_words_limits_and_values(page, name):
     run = from_dict({"method": {"name": name}})
-    updates = page.train.form.updates(run)
-    own = {page.train.form.of_method[name, o.name]: o for o in options(run.method)}
-    for component in page.train.form.slots.values():
+    updates = page.layout.train.form.updates(run)
+    own = {page.layout.train.form.of_method[name, o.name]: o for o in options(run.method)}
+    for component in page.layout.train.form.slots.values():
         said, option = updates[component], own.get(component)
         assert said["visible"] == (option is not None)
         if option:
@@ -53,16 +53,17 @@ def test_choosing_a_method_shows_its_options_with_its_own_words_limits_and_value
 
 
 def test_every_method_can_be_chosen_and_says_what_it_is(page):
-    assert [value for _, value in page.train.method.choices] == list(methods.found())
+    assert [value for _, value in page.layout.train.method.choices] == list(methods.found())
     for method in methods.found().values():
         assert len(method.__doc__) > 80 and method.title
 
 
 def test_a_page_that_was_just_opened_learns_its_workspace_from_entering_alone(page):
-    assert page.model.about not in page.follow("", None) and page.model.about in page.follow("an earlier look", None)
+    about, follow = page.layout.model.about, page.train_events.follow
+    assert about not in follow("", None) and about in follow("an earlier look", None)
 
 
 def test_what_is_asked_for_every_second_shows_no_progress(page):
     events = page.blocks.get_config_file()["dependencies"]
-    of_poll = [event for event in events if str(page.poll._id) in re.findall(r"\d+", str(event["targets"]))]
+    of_poll = [event for event in events if str(page.layout.poll._id) in re.findall(r"\d+", str(event["targets"]))]
     assert [event["show_progress"] for event in of_poll] == ["hidden"]

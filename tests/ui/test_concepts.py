@@ -21,7 +21,7 @@ from extension_lib.ui.page import Page
 def page(tmp_path):
     with gr.Blocks():
         made = Page(Shown(tmp_path))
-    made.create("ghost", "toyland", "thing", "lora")
+    made.workspace_events.create("ghost", "toyland", "thing", "lora")
     return made
 
 
@@ -33,13 +33,15 @@ def folder(tmp_path):
 
 def said(page, folder="", **more):
     """What a browser would send: every component's value."""
-    tab = page.concepts
+    tab = page.layout.concepts
     tools, pictures = tab.tools, tab.pictures
-    parts = {*page.everything, tools.find, tools.replace, tools.before, tools.after, tools.undoable, tools.how, tools.which,
-             pictures.paths, pictures.chosen, pictures.caption, pictures.page, tab.drop}
+    parts = {
+        *page.layout.run_fields, tools.find, tools.replace, tools.before, tools.after, tools.undoable, tools.how,
+        tools.which, pictures.paths, pictures.chosen, pictures.caption, pictures.page, tab.drop
+    }
     data = {part: part.value for part in parts}
-    data.update({page.model.workspace: "ghost", tab.all: [{}], tab.current: 0, tab.fields["folder"]: str(folder),
-                 page.train.form.components["data", "resolution"]: 256})
+    data.update({page.layout.model.workspace: "ghost", tab.all: [{}], tab.current: 0, tab.fields["folder"]: str(folder),
+                 page.layout.train.form.components["data", "resolution"]: 256})
     return {**data, **more.pop("also", {})}
 
 
@@ -48,8 +50,8 @@ def paths(folder):
 
 
 def test_the_check_shows_the_table_and_every_finding_beside_its_picture(page, folder):
-    found, line, _, _, shown, *_ = page.look(said(page, folder))
-    run = page.space_of("ghost").read_run()
+    found, line, _, _, shown, *_ = page.concept_events.check(said(page, folder))
+    run = page.layout.space_of("ghost").read_run()
     problems = examined(run)
     assert found.count('class="darkroom-finding"') == len({p.kind for p in problems}) == 4
     assert found.count("<img") >= len([p for p in problems if p.kind != "unreadable"])
@@ -59,17 +61,17 @@ def test_the_check_shows_the_table_and_every_finding_beside_its_picture(page, fo
 
 def test_a_clean_folder_says_so(page, tmp_path):
     planted(tmp_path / "clean", Random(3), 0)
-    found, *_ = page.look(said(page, tmp_path / "clean"))
+    found, *_ = page.concept_events.check(said(page, tmp_path / "clean"))
     assert "No problems found" in found and "darkroom-finding" not in found
 
 
 def test_a_folder_that_is_not_there_is_named(page, tmp_path):
-    found, line, gallery, *_ = page.look(said(page, tmp_path / "nowhere"))
+    found, line, gallery, *_ = page.concept_events.check(said(page, tmp_path / "nowhere"))
     assert "There is no folder" in found and line == "" and gallery == []
 
 
 def test_a_chosen_picture_is_shown_with_its_caption_and_saved_beside_it(page, folder):
-    panel = page.concepts.pictures
+    panel = page.layout.concepts.pictures
     shown = paths(folder)
     chosen, picture, box, answer = panel.choose(said(page, folder, also={panel.paths: shown}), SimpleNamespace(index=1))
     assert chosen == shown[1] and "<img" in picture and box["value"] == (written_caption(Path(chosen)) or "")
@@ -82,12 +84,12 @@ def test_a_chosen_picture_is_shown_with_its_caption_and_saved_beside_it(page, fo
 
 def test_saving_without_a_choice_says_so_and_writes_nothing(page, folder):
     before = sorted(p.name for p in folder.iterdir())
-    assert "Choose a picture" in page.concepts.pictures.saved(said(page, folder))[-1]
+    assert "Choose a picture" in page.layout.concepts.pictures.saved(said(page, folder))[-1]
     assert sorted(p.name for p in folder.iterdir()) == before
 
 
 def test_a_picture_that_is_gone_is_named(page, folder):
-    panel = page.concepts.pictures
+    panel = page.layout.concepts.pictures
     gone = paths(folder)[1]
     Path(gone).unlink()
     assert Path(gone).name in panel.choose(said(page, folder, also={panel.paths: [gone]}), SimpleNamespace(index=0))[-1]
@@ -97,9 +99,10 @@ def test_many_pictures_come_in_pages(page, tmp_path, monkeypatch):
     monkeypatch.setattr(pictures_panel, "THUMBNAILS", 3)
     for n in range(7):
         Image.new("RGB", (64, 64), (n, 0, 0)).save(tmp_path / f"{n}.png")
-    panel = page.concepts.pictures
+    panel = page.layout.concepts.pictures
     gallery, slider, shown, *_ = panel.turn(said(page, tmp_path, also={panel.page: 3}))
-    assert len(gallery) == 1 and [Path(p).name for p in shown] == ["6.png"] and slider["maximum"] == 3 and slider["visible"]
+    assert len(gallery) == 1 and [Path(p).name
+                                  for p in shown] == ["6.png"] and slider["maximum"] == 3 and slider["visible"]
 
 
 def test_pictures_from_any_folder_are_shown_small_and_a_broken_one_keeps_its_place(tmp_path):
@@ -119,7 +122,7 @@ def test_every_tool_changes_captions_and_undo_brings_them_back(page, tmp_path, n
     folder.mkdir()
     Image.new("RGB", (64, 64)).save(folder / "a.png")
     (folder / "a.txt").write_text("ohwx, snow", encoding="utf-8")
-    tools = page.concepts.tools
+    tools = page.layout.concepts.tools
     value, alone = TOOLS[name]
     also = {getattr(tools, name): value, **({} if alone else {tools.find: "snow"})}
     assert "1 caption would change" in tools.previewed(said(page, folder, also=also))
@@ -132,17 +135,18 @@ def test_every_tool_changes_captions_and_undo_brings_them_back(page, tmp_path, n
 
 
 def test_tags_are_counted_and_shuffling_is_shown(page, folder):
-    assert "darkroom-tag" in page.concepts.tools.counted(said(page, folder))
+    assert "darkroom-tag" in page.layout.concepts.tools.counted(said(page, folder))
 
 
-@pytest.mark.parametrize("which, written", [("Pictures without a caption", 1), ("All pictures, replacing their captions", 2)])
+@pytest.mark.parametrize("which, written", [("Pictures without a caption", 1),
+                                            ("All pictures, replacing their captions", 2)])
 def test_the_host_s_describer_writes_captions(page, tmp_path, which, written):
     folder = tmp_path / "p"
     folder.mkdir()
     for name in "ab":
         Image.new("RGB", (64, 64)).save(folder / f"{name}.png")
     (folder / "a.txt").write_text("mine", encoding="utf-8")
-    tools = page.concepts.tools
+    tools = page.layout.concepts.tools
     *_, last = tools.described(said(page, folder, also={tools.how: "CLIP", tools.which: which}))
     assert len(last[1]) == written and written_caption(folder / "b.png") == "CLIP sees 64 pixels"
     assert (written_caption(folder / "a.png") == "mine") == (written == 1)
@@ -153,37 +157,37 @@ def test_without_describers_their_controls_are_hidden(tmp_path):
     host.captioners = lambda: ()
     with gr.Blocks():
         page = Page(host)
-    assert page.concepts.tools.describing.visible is False
+    assert page.layout.concepts.tools.describing.visible is False
 
 
 def test_dropped_pictures_are_copied_and_the_concept_uses_them(page, folder):
-    tab = page.concepts
+    tab = page.layout.concepts
     dropped = [SimpleNamespace(name=p) for p in paths(folder)[:2]]
-    answer, _, concepts, *_ = page.take_in(said(page, folder, also={tab.drop: dropped}))
-    space = page.space_of("ghost").folder
+    answer, _, concepts, *_ = page.concept_events.take_in(said(page, folder, also={tab.drop: dropped}))
+    space = page.layout.space_of("ghost").folder
     assert concepts[0]["folder"] == str(space / "pictures") and len(list((space / "pictures").iterdir())) == 2
     assert "Copied 2 pictures" in answer and str(folder.name.split("<")[0]) in answer
 
 
 def test_starting_repeats_only_what_is_serious(folder, page):
-    page.look(said(page, folder))
-    run = page.space_of("ghost").read_run()
-    told = page.worries(run)
+    page.concept_events.check(said(page, folder))
+    run = page.layout.space_of("ghost").read_run()
+    told = page.train_events.problems_found(run)
     assert told.count("darkroom-warning") == 3 and "mirrored" not in told and "shows the same" not in told
     assert check_panel.once_more(()) == ""
 
 
 def test_the_pictures_of_a_workspace_are_there_before_they_are_checked(page, folder):
-    shown = page.concepts.pictures
-    gallery, _, paths, *_ = page.glance(said(page, folder))
+    shown = page.layout.concepts.pictures
+    gallery, _, paths, *_ = page.concept_events.show_pictures(said(page, folder))
     assert len(gallery) == len(paths) > 0
-    untouched = page.glance({**said(page, folder), shown.paths: paths})
-    assert untouched == page.glance(said(page)) == [gr.update() for _ in shown.outputs()]
+    untouched = page.concept_events.show_pictures({**said(page, folder), shown.paths: paths})
+    assert untouched == page.concept_events.show_pictures(said(page)) == [gr.update() for _ in shown.outputs()]
 
 
 def test_captions_changed_beside_a_concept_without_a_folder_can_be_undone(page, folder):
-    tools = page.concepts.tools
-    two = {page.concepts.all: [{}, {"folder": ""}], tools.before: "zwx ghost,"}
+    tools = page.layout.concepts.tools
+    two = {page.layout.concepts.all: [{}, {"folder": ""}], tools.before: "zwx ghost,"}
     answer, made, *_ = tools.applied(said(page, folder, also=two))
     assert "changed" in answer and made
     answer, left, *_ = tools.undone(said(page, folder, also={**two, tools.undoable: made}))

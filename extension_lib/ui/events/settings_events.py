@@ -1,29 +1,25 @@
-"""What happens on the page between the settings and where they come from: presets, the way back, and text."""
+"""Settings are taken from a preset, reset, or written and read as text."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gradio as gr
 
-from ..config import presets
-from ..config.run import Run
-from ..errors import DarkroomError
-from ..host import HostError, find_checkpoint
-from ..workspaces.starting_run import starting_run
-from ..workspaces.workspace import Workspace
-from . import changed_settings, run_text
-from .job_view import message
-
-if TYPE_CHECKING:
-    from .page import Page
+from ...config import presets
+from ...config.run import Run
+from ...errors import DarkroomError
+from ...host import HostError, find_checkpoint
+from ...workspaces.starting_run import starting_run
+from ...workspaces.workspace import Workspace
+from .. import changed_settings, run_text
+from ..job_view import message
+from ..layout import Layout, Updates
 
 
 class SettingsEvents:
-    """shown: the components that another run fills."""
-
-    def __init__(self, page: "Page", shown: list[Any]):
-        self.page, self.tab = page, page.train
+    def __init__(self, layout: Layout):
+        self.layout, self.tab, shown = layout, layout.train, layout.workspace_fields
         row, marked, text = self.tab.presets, self.tab.marks, self.tab.text
-        everything, fields = page.everything, [*self.tab.form.everything(), self.tab.arithmetic]
+        everything, fields = layout.run_fields, [*self.tab.form.everything(), self.tab.arithmetic]
         row.apply.click(self.apply, {*everything, row.choice}, [row.answer, *shown], queue=False)
         row.delete.click(self.delete, [row.choice], [row.answer, row.choice], queue=False)
         row.save.click(self.save, {*everything, row.name}, [row.saved, row.choice, row.name], queue=False)
@@ -34,22 +30,22 @@ class SettingsEvents:
 
     def on_page(self, data: dict) -> tuple[Workspace, Run]:
         """The workspace and the run that the page shows. Raises DarkroomError."""
-        space = self.page.space_of(data[self.page.model.workspace])
-        return space, self.page.run_of(data, space.read_run().base.checkpoint)
+        space = self.layout.space_of(data[self.layout.model.workspace])
+        return space, self.layout.run_of(data, space.read_run().base.checkpoint)
 
     def start(self, space: Workspace, method: str) -> Run:
-        return starting_run(space, self.page.host, method)
+        return starting_run(space, self.layout.host, method)
 
-    def apply(self, data: dict) -> dict[Any, Any]:
+    def apply(self, data: dict) -> Updates:
         row = self.tab.presets
         try:
             space, run = self.on_page(data)
             title = data[row.choice] or ""
-            run, about = row.applied(title, run, space, presets.of_checkpoint(self.page.host, run.base.checkpoint))
-            shown = self.page.shows(run, self.start(space, run.method.name))
+            run, about = row.applied(title, run, space, presets.of_checkpoint(self.layout.host, run.base.checkpoint))
+            shown = self.layout.run_updates(run, self.start(space, run.method.name))
         except DarkroomError as error:
             return {row.answer: message(str(error))}
-        return {**shown, self.page.model.about: self.page.model.described(space.name),
+        return {**shown, self.layout.model.about: self.layout.model.described(space.name),
                 row.answer: message(f"{title}: {about}", good=True)}
 
     def save(self, data: dict) -> tuple[str, Any, Any]:
@@ -70,23 +66,24 @@ class SettingsEvents:
             return message(str(error)), gr.update()
         return message(said, good=True), gr.update(choices=row.titles(), value=row.titles()[0])
 
-    def back(self, data: dict) -> dict[Any, Any]:
+    def back(self, data: dict) -> Updates:
         asked = data[self.tab.marks.asked] or ""
-        return self.went_back(data, asked) if asked else {self.tab.arithmetic: gr.update()}  # no version takes an empty answer
+        # no version takes an empty answer
+        return self.went_back(data, asked) if asked else {self.tab.arithmetic: gr.update()}
 
-    def back_all(self, data: dict) -> dict[Any, Any]:
+    def back_all(self, data: dict) -> Updates:
         return self.went_back(data, "")
 
-    def went_back(self, data: dict, asked: str) -> dict[Any, Any]:
+    def went_back(self, data: dict, asked: str) -> Updates:
         """Does not ask whether the page's other values make a run, for the way back may be what mends them."""
         method = data[self.tab.method]
         try:
-            start = self.start(self.page.space_of(data[self.page.model.workspace]), method)
+            start = self.start(self.layout.space_of(data[self.layout.model.workspace]), method)
         except DarkroomError:
             start = presets.defaults(method)
         updates = changed_settings.gone_back(self.tab.form, start, asked)
         after = {**data, **{component: update["value"] for component, update in updates.items() if "value" in update}}
-        return {**updates, self.tab.arithmetic: self.page.count(after)}
+        return {**updates, self.tab.arithmetic: self.layout.steps_text(after)}
 
     def write(self, data: dict) -> tuple[Any, str]:
         try:
@@ -94,7 +91,7 @@ class SettingsEvents:
         except DarkroomError as error:
             return gr.update(), message(str(error))
 
-    def paste(self, data: dict) -> dict[Any, Any]:
+    def paste(self, data: dict) -> Updates:
         """Applies what is written; a checkpoint that is not here changes nothing."""
         answer = self.tab.text.answer
         try:
@@ -102,12 +99,12 @@ class SettingsEvents:
             run = run_text.applied(data[self.tab.text.text] or "", before, lambda method: self.start(space, method))
             said = "Applied."
             try:
-                find_checkpoint(self.page.host, run.base.checkpoint)
+                find_checkpoint(self.layout.host, run.base.checkpoint)
             except HostError:
                 said = f"Applied. The checkpoint {run.base.checkpoint} is not here; {before.base.checkpoint} stays."
                 run = run.with_values({"base": {"checkpoint": before.base.checkpoint}})
             space.save_run(run)
-            shown = self.page.shows(run, self.start(space, run.method.name))
+            shown = self.layout.run_updates(run, self.start(space, run.method.name))
         except DarkroomError as error:
             return {answer: message(str(error))}
-        return {**shown, **self.page.model.shows(space.name), answer: message(said, good=True)}
+        return {**shown, **self.layout.model.shows(space.name), answer: message(said, good=True)}

@@ -1,0 +1,97 @@
+"""A workspace is created, shown, renamed, duplicated, deleted or imported."""
+
+from typing import Any
+
+import gradio as gr
+
+from ...errors import DarkroomError
+from ...workspaces.starting_run import starting_run
+from .. import job_view
+from ..layout import Layout, Updates
+
+
+class WorkspaceEvents:
+    def __init__(self, layout: Layout):
+        self.layout, tab, shown = layout, layout.model, layout.workspace_fields
+        workspace, panel = [tab.workspace], tab.importing
+        ordered = [tab.order, tab.new_name, tab.trash, *shown]
+        tab.create.click(self.create, [tab.name, tab.checkpoint, tab.purpose, tab.method],
+                         [tab.answer, tab.name, *shown], queue=False)
+        layout.entering.click(self.enter, None, [*shown, tab.trash, layout.train.presets.choice], queue=False)
+        tab.workspace.input(self.show_workspace, workspace, shown, queue=False)
+        tab.refresh_workspaces.click(self.refresh_list, workspace, shown, queue=False)
+        tab.pick.click(self.select_workspace, [tab.picked], shown, queue=False)
+        tab.rename.click(self.rename, [*workspace, tab.new_name], ordered, queue=False)
+        tab.duplicate.click(self.duplicate, [*workspace, tab.new_name], ordered, queue=False)
+        tab.discard.click(self.discard, workspace, ordered, queue=False)
+        tab.restore.click(self.restore, [tab.trash], ordered, queue=False)
+        tab.base.input(self.rebase, [*workspace, tab.base], ordered, queue=False)
+        panel.go.click(self.import_settings, [panel.path, panel.upload, tab.name, tab.checkpoint],
+                       [panel.answer, tab.name, *shown], queue=False)
+
+    def enter(self) -> Updates:
+        """A page that was just opened shows the newest workspace as it was left, and lists what there is by now."""
+        tab, presets = self.layout.model, self.layout.train.presets
+        return {**self.select_workspace(tab.newest()), tab.trash: gr.update(choices=tab.thrown_away()),
+                presets.choice: gr.update(choices=presets.titles())}
+
+    def select_workspace(self, name: str | None) -> Updates:
+        """Shows a workspace; the newest in place of one that another page has taken away meanwhile."""
+        names = self.layout.model.names()
+        name = name if name in names else next(iter(names), None)
+        return {**self.show_workspace(name), self.layout.model.workspace: gr.update(choices=names, value=name)}
+
+    def refresh_list(self, name: str | None) -> Updates:
+        """What is written on the page stays, unless its workspace is gone."""
+        names = self.layout.model.names()
+        return {self.layout.model.workspace: gr.update(choices=names)} if name in names else self.select_workspace(name)
+
+    def create(self, name: str, checkpoint: str, purpose: str, method: str) -> Updates:
+        tab = self.layout.model
+        created, answer = tab.created(name, checkpoint, purpose, method)
+        if created is None:
+            return {tab.answer: answer}
+        # the field is empty for the next name
+        return {tab.answer: answer, tab.name: "", **self.select_workspace(created)}
+
+    def show_workspace(self, name: str | None) -> Updates:
+        about = self.layout.model.shows(name)
+        try:
+            space = self.layout.space_of(name)
+            start = run = space.read_run()
+        except DarkroomError:
+            return about
+        try:
+            start = starting_run(space, self.layout.host)
+        except DarkroomError as error:  # of the checkpoint's preset; its settings are shown all the same
+            about[self.layout.model.about] += job_view.message(str(error))
+        pictures = self.layout.concepts.pictures
+        return {**about, **self.layout.run_updates(run, start), self.layout.concepts.found: "",
+                **dict(zip(pictures.outputs(), pictures.none()))}
+
+    def rename(self, name: str | None, new: str) -> Updates:
+        return self.ordered(*self.layout.model.renamed(name, new))
+
+    def duplicate(self, name: str | None, new: str) -> Updates:
+        return self.ordered(*self.layout.model.duplicated(name, new))
+
+    def discard(self, name: str | None) -> Updates:
+        return self.ordered(*self.layout.model.discarded(name))
+
+    def restore(self, thrown: str | None) -> Updates:
+        return self.ordered(*self.layout.model.restored(thrown))
+
+    def rebase(self, name: str | None, checkpoint: str) -> Updates:
+        return self.ordered(*self.layout.model.rebased(name, checkpoint))
+
+    def ordered(self, shown: str | None, answer: str) -> Updates:
+        tab = self.layout.model
+        if shown is None:
+            return {tab.order: answer}
+        return {**self.select_workspace(shown or None), tab.order: answer, tab.new_name: gr.update(value=""),
+                tab.trash: gr.update(choices=tab.thrown_away(), value=None)}
+
+    def import_settings(self, path: str, upload: Any, name: str, checkpoint: str) -> Updates:
+        made, answer = self.layout.model.importing.imported(path, upload, name, checkpoint)
+        said = {self.layout.model.importing.answer: answer}
+        return {**self.select_workspace(made), **said, self.layout.model.name: ""} if made else said

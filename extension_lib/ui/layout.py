@@ -1,0 +1,102 @@
+"""What the page shows: its tabs, and the run that they describe. What the buttons do is in events/."""
+
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+
+from ..config.run import Run, from_dict, to_dict
+from ..errors import DarkroomError
+from ..host import Host
+from ..settings import SettingError
+from ..setup import installation
+from ..workspaces import workspace
+from . import job_view
+from .changed_settings import starts
+from .compare_tab import TAB, CompareTab
+from .concepts_tab import ConceptsTab
+from .model_tab import ModelTab
+from .overview_panel import arithmetic
+from .runs_tab import RunsTab
+from .train_tab import TrainTab, help_shown
+
+TRAIN = "train"  # the tab's id
+Updates = dict[Any, Any]  # by component, what Gradio is to change
+
+
+class Layout:
+    """The tabs Model, Concepts, Train, Compare and Runs of one host; extra adds the host's own tabs after them."""
+
+    def __init__(self, host: Host, extra: Callable[[], Any] | None = None):
+        self.host = host
+        self.draw_notice()
+        # The scripts in javascript/ press these: follow.js the first two, darkroom_corner.js the third.
+        self.entering, self.poll, self.show_train = map(hidden_button, ("enter", "poll", "show_train"))
+        with gr.Tabs(elem_id="darkroom_tabs") as self.tabs:
+            with gr.Tab("Model", elem_id="darkroom_tab_model"):
+                self.model = ModelTab(host)
+            with gr.Tab("Concepts", elem_id="darkroom_tab_concepts") as self.concepts_tab:
+                self.concepts = ConceptsTab(host)
+            with gr.Tab("Train", elem_id="darkroom_tab_train", id=TRAIN):
+                self.train = TrainTab(host)
+            with gr.Tab("Compare", elem_id="darkroom_tab_compare", id=TAB):
+                self.compare = CompareTab(host)
+            with gr.Tab("Runs", elem_id="darkroom_tab_runs") as self.runs_tab:
+                self.runs = RunsTab(host)
+            if extra:
+                extra()
+        # The components that describe a run, and those that another workspace fills.
+        self.run_fields = {self.model.workspace, *self.concepts.parts(), self.train.method,
+                           *self.train.form.everything()}
+        self.workspace_fields = [
+            *self.run_fields, self.concepts.which, self.train.method_help, self.train.arithmetic,
+            self.train.marks.starts, self.model.about, self.model.base, self.concepts.found,
+            *self.concepts.pictures.outputs()]
+
+    def draw_notice(self) -> None:
+        """That this host cannot train; or what is missing, with a button to try again; nothing when all is there."""
+        if self.host.unsupported:
+            gr.HTML(job_view.message(self.host.unsupported), elem_id="darkroom_unsupported")
+            return
+        problem = installation.problem()
+        if problem:
+            notice = gr.HTML(job_view.message(problem), elem_id="darkroom_notice")
+            retry = gr.Button("Retry", elem_id="darkroom_retry")
+            retry.click(self.retry, None, [notice], queue=False)
+
+    def retry(self) -> str:
+        problem = installation.retry()
+        return job_view.message(problem) if problem else job_view.message("Everything is installed now.", good=True)
+
+    def run_of(self, data: dict, base: str) -> Run:
+        """The run that the page describes. Raises SettingError."""
+        parts = [data[p] for p in self.concepts.parts()]
+        values = self.train.form.values(data, data[self.train.method])
+        concepts = self.concepts.collected(*parts)
+        return from_dict({**values, "base": {"checkpoint": base}, "concepts": concepts})
+
+    def space_of(self, name: str | None) -> workspace.Workspace:
+        if not name:
+            raise SettingError("There is no workspace yet. Create one in the Model tab.")
+        return workspace.open_workspace(self.host.folders.workspaces, name)
+
+    def run_updates(self, run: Run, start: Run) -> Updates:
+        """Updates that put a run on the page. start: what it began as."""
+        concepts = to_dict(run)["concepts"]
+        return {
+            **dict(zip(self.concepts.outputs(), self.concepts.shown(concepts, 0))),
+            **self.train.form.updates(run), self.train.method: gr.update(value=run.method.name),
+            self.train.method_help: help_shown(run.method.name), self.train.arithmetic: arithmetic(run),
+            self.train.marks.starts: starts(self.train.form, run, start)
+        }
+
+    def steps_text(self, data: dict) -> str:
+        """How many steps the run on the page will take, in words; "" where the page describes no valid run."""
+        try:
+            return arithmetic(self.run_of(data, "any"))
+        except DarkroomError:
+            return ""
+
+
+def hidden_button(name: str) -> Any:
+    return gr.Button(name, elem_id=f"darkroom_{name}", elem_classes=["darkroom-hidden"])
