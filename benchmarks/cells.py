@@ -63,6 +63,18 @@ def mean_of(values: Iterable[float | None]) -> str:
     return f"{sum(known) / len(known):.0f}" if known else "–"
 
 
+def write_parts(page: Path, parts: dict[str, list[str]]) -> None:
+    """Puts generated lines into a page, each part between its two marks; what people wrote around them stays."""
+    text = page.read_text(encoding="utf-8")
+    for name, lines in parts.items():
+        begin, end = (f"<!-- {mark} {name}: made by a benchmark -->" for mark in ("begin", "end"))
+        before, _, rest = text.partition(begin)
+        if end not in rest:
+            raise ValueError(f"{page} lacks the marks {begin!r} and {end!r}.")
+        text = "\n".join([before + begin, "", *lines, "", end + rest.partition(end)[2]])
+    write_text(page, text)
+
+
 class Table:
     """Cells by name in a JSON file, which several programs may fill at once."""
 

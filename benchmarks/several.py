@@ -21,7 +21,6 @@ from PIL import Image
 from extension_lib.config.run import Run
 from extension_lib.host import find_checkpoint
 from extension_lib.hosts.standalone import Standalone
-from extension_lib.support.disk import write_text
 from toyland.captions import PHRASES
 from toyland.judge import Judge
 from toyland.measure import COUNT, fidelity, mean, pictures, prompt_fidelity, prompts
@@ -30,7 +29,7 @@ from toyland.settings import SETTINGS
 from toyland.subjects import SUBJECTS, Subject, training_scenes
 from toyland.trial import run_for, seconds_of, tag, train
 
-from .cells import DOCS, Table, mean_of
+from .cells import DOCS, Table, mean_of, write_parts
 
 SEEDS = (0, 1, 2)
 PAIR = ("ghost", "cat")
@@ -183,25 +182,11 @@ def measure_together(host: Standalone, judge: Judge, table: Table, wanted: Wante
 MEASURES = {"prior": measure_prior, "together": measure_together}
 
 
-def page(cells: dict[str, Any]) -> str:
-    lines = ["# What keeps concepts apart", "",
-             "In toyland, 64 pictures a figure. With nothing, all of a subject's pictures are called the same; else each has a "
-             "caption that also says where it stands. Class pictures and the penalty take each caption without the rare word "
-             "(class prompt `[filewords]`). DreamBooth's class pictures count half, and its text encoder learns ten times as fast "
-             "beside them: that row differs from the others by more than the class pictures. Steps and rates for two subjects were "
-             "chosen by trying ([sweep.md](sweep.md)). Made by `python -m benchmarks.several`.", "",
-             "## One subject, over three seeds", "",
-             "Drift: how much the class word alone (\"a ghost\") has become the subject.", "",
-             "| method | with | fidelity | drift | seconds |", "|---|---|---|---|---|", *rows_of_one(cells), "",
-             f"## {PAIR[0].title()} and {PAIR[1]} in one run", "",
-             "Mixed up: pictures of one that show the other. Both: prompts that ask for both, pictures that show both, and (in "
-             "brackets) those that show both kinds, in whatever dress. "
-             f"Class words: \"a {PAIR[0]} next to a {NEIGHBOUR}\", pictures that show those two kinds, and (in brackets) those "
-             "that show a trained subject, which nobody asked for. The first row is the checkpoint as it is, asked for a "
-             f"{PAIR[0]} and a {PAIR[1]}, for comparison.", "",
-             "| method | with | fidelity | drift | mixed up | both | class words | seconds |", "|---|---|---|---|---|---|---|---|",
-             *rows_of_two(cells)]
-    return "\n".join(lines) + "\n"
+def write_page(cells: dict[str, Any]) -> None:
+    one = ["| method | with | fidelity | drift | seconds |", "|---|---|---|---|---|", *rows_of_one(cells)]
+    two = ["| method | with | fidelity | drift | mixed up | both | class words | seconds |",
+           "|---|---|---|---|---|---|---|---|", *rows_of_two(cells)]
+    write_parts(DOCS / "several.md", {"one": one, "two": two})
 
 
 def rows_of_one(cells: dict[str, Any]) -> list[str]:
@@ -243,7 +228,7 @@ def main(arguments: list[str]) -> int:
         host = Standalone(Path(folder))
         for name in measures:
             MEASURES[name](host, judge, table, wanted, Path(folder) / "pictures")
-    write_text(DOCS / "several.md", page(table.cells))
+    write_page(table.cells)
     return 0
 
 

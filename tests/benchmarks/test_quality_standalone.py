@@ -5,7 +5,7 @@ import json
 import pytest
 
 from benchmarks import quality, several
-from benchmarks.cells import Table
+from benchmarks.cells import Table, write_parts
 from extension_lib.hosts.standalone import Standalone
 from toyland.judge import Judge
 from toyland.subjects import SUBJECTS
@@ -29,7 +29,19 @@ def test_a_cell_says_how_well_a_method_learned_and_what_it_took(host, run, tmp_p
     made = quality.cell(host, Judge(), SUBJECTS["ghost"], run, count=8)
     assert set(quality.FIGURES) | {"steps", "seconds", "peak_mib", "file_kib"} <= set(made)
     assert made["steps"] == 2 and made["file_kib"] > 100 and (tmp_path / "grid" / "lora-ghost.png").exists()
-    assert "| LoRA | 1 |" in quality.page([made])
+    assert any(line.startswith("| LoRA | 1 |") for line in quality.table([made], []))
+
+
+def test_a_page_keeps_what_people_wrote_around_its_tables(tmp_path):
+    page, mark = tmp_path / "page.md", "<!-- {} table: made by a benchmark -->"
+    page.write_text(f"# Title\n\n{mark.format('begin')}\nold\n{mark.format('end')}\n\nProse.\n", encoding="utf-8")
+    write_parts(page, {"table": ["new"]})
+    text = page.read_text(encoding="utf-8")
+    assert "new" in text and "old" not in text and text.startswith("# Title") and text.endswith("Prose.\n")
+    write_parts(page, {"table": ["new"]})
+    assert page.read_text(encoding="utf-8") == text
+    with pytest.raises(ValueError, match="lacks the marks"):
+        write_parts(page, {"another": []})
 
 
 def test_a_kept_cell_is_made_again_only_when_settings_change(run, tmp_path):
