@@ -18,7 +18,6 @@ from .setup.practice import install
 from .support import toml
 from .support.disk import SaveError, path_from_text
 from .training.guard import Guard
-from .workspaces import workspace
 
 if TYPE_CHECKING:
     from .hosts.standalone import Standalone
@@ -66,7 +65,11 @@ def parser() -> argparse.ArgumentParser:
     served.add_argument("--port", type=int, default=7861)
     served.add_argument("--listen", action="store_true", help="let other machines in your network use it too")
     for function in (train, check):
-        command(function).add_argument("run", type=Path, help="a TOML file; --section.setting VALUE changes what it says")
+        made = command(function)
+        made.add_argument("run", type=Path, help="a TOML file; --section.setting VALUE changes what it says")
+        if function is train:
+            made.add_argument("--start", metavar="ID", help="what to do with an earlier training and an existing file; asked for "
+                                                            "when it is needed")
     for function, out in ((draw, "drawn.png"), (compare, "compared.png")):
         made = command(function)
         made.add_argument("prompt", help="with <lora:name:weight> if you like")
@@ -97,18 +100,15 @@ def app(given: argparse.Namespace, rest: list[str]) -> int:
 
 def train(given: argparse.Namespace, rest: list[str]) -> int:
     """Train what a TOML file describes."""
-    from .runs import job as jobs
-    from .runs.start import Undecided, decided
+    from .runs.start import Undecided, start_run, workspace_for
 
     here = host()
     run = read_run(given.run, parse_changes(rest), here)
-    space = open_or_create(here, run)
     try:
-        run = decided(run, here, space)
-    except Undecided as asked:
-        print(asked, "Say so with --output.again and --output.existing.", sep="\n", file=sys.stderr)
+        job = start_run(run, here, workspace_for(run, here), given.start or "")
+    except Undecided as undecided:
+        print(undecided, *(f"  --start {choice.id}: {choice.text}" for choice in undecided.choices), sep="\n", file=sys.stderr)
         return 2
-    job = jobs.start(run, here, space, find_checkpoint(here, run.base.checkpoint))
     follow(job)
     if job.thread:
         job.thread.join()  # an interpreter that ends while a thread frees its tensors aborts
@@ -155,16 +155,6 @@ def parse_changes(rest: list[str]) -> dict[str, Any]:
             raise SettingError(f"{flag} is not a setting. Write --section.setting VALUE, such as --training.steps 500.")
         out.setdefault(section, {})[name] = value
     return out
-
-
-def open_or_create(here: "Standalone", run: Run) -> workspace.Workspace:
-    root = here.folders.workspaces
-    try:
-        space = workspace.open_workspace(root, run.output.name)
-        space.save_run(run)
-        return space
-    except workspace.WorkspaceError:
-        return workspace.create_workspace(root, run.output.name, run)
 
 
 def follow(job: Any) -> None:

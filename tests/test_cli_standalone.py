@@ -68,7 +68,12 @@ def test_where_no_picture_can_be_written_is_said_before_one_is_drawn(home, capsy
 def test_a_used_workspace_is_not_overwritten_unasked(home, capsys):
     assert cli.main(["train", str(home / "run.toml")]) == 0
     assert cli.main(["train", str(home / "run.toml")]) == 2
-    assert "Say so with --output.again" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "ghost was trained before" in said and "  --start restart-version: Start over and save as ghost-v2" in said
+    assert cli.main(["train", str(home / "run.toml"), "--start", "restart-version"]) == 0
+    assert (home / "studio" / "loras" / "ghost-v2.safetensors").exists()
+    assert cli.main(["train", str(home / "run.toml"), "--start", "anyhow"]) == 2
+    assert "'anyhow' is no way to start. Use one of continue-overwrite" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments, said", [

@@ -105,3 +105,9 @@ def test_dora_is_refused_in_a_precision_in_which_the_webui_loses_it(name, dora, 
                      "method": {"name": name, "dora": dora}, "saving": {"precision": "fp16"}})
     with nullcontext() if allowed else pytest.raises(SettingError, match="only in fp32"):
         require_startable(run)
+
+
+def test_files_of_older_versions_that_hold_answers_to_a_start_are_still_read(tmp_path):
+    (tmp_path / "run.toml").write_text('output = {name = "ghost", again = "over", existing = "overwrite"}', encoding="utf-8")
+    assert from_dict(toml.read(tmp_path / "run.toml")) == from_dict({"output": {"name": "ghost"}})
+    assert from_dict({}).with_values({"output": {"again": "continue"}}) == from_dict({})

@@ -44,8 +44,8 @@ UNSHOWN = {
     "Kohya LoCon", "Kohya LoHa", "Kohya LoKr", "LyCORIS/Native Fine-Tuning", "method ({})", "no effect", "not finite",
     "object template", "out of memory", "pick", "Picked", "poll", "raw {}", "show_train", "Stable Diffusion 1",
     "state before the pause.safetensors", "state of the pause.safetensors", "Step {} of {}, loss {}", "style template",
-    "This was trained before or the name is taken. Choose: {}", "train() says how it ends", "window.darkroomLanguages = {}",
-    "word {}", "{} tokens instead of {}", "X Type", "X Values", "X/Y/Z plot", "Y Type", "Y Values", "{} (again={}, existing={})"}
+    "train() says how it ends", "window.darkroomLanguages = {}",
+    "word {}", "{} tokens instead of {}", "X Type", "X Values", "X/Y/Z plot", "Y Type", "Y Values"}
 
 
 def texts(host) -> set[str]:

@@ -11,8 +11,7 @@ from extension_lib.events import Saved, Warned
 from extension_lib.host import find_checkpoint
 from extension_lib.hosts.standalone import Standalone
 from extension_lib.runs import job as jobs
-from extension_lib.runs.start import decided
-from extension_lib.workspaces import workspace
+from extension_lib.runs.start import RESTART_OVERWRITE, start_run, workspace_for
 
 from .judge import Judge
 from .measure import COUNT, Figures, measured
@@ -30,7 +29,7 @@ def run_for(host: Standalone, subject: Subject, method: str = "lora", **sections
     """The run of toyland's preset on a subject's pictures; sections change it."""
     base = find_checkpoint(host, "toyland")
     run = defaults(method, base.preset).with_values({
-        "output": {"name": name_of(method, subject), "again": "over", "existing": "overwrite"}, "base": {"checkpoint": base.title},
+        "output": {"name": name_of(method, subject)}, "base": {"checkpoint": base.title},
         "concepts": [{"folder": str(subject.folder), "class_prompt": f"a {subject.kind}"}],
         "previews": {"preview_every": 0}})
     return run.with_values(sections)
@@ -38,10 +37,7 @@ def run_for(host: Standalone, subject: Subject, method: str = "lora", **sections
 
 def train(host: Standalone, run: Run, say: Any = None) -> jobs.Job:
     """Trains to the end; say is called with a line of progress now and then. Returns the ended job."""
-    root = host.folders.workspaces
-    known = run.output.name in workspace.workspace_names(root)
-    space = workspace.open_workspace(root, run.output.name) if known else workspace.create_workspace(root, run.output.name, run)
-    job = jobs.start(decided(run, host, space), host, space, find_checkpoint(host, run.base.checkpoint))
+    job = start_run(run, host, workspace_for(run, host), RESTART_OVERWRITE)
     told = 0.0
     while not job.wait(timeout=1.0):
         if say and job.step and time.monotonic() - told > 10:

@@ -9,6 +9,7 @@ from ..methods.base import Method, NewWord
 from ..settings import LINES, SettingError, build, option, options
 from ..support.disk import NameProblem, checked_file_name
 
+OLD_ANSWERS = ("again", "existing")
 FILEWORDS = "[filewords]"  # in prompts: a picture's own caption
 PRECISIONS = ("fp16", "bf16", "fp32")
 
@@ -18,10 +19,6 @@ class Output:
     """What comes out and under which name."""
 
     name: str = option("", "The file's name and what you type in the prompt: <lora:name:1>.")
-    again: str = option("ask", "When this workspace has been trained before: continue where it ended, or start over.",
-                        choices=("ask", "continue", "over"), label="Trained before")
-    existing: str = option("ask", "When a file of this name exists: overwrite it, or write a new version beside it.",
-                           choices=("ask", "version", "overwrite"), label="File exists")
 
 
 @dataclass(frozen=True)
@@ -185,6 +182,7 @@ class Run:
 
 def from_dict(values: Mapping[str, Any]) -> Run:
     """A run from nested loose values, as a TOML file holds them. Raises SettingError."""
+    values = without_old_answers(values)
     known = {*SECTIONS, "concepts", "method"}
     for name in values:
         if name not in known:
@@ -195,6 +193,14 @@ def from_dict(values: Mapping[str, Any]) -> Run:
         raise SettingError("concepts must be a list: write [[concepts]] before each of them.")
     concepts = tuple(build(Concept, table(c, "concepts"), "concepts") for c in concepts)
     return Run(**sections, concepts=concepts, method=method_from(table(values.get("method", {}), "method")))
+
+
+def without_old_answers(values: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Files of older versions hold, as settings, what runs/start.py asks now."""
+    output = values.get("output")
+    if not isinstance(output, Mapping):
+        return values
+    return {**values, "output": {name: value for name, value in output.items() if name not in OLD_ANSWERS}}
 
 
 def table(value: Any, name: str) -> Mapping[str, Any]:

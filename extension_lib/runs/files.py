@@ -45,14 +45,15 @@ class RunFiles:
     model: Model
     batches: Batches
     kept: Progress = field(default_factory=Progress)
+    restart: bool = False
     before: int = 0
     picture: Callable[[bool], Any] = lambda final: None  # for the cards; final: of what the run ends with
 
     def resume(self, trainable: Trainable, optimizer: Optimizer) -> StartPoint:
-        """Goes on from the workspace's state when there is one, unless the run begins anew: then that state stays until the
+        """Goes on from the workspace's state when there is one, unless the run starts over: then that state stays until the
         first save takes its place. Raises StateError when it does not fit this run."""
-        anew = self.run.output.again == "over" and self.kept.first is None
-        start = StartPoint() if anew else self.stand(trainable, optimizer)
+        restart = self.restart and self.kept.first is None
+        start = StartPoint() if restart else self.stand(trainable, optimizer)
         if self.kept.first is None:
             self.kept.started, self.kept.first = time.time(), start.step
             delete_state_before_pause(self.workspace)

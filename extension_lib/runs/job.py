@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from .. import memory
 from ..config.run import Run
@@ -14,7 +15,11 @@ from ..training.guard import Guard
 from ..workspaces.record import Record, recording
 from ..workspaces.workspace import Workspace
 
+if TYPE_CHECKING:
+    from .session import Session
+
 jobs: list["Job"] = []  # of this process; the only thing that outlives a page
+starting = threading.Lock()
 
 
 class Busy(DarkroomError, RuntimeError):
@@ -29,6 +34,7 @@ class Job:
     host: Host
     workspace: Workspace
     checkpoint: Checkpoint
+    restart: bool = False  # whether it leaves aside what was trained before in its workspace
     history: list[Event] = field(default_factory=list)
     created: float = field(default_factory=time.time)
     stop_reason: str = ""
@@ -130,14 +136,17 @@ class Job:
         requested, self.save_requested = self.save_requested, False
         return requested
 
+    def session(self) -> "Session":
+        from .session import Session  # imports torch
+
+        return Session(self.run, self.host, self.workspace, self.checkpoint, self.controls(), self.restart)
+
     def work(self) -> None:
         """Runs to the end, whatever happens."""
-        with Guard(f"The run {self.run.output.name}") as guard:
-            from .session import Session
-
-            with recording(self.workspace.new_log(), self.run) as self.record:
-                for event in Session(self.run, self.host, self.workspace, self.checkpoint, self.controls()).events():
-                    self.add_event(event)
+        with (Guard(f"The run {self.run.output.name}") as guard,
+              recording(self.workspace.new_log(), self.run) as self.record):
+            for event in self.session().events():
+                self.add_event(event)
         if guard.error:
             short = is_out_of_memory(guard.error)
             reason = f"Out of memory. To need less: {memory.advice(self.run)}." if short else guard.reason
@@ -148,13 +157,18 @@ def running_job() -> Job | None:
     return next((job for job in jobs if not job.ended), None)
 
 
-def start(run: Run, host: Host, workspace: Workspace, checkpoint: Checkpoint) -> Job:
+def require_idle() -> None:
+    """Raises Busy while a job is running."""
+    if job := running_job():
+        raise Busy(f"{job.run.output.name} is being trained. Wait for it, or stop it first.")
+
+
+def start_job(run: Run, host: Host, workspace: Workspace, checkpoint: Checkpoint, restart: bool = False) -> Job:
     """Begins a run on a thread of its own. Raises Busy."""
-    job = Job(run, host, workspace, checkpoint)
-    jobs.append(job)
-    if (first := running_job()) and first is not job:  # looked for once it is listed: of two started at once only one runs
-        jobs.remove(job)
-        raise Busy(f"{first.run.output.name} is being trained. Wait for it, or stop it first.")
+    with starting:  # of two started at once only one runs
+        require_idle()
+        job = Job(run, host, workspace, checkpoint, restart)
+        jobs.append(job)
     job.thread = threading.Thread(target=job.work, name=f"darkroom {run.output.name}", daemon=True)
     job.thread.start()
     return job

@@ -53,6 +53,7 @@ class Session:
     workspace: Workspace
     checkpoint: Checkpoint
     controls: Controls = Controls()
+    restart: bool = False  # whether to leave aside what was trained before
     newest_previews: list[Any] = field(default_factory=list)  # images of the last preview
     kept: Progress = field(default_factory=Progress)
     first_prompt: str = ""
@@ -93,10 +94,10 @@ class Session:
         if words:
             require_words_in_captions(words, items)
         yield Prepared("Waiting for the model", 0.0)
+        self.checkpoint = with_hash(self.checkpoint)  # reads a file of gigabytes: before others wait for the model
         with ExitStack() as undo:
             model = undo.enter_context(self.host.borrow(self.checkpoint))
             memory.free_cache()
-            self.checkpoint = with_hash(self.checkpoint)
             for made in class_pictures.prepare_class_pictures(self.run, found, self.checkpoint, self.host):
                 if isinstance(made, list):
                     items = [*items, *made]
@@ -113,7 +114,7 @@ class Session:
                 if ended := self.ended_early():
                     yield ended
                     return
-            files = RunFiles(self.run, self.host, self.workspace, self.checkpoint, model, batches, self.kept,
+            files = RunFiles(self.run, self.host, self.workspace, self.checkpoint, model, batches, self.kept, self.restart,
                              picture=self.card_picture)
             controls = replace(self.controls, draw_previews=self.draw_previews)
             for event in train(self.run, model, trainable, batches, files, controls):

@@ -1,61 +1,97 @@
-"""Before a run begins: what has to be asked when its workspace or its name was used before."""
+"""The start of a run: its settings are saved, questions are asked, and it begins. The page and the command line use it."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from ..config.run import Output, Run, require_startable
+from ..config.run import Run, require_startable
 from ..errors import DarkroomError
-from ..host import Host
-from ..workspaces.workspace import Workspace
-from .naming import free_name, name_taken
+from ..host import Host, HostError, find_checkpoint
+from ..settings import SettingError
+from ..workspaces.workspace import Workspace, WorkspaceError, create_workspace, open_workspace
+from . import job as jobs
+from .naming import free_name, with_name
+
+# What to do with an earlier training of the workspace, and with a file of the run's name.
+CONTINUE_OVERWRITE, CONTINUE_VERSION = "continue-overwrite", "continue-version"
+RESTART_VERSION, RESTART_OVERWRITE = "restart-version", "restart-overwrite"
+ANSWERS = (CONTINUE_OVERWRITE, CONTINUE_VERSION, RESTART_VERSION, RESTART_OVERWRITE)
 
 
 @dataclass(frozen=True)
 class Choice:
-    """One answer: the values of output.again and output.existing, and what it means in words."""
+    """An answer that a person can give. id: one of ANSWERS; text: what it means, for people."""
 
-    again: str
-    existing: str
+    id: str
     text: str
 
 
 class Undecided(DarkroomError):
-    """The run needs an answer first."""
+    """The run needs an answer before it can start."""
 
-    def __init__(self, choices: list[Choice]):
+    def __init__(self, name: str, choices: list[Choice]):
         self.choices = choices
-        super().__init__("This was trained before or the name is taken. Choose: "
-                         + "; ".join(f"{c.text} (again={c.again}, existing={c.existing})" for c in choices))
+        super().__init__(f"{name} was trained before, or a file of this name exists. Choose what to do.")
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The run with its final name. restart: whether it leaves aside what was trained before."""
+
+    run: Run
+    restart: bool
+
+
+def start_run(run: Run, host: Host, workspace: Workspace, answer: str = "") -> jobs.Job:
+    """Saves the run's settings in the workspace and starts it. answer: one of ANSWERS, or "" where nobody was asked yet.
+
+    Raises Undecided with the choices when an answer is needed, Busy while another run goes on, and HostError, SettingError or
+    WorkspaceError when the run cannot be.
+    """
+    if host.unsupported:
+        raise HostError(host.unsupported)
+    workspace.save_run(run)
+    checkpoint = find_checkpoint(host, run.base.checkpoint)
+    jobs.require_idle()
+    decision = decide(run, host, workspace, answer)
+    return jobs.start_job(decision.run, host, workspace, checkpoint, decision.restart)
+
+
+def workspace_for(run: Run, host: Host) -> Workspace:
+    """The workspace of the run's name, created where there is none. Raises NameProblem, WorkspaceError."""
+    try:
+        return open_workspace(host.folders.workspaces, run.output.name)
+    except WorkspaceError:
+        return create_workspace(host.folders.workspaces, run.output.name, run)
+
+
+def decide(run: Run, host: Host, workspace: Workspace, answer: str = "") -> Decision:
+    """How the run starts by this answer. Raises Undecided, SettingError, WorkspaceError."""
+    run = require_startable(run)
+    _ = workspace.lifetime  # must be readable, for every save writes into the same file
+    if answer and answer not in ANSWERS:
+        raise SettingError(f"{answer!r} is no way to start. Use one of {', '.join(ANSWERS)}.")
+    if not answer and (open_choices := choices(run, host, workspace)):
+        raise Undecided(run.output.name, open_choices)
+    name = free_name(run, host.folders) if answer in (CONTINUE_VERSION, RESTART_VERSION) else run.output.name
+    return Decision(with_name(run, name), answer in (RESTART_VERSION, RESTART_OVERWRITE))
 
 
 def choices(run: Run, host: Host, workspace: Workspace) -> list[Choice]:
-    """The answers a person can give, the safest first; none when there is nothing to ask."""
-    name, fresh, trained = run.output.name, free_name(run, host.folders), workspace.state.exists()
-    out = []
-    if trained:
-        on = workspace.lifetime
-        out.append(Choice("continue", "overwrite", f"Continue after step {on} and replace {name} by what comes out"))
-        if fresh != name:
-            out.append(Choice("continue", "version", f"Continue after step {on} and write {fresh}"))
-        else:
-            out.append(Choice("over", "overwrite", f"Start over and write {name}"))
+    """The answers that a person can give, the safest first; none when there is nothing to ask."""
+    name, fresh = run.output.name, free_name(run, host.folders)
+    if workspace.state.exists():
+        return choices_after_training(name, fresh, workspace.lifetime)
     if fresh != name:
-        again = "over" if trained else run.output.again
-        beside = f"Start over and write {fresh} beside {name}" if trained else f"Write {fresh} beside {name}"
-        anew = f"Start over and write {name} anew" if trained else f"Write {name} anew"
-        out += [Choice(again, "version", beside), Choice(again, "overwrite", anew)]
-    return out
+        return [Choice(RESTART_VERSION, f"Save as {fresh} and leave {name} as it is"),
+                Choice(RESTART_OVERWRITE, f"Overwrite {name}")]
+    return []
 
 
-def decided(run: Run, host: Host, workspace: Workspace) -> Run:
-    """The run with its final name; output.again says whether it begins anew. Raises SettingError, WorkspaceError or Undecided."""
-    run = require_startable(run)
-    _ = workspace.lifetime  # whose file must be readable, for every save writes into it
-    wanted = run.output
-    if asked := choices(run, host, workspace):
-        again_open = workspace.state.exists() and wanted.again == "ask"
-        existing_open = name_taken(run, host.folders) and wanted.existing == "ask"
-        if again_open or existing_open:
-            raise Undecided(asked)
-    if wanted.existing == "version":
-        wanted = replace(wanted, name=free_name(run, host.folders))
-    return replace(run, output=Output(name=wanted.name, again=wanted.again))
+def choices_after_training(name: str, fresh: str, steps: int) -> list[Choice]:
+    """fresh: a name without a file; the same as name where that has none."""
+    if fresh == name:
+        return [Choice(CONTINUE_OVERWRITE, f"Continue after step {steps} and save as {name}"),
+                Choice(RESTART_OVERWRITE, f"Start over and save as {name}")]
+    return [Choice(CONTINUE_OVERWRITE, f"Continue after step {steps} and overwrite {name}"),
+            Choice(CONTINUE_VERSION, f"Continue after step {steps} and save as {fresh}"),
+            Choice(RESTART_VERSION, f"Start over and save as {fresh}"),
+            Choice(RESTART_OVERWRITE, f"Start over and overwrite {name}")]

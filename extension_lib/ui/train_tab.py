@@ -62,7 +62,7 @@ class TrainTab:
                     self.discard = gr.Button(DISCARD, size="sm", min_width=80, interactive=False, elem_id="darkroom_discard")
                 self.question = unsaved(gr.Radio(
                     choices=[], visible=False, elem_id="darkroom_question",
-                    label="This was trained before, or the name is taken. What shall be done? Choose, then press Train again."))
+                    label="This was trained before, or the name is taken. Choose what to do, then press Train again."))
                 self.answer = gr.HTML(elem_id="darkroom_answer")
                 self.worries = gr.HTML(elem_id="darkroom_worries")
                 self.live = gr.HTML(elem_id="darkroom_live")
@@ -72,6 +72,7 @@ class TrainTab:
                 self.star = unsaved(gr.Textbox(label="Star", elem_id="darkroom_star", elem_classes=["darkroom-hidden"]))
                 self.prefer = gr.Button("prefer", elem_id="darkroom_prefer", elem_classes=["darkroom-hidden"])
                 self.seen = gr.State("")
+                self.asked = gr.State([])  # the choices that the question shows
                 self.begun = gr.State(None)  # the run that the last press of Train began
         self.wire()
 

@@ -100,8 +100,7 @@ class Log:
     folder: Path
 
     def save_run(self, run: Run) -> None:
-        """Without the answer whether to start over: who takes these settings for a run of theirs is asked anew."""
-        toml.write(self.folder / SETTINGS, to_dict(run.with_values({"output": {"again": "ask"}})))
+        toml.write(self.folder / SETTINGS, to_dict(run))
 
     def write_line(self, what: str, **values: Any) -> None:
         with open(self.folder / EVENTS, "a", encoding="utf-8", newline="\n") as file:

@@ -29,7 +29,7 @@ def trained(root, method):
                     concepts=[{"folder": str(root / "pictures"), "word": "zwx", "instance_prompt": "a zwx ghost"}])
     run = run.with_values({"output": {"name": "zwx" if method == "textual_inversion" else "ghost"}})
     space = workspace.create_workspace(host.folders.workspaces, "ghost", run)
-    ended = jobs.start(run, host, space, find_checkpoint(host, "toyland")).wait(120)
+    ended = jobs.start_job(run, host, space, find_checkpoint(host, "toyland")).wait(120)
     assert ended and not ended.failed, ended
     return host
 

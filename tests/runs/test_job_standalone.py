@@ -18,23 +18,22 @@ from safetensors.torch import load_file
 from extension_lib.events import Ended, Prepared, Previewed, Saved, Stepped, Warned
 from extension_lib.host import Checkpoint, Picture, find_checkpoint
 from extension_lib.runs import job as jobs
-from extension_lib.runs import state
-from extension_lib.runs.start import Undecided, decided
+from extension_lib.runs import session, state
+from extension_lib.runs.start import ANSWERS, Choice, Undecided, start_run
 from extension_lib.workspaces import workspace
 
 MAPS = Path("/proc/self/maps")
 
 
-def start(host, run, name="ghost"):
+def start(host, run, name="ghost", answer=""):
     known = name in workspace.workspace_names(host.folders.workspaces)
     root = host.folders.workspaces
     space = workspace.open_workspace(root, name) if known else workspace.create_workspace(root, name, run)
-    job = jobs.start(decided(run, host, space), host, space, find_checkpoint(host, "toyland"))
-    return job, space
+    return start_run(run, host, space, answer), space
 
 
-def finished(host, run, name="ghost"):
-    job, space = start(host, run, name)
+def finished(host, run, name="ghost", answer=""):
+    job, space = start(host, run, name, answer)
     assert job.wait(120)
     return job, space
 
@@ -105,8 +104,8 @@ def test_stopping_is_answered_before_the_first_step_too(host, pictures, at, ask)
     run = small_run(pictures, concepts=[{"folder": str(pictures), "class_prompt": "a ghost"}],
                     prior={"preserve": at.startswith("Drawing"), "pictures": 9, "drawing_steps": 1})
     job = jobs.Job(run, host, workspace.create_workspace(host.folders.workspaces, "ghost", run), find_checkpoint(host, "toyland"))
-    tell = job.tell
-    job.tell = lambda event: (tell(event), ask(job) if at in getattr(event, "what", "") else None)
+    add_event = job.add_event
+    job.add_event = lambda event: (add_event(event), ask(job) if at in getattr(event, "what", "") else None)
     job.work()
     assert (job.ended.step, job.ended.failed, job.ended.discarded) == (0, False, ask is jobs.Job.discard) and host.borrowed is None
     assert len(list(host.folders.workspaces.rglob("class pictures/*/*/*.png"))) < 9
@@ -118,13 +117,12 @@ def test_a_stopped_run_continues_as_if_it_had_not_stopped(host, pictures):
     finished(host, small_run(pictures, output={"name": "whole"}, **six), "whole")
     run = small_run(pictures, output={"name": "parts"}, **six)
     job = jobs.Job(run, host, workspace.create_workspace(host.folders.workspaces, "parts", run), find_checkpoint(host, "toyland"))
-    job.tell_before = job.tell
-    job.tell = lambda event: (job.tell_before(event), job.stop() if getattr(event, "step", 0) == 3 else None)
+    job.add_event_before = job.add_event
+    job.add_event = lambda event: (job.add_event_before(event), job.stop() if getattr(event, "step", 0) == 3 else None)
     jobs.jobs.append(job)
     job.work()
     assert job.ended.step == 3
-    again = run.with_values({"output": {"again": "continue", "existing": "overwrite"}})
-    second, space = finished(host, again, "parts")
+    second, space = finished(host, run, "parts", "continue-overwrite")
     assert [e.step for e in second.history if isinstance(e, Stepped)] == [4, 5, 6] and space.lifetime == 6
     one, two = learned(host, "whole"), learned(host, "parts")
     assert all(torch.allclose(one[k], two[k], atol=1e-6) for k in one)
@@ -134,8 +132,11 @@ def test_a_used_workspace_or_name_is_asked_about(host, pictures):
     finished(host, small_run(pictures))
     with pytest.raises(Undecided) as asked:
         start(host, small_run(pictures))
-    assert [(c.again, c.existing) for c in asked.value.choices] == [
-        ("continue", "overwrite"), ("continue", "version"), ("over", "version"), ("over", "overwrite")]
+    assert asked.value.choices == [
+        Choice("continue-overwrite", "Continue after step 4 and overwrite ghost"),
+        Choice("continue-version", "Continue after step 4 and save as ghost-v2"),
+        Choice("restart-version", "Start over and save as ghost-v2"), Choice("restart-overwrite", "Start over and overwrite ghost")]
+    assert tuple(choice.id for choice in asked.value.choices) == ANSWERS
 
 
 def test_a_name_that_differs_in_capitals_alone_is_taken(host, pictures):
@@ -143,14 +144,16 @@ def test_a_name_that_differs_in_capitals_alone_is_taken(host, pictures):
     (host.folders.lora / "sub" / "GHOST.safetensors").touch()
     with pytest.raises(Undecided) as asked:
         start(host, small_run(pictures))
-    assert [c.text for c in asked.value.choices] == ["Write ghost-v2 beside ghost", "Write ghost anew"]
+    assert asked.value.choices == [
+        Choice("restart-version", "Save as ghost-v2 and leave ghost as it is"), Choice("restart-overwrite", "Overwrite ghost")]
 
 
-@pytest.mark.parametrize("again, existing, name, lifetime", [
-    ("continue", "overwrite", "ghost", 8), ("over", "version", "ghost-v2", 4), ("over", "overwrite", "ghost", 4)])
-def test_each_answer_does_what_it_says(host, pictures, again, existing, name, lifetime):
+@pytest.mark.parametrize("answer, name, lifetime", [
+    ("continue-overwrite", "ghost", 8), ("continue-version", "ghost-v2", 8), ("restart-version", "ghost-v2", 4),
+    ("restart-overwrite", "ghost", 4)])
+def test_each_answer_does_what_it_says(host, pictures, answer, name, lifetime):
     finished(host, small_run(pictures))
-    job, space = finished(host, small_run(pictures, output={"again": again, "existing": existing}))
+    job, space = finished(host, small_run(pictures), answer=answer)
     assert [e.path.stem for e in job.history if isinstance(e, Saved)] == [name]
     assert space.lifetime == lifetime
 
@@ -160,7 +163,7 @@ def test_a_word_that_is_called_as_the_output_goes_on_under_the_next_version_s_na
     run = small_run(pictures, method={"name": method}, training={"steps": 1}, saving={"precision": "fp32"},
                     concepts=[{"folder": str(pictures), "instance_prompt": "[name], [filewords]"}])
     finished(host, run)
-    job, space = finished(host, run.with_values({"output": {"again": "continue", "existing": "version"}}))
+    job, space = finished(host, run, answer="continue-version")
     assert not job.ended.failed and space.lifetime == 2
     assert {e.path.stem for e in job.history if isinstance(e, Saved)} == {"ghost-v2"}
 
@@ -261,7 +264,7 @@ def test_a_full_disk_is_a_warning_and_nothing_is_half_written(host, pictures):
     finished(host, run)
     before = {p.name: p.read_bytes() for p in host.folders.lora.iterdir()}
     with files_up_to(100_000):
-        job, _ = finished(host, run.with_values({"output": {"again": "continue", "existing": "overwrite"}}))
+        job, _ = finished(host, run, answer="continue-overwrite")
     warned = [e.message for e in job.history if isinstance(e, Warned)]
     assert len(warned) == 4 and all("the disk is full" in w and "untouched" in w for w in warned)  # state and file, twice
     assert job.ended.failed and "No file could be written" in job.ended.why
@@ -292,18 +295,17 @@ def test_a_picture_that_is_gone_in_mid_training_ends_the_run_and_keeps_what_was_
 def test_starting_over_keeps_the_old_state_until_something_new_is_saved(host, pictures):
     _, space = finished(host, small_run(pictures))
     before = space.state.read_bytes()
-    anew = small_run(pictures, output={"again": "over", "existing": "overwrite"})
-    job, _ = finished(host, anew.with_values({"concepts": [{"folder": "/nowhere"}]}))
+    run = small_run(pictures, concepts=[{"folder": "/nowhere"}])
+    job, _ = finished(host, run, answer="restart-overwrite")
     assert job.ended.failed and space.state.read_bytes() == before and space.lifetime == 4
-    finished(host, anew.with_values({"training": {"steps": 1}}))
+    finished(host, small_run(pictures, training={"steps": 1}), answer="restart-overwrite")
     assert space.lifetime == 1 and state.read_state(space.state)["lifetime"] == 1
-    assert 'again = "over"' not in (space.logs()[-1].folder / workspace.SETTINGS).read_text(encoding="utf-8")
 
 
 def test_of_an_older_run_s_later_copies_none_pushes_out_a_new_one(host, pictures):
     finished(host, small_run(pictures, training={"steps": 9}, saving={"save_every": 2}))
-    finished(host, small_run(pictures, training={"steps": 5}, saving={"save_every": 2, "keep_last": 1},
-                             output={"again": "over", "existing": "overwrite"}))
+    finished(host, small_run(pictures, training={"steps": 5}, saving={"save_every": 2, "keep_last": 1}),
+             answer="restart-overwrite")
     assert sorted(p.stem for p in host.folders.lora.glob("*.safetensors")) == [
         "ghost", "ghost-000004", "ghost-000006", "ghost-000008"]
 
@@ -312,8 +314,7 @@ def test_of_an_older_run_s_later_copies_none_pushes_out_a_new_one(host, pictures
 def test_going_on_without_a_part_that_was_trained_is_refused_and_loses_nothing(host, pictures, method):
     _, space = finished(host, small_run(pictures, method=method))
     before = space.state.read_bytes()
-    job, _ = finished(host, small_run(pictures, method={**method, "text_rate": 0},
-                                      output={"again": "continue", "existing": "overwrite"}))
+    job, _ = finished(host, small_run(pictures, method={**method, "text_rate": 0}), answer="continue-overwrite")
     assert job.ended.failed and "was trained, and they leave it out" in job.ended.why
     assert space.state.read_bytes() == before
 
@@ -322,8 +323,7 @@ def test_going_on_without_a_part_that_was_trained_is_refused_and_loses_nothing(h
 def test_an_average_can_be_switched_on_and_off_between_runs(host, pictures, first, then):
     run = small_run(pictures, method={"name": "dreambooth", "unet_rate": 1e-4, "text_rate": 0, "ema": first}, training={"steps": 1})
     finished(host, run)
-    again = {"again": "continue", "existing": "overwrite"}
-    job, space = finished(host, run.with_values({"method": {"ema": then}, "output": again}))
+    job, space = finished(host, run.with_values({"method": {"ema": then}}), answer="continue-overwrite")
     assert not job.ended.failed and space.lifetime == 2
 
 
@@ -370,7 +370,7 @@ def test_a_run_that_cannot_be_recorded_at_all_ends(host, pictures):
     run = small_run(pictures)
     space = workspace.create_workspace(host.folders.workspaces, "ghost", run)
     (space.folder / "runs").write_bytes(b"")  # where a folder should be
-    job = jobs.start(run, host, space, find_checkpoint(host, "toyland"))
+    job = jobs.start_job(run, host, space, find_checkpoint(host, "toyland"))
     assert job.wait(60).failed and jobs.running_job() is None
 
 
@@ -396,7 +396,7 @@ def test_a_run_that_cannot_be_ends_with_a_sentence(host, pictures, change, said)
 def test_a_checkpoint_that_could_not_be_written_is_refused_before_it_is_trained(host, pictures, path, said):
     run = small_run(pictures, method={"name": "dreambooth"})
     space = workspace.create_workspace(host.folders.workspaces, "ghost", run)
-    job = jobs.start(run, host, space, Checkpoint("model", host.folders.checkpoints / path))
+    job = jobs.start_job(run, host, space, Checkpoint("model", host.folders.checkpoints / path))
     assert job.wait(60).failed and said in job.ended.why and job.history == [job.ended]
 
 
@@ -412,9 +412,17 @@ def test_running_out_of_memory_before_the_first_step_says_what_to_change(host, p
 def test_a_state_of_other_settings_is_refused_and_kept(host, pictures):
     _, space = finished(host, small_run(pictures))
     kept = space.state.read_bytes()
-    job, _ = finished(host, small_run(pictures, method={"rank": 2}, output={"again": "continue", "existing": "overwrite"}))
+    job, _ = finished(host, small_run(pictures, method={"rank": 2}), answer="continue-overwrite")
     assert job.ended.failed and "does not fit these settings" in job.ended.why
     assert space.state.read_bytes() == kept
+
+
+def test_the_checkpoint_is_hashed_before_others_wait_for_the_model(host, pictures, monkeypatch):
+    order, with_hash, borrow = [], session.with_hash, host.borrow
+    monkeypatch.setattr(session, "with_hash", lambda checkpoint: order.append("hash") or with_hash(checkpoint))
+    monkeypatch.setattr(host, "borrow", lambda checkpoint: order.append("borrow") or borrow(checkpoint))
+    finished(host, small_run(pictures, training={"steps": 1}))
+    assert order == ["hash", "borrow"]
 
 
 def test_the_ended_event_comes_when_the_model_is_free(host, pictures):
@@ -429,7 +437,7 @@ def test_a_workspace_whose_facts_cannot_be_read_is_refused_at_the_start_and_cost
     about = space.folder / workspace.ABOUT
     about.write_text("lifetime = 0 0", encoding="utf-8")
     with pytest.raises(ValueError, match="workspace.toml"):
-        decided(run, host, space)
-    job = jobs.start(run, host, space, find_checkpoint(host, "toyland"))
+        start_run(run, host, space)
+    job = jobs.start_job(run, host, space, find_checkpoint(host, "toyland"))
     assert job.wait(120) and [e for e in job.history if isinstance(e, Saved)]
     assert any("workspace.toml" in e.message for e in job.history if isinstance(e, Warned)) and space.state.exists()

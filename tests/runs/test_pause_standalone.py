@@ -13,7 +13,7 @@ from extension_lib.export.products import parts_of
 from extension_lib.host import Picture, find_checkpoint
 from extension_lib.runs import job as jobs
 from extension_lib.runs.pause import ASIDE
-from extension_lib.runs.start import decided
+from extension_lib.runs.start import decide, start_run
 from extension_lib.workspaces import workspace
 
 RANDOM = {"method": {"dropout": 0.2}, "saving": {"precision": "fp32"}, "data": {"shuffle_captions": True}}
@@ -29,15 +29,20 @@ def picture(host):
     return host.draw([Picture("a ghost", steps=3, cfg=4, width=64, height=64)])[0]
 
 
-def told(host, run, name, answer):
-    """A job whose every event is answered by answer(job, event), in its own thread."""
+def told(host, run, name, react, answer=""):
+    """A job that react(job, event) watches, in the job's own thread. answer: how it starts."""
     space = workspace.Workspace(host.folders.workspaces / name)
     space = space if space.folder.exists() else workspace.create_workspace(host.folders.workspaces, name, run)
-    job = jobs.Job(decided(run, host, space), host, space, find_checkpoint(host, "toyland"))
-    tell = job.tell
-    job.tell = lambda event: (tell(event), answer(job, event))
+    job = job_of(run, host, space, answer)
+    add_event = job.add_event
+    job.add_event = lambda event: (add_event(event), react(job, event))
     jobs.jobs.append(job)
     return job, space
+
+
+def job_of(run, host, space, answer):
+    decision = decide(run, host, space, answer)
+    return jobs.Job(decision.run, host, space, find_checkpoint(host, "toyland"), decision.restart)
 
 
 def at(step, act):
@@ -85,7 +90,7 @@ def test_during_a_pause_the_host_draws_what_it_drew_before(host, pictures):
 def test_another_thread_sees_the_pause_and_ends_it(host, pictures):
     run = small_run(pictures, training={"steps": 30})
     space = workspace.create_workspace(host.folders.workspaces, "ghost", run)
-    job = jobs.start(decided(run, host, space), host, space, find_checkpoint(host, "toyland"))
+    job = start_run(run, host, space)
     with job.changed:
         assert job.changed.wait_for(lambda: job.step, 60)
         job.pause()
@@ -99,14 +104,14 @@ def test_another_thread_sees_the_pause_and_ends_it(host, pictures):
 def test_discarding_leaves_the_earlier_save_whole(host, pictures, in_a_pause):
     _, space = finished(host, small_run(pictures))
     before = {p: p.read_bytes() for p in (space.state, *host.folders.lora.iterdir())}
-    again = small_run(pictures, output={"again": "continue", "existing": "overwrite"}, training={"steps": 9})
+    again = small_run(pictures, training={"steps": 9})
 
     def answer(job, event):
         if isinstance(event, Paused) or isinstance(event, Stepped) and event.step == 7 and not in_a_pause:
             job.discard()
         elif isinstance(event, Stepped) and event.step == 6:
             job.pause()
-    job, space = told(host, again, "ghost", answer)
+    job, space = told(host, again, "ghost", answer, "continue-overwrite")
     job.work()
     assert job.ended.discarded and "discarded" in job.ended.why and not any(isinstance(e, Saved) for e in job.history)
     assert {p: p.read_bytes() for p in before} == before and space.lifetime == 4
@@ -122,8 +127,7 @@ def test_discarding_after_a_pause_that_was_ended_leaves_the_earlier_save_whole(h
             job.resume()
         elif isinstance(event, Stepped):
             job.pause() if event.step == 5 else job.discard()
-    job, _ = told(host, small_run(pictures, output={"again": "continue", "existing": "overwrite"}, training={"steps": 9}), "ghost",
-                  answer)
+    job, _ = told(host, small_run(pictures, training={"steps": 9}), "ghost", answer, "continue-overwrite")
     job.work()
     assert job.ended.discarded and space.state.read_bytes() == before and space.lifetime == 4
 

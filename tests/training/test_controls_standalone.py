@@ -16,15 +16,12 @@ from extension_lib.events import Measured, Previewed, Stepped
 from extension_lib.export import hypernetwork
 from extension_lib.host import find_checkpoint
 from extension_lib.hosts.standalone import Loaded, Standalone
-from extension_lib.runs import job as jobs
-from extension_lib.runs.start import decided
+from extension_lib.runs.start import start_run
 from extension_lib.settings import options
 from extension_lib.workspaces import workspace
 
 # What changes neither a picture nor a tensor nor a file, and where it is proven instead.
 ELSEWHERE = {
-    ("output", "again"): "test_job_standalone: each answer does what it says",
-    ("output", "existing"): "test_job_standalone: each answer does what it says",
     ("training", "checkpointing"): "test_loop: checkpointing keeps fewer activations, and changes nothing else",
 }
 # Another value where doubling or the next choice would not do.
@@ -125,8 +122,7 @@ def outcome(host, values, tmp_path_factory):
     try:
         run = from_dict(values)
         space = workspace.create_workspace(host.folders.workspaces, "thing", run)
-        run = decided(run, host, space)
-        job = jobs.start(run, host, space, find_checkpoint(host, run.base.checkpoint))
+        job = start_run(run, host, space)
         job.wait(120)
         if job.ended.failed:
             return {"refused": job.ended.why}

@@ -21,8 +21,7 @@ def page(tmp_path):
     return made
 
 
-DRAWN_ELSEWHERE = {("output", "again"), ("output", "existing"),  # asked when there is something to ask
-                   ("base", "checkpoint")}  # chosen with the workspace
+DRAWN_ELSEWHERE = {("base", "checkpoint")}  # chosen with the workspace
 
 
 def test_every_setting_of_every_section_has_a_component(page):

@@ -99,7 +99,7 @@ def test_a_used_workspace_is_asked_about_and_the_answer_obeyed(page, host, folde
     wait_for_end(page)
     page.click("#darkroom_train")
     page.wait_for_selector("#darkroom_question >> text=Continue after step 2")
-    page.locator("#darkroom_question label", has_text="Start over and write twice-v2").click()
+    page.locator("#darkroom_question label", has_text="Start over and save as twice-v2").click()
     page.click("#darkroom_train")
     page.wait_for_function("() => document.querySelector('#darkroom_live').innerText.includes('twice-v2')")
     wait_for_end(page)

@@ -247,3 +247,21 @@ def test_a_page_opened_later_lists_what_was_deleted_and_saved_meanwhile(page, sp
     updates = page.workspace_events.enter()
     assert updates[page.layout.model.trash]["choices"] == ["other"]
     assert "My mine" in updates[page.layout.train.presets.choice]["choices"]
+
+
+def test_an_answer_counts_only_for_the_question_that_it_was_given_to(page, space):
+    """The question of one workspace may still be shown when another is chosen."""
+    events, tab = page.train_events, page.layout.train
+    space.save_run(space.read_run().with_values({"base": {"checkpoint": "toyland"}}))
+    space.state.write_bytes(b"weights")
+    space.update_about(lifetime=30)
+    data = {**data_of(page, space.read_run()), tab.question: None, tab.asked: []}
+    updates = events.start(data)
+    shown = updates[tab.question]["choices"]
+    assert shown[0] == ("Continue after step 30 and save as ghost", "continue-overwrite") and updates[tab.begun] is None
+
+    chosen = {**data, tab.question: "restart-overwrite", tab.asked: updates[tab.asked]}
+    assert events.answer_to_question(chosen, space.read_run(), space) == "restart-overwrite"
+    space.update_about(lifetime=60)
+    assert events.answer_to_question(chosen, space.read_run(), space) == ""
+    assert events.start(chosen)[tab.question]["choices"][0][0] == "Continue after step 60 and save as ghost"

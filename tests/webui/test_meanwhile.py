@@ -36,7 +36,7 @@ def test_a_word_is_learned_on_while_embeddings_are_reread(page, webui, seen, tmp
     file = webui.data / "embeddings" / "learned.safetensors"
     calm = shutil.copy(file, tmp_path)
     page.click("#darkroom_train")
-    page.locator("#darkroom_question label", has_text="Start over and write learned anew").click()
+    page.locator("#darkroom_question label", has_text="Start over and overwrite learned").click()
     begin(page)
     wait_for_step(page, 2)
     for _ in range(5):

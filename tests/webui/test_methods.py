@@ -104,7 +104,7 @@ def test_overwriting_a_file_shows_the_new_one_at_the_same_weight(page, webui, se
     choose_tab(page, "Train")
     fill(page, "darkroom_training_seed", 7)
     page.click("#darkroom_train")
-    page.locator("#darkroom_question label", has_text="Start over and write m-lora anew").click()
+    page.locator("#darkroom_question label", has_text="Start over and overwrite m-lora").click()
     begin(page)
     wait_for_end(page, 300)
     assert webui.txt2img(prompt) != first

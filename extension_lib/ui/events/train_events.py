@@ -1,16 +1,14 @@
 """The method is changed, a run starts, and the page follows it."""
 
-from typing import Any
-
 import gradio as gr
 
 from ...config.presets import defaults, switched
 from ...config.run import Run
 from ...errors import DarkroomError
-from ...host import HostError, find_checkpoint
 from ...runs import job as jobs
-from ...runs.start import Choice, Undecided, choices, decided
+from ...runs.start import Undecided, choices, start_run
 from ...workspaces.starting_run import starting_run
+from ...workspaces.workspace import Workspace
 from .. import job_view
 from ..changed_settings import starts
 from ..layout import Layout, Updates
@@ -24,8 +22,9 @@ class TrainEvents:
         tab.method.input(self.change_method, fields,
                          [tab.method_help, tab.arithmetic, tab.marks.starts, *tab.form.everything()], queue=False)
         # Pictures are checked in an event of their own: while an event runs, Gradio ignores more clicks on its button.
-        tab.train.click(self.start, {*fields, tab.question}, [tab.question, tab.answer, tab.begun, tab.live],
-                        queue=False).then(self.problems_found, [tab.begun], [tab.worries], queue=False)
+        started = tab.train.click(self.start, {*fields, tab.question, tab.asked},
+                                  [tab.question, tab.asked, tab.answer, tab.begun, tab.live], queue=False)
+        started.then(self.problems_found, [tab.begun], [tab.worries], queue=False)
         layout.poll.click(self.follow, [tab.seen, layout.model.workspace], [*tab.shown_of_job(), layout.model.about],
                           queue=False, show_progress="hidden")
         for name in ("steps", "batch_size", "accumulation"):
@@ -45,27 +44,28 @@ class TrainEvents:
                 self.layout.train.marks.starts: starts(self.layout.train.form, own, start),
                 **self.layout.train.form.updates(own)}
 
-    def start(self, data: dict) -> tuple[Any, Any, Any, Any]:
-        """Begins the run, or asks what is to be done with an earlier one."""
-        quiet = gr.update(choices=[], value=None, visible=False)
+    def start(self, data: dict) -> Updates:
+        """Starts the run, or asks what to do with an earlier one."""
+        layout, tab = self.layout, self.layout.train
+        unasked: Updates = {tab.question: gr.update(choices=[], value=None, visible=False), tab.asked: [], tab.answer: "",
+                            tab.begun: None}
         try:
-            if self.layout.host.unsupported:
-                raise HostError(self.layout.host.unsupported)
-            space = self.layout.space_of(data[self.layout.model.workspace])
-            run = self.layout.run_of(data, space.read_run().base.checkpoint)
-            space.save_run(run)
-            checkpoint = find_checkpoint(self.layout.host, run.base.checkpoint)
-            choice = next(
-                (c for c in choices(run, self.layout.host, space) if c.text == data[self.layout.train.question]), None)
-            if jobs.running_job() is None:
-                run = decided(with_choice(run, choice), self.layout.host, space)
-            job = jobs.start(run, self.layout.host, space, checkpoint)
-        except Undecided as asked:
-            texts = [c.text for c in asked.choices]
-            return gr.update(choices=texts, value=texts[0], visible=True), "", None, gr.update()
+            space = layout.space_of(data[layout.model.workspace])
+            run = layout.run_of(data, space.read_run().base.checkpoint)
+            job = start_run(run, layout.host, space, self.answer_to_question(data, run, space))
+        except Undecided as undecided:
+            return {**unasked, tab.asked: undecided.choices,
+                    tab.question: gr.update(choices=[(choice.text, choice.id) for choice in undecided.choices],
+                                            value=undecided.choices[0].id, visible=True)}
         except DarkroomError as error:
-            return quiet, job_view.message(str(error)), None, gr.update()
-        return quiet, "", run, job_view.panel(job)
+            return {**unasked, tab.answer: job_view.message(str(error))}
+        return {**unasked, tab.begun: job.run, tab.live: job_view.panel(job)}
+
+    def answer_to_question(self, data: dict, run: Run, space: Workspace) -> str:
+        """The id that was chosen; "" where nothing was asked, or something else than would be asked now."""
+        tab = self.layout.train
+        asked = data[tab.asked]
+        return (data[tab.question] or "") if asked and asked == choices(run, self.layout.host, space) else ""
 
     def problems_found(self, run: Run | None) -> str:
         """The serious findings of a run that has begun; nothing when none has."""
@@ -85,9 +85,3 @@ class TrainEvents:
         if seen and self.layout.train.seen in updates:
             updates[self.layout.model.about] = self.layout.model.described(name)
         return updates
-
-
-def with_choice(run: Run, choice: Choice | None) -> Run:
-    if choice is None:
-        return run
-    return run.with_values({"output": {"again": choice.again, "existing": choice.existing}})
