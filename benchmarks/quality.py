@@ -38,7 +38,7 @@ def cell(host: Standalone, judge: Judge, subject: Subject, run: Run, count: int 
     seconds, peak = seconds_of(job), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     figures = judged(host, judge, subject, run, count=count).as_dict()
     shown = pictures(prompts(subject), tag(run))[:SHOWN]
-    if run.method.product != "checkpoint":
+    if not run.method.product.is_checkpoint:
         GRID.mkdir(parents=True, exist_ok=True)
         strip(host.draw(shown)).save(picture_of(run.method.name, subject.name))
     return {"method": run.method.name, "subject": subject.name, **figures,

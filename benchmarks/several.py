@@ -91,7 +91,7 @@ def trained(host: Standalone, run: Run) -> float:
     """Seconds of training; a checkpoint is left loaded."""
     host.load(find_checkpoint(host, "toyland"))
     seconds = seconds_of(train(host, run))
-    if run.method.product == "checkpoint":
+    if run.method.product.is_checkpoint:
         host.load(find_checkpoint(host, run.output.name))
     return round(seconds, 1)
 

@@ -45,7 +45,7 @@ def advice(run: Run) -> str:
         ideas.append(f"lower the batch size from {run.training.batch_size} to 1 and raise gradient accumulation instead")
     if run.data.resolution > 512:
         ideas.append(f"lower the resolution from {run.data.resolution} to 512")
-    if getattr(run.method, "text_rate", 0) > 0:
+    if run.method.rates.get("te", 0.0) > 0:
         ideas.append("start over with the text encoder's rate at 0, which also moves it off the card")
     ideas.append(f"lower the resolution below {run.data.resolution}, or close other programs that use the card")
     return "; ".join(ideas[:3])

@@ -7,7 +7,7 @@ from eager import EAGER
 
 from extension_lib import methods
 from extension_lib.export.lora import saved_form
-from extension_lib.methods.adapter import flat
+from extension_lib.methods.adapter import AdapterSettings, flat
 from extension_lib.support.seeds import generator_for
 
 FOLDER = Path(__file__).parent / "golden" / "adapters"
@@ -15,7 +15,7 @@ KEYS = ("lora_unet_down_blocks_0_attentions_0_proj_in", "lora_unet_down_blocks_0
         "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_ff_net_2", "lora_unet_down_blocks_0_resnets_0_conv1",
         "lora_te_text_model_encoder_layers_0_self_attn_q_proj", "lora_te_text_model_encoder_layers_0_mlp_fc2",
         "lora_unet_down_blocks_0_resnets_0_norm1")
-WAYS = [way for way in EAGER if hasattr(methods.found()[way.partition(",")[0]], "signature")]
+WAYS = [way for way in EAGER if issubclass(methods.found()[way.partition(",")[0]], AdapterSettings)]
 
 
 def file_of(way: str) -> Path:

@@ -12,7 +12,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers share the cores
 
 ROOT = Path(__file__).resolve().parents[1]
-for folder in (ROOT, ROOT / "tests"):
+for folder in (ROOT, ROOT / "tests", ROOT / "tests" / "ui", ROOT / "tests" / "methods"):
     sys.path.insert(0, str(folder))
 
 HAS_DIFFUSERS = importlib.util.find_spec("diffusers") is not None

@@ -2,9 +2,13 @@
 
 from helpers import small_run
 
+from extension_lib import methods
+from extension_lib.settings import options
+
 FAST = {"unet_rate": 1e-2, "text_rate": 1e-2}
 THIN = {"rank": 4, "alpha": 4, **FAST}
-# A name with a word behind it is the same method in another way.
+# Of the methods that ship: each has Chinese texts, and golden files where it is an adapter. A name with a word behind it is the
+# same method in another way.
 EAGER = {"lora": THIN, "lora, DoRA": {**THIN, "dora": True}, "lora, rs-LoRA and LoRA+": {**THIN, "rs_lora": True, "plus": 4},
          "locon": {**THIN, "conv_rank": 2, "conv_alpha": 2}, "loha": THIN, "loha, DoRA": {**THIN, "dora": True},
          "loha, with convolutions": {**THIN, "layers": "with convolutions"},
@@ -23,7 +27,20 @@ EAGER = {"lora": THIN, "lora, DoRA": {**THIN, "dora": True}, "lora, rs-LoRA and 
          "pivotal, LoKr": {"adapter": "lokr", "word_rate": 0.05, "unet_rate": 1e-2, "rank": 4, "alpha": 4, "pivot": 0.25}}
 
 
+SHIPPED = {way.partition(",")[0] for way in EAGER}
+
+
+def settings_of(way):
+    """Of a method that does not ship, what suits most adapters."""
+    known = {o.name for o in options(methods.found()[way.partition(",")[0]])}
+    return EAGER.get(way, {name: value for name, value in THIN.items() if name in known})
+
+
+def method_of(way):
+    return methods.found()[way.partition(",")[0]](**settings_of(way))
+
+
 def run_of(pictures, way, **sections):
     """A small run of a method in one of these ways. Captions there say "a zwx ghost"; where a word is learned, it is zwx."""
-    return small_run(pictures, method={"name": way.partition(",")[0], **EAGER[way]},
+    return small_run(pictures, method={"name": way.partition(",")[0], **settings_of(way)},
                      concepts=[{"folder": str(pictures), "word": "zwx"}], **sections)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from html.parser import HTMLParser
 
 import gradio as gr
+from eager import SHIPPED
 from helpers import ROOT
 
 from extension_lib import methods
@@ -44,12 +45,12 @@ UNSHOWN = {
     "Kohya LoCon", "Kohya LoHa", "Kohya LoKr", "LyCORIS/Native Fine-Tuning", "method ({})", "no effect", "not finite",
     "object template", "out of memory", "pick", "Picked", "poll", "raw {}", "show_train", "Stable Diffusion 1",
     "state before the pause.safetensors", "state of the pause.safetensors", "Step {} of {}, loss {}", "style template",
-    "train() says how it ends", "window.darkroomLanguages = {}",
-    "word {}", "{} tokens instead of {}", "X Type", "X Values", "X/Y/Z plot", "Y Type", "Y Values"}
+    "train() says how it ends", "window.darkroomLanguages = {}", "word {}", "{} tokens instead of {}",
+    "Two methods are named {}: {} in {} and {} in {}. Rename one.", "X Type", "X Values", "X/Y/Z plot", "Y Type", "Y Values"}
 
 
 def texts(host) -> set[str]:
-    found = {*of_page(host), *of_settings(), *of_code(), *of_scripts()}
+    found = {*of_page(host), *of_settings(), *of_code(), *of_scripts()} - {*of_methods_that_do_not_ship()}
     return WORDS | {text for text in map(as_shown, found) if text not in NAMES | UNSHOWN and says_something(text)}
 
 
@@ -91,6 +92,18 @@ def of_settings() -> Iterator[str]:
         for option in options(section):
             yield from (option.label, option.help, *option.choices)
     yield from (help_of(name) for name in methods.found())
+
+
+def of_methods_that_do_not_ship() -> Iterator[str]:
+    """They need no translation; the page shows them in English."""
+    shared = {text for name in SHIPPED for text in of_method(name)}
+    yield from {text for name in methods.found() if name not in SHIPPED for text in of_method(name)} - shared
+
+
+def of_method(name: str) -> Iterator[str]:
+    yield from (methods.found()[name].title, help_of(name))
+    for option in options(methods.found()[name]):
+        yield from (option.label, option.help, *option.choices)
 
 
 # ---- the code

@@ -17,12 +17,10 @@ from .judge import Judge
 from .measure import COUNT, Figures, measured
 from .subjects import Subject
 
-TAGS = {"lora": "<lora:{name}:{weight:g}>", "pivotal": "<lora:{name}:{weight:g}>", "hypernetwork": "<hypernet:{name}:{weight:g}>"}
-
 
 def name_of(method: str, subject: Subject) -> str:
     """A method that learns a word learns the subject's own."""
-    return subject.word if methods.found()[method].product in ("embedding", "pivotal") else subject.name
+    return subject.word if methods.found()[method].product.learns_words else subject.name
 
 
 def run_for(host: Standalone, subject: Subject, method: str = "lora", **sections: Any) -> Run:
@@ -62,13 +60,13 @@ def files_of(job: jobs.Job) -> list[Path]:
 
 def tag(run: Run, weight: float = 1.0) -> str:
     """What to type beside the prompt."""
-    text = TAGS.get(run.method.product, "")
+    text = run.method.product.tag
     return text.format(name=run.output.name, weight=weight) if weight else ""
 
 
 def judged(host: Standalone, judge: Judge, subject: Subject, run: Run, weight: float = 1.0, count: int = COUNT) -> Figures:
     """The figures of what a run left; a checkpoint is loaded for it, and the base again afterwards."""
-    own = run.method.product == "checkpoint"
+    own = run.method.product.is_checkpoint
     if own:
         host.load(find_checkpoint(host, run.output.name))
     try:

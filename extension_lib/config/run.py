@@ -5,13 +5,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from .. import methods
-from ..methods.base import Method, NewWord
+from ..methods.base import PRECISIONS, Method, NewWord
 from ..settings import LINES, SettingError, build, option, options
 from ..support.disk import NameProblem, checked_file_name
 
 OLD_ANSWERS = ("again", "existing")
 FILEWORDS = "[filewords]"  # in prompts: a picture's own caption
-PRECISIONS = ("fp16", "bf16", "fp32")
 
 
 @dataclass(frozen=True)
@@ -237,19 +236,13 @@ def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, A
     return out
 
 
-def precisions_of(method: Method) -> tuple[str, ...]:
-    """In which the WebUI applies a file of it rightly. DoRA's norms it reckons in the precision of the file, but for a LoRA's."""
-    known = getattr(method, "precisions", PRECISIONS)
-    return ("fp32",) if getattr(method, "dora", False) and "bf16" not in known else known
-
-
 def require_startable(run: Run) -> Run:
     """The run, if it says enough to be started; raises SettingError with what is missing."""
     try:
         name = checked_file_name(run.output.name)
     except NameProblem as problem:
         raise SettingError(f"output.name: {problem}") from None
-    precisions = precisions_of(run.method)
+    precisions = run.method.safe_precisions()
     if run.saving.precision not in precisions:
         raise SettingError(f"saving.precision is {run.saving.precision}, but the WebUI applies a {run.method.title} file "
                            f"rightly only in {' or '.join(precisions)}.")

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 
 from ..config.run import Concept, Run
-from ..methods.base import LEARN_WORDS
 from .buckets import bucket_of, buckets, share_kept
 from .captions import FILEWORDS, written_caption
 from .folder import Found, Item, find_all, folder_repeats, pictures_in, root_of
@@ -153,7 +152,7 @@ def of_captions(items: list[Item], copies: set[Path], run: Run, concept: Concept
     shared = shared_words([" ".join(item.prompts) for item in told or items],
                           " ".join({item.class_prompt for item in items}))
     yield from without_trigger(told or items, trigger(shared, (concept.word, run.output.name), tokens))
-    if run.method.product not in LEARN_WORDS:  # there the word gets a meaning of its own
+    if not run.method.product.learns_words:  # there the word gets a meaning of its own
         yield from too_well_known(shared, len(told or items), tokens)
 
 

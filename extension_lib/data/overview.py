@@ -16,8 +16,6 @@ PENALTY = ("Several concepts in one run get in each other's way and take over th
            "class prompt ([filewords] where captions say where things are), and set the Class prompt penalty to 0.3.")
 CLASS_PICTURES = ("Several concepts in one run get in each other's way and take over their class words. To keep them apart, "
                   "give each a class prompt ([filewords] where captions say where things are), and switch on Class pictures.")
-# By kind of product; measured for LoRA, Pivotal Tuning and DreamBooth (docs/several.md). Words alone change no class word.
-HELP = {"lora": PENALTY, "pivotal": PENALTY, "hypernetwork": PENALTY, "checkpoint": CLASS_PICTURES}
 
 
 @dataclass(frozen=True)
@@ -84,7 +82,9 @@ def overview(run: Run) -> Overview:
 def advice(run: Run) -> str:
     """What the settings lack that keeps several concepts apart; nothing where there is one, or something is set."""
     unheld = len(run.concepts) > 1 and not run.prior.preserve and not run.prior.penalty
-    return HELP.get(run.method.product, "") if unheld else ""
+    product = run.method.product  # measured for LoRA, Pivotal Tuning and DreamBooth; a word alone changes no class word
+    remedy = CLASS_PICTURES if product.is_checkpoint else PENALTY if product.can_be_muted else ""
+    return remedy if unheld else ""
 
 
 def part(found: tuple[Item, ...], numbers: dict[Path, int], run: Run) -> Part:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import methods
+from ..methods.adapter import AdapterSettings
 
 METHOD, WORDS = "darkroom_method", "darkroom_words"  # our own keys: the method's name; words that were learned beside, as JSON
 PLAIN = {"lora": "locon", "locon": "locon"}  # LyCORIS' names for what it shares with kohya's scripts
@@ -36,9 +37,9 @@ def method_of(header: dict[str, str]) -> str:
 
 
 def by_algorithm() -> dict[str, str]:
-    """Methods by LyCORIS' name for them; one whose adapter can be chosen has none of its own."""
-    names = {getattr(cls, "algorithm", ""): name for name, cls in methods.found().items()}
-    return {algorithm: name for algorithm, name in names.items() if isinstance(algorithm, str) and algorithm}
+    """Methods by LyCORIS' name for them."""
+    return {cls.algorithm: name for name, cls in methods.found().items()
+            if issubclass(cls, AdapterSettings) and cls.algorithm}
 
 
 def words_of(header: dict[str, str]) -> tuple[str, ...]:

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -10,7 +9,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from .. import methods
-from ..methods.adapter import Delta, FormatError
+from ..methods.adapter import AdapterSettings, Delta, FormatError
 from ..methods.base import Trainable
 from ..support.disk import write_bytes
 from . import metadata
@@ -25,18 +24,8 @@ def write(path: Path, trainable: Trainable, about: About) -> None:
     """Writes the file whole or not at all. Raises SaveError."""
     tensors = saved_form(trainable.saved(), DTYPES[about.run.saving.precision])
     about = replace(about, run=replace(about.run, output=replace(about.run.output, name=path.stem)))
-    header = metadata.network(about, *network_of(about.run.method))
+    header = metadata.network(about)
     write_bytes(path, save(tensors, metadata.with_hashes(tensors, header)))
-
-
-def network_of(method: Any) -> tuple[str, dict[str, Any]]:
-    """ss_network_module and ss_network_args."""
-    algorithm = getattr(method, "algorithm", "")
-    said = {"algo": algorithm, "factor": getattr(method, "factor", None), "conv_dim": getattr(method, "conv_rank", None),
-            "conv_alpha": getattr(method, "conv_alpha", None), "dora_wd": getattr(method, "dora", None) or None,
-            "rs_lora": getattr(method, "rs_lora", None) or None}
-    arguments = {name: str(value) for name, value in said.items() if value not in (None, "")}
-    return ("lycoris.kohya" if algorithm else "networks.lora"), arguments
 
 
 def saved_form(state: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
@@ -87,10 +76,7 @@ def delta(key: str, tensors: dict[str, Tensor], weight: Tensor) -> Delta:
         raise FormatError(f"{key} does not fit its layer of {tuple(weight.shape)}: {error}.") from None
 
 
-def kind_of(tensors: dict[str, Tensor]) -> Any:
-    """The method whose format these tensors have, or None."""
-    for method in methods.found().values():
-        signature = getattr(method, "signature", "")
-        if signature and any(name.startswith(signature) for name in tensors):
-            return method
-    return None
+def kind_of(tensors: dict[str, Tensor]) -> type[AdapterSettings] | None:
+    """The method whose files hold such tensors for a layer, or None."""
+    return next((method for method in methods.found().values()
+                 if issubclass(method, AdapterSettings) and method.recognizes(tensors)), None)

@@ -15,14 +15,9 @@ from .provenance import About
 LEGACY_AREA = slice(0x100000, 0x110000)  # what the oldest hash of a LoRA looks at
 
 
-def network(about: About, module: str, arguments: dict[str, Any]) -> dict[str, str]:
-    """All metadata of an adapter file but its hashes; every value is text, as the format wants.
-
-    module: ss_network_module, such as "networks.lora"; arguments: ss_network_args.
-    """
-    values = {**training(about), **dataset(about), **base(about), "ss_network_module": module, "ss_network_args": arguments,
-              "ss_network_dim": getattr(about.run.method, "rank", None),
-              "ss_network_alpha": getattr(about.run.method, "alpha", None)}
+def network(about: About) -> dict[str, str]:
+    """All metadata of an adapter file except its hashes; every value is text, as the format wants."""
+    values = {**training(about), **dataset(about), **base(about), **about.run.method.header()}
     values = {key: as_text(value) for key, value in values.items() if value is not None}
     return {**values, **modelspec(about, "lora")}
 
@@ -32,7 +27,7 @@ def as_text(value: Any) -> str:
 
 
 def training(about: About) -> dict[str, Any]:
-    run, method = about.run, about.run.method
+    run = about.run
     return {
         "ss_output_name": run.output.name,
         "ss_session_id": int(about.started * 1000) % 2**32,
@@ -42,16 +37,12 @@ def training(about: About) -> dict[str, Any]:
         "ss_max_train_steps": run.training.steps,
         "ss_epoch": about.epoch,
         "ss_num_epochs": -(-run.training.steps * run.training.accumulation // about.per_epoch),
-        "ss_unet_lr": getattr(method, "unet_rate", None),
-        "ss_text_encoder_lr": getattr(method, "text_rate", None),
-        "ss_learning_rate": getattr(method, "unet_rate", None),
         "ss_lr_scheduler": run.training.schedule,
         "ss_lr_warmup_steps": round(run.training.warmup * run.training.steps),
         "ss_optimizer": f"torch.optim.AdamW(weight_decay={run.training.weight_decay},betas=(0.9, 0.999))",
         "ss_max_grad_norm": run.training.clip,
         "ss_gradient_checkpointing": run.training.checkpointing,
         "ss_gradient_accumulation_steps": run.training.accumulation,
-        "ss_network_dropout": getattr(method, "dropout", None),
         "ss_clip_skip": run.data.clip_skip,
         "ss_max_token_length": 75,
         "ss_caption_dropout_rate": run.data.caption_dropout,

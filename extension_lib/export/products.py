@@ -1,4 +1,4 @@
-"""What each kind of method leaves behind: which files, in which folders, and how the host's loader proves them."""
+"""The kinds of files that methods leave: in which folder, how they are written, and what the host's loader must read."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -48,7 +48,6 @@ class Part:
     suffix: str = ".safetensors"
     picture: str = ".png"  # a plain .png beside an embedding would be read as one
     card: bool = True
-    wanted: Callable[[Run], bool] = lambda run: True
     require: Callable[[Path, Path], None] = lambda path, base: None  # raises FormatError where this base allows no such file
 
     def path(self, folders: Folders, stem: str) -> Path:
@@ -85,26 +84,28 @@ LORA = Part("lora", lambda f: f.lora, write_lora, lambda trained: [trained.delta
 EMBEDDING = Part("embedding", lambda f: f.embeddings, write_embeddings,
                  lambda trained: [{"vectors": v.float().cpu()} for v in trained.saved().values()],
                  stems=word_names, picture=".preview.png", card=False)
-CHECKPOINT = Part("checkpoint", lambda f: f.checkpoints, write_checkpoint, tensors, require=checkpoint.require_writable)
-HYPERNETWORK = Part("hypernetwork", lambda f: f.hypernetworks, write_hypernetwork, tensors, suffix=".pt", picture=".preview.png",
-                    card=False)
-# Of a pair, the plain adapter and the embedding; as one file the WebUI would skip the word beside its own embedding.
-ADAPTER_OF_PAIR = replace(LORA, write=lambda paths, pair, about: write_lora(paths, pair.adapter, about))
-WORD_OF_PAIR = replace(EMBEDDING, write=lambda paths, pair, about: write_embeddings(paths, pair.words, about),
-                       expected=lambda pair: EMBEDDING.expected(pair.words), stems=words_beside)
-BUNDLE = replace(LORA, folder=lambda f: f.workspaces / EXPORTS, stems=lambda run: [f"{run.output.name}-bundle"], card=False,
-                 wanted=lambda run: getattr(run.method, "bundle", False))
-PT = replace(EMBEDDING, folder=lambda f: f.workspaces / EXPORTS, suffix=".pt",
-             wanted=lambda run: getattr(run.method, "also_pt", False),
-             write=lambda paths, trained, about: write_embeddings(paths, trained, about, embedding.write_pt))
-PRODUCTS: dict[str, tuple[Part, ...]] = {
-    "lora": (LORA,), "embedding": (EMBEDDING, PT), "hypernetwork": (HYPERNETWORK,), "checkpoint": (CHECKPOINT,),
-    "pivotal": (ADAPTER_OF_PAIR, WORD_OF_PAIR, BUNDLE),
+HYPERNETWORK = Part("hypernetwork", lambda f: f.hypernetworks, write_hypernetwork, tensors, suffix=".pt",
+                    picture=".preview.png", card=False)
+FILES: dict[str, Part] = {  # by the names that methods give in files()
+    "lora": LORA,
+    "embedding": EMBEDDING,
+    "embedding_pt": replace(EMBEDDING, folder=lambda f: f.workspaces / EXPORTS, suffix=".pt",
+                                write=lambda paths, trained, about: write_embeddings(paths, trained, about,
+                                                                                     embedding.write_pt)),
+    "hypernetwork": HYPERNETWORK,
+    "checkpoint": Part("checkpoint", lambda f: f.checkpoints, write_checkpoint, tensors,
+                       require=checkpoint.require_writable),
+    # Of a pair, the plain adapter and the embedding; as one file the WebUI would skip the word beside its own embedding.
+    "lora_of_pair": replace(LORA, write=lambda paths, pair, about: write_lora(paths, pair.adapter, about)),
+    "embedding_of_pair": replace(EMBEDDING, write=lambda paths, pair, about: write_embeddings(paths, pair.words, about),
+                                 expected=lambda pair: EMBEDDING.expected(pair.words), stems=words_beside),
+    "bundle": replace(LORA, folder=lambda f: f.workspaces / EXPORTS, stems=lambda run: [f"{run.output.name}-bundle"],
+                      card=False),
 }
 
 
 def parts_of(run: Run) -> tuple[Part, ...]:
-    return tuple(part for part in PRODUCTS[run.method.product] if part.wanted(run))
+    return tuple(FILES[kind] for kind in run.method.files())
 
 
 def require_writable(run: Run, folders: Folders, base: Path) -> None:

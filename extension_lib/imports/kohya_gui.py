@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import methods
-from ..config.run import PRECISIONS, merged
+from ..config.run import merged
 from ..support import toml
 from . import kohya_dataset
 from .reading import Imported, Reading, Target, beside
@@ -218,7 +218,7 @@ def length(reading: Reading) -> None:
 
 def saving(reading: Reading) -> None:
     precision = SAVED.get(str(reading.take("save_precision")))
-    if precision and precision not in getattr(methods.found()[reading.method], "precisions", PRECISIONS):
+    if precision and precision not in methods.found()[reading.method].precisions:
         reading.lose("save_precision", "the WebUI applies a file of this kind rightly only in others")
     else:
         reading.put(("saving", "precision"), precision, "save_precision")

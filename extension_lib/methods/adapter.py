@@ -14,8 +14,9 @@ from ..settings import option
 from ..support.lazy import LazyTensors
 from ..support.seeds import seeded_torch
 from . import targets
-from .base import Group, NewWord, Trainable
+from .base import Group, Method, NewWord, Trainable
 from .layer import Hung, hang, put_back
+from .product import LORA, Product
 
 BIAS = " bias"  # behind a layer's key: the delta of its bias
 
@@ -32,14 +33,12 @@ class Delta(NamedTuple):
 
 
 @dataclass(frozen=True)
-class AdapterSettings:
+class AdapterSettings(Method):
     """What every kind of adapter lets people choose, and what each kind says of itself."""
 
-    product: ClassVar[str] = "lora"
-    prefers: ClassVar[dict[str, dict[str, Any]]] = {}
+    product: ClassVar[Product] = LORA
     algorithm: ClassVar[str] = ""  # LyCORIS' name for it, in ss_network_args; "" for plain LoRA
-    signature: ClassVar[str]  # the tensor by which a layer of this format is known
-    precisions: ClassVar[tuple[str, ...]] = ("fp16", "bf16", "fp32")  # in which the WebUI applies a file of it rightly
+    signature: ClassVar[str] = ""  # how the tensor's name begins by which its files are recognized; "" if another's are the same
 
     unet_rate: float = option(1e-4, "Learning rate of the part that draws. Too high burns colours, too low learns nothing.",
                               min=0.0, max=1.0, label="Learning rate, UNet", small=True)
@@ -54,6 +53,19 @@ class AdapterSettings:
     @property
     def rates(self) -> dict[str, float]:
         return {"unet": self.unet_rate, "te": self.text_rate}
+
+    def header(self) -> dict[str, Any]:
+        arguments = {name: str(value) for name, value in self.network_arguments().items() if value}
+        return {"ss_network_module": "lycoris.kohya" if self.algorithm else "networks.lora", "ss_network_args": arguments,
+                "ss_unet_lr": self.unet_rate, "ss_text_encoder_lr": self.text_rate, "ss_learning_rate": self.unet_rate}
+
+    def network_arguments(self) -> dict[str, Any]:
+        """ss_network_args, under LyCORIS' names; what is empty is left out."""
+        return {"algo": self.algorithm}
+
+    @classmethod
+    def recognizes(cls, tensors: Mapping[str, Tensor]) -> bool:
+        return bool(cls.signature) and any(name.startswith(cls.signature) for name in tensors)
 
     def attach(self, model: Model, seed: int, words: tuple[NewWord, ...] = ()) -> Trainable:
         return Adapter(self, self.chosen(model.layers()), seed, model.device)

@@ -1,4 +1,4 @@
-"""What a method promises: settings to choose, and something trainable hung on a model."""
+"""What a method promises: settings to choose, and something trainable attached to a model."""
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from ..model import Model
+from .product import Product
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-LEARN_WORDS = ("embedding", "pivotal")  # products of methods that learn new words
+PRECISIONS = ("fp16", "bf16", "fp32")  # number formats of saved files
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class NewWord(NamedTuple):
 
 
 class Trainable(Protocol):
-    """What a method hung on a model."""
+    """What a method attached to a model."""
 
     parts: frozenset[str]  # which parts of the model its gradient runs through: "unet", "te1"
 
@@ -63,17 +64,43 @@ class Trainable(Protocol):
         """Takes everything off the model, which is then bit-identical to what it was."""
 
 
-class Method(Protocol):
-    """A frozen dataclass: its fields are the method's settings, its docstring is the help."""
+@dataclass(frozen=True)
+class Method:
+    """A way to teach a model something. A subclass is one: its fields are its settings, its docstring is its help."""
 
-    name: ClassVar[str]
-    title: ClassVar[str]
+    name: ClassVar[str]  # in files and on the command line; no two methods share one
+    title: ClassVar[str]  # on the page
     order: ClassVar[int]  # place in lists
-    product: ClassVar[str]  # which files it leaves: a key of export/products.py
-    prefers: ClassVar[dict[str, dict[str, Any]]]  # settings of other sections that suit this method better than their defaults
+    product: ClassVar[Product]
+    for_beginners: ClassVar[bool] = False  # whether the page shows it first
+    prefers: ClassVar[dict[str, dict[str, Any]]] = {}  # settings of other sections that suit this method better
+    precisions: ClassVar[tuple[str, ...]] = PRECISIONS  # those in which the WebUI applies its files correctly
+
+    @property
+    def rates(self) -> dict[str, float]:
+        """Learning rates of the parts "unet" and "te", of those that it trains."""
+        return {}
+
+    def safe_precisions(self) -> tuple[str, ...]:
+        """The precisions in which the WebUI applies files of these settings correctly."""
+        return self.precisions
+
+    def files(self) -> tuple[str, ...]:
+        """The kinds of files that a run leaves: keys of export/products.FILES."""
+        return self.product.files
+
+    def header(self) -> dict[str, Any]:
+        """What a file's header says of these settings, under kohya's names (ss_...); None and "" are left out."""
+        return {}
+
+    @classmethod
+    def recognizes(cls, tensors: "Mapping[str, Tensor]") -> bool:
+        """Whether a layer's tensors in a LoRA file, by their names behind the layer's key, are this method's."""
+        return False
 
     def attach(self, model: Model, seed: int, words: tuple[NewWord, ...] = ()) -> Trainable:
-        """Hangs fresh parameters on the model; the same seed gives the same ones. Outputs do not change yet.
+        """Attaches new parameters to the model; the same seed gives the same ones. Outputs do not change yet.
 
-        words: the new words of the concepts, for the methods that learn words.
+        words: the new words of the concepts, for methods that learn words.
         """
+        raise NotImplementedError

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from ..model import Layer
 from ..settings import option
+from .adapter import Delta
 from .layer import applied, channels_back, without_bias
 from .oft import Oft, turn
 
@@ -20,7 +21,7 @@ class Boft(Oft):
     title: ClassVar[str] = "BOFT"
     order: ClassVar[int] = 60
     algorithm: ClassVar[str] = "boft"
-    signature: ClassVar[str] = ""  # told from OFT's by the dimensions of its blocks
+    dimensions: ClassVar[int] = 4
 
     block_size: int = option(8, "Outputs that are turned together at each level.", min=2, max=256)
 
@@ -41,6 +42,10 @@ class Boft(Oft):
         rows = without_bias(layer, y).movedim(-1, 0)
         turned = butterfly(module.oft_blocks, rows, exact=False)
         return channels_back(layer, turned.movedim(0, -1))
+
+    @staticmethod
+    def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
+        return Delta(butterfly(tensors["oft_blocks"], weight) - weight)
 
 
 def can_be_divided(size: int, factor: int) -> bool:

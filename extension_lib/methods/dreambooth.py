@@ -10,20 +10,21 @@ from torch import Tensor, nn
 
 from ..model import Model, Weight
 from ..settings import SettingError, option
-from .base import Group, NewWord, Trainable
+from .base import Group, Method, NewWord, Trainable
 from .layer import put_back
+from .product import CHECKPOINT, Product
 from .targets import part_of
 
 
 @dataclass(frozen=True)
-class Dreambooth:
+class Dreambooth(Method):
     """Trains the checkpoint itself and saves a new one (2 GB for Stable Diffusion 1). The strongest way for a person or thing,
     and the easiest to overdo: use class pictures, so that it does not forget what others of its kind look like."""
 
     name: ClassVar[str] = "dreambooth"
     title: ClassVar[str] = "DreamBooth"
     order: ClassVar[int] = 12
-    product: ClassVar[str] = "checkpoint"
+    product: ClassVar[Product] = CHECKPOINT
     precisions: ClassVar[tuple[str, ...]] = ("fp16", "bf16", "fp32")
     prefers: ClassVar[dict[str, dict[str, Any]]] = {
         "training": {"schedule": "constant", "batch_size": 1}, "prior": {"preserve": True}}
@@ -37,12 +38,15 @@ class Dreambooth:
     ema: float = option(0.0, "Save a running average of the weights instead of the last ones; 0.99 to 0.9999 is usual, 0 is off. "
                         "Needs the weights' memory once more.", min=0.0, max=0.99999, label="EMA decay", advanced=True)
 
+    @property
+    def rates(self) -> dict[str, float]:
+        return {"unet": self.unet_rate, "te": self.text_rate if self.text_share else 0.0}
+
     def attach(self, model: Model, seed: int, words: tuple[NewWord, ...] = ()) -> Trainable:
-        rates = {"unet": self.unet_rate, "te": self.text_rate if self.text_share else 0.0}
-        weights = [w for w in model.weights() if rates[part_of(w.part)] > 0]
+        weights = [w for w in model.weights() if self.rates[part_of(w.part)] > 0]
         if not weights:
             raise SettingError("Nothing is trained: all learning rates are 0. Set the UNet's or the text encoder's.")
-        return Whole(weights, rates, self.text_share, self.ema)
+        return Whole(weights, self.rates, self.text_share, self.ema)
 
 
 AVERAGE, AVERAGED = "average ", "averaged"  # in a state: before the name of a weight; how many steps are in it

@@ -10,8 +10,9 @@ from torch import Tensor, nn
 from ..model import Layer, Model
 from ..settings import SettingError, option
 from ..support.seeds import seeded_torch
-from .base import Group, NewWord, Trainable
+from .base import Group, Method, NewWord, Trainable
 from .layer import Dropout, Hung, hang_before, put_back
+from .product import HYPERNETWORK, Product
 
 KEYS_OR_VALUES = re.compile(r"lora_unet_\w+_attn[12]_to_([kv])$")
 ACTIVATIONS: dict[str, type[nn.Module]] = {
@@ -64,14 +65,14 @@ class Residual(nn.Module):
 
 
 @dataclass(frozen=True)
-class Hypernetwork:
+class Hypernetwork(Method):
     """Bends what the prompt and the picture tell each attention layer: <hypernet:name:1>. An older way that suits styles;
     files of 20 to 80 MB. Learns slowly, and breaks at high rates."""
 
     name: ClassVar[str] = "hypernetwork"
     title: ClassVar[str] = "HyperNetwork"
     order: ClassVar[int] = 130
-    product: ClassVar[str] = "hypernetwork"
+    product: ClassVar[Product] = HYPERNETWORK
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
     prefers: ClassVar[dict[str, dict[str, Any]]] = {
         "training": {"steps": 8000, "weight_decay": 0.0}, "saving": {"precision": "fp32"}}

@@ -1,7 +1,7 @@
 """LoCon: LoRA for convolutions too (LyCORIS, Yeh et al., 2023, arXiv:2309.14859)."""
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import nn
 
@@ -25,6 +25,9 @@ class Locon(Lora):
     conv_rank: int = option(8, "The rank of the convolutions. Half of the other or less is usual.", min=1, max=1024,
                             label="Convolution rank")
     conv_alpha: float = option(4.0, "The alpha of the convolutions.", min=0.01, max=4096.0, label="Convolution alpha")
+
+    def network_arguments(self) -> dict[str, Any]:
+        return {**super().network_arguments(), "conv_dim": self.conv_rank, "conv_alpha": self.conv_alpha}
 
     def size(self, layer: Layer) -> tuple[int, float]:
         wide = isinstance(layer.module, nn.Conv2d) and layer.module.kernel_size != (1, 1)

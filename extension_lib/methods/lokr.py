@@ -34,6 +34,9 @@ class Lokr(LowRank):
                          min=-1, max=64)
     full_matrix: bool = option(False, "Learn the large matrix whole, without a rank.")
 
+    def network_arguments(self) -> dict[str, Any]:
+        return {**super().network_arguments(), "factor": self.factor}
+
     def make(self, layer: Layer) -> nn.Module:
         from lycoris.modules.lokr import LokrModule
 

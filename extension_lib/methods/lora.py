@@ -29,6 +29,9 @@ class Lora(LowRank):
     dropout: float = option(0.0, "Share of what is learned that is left out at random in each step. 0.1 can slow overfitting.",
                             min=0.0, max=0.9, advanced=True)
 
+    def header(self) -> dict[str, Any]:
+        return {**super().header(), "ss_network_dropout": self.dropout}
+
     def size(self, layer: Layer) -> tuple[int, float]:
         """(rank, alpha) for a layer."""
         return self.rank, self.alpha

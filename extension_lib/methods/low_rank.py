@@ -13,12 +13,6 @@ from .layer import applied, channels_dropped, column_norm, decomposed
 from .targets import TARGETS
 
 
-def plus_ratio() -> Any:
-    return option(1.0, "How many times faster the matrix learns that begins at zero (LoRA+, arXiv:2402.12354). 1 is one rate for "
-                  "all; 4 to 16 learns small things sooner, with a lower learning rate.", min=1.0, max=64.0, label="LoRA+ ratio",
-                  advanced=True)
-
-
 @dataclass(frozen=True)
 class LowRank(AdapterSettings):
     """Settings of kinds with a rank."""
@@ -37,7 +31,19 @@ class LowRank(AdapterSettings):
                         "the WebUI reads it, diffusers does not.", label="DoRA", advanced=True)
     rank_dropout: float = option(0.0, "Share of the directions left out at random in each step. 0.1 can slow overfitting.",
                                  min=0.0, max=0.9, advanced=True)
-    plus: float = plus_ratio()
+    plus: float = option(1.0, "How many times faster the matrix learns that begins at zero (LoRA+, arXiv:2402.12354). 1 is one "
+                         "rate for all; 4 to 16 learns small things sooner, with a lower learning rate.", min=1.0, max=64.0,
+                         label="LoRA+ ratio", advanced=True)
+
+    def safe_precisions(self) -> tuple[str, ...]:
+        """The WebUI computes DoRA's norms in the precision of the file, except for a plain LoRA's."""
+        return ("fp32",) if self.dora and "bf16" not in self.precisions else self.precisions
+
+    def header(self) -> dict[str, Any]:
+        return {**super().header(), "ss_network_dim": self.rank, "ss_network_alpha": self.alpha}
+
+    def network_arguments(self) -> dict[str, Any]:
+        return {**super().network_arguments(), "dora_wd": self.dora, "rs_lora": self.rs_lora}
 
     def rate_ratio(self, name: str) -> float:
         return self.plus if name.split(".")[0] in self.outer else 1.0

@@ -1,5 +1,6 @@
 """OFT: turns each layer's outputs in small groups, keeping all angles between them (Qiu et al., 2023, arXiv:2306.07280)."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -24,7 +25,7 @@ class Oft(AdapterSettings):
     order: ClassVar[int] = 50
     prefers: ClassVar[dict[str, dict[str, Any]]] = {"saving": {"precision": "fp32"}}
     algorithm: ClassVar[str] = "diag-oft"
-    signature: ClassVar[str] = "oft_blocks"
+    dimensions: ClassVar[int] = 3  # of a file's blocks
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
 
     unet_rate: float = option(1e-3, "Learning rate of the part that draws. OFT bears ten times LoRA's.", min=0.0, max=1.0,
@@ -51,12 +52,14 @@ class Oft(AdapterSettings):
     def saved(self, module: Any) -> dict[str, Tensor]:
         return {"oft_blocks": module.oft_blocks, "alpha": torch.tensor(0.0)}
 
+    @classmethod
+    def recognizes(cls, tensors: Mapping[str, Tensor]) -> bool:
+        """OFT's blocks are (groups, b, b); BOFT's are (levels, groups, b, b) under the same name."""
+        return "oft_blocks" in tensors and tensors["oft_blocks"].dim() == cls.dimensions
+
     @staticmethod
     def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
         blocks = tensors["oft_blocks"]
-        if blocks.dim() == 4:
-            from .boft import butterfly
-            return Delta(butterfly(blocks, weight) - weight)
         rows = weight.unflatten(0, (len(blocks), -1))
         return Delta(torch.einsum("knm,kn...->km...", turn(blocks), rows).flatten(0, 1))
 

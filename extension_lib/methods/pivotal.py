@@ -7,61 +7,63 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from ..model import Model
-from ..settings import SettingError, option
+from ..settings import SettingError, like, option
 from ..support.lazy import LazyTensors
-from .base import Group, NewWord, Trainable
+from .base import Group, Method, NewWord, Trainable
 from .locon import Locon
 from .loha import Loha
 from .lokr import Lokr
 from .lora import Lora
-from .low_rank import LowRank, plus_ratio
-from .textual_inversion import NewWords
+from .low_rank import LowRank
+from .product import LORA_AND_WORDS, Product
+from .textual_inversion import NewWords, TextualInversion
 
 ADAPTERS: dict[str, type[LowRank]] = {"lora": Lora, "locon": Locon, "loha": Loha, "lokr": Lokr}
+OF_ADAPTER = ("rank", "alpha", "unet_rate", "text_rate", "plus")  # settings that are the adapter's
 
 
 @dataclass(frozen=True)
-class Pivotal:
+class Pivotal(Method):
     """A new word and a LoRA in one run: the word finds the place, the LoRA learns what no word could say. Needs fewer steps than
     LoRA alone and disturbs the class word least. Type the word and the tag together."""
 
     name: ClassVar[str] = "pivotal"
     title: ClassVar[str] = "Pivotal Tuning"
     order: ClassVar[int] = 15
-    product: ClassVar[str] = "pivotal"
+    product: ClassVar[Product] = LORA_AND_WORDS
     prefers: ClassVar[dict[str, dict[str, Any]]] = {"data": {"template": "object"}, "saving": {"precision": "fp32"}}
 
     adapter: str = option("lora", "The kind of adapter.", choices=tuple(ADAPTERS))
-    rank: int = option(8, "The adapter's rank.", min=1, max=1024)
-    alpha: float = option(8.0, "The adapter's alpha.", min=0.01, max=4096.0)
-    unet_rate: float = option(1e-4, "Learning rate of the part that draws.", min=0.0, max=1.0, label="Learning rate, UNet",
-                              small=True)
-    text_rate: float = option(0.0, "Learning rate of the text encoder. 0: the word alone learns there.", min=0.0, max=1.0,
-                              label="Learning rate, text encoder", small=True)
-    word_rate: float = option(5e-3, "Learning rate of the word's vectors.", min=0.0, max=1.0, label="Learning rate, word",
-                              small=True)
-    vectors: int = option(4, "How many vectors the new word has.", min=1, max=16)
-    initial: str = option("", "What the word begins as. Empty: the concept's class prompt.", label="Initial words")
+    rank: int = like(LowRank, "rank", 8)
+    alpha: float = like(LowRank, "alpha", 8.0)
+    unet_rate: float = like(LowRank, "unet_rate")
+    text_rate: float = like(LowRank, "text_rate", 0.0, help="Learning rate of the text encoder. 0: only the word learns there.")
+    word_rate: float = like(TextualInversion, "rate", label="Learning rate, word")
+    vectors: int = like(TextualInversion, "vectors")
+    initial: str = like(TextualInversion, "initial")
     pivot: float = option(0.5, "Share of the steps after which the adapter begins.", min=0.0, max=0.95)
     keep_learning: bool = option(False, "Let the word learn on while the adapter does.", label="Word learns on")
-    hold_norm: bool = option(True, "Keep the vectors about as long as those of known words.", label="Hold their length",
-                             advanced=True)
-    plus: float = plus_ratio()
+    hold_norm: bool = like(TextualInversion, "hold_norm")
+    plus: float = like(LowRank, "plus")
     bundle: bool = option(False, "Also write word and adapter as one file, for sharing; it lies in the workspaces' folder exports.",
                           label="Also as one file", advanced=True)
 
-    @property
-    def precisions(self) -> tuple[str, ...]:
-        return ADAPTERS[self.adapter].precisions
-
     def kind(self) -> LowRank:
         """The adapter's own settings."""
-        return ADAPTERS[self.adapter](rank=self.rank, alpha=self.alpha, unet_rate=self.unet_rate, text_rate=self.text_rate,
-                                      plus=self.plus)
+        return ADAPTERS[self.adapter](**{name: getattr(self, name) for name in OF_ADAPTER})
 
     @property
-    def algorithm(self) -> str:
-        return ADAPTERS[self.adapter].algorithm
+    def rates(self) -> dict[str, float]:
+        return self.kind().rates
+
+    def safe_precisions(self) -> tuple[str, ...]:
+        return self.kind().safe_precisions()
+
+    def header(self) -> dict[str, Any]:
+        return self.kind().header()
+
+    def files(self) -> tuple[str, ...]:
+        return (*self.product.files, *(["bundle"] if self.bundle else []))
 
     def attach(self, model: Model, seed: int, words: tuple[NewWord, ...] = ()) -> Trainable:
         if self.bundle and (dotted := next((word.name for word in words if "." in word.name), "")):

@@ -10,19 +10,20 @@ from torch import Tensor, nn
 from ..model import Model
 from ..settings import SettingError, option
 from ..support.seeds import generator_for
-from .base import Group, NewWord, Trainable
+from .base import Group, Method, NewWord, Trainable
 from .layer import put_back
+from .product import EMBEDDING, Product
 
 
 @dataclass(frozen=True)
-class TextualInversion:
+class TextualInversion(Method):
     """Learns a new word for something the checkpoint can nearly draw already: files of a few kilobytes that work beside any
     LoRA and on related checkpoints. It cannot teach what the checkpoint has no means to draw."""
 
     name: ClassVar[str] = "textual_inversion"
     title: ClassVar[str] = "Textual Inversion"
     order: ClassVar[int] = 5
-    product: ClassVar[str] = "embedding"
+    product: ClassVar[Product] = EMBEDDING
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
     prefers: ClassVar[dict[str, dict[str, Any]]] = {
         "data": {"template": "object"}, "training": {"batch_size": 4, "weight_decay": 0.0, "clip": 0.0},
@@ -37,6 +38,9 @@ class TextualInversion:
                              "does not shout the rest of the prompt down.", label="Hold their length", advanced=True)
     also_pt: bool = option(False, "Also write the older .pt form; it lies in the workspaces' folder exports.",
                            label="Also as .pt", advanced=True)
+
+    def files(self) -> tuple[str, ...]:
+        return (*self.product.files, *(["embedding_pt"] if self.also_pt else []))
 
     def attach(self, model: Model, seed: int, words: tuple[NewWord, ...] = ()) -> Trainable:
         return NewWords(model, words, self.vectors, self.rate, self.initial, self.hold_norm, seed)

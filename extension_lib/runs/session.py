@@ -13,7 +13,7 @@ from ..data.folder import Found, Item, find_all
 from ..events import Ended, Event, Paused, Prepared, Previewed, Warned
 from ..export.products import require_writable
 from ..host import Checkpoint, Host, Picture
-from ..methods.base import LEARN_WORDS, NewWord
+from ..methods.base import NewWord
 from ..settings import SettingError
 from ..training.alarms import with_alarms
 from ..training.controls import Controls
@@ -90,7 +90,7 @@ class Session:
 
     def borrowed(self, found: list[Found]) -> Iterator[Event]:
         items = [item for one in found for item in one.items]
-        words = words_of(self.run) if self.run.method.product in LEARN_WORDS else ()
+        words = words_of(self.run) if self.run.method.product.learns_words else ()
         if words:
             require_words_in_captions(words, items)
         yield Prepared("Waiting for the model", 0.0)

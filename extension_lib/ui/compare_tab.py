@@ -157,7 +157,7 @@ class CompareTab:
             for series in library:
                 if (series.kind, series.name) == (part.kind, part.stems(run)[0]):
                     return series.label
-        if run.method.product == "checkpoint":
+        if run.method.product.is_checkpoint:
             raise SettingError(f"{run.method.title} writes whole checkpoints, which have no weight. Compare them with "
                                "'Checkpoint name' in the X/Y/Z plot.")
         raise SettingError(f"There is no file of {run.output.name} yet. Train it first.")

@@ -1,7 +1,7 @@
 """What holds for every method's files: what they hold is what was trained."""
 
 import pytest
-from eager import EAGER, run_of
+from eager import EAGER, method_of, run_of
 from helpers import BASE, about, trained
 
 from extension_lib.config.run import PRECISIONS, require_startable
@@ -34,16 +34,23 @@ def written(run, model, trainable, root):
 def test_in_each_precision_its_files_hold_what_was_trained(model, pictures, way, tmp_path):
     run = run_of(pictures, way)
     _, trainable = trained(model, run)
-    for precision in run.method.precisions:
+    for precision in run.method.safe_precisions():
         saved = run.with_values({"saving": {"precision": precision}})
         for found, expected in written(saved, model, trainable, tmp_path / precision):
             assert verify.differences(found, expected, precision) == []
     trainable.detach()
 
 
-@pytest.mark.parametrize("way", EAGER)
-def test_a_precision_in_which_its_file_would_be_wrong_is_refused(pictures, way):
-    run = run_of(pictures, way)
-    for precision in set(PRECISIONS) - set(run.method.precisions):
-        with pytest.raises(SettingError, match="rightly only in"):
-            require_startable(run.with_values({"saving": {"precision": precision}}))
+REFUSED = [(way, precision) for way in EAGER for precision in PRECISIONS
+           if precision not in method_of(way).safe_precisions()]
+
+
+@pytest.mark.parametrize(("refused_way", "precision"), REFUSED)
+def test_a_precision_in_which_its_file_would_be_wrong_is_refused(pictures, refused_way, precision):
+    run = run_of(pictures, refused_way, saving={"precision": precision})
+    with pytest.raises(SettingError, match="rightly only in"):
+        require_startable(run)
+
+
+def test_some_precisions_are_refused_and_none_of_a_plain_lora():
+    assert ("loha, DoRA", "fp16") in REFUSED and not [way for way, _ in REFUSED if way == "lora"]

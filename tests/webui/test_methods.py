@@ -36,7 +36,7 @@ def trained_by_clicking(page, name, method, switch=None):
     """switch: the id of an advanced setting to be switched on."""
     create(page, name)
     choose_tab(page, "Concepts")
-    learns_word = methods.found()[method].product in ("embedding", "pivotal")
+    learns_word = methods.found()[method].product.learns_words
     fill(page, "darkroom_concepts_instance_prompt", "a [name] ghost" if learns_word else "[filewords]")
     fill(page, "darkroom_concepts_class_prompt", "a ghost")
     show_pictures(page, GHOST.folder)
