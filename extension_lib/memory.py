@@ -12,7 +12,7 @@ GIB = 2**30
 
 
 def free_cache() -> None:
-    """Gives back to the system what torch and the C library keep of freed memory; of the latter glibc alone can."""
+    """Returns freed memory, which torch and the C library keep, to the system; of C libraries only glibc can do so."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
     if sys.platform == "linux":
@@ -21,12 +21,14 @@ def free_cache() -> None:
 
 
 def usage_text(device: torch.device) -> str:
-    """"11.2 of 12.0 GiB of the card are used", for people."""
-    return f"{usage(device)} of the card are used" if device.type == "cuda" else f"{usage(device)} of memory are used"
+    """A sentence part for people."""
+    if device.type == "cuda":
+        return f"{usage(device)} of the graphics card's memory are in use"
+    return f"{usage(device)} of memory are in use"
 
 
 def usage(device: torch.device | None = None) -> str:
-    """"11.2 of 12.0 GiB": of this device, or of the one that most likely is trained on."""
+    """"11.2 of 12.0 GiB": of this device; without one, of the GPU or else of the main memory."""
     if device.type == "cuda" if device else torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info(device)
         return f"{(total - free) / GIB:.1f} of {total / GIB:.1f} GiB"
@@ -42,10 +44,11 @@ def advice(run: Run) -> str:
     if not run.training.checkpointing:
         ideas.append("switch gradient checkpointing on (about half the memory)")
     if run.training.batch_size > 1:
-        ideas.append(f"lower the batch size from {run.training.batch_size} to 1 and raise gradient accumulation instead")
+        size = run.training.batch_size
+        ideas.append(f"lower the batch size from {size} to 1 and raise gradient accumulation instead")
     if run.data.resolution > 512:
         ideas.append(f"lower the resolution from {run.data.resolution} to 512")
     if run.method.rates.get("te", 0.0) > 0:
-        ideas.append("start over with the text encoder's rate at 0, which also moves it off the card")
-    ideas.append(f"lower the resolution below {run.data.resolution}, or close other programs that use the card")
+        ideas.append("start over with the text encoder's rate at 0, which also moves it off the graphics card")
+    ideas.append(f"lower the resolution below {run.data.resolution}, or close other programs that use the graphics card")
     return "; ".join(ideas[:3])

@@ -45,7 +45,7 @@ UNSHOWN = {
     "Kohya LoCon", "Kohya LoHa", "Kohya LoKr", "LyCORIS/Native Fine-Tuning", "method ({})", "no effect", "not finite",
     "object template", "out of memory", "pick", "Picked", "poll", "raw {}", "show_train", "Stable Diffusion 1",
     "state before the pause.safetensors", "state of the pause.safetensors", "Step {} of {}, loss {}", "style template",
-    "train() says how it ends", "window.darkroomLanguages = {}", "word {}", "{} tokens instead of {}",
+    "ends with Ended or Paused", "window.darkroomLanguages = {}", "word {}", "{} tokens instead of {}",
     "Two methods are named {}: {} in {} and {} in {}. Rename one.", "X Type", "X Values", "X/Y/Z plot", "Y Type", "Y Values"}
 
 

@@ -1,4 +1,4 @@
-"""Class pictures: what the checkpoint draws for a concept's class prompt, shown beside the subject so that it is not forgotten.
+"""Class pictures: what the checkpoint draws for a class prompt, trained beside the subject so that it is not forgotten.
 
 Prior preservation of Ruiz et al., 2023, arXiv:2208.12242.
 """
@@ -17,12 +17,12 @@ from ..settings import SettingError
 from ..support.disk import is_folder, path_from_text, replacing
 from ..support.seeds import seed_from
 
-FOLDER, AT_ONCE = "class pictures", 4
-MAX_PROMPT_IN_NAME = 60  # letters of a prompt in a folder's name
+FOLDER, BATCH = "class pictures", 4
+MAX_PROMPT_IN_NAME = 60  # characters of a prompt in a folder's name
 
 
 def class_picture_folder(run: Run, class_prompt: str, checkpoint: Checkpoint, host: Host) -> Path:
-    """Where pictures are kept for this checkpoint, prompt and size."""
+    """Where the pictures of this checkpoint, prompt and size are."""
     words = re.sub(r"[^\w]+", "-", class_prompt).strip("-")
     if len(words) > MAX_PROMPT_IN_NAME:
         words = f"{words[:MAX_PROMPT_IN_NAME]}-{seed_from(class_prompt):016x}"
@@ -33,12 +33,15 @@ def class_picture_folder(run: Run, class_prompt: str, checkpoint: Checkpoint, ho
 
 def prepare_class_pictures(run: Run, found: Sequence[Found], checkpoint: Checkpoint,
                            host: Host) -> Iterator[Prepared | Warned | list[Item]]:
-    """Draws what is missing, telling how far it is; last the items of all concepts. Raises SettingError, FolderError."""
+    """Draws what is missing and yields its progress; last come the items of all concepts.
+
+    Raises SettingError, FolderError.
+    """
     items: list[Item] = []
     for concept, own in zip(run.concepts, found) if run.prior.preserve else ():
         if not concept.class_prompt:
-            raise SettingError("Class pictures are on, but a concept has no class prompt. Say what things of its kind are called, "
-                               "such as 'a ghost', or switch class pictures off.")
+            raise SettingError("Class pictures are on, but a concept has no class prompt. Say what things of its kind are "
+                               "called, such as 'a ghost', or switch class pictures off.")
         if concept.class_folder:
             called = own_class_pictures(concept)
         else:
@@ -52,10 +55,10 @@ def prepare_class_pictures(run: Run, found: Sequence[Found], checkpoint: Checkpo
 
 
 def own_class_pictures(concept: Concept) -> list[tuple[Path, str]]:
-    """Someone's own class pictures and what each is called. Raises FolderError."""
+    """A person's own class pictures and the prompt of each. Raises FolderError."""
     folder = path_from_text(concept.class_folder)
     if not (paths := pictures_in(folder) if is_folder(folder) else []):
-        raise FolderError(f"The folder of class pictures {folder} holds no picture. Choose another, or leave it empty.")
+        raise FolderError(f"The folder of class pictures {folder} contains no picture. Choose another, or leave it empty.")
     captioned = FILEWORDS in concept.class_prompt
     return [(path, prompt(concept.class_prompt, caption_of(path, folder)) if captioned else concept.class_prompt)
             for path in paths]
@@ -63,7 +66,7 @@ def own_class_pictures(concept: Concept) -> list[tuple[Path, str]]:
 
 def draw_class_pictures(run: Run, found: Found, checkpoint: Checkpoint,
          host: Host) -> Generator[Prepared, None, list[tuple[Path, str]]]:
-    """The checkpoint's own pictures, as many of each class prompt as fairly fall to it, and what they are called."""
+    """The checkpoint's pictures, divided evenly among the class prompts, and the prompt of each."""
     prompts = sorted({item.class_prompt for item in found.items})
     shares = [run.prior.pictures // len(prompts) + (n < run.prior.pictures % len(prompts)) for n in range(len(prompts))]
     called = []
@@ -79,15 +82,15 @@ def picture_name(number: int) -> str:
 
 
 def draw_missing(run: Run, text: str, folder: Path, count: int, host: Host) -> Iterator[Prepared]:
-    """Draws the pictures whose numbers are not there yet; a number is its seed."""
+    """Draws the pictures that are missing; a picture's number is its seed."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = [n for n in range(count) if not (folder / picture_name(n)).exists()]
     edge = run.data.resolution // 8 * 8
-    for start in range(0, len(missing), AT_ONCE):
+    for start in range(0, len(missing), BATCH):
         yield Prepared(f"Drawing class pictures, {len(missing) - start} to go", start / len(missing))
-        numbers = missing[start:start + AT_ONCE]
-        wanted = [Picture(text, steps=run.prior.drawing_steps, cfg=run.prior.cfg, width=edge, height=edge, seed=n,
+        numbers = missing[start:start + BATCH]
+        pictures = [Picture(text, steps=run.prior.drawing_steps, cfg=run.prior.cfg, width=edge, height=edge, seed=n,
                           clip_skip=run.data.clip_skip) for n in numbers]
-        for n, image in zip(numbers, host.draw(wanted)):
+        for n, image in zip(numbers, host.draw(pictures)):
             with replacing(folder / picture_name(n)) as part:
                 image.save(part, "PNG")

@@ -29,14 +29,14 @@ from ..training.optimizer import Optimizer
 from ..workspaces.workspace import Workspace
 from . import state
 from .naming import saved_copies
-from .pause import Progress, delete_state_before_pause, restore_state, write_pause_state
+from .pause import Progress, delete_state_before_pause, restore_state_before_pause, write_pause_state
 
-COMPUTE_NAMES = {"torch.float16": "fp16", "torch.bfloat16": "bf16"}  # what a header calls computing in half precision; else "no"
+COMPUTE_NAMES = {"torch.float16": "fp16", "torch.bfloat16": "bf16"}  # in a file's header; "no" for full precision
 
 
 @dataclass
 class RunFiles:
-    """Saves what a run learns, proves each file with the host's loader, and keeps the state to go on from."""
+    """Saves what a run learns, verifies each file with the host's loader, and keeps the state to continue from."""
 
     run: Run
     host: Host
@@ -44,23 +44,23 @@ class RunFiles:
     checkpoint: Checkpoint
     model: Model
     batches: Batches
-    kept: Progress = field(default_factory=Progress)
+    progress: Progress = field(default_factory=Progress)
     restart: bool = False
-    before: int = 0
-    picture: Callable[[bool], Any] = lambda final: None  # for the cards; final: of what the run ends with
+    earlier_steps: int = 0  # of earlier schedules in this workspace
+    draw_card_picture: Callable[[bool], Any] = lambda final: None  # final: for the files that the run ends with
 
     def resume(self, trainable: Trainable, optimizer: Optimizer) -> StartPoint:
-        """Goes on from the workspace's state when there is one, unless the run starts over: then that state stays until the
-        first save takes its place. Raises StateError when it does not fit this run."""
-        restart = self.restart and self.kept.first is None
-        start = StartPoint() if restart else self.stand(trainable, optimizer)
-        if self.kept.first is None:
-            self.kept.started, self.kept.first = time.time(), start.step
+        """Continues from the workspace's state, unless there is none or the run starts over; that state then stays until
+        the first save replaces it. Raises StateError when it does not fit this run."""
+        restart = self.restart and self.progress.first_step is None
+        start = StartPoint() if restart else self.restore_state(trainable, optimizer)
+        if self.progress.first_step is None:
+            self.progress.started, self.progress.first_step = time.time(), start.step
             delete_state_before_pause(self.workspace)
-        return replace(start, first=self.kept.first)
+        return replace(start, first_step=self.progress.first_step)
 
-    def stand(self, trainable: Trainable, optimizer: Optimizer) -> StartPoint:
-        """Where the state stands, after putting it back."""
+    def restore_state(self, trainable: Trainable, optimizer: Optimizer) -> StartPoint:
+        """Loads the saved state; returns the step at which it was saved."""
         if not self.workspace.state.exists():
             return StartPoint()
         saved = state.read_state(self.workspace.state)
@@ -71,63 +71,64 @@ class RunFiles:
             trainable.load_state_dict(saved["trained"])
             optimizer.load_state_dict(saved["optimizer"])
         except (KeyError, RuntimeError, ValueError) as error:
-            raise state.StateError(f"What was trained does not fit these settings ({error}). Use the method's settings of "
-                                   "before, or start over.") from None
+            raise state.StateError(f"What was trained before does not fit these settings ({error}). Go back to the "
+                                   "settings that it was trained with, or start over.") from None
         unfinished = saved["step"] < self.run.training.steps
         step = saved["step"] if unfinished else 0
-        self.before = saved["lifetime"] - step
-        return StartPoint(step, self.before)
+        self.earlier_steps = saved["lifetime"] - step
+        return StartPoint(step, self.earlier_steps)
 
     def save(self, step: int, trainable: Trainable, optimizer: Optimizer, final: bool) -> Iterator[Event]:
-        """Writes state and files, each by itself: what a full disk has no room for is a warning, and the run goes on. What was
-        saved earlier stays whole."""
-        lifetime = self.before + step
-        picture = cache(partial(self.picture, final))  # drawn once for all parts, when the first is written
+        """Writes the state and each file. One that cannot be written is a warning, and the run goes on; what was saved
+        before stays whole."""
+        lifetime = self.earlier_steps + step
+        picture = cache(partial(self.draw_card_picture, final))  # drawn once for all files
         for writing in (self.save_state(step, trainable, optimizer),
                         *(self.save_part(part, trainable, lifetime, final, picture) for part in parts_of(self.run)),
                         self.delete_old_copies(lifetime)):
             with Guard(f"Saving at step {step}") as guard:
                 yield from writing
             if guard.error:
-                yield Warned(guard.reason if is_expected(guard.error) else f"Saving at step {step} failed: {guard.reason}")
+                is_sentence = is_expected(guard.error)
+                yield Warned(guard.reason if is_sentence else f"Saving at step {step} failed: {guard.reason}")
 
     def save_state(self, step: int, trainable: Trainable, optimizer: Optimizer) -> Iterator[Event]:
-        state.write_state(self.workspace.state, self.tree(step, trainable, optimizer))
-        self.workspace.update_about(lifetime=self.before + step, checkpoint=self.checkpoint.title)
-        self.kept.earlier = None
+        state.write_state(self.workspace.state, self.state_tree(step, trainable, optimizer))
+        self.workspace.update_about(lifetime=self.earlier_steps + step, checkpoint=self.checkpoint.title)
+        self.progress.before_pause = None
         delete_state_before_pause(self.workspace)
         yield from ()
 
-    def tree(self, step: int, trainable: Trainable, optimizer: Optimizer) -> dict[str, Any]:
-        return {"method": self.run.method.name, "step": step, "lifetime": self.before + step,
+    def state_tree(self, step: int, trainable: Trainable, optimizer: Optimizer) -> dict[str, Any]:
+        return {"method": self.run.method.name, "step": step, "lifetime": self.earlier_steps + step,
                 "trained": trainable.state_dict(), "optimizer": optimizer.state_dict()}
 
     def pause(self, step: int, trainable: Trainable, optimizer: Optimizer) -> Paused | Warned:
-        """Writes the state alone. What it replaces is kept until something is saved."""
-        tree = self.tree(step, trainable, optimizer)
+        """Writes the state alone. The state that it replaces is kept until the next save."""
+        tree = self.state_tree(step, trainable, optimizer)
         with Guard(f"Pausing after step {step}") as guard:
-            if self.kept.earlier is None:
-                self.kept.earlier = write_pause_state(self.workspace, tree)
+            if self.progress.before_pause is None:
+                self.progress.before_pause = write_pause_state(self.workspace, tree)
             else:
                 state.write_state(self.workspace.state, tree)
-            self.workspace.update_about(lifetime=self.before + step, checkpoint=self.checkpoint.title)
+            self.workspace.update_about(lifetime=self.earlier_steps + step, checkpoint=self.checkpoint.title)
             return Paused(step)
         return Warned(f"The run goes on, because it could not be paused: {guard.reason}")
 
     def discard(self) -> None:
-        restore_state(self.workspace, self.kept)
+        restore_state_before_pause(self.workspace, self.progress)
 
     def save_part(self, part: Part, trainable: Trainable, lifetime: int, final: bool,
-                  drawn: Callable[[], Any]) -> Iterator[Event]:
-        """The files of one kind, each proven by the host's own loader. Raises SaveError."""
+                  draw_picture: Callable[[], Any]) -> Iterator[Event]:
+        """Writes the files of one kind and verifies each with the host's own loader. Raises SaveError."""
         stems = [stem if final else copy_name(stem, lifetime) for stem in part.stems(self.run)]
         paths = [part.path(self.host.folders, stem) for stem in stems]
         for path in paths:
             self.host.forget(path)
-        about = self.about(lifetime, stems[0])
+        about = self.describe(lifetime, stems[0])
         part.write(paths, trainable, about)
         for path, expected in zip(paths, part.expected(trainable)):
-            picture = drawn()
+            picture = draw_picture()
             if part.card:
                 card.write(path, about)
             if picture is not None:
@@ -142,19 +143,19 @@ class RunFiles:
         return verify.verdict(path.name, [guard.reason] if guard.error else lines)
 
     def delete_old_copies(self, lifetime: int) -> Iterator[Event]:
-        """Lists what is new; of the copies by step up to this one, keeps the last few."""
+        """Lets the host list the new files, and keeps the last few copies up to this step."""
         self.host.refresh()
         keep = self.run.saving.keep_last
         for part in parts_of(self.run) if keep else ():
             for stem in part.stems(self.run):
-                latest = copy_name(stem, lifetime)  # of a run before this one there may be copies of later steps
+                latest = copy_name(stem, lifetime)  # an earlier run may have left copies of later steps
                 for path in [p for p in saved_copies(part, self.host.folders, stem) if p.stem <= latest][:-keep]:
                     self.host.forget(path)
                     for suffix in (part.suffix, ".json", part.picture):
                         path.with_suffix(suffix).unlink(missing_ok=True)
         yield from ()
 
-    def about(self, lifetime: int, stem: str) -> About:
+    def describe(self, lifetime: int, stem: str) -> About:
         items, run = self.batches.items, self.run
         roots = [path_from_text(c.folder) for c in run.concepts]
         folders: dict[str, tuple[int, int]] = {}
@@ -172,5 +173,5 @@ class RunFiles:
             step=lifetime, epoch=lifetime * run.training.accumulation // per_epoch, pictures=len(items),
             class_pictures=len(self.batches.classes), compute=COMPUTE_NAMES.get(str(self.model.compute), "no"), per_epoch=per_epoch,
             folders=folders, tags={n: dict(c) for n, c in tags.items()}, buckets=dict(Counter(map(self.batches.size_of, items))),
-            started=self.kept.started, finished=time.time(), words=words_learned(run), name=run.output.name)
+            started=self.progress.started, finished=time.time(), words=words_learned(run), name=run.output.name)
 

@@ -1,4 +1,4 @@
-"""Jobs: runs on threads of their own, which any number of pages can follow and re-join."""
+"""Jobs: runs, each on its own thread, that any number of pages can follow."""
 
 import threading
 import time
@@ -18,7 +18,7 @@ from ..workspaces.workspace import Workspace
 if TYPE_CHECKING:
     from .session import Session
 
-jobs: list["Job"] = []  # of this process; the only thing that outlives a page
+jobs: list["Job"] = []  # of this process; the newest last
 starting = threading.Lock()
 
 
@@ -28,7 +28,7 @@ class Busy(DarkroomError, RuntimeError):
 
 @dataclass(eq=False)
 class Job:
-    """One run, its history and what is asked of it. Everything here may be read from any thread."""
+    """One run, what has happened in it, and what people have requested. Any thread may read it."""
 
     run: Run
     host: Host
@@ -41,7 +41,7 @@ class Job:
     discard_reason: str = ""
     save_requested: bool = False
     pause_requested: bool = False
-    preferred: int | None = None  # the step whose copy a person likes best
+    preferred: int | None = None  # the step whose copy a person prefers
     changed: threading.Condition = field(default_factory=threading.Condition)
     times: list[tuple[float, int]] = field(default_factory=list)  # when each step ended
     record: Record | None = None
@@ -66,31 +66,31 @@ class Job:
         return next((e for e in self.history if isinstance(e, Began)), None)
 
     def seconds_per_step(self) -> float | None:
-        """The pace of the last steps, with all that was done between them; None before there is one."""
+        """The mean over the last steps, with everything done between them; None before the second step."""
         recent = self.times[-50:]
         if len(recent) < 2:
             return None
         return (recent[-1][0] - recent[0][0]) / max(1, recent[-1][1] - recent[0][1])
 
     def seconds_left(self) -> float | None:
-        """From the pace of the last steps; None before there is one."""
+        """By the speed of the last steps; None before the second step."""
         pace = self.seconds_per_step()
         return None if pace is None or self.ended else pace * (self.run.training.steps - self.step)
 
-    def stop(self, why: str = "Stopped by you.") -> None:
+    def stop(self, reason: str = "Stopped by you.") -> None:
         """Ends after this step, also out of a pause; what was learned is saved."""
         with self.changed:
-            self.stop_reason = self.stop_reason or why
+            self.stop_reason = self.stop_reason or reason
             self.changed.notify_all()
 
-    def discard(self, why: str = "Stopped by you. What was learned since the last save is discarded.") -> None:
-        """Ends after this step, also out of a pause; all is as the last save, or the start, left it."""
+    def discard(self, reason: str = "Stopped by you. What was learned since the last save is discarded.") -> None:
+        """Ends after this step, also out of a pause; everything is as after the last save, or before the start."""
         with self.changed:
-            self.discard_reason = self.discard_reason or why
+            self.discard_reason = self.discard_reason or reason
             self.changed.notify_all()
 
     def pause(self) -> None:
-        """Gives the host its model back after this step, until resume()."""
+        """Gives the model back to the host after this step, until resume()."""
         self.pause_requested = True
 
     def resume(self) -> None:
@@ -115,7 +115,7 @@ class Job:
             if isinstance(event, Stepped):
                 self.times.append((time.monotonic(), event.step))
             elif isinstance(event, Began):
-                self.times.clear()  # a pause is no part of the pace
+                self.times.clear()  # a pause does not count as time per step
             self.changed.notify_all()
         self.host.show(event)
 
@@ -149,7 +149,7 @@ class Job:
                 self.add_event(event)
         if guard.error:
             short = is_out_of_memory(guard.error)
-            reason = f"Out of memory. To need less: {memory.advice(self.run)}." if short else guard.reason
+            reason = f"Out of memory. To use less: {memory.advice(self.run)}." if short else guard.reason
             self.add_event(Ended(self.step, reason, failed=True))
 
 

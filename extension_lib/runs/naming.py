@@ -1,4 +1,4 @@
-"""Names of saved files: versions, copies by step that are there, and whether a name is free."""
+"""Names of saved files: versions, copies by step, and whether a name is free."""
 
 import re
 from pathlib import Path
@@ -16,17 +16,17 @@ def saved_copies(part: Part, folders: Folders, stem: str) -> list[Path]:
 
 
 def name_taken(run: Run, folders: Folders) -> bool:
-    """Whether a file that this run would write in the end is there already."""
+    """Whether a file exists that this run would write at its end."""
     return any(file_exists(part.folder(folders), stem + part.suffix) for part in parts_of(run) for stem in part.stems(run))
 
 
 def file_exists(folder: Path, name: str) -> bool:
-    """Also under a name that differs in capitals alone: on Windows and macOS it is the same file."""
+    """Upper and lower case count as the same, as they do on Windows and macOS."""
     return any(path.name.lower() == name.lower() for path in files_in(folder))
 
 
 def free_name(run: Run, folders: Folders) -> str:
-    """ghost, ghost-v2, ghost-v3, ...: the first under which nothing is there."""
+    """The first of ghost, ghost-v2, ghost-v3, ... that no file has."""
     if not name_taken(run, folders):
         return run.output.name
     stem, number = re.sub(r"-v\d+$", "", run.output.name), 2

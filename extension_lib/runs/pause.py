@@ -1,4 +1,4 @@
-"""What a job keeps over its pauses, and the state before them: put back when the run is discarded, dropped when it is saved."""
+"""What a run keeps over its pauses, and the state before them: restored when the run is discarded, deleted when it is saved."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,41 +20,41 @@ class StateBeforePause:
 
 @dataclass
 class Progress:
-    """What outlives the model's being given back."""
+    """What a run remembers while the model is given back."""
 
-    started: float = 0.0  # when the job's first step was next
-    first: int | None = None  # the step at which the job began
-    earlier: StateBeforePause | None = None  # what the last pause replaced, as long as nothing was saved since
+    started: float = 0.0  # the time before its first step
+    first_step: int | None = None  # the step at which it started
+    before_pause: StateBeforePause | None = None  # what the last pause replaced, until the next save
 
 
 def write_pause_state(workspace: Workspace, tree: dict[str, Any]) -> StateBeforePause:
-    """Writes a state in the place of the workspace's, which is kept beside it. Raises OSError with nothing changed."""
+    """Replaces the workspace's state and keeps the old one beside it. Raises OSError; nothing has changed then."""
     aside, fresh = workspace.folder / ASIDE, workspace.folder / FRESH
     state.write_state(fresh, tree)
-    had = workspace.state.exists()
-    if had:
+    existed = workspace.state.exists()
+    if existed:
         workspace.state.replace(aside)
     try:
         fresh.replace(workspace.state)
     except OSError:
-        if had:
+        if existed:
             aside.replace(workspace.state)
         raise
-    return StateBeforePause(aside if had else None, workspace.lifetime)
+    return StateBeforePause(aside if existed else None, workspace.lifetime)
 
 
-def restore_state(workspace: Workspace, kept: Progress) -> None:
-    """All as the last save, or the start, left it."""
-    if kept.earlier is None:
+def restore_state_before_pause(workspace: Workspace, progress: Progress) -> None:
+    """The workspace is as after the last save, or before the start."""
+    if progress.before_pause is None:
         return
-    if kept.earlier.path:
-        kept.earlier.path.replace(workspace.state)
+    if progress.before_pause.path:
+        progress.before_pause.path.replace(workspace.state)
     else:
         workspace.state.unlink()
-    workspace.update_about(lifetime=kept.earlier.lifetime)
-    kept.earlier = None
+    workspace.update_about(lifetime=progress.before_pause.lifetime)
+    progress.before_pause = None
 
 
 def delete_state_before_pause(workspace: Workspace) -> None:
-    """Also what a run left that was broken off while it paused."""
+    """Also what a run left that was interrupted while it paused."""
     (workspace.folder / ASIDE).unlink(missing_ok=True)

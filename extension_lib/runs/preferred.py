@@ -11,11 +11,11 @@ from .job import Job
 
 
 class NoCopy(DarkroomError, ValueError):
-    """No copy was saved where it was asked for, or it is gone."""
+    """No copy was saved at this step, or it has been deleted."""
 
 
 def saves_by_step(history: Iterable[Event]) -> list[tuple[int, Saved]]:
-    """Each copy with its step of this run; a copy's own number counts the workspace's lifetime."""
+    """Each saved file with its step in this run; the number in its name counts all steps of the workspace."""
     out, step = [], 0
     for event in history:
         if isinstance(event, Stepped):
@@ -26,23 +26,23 @@ def saves_by_step(history: Iterable[Event]) -> list[tuple[int, Saved]]:
 
 
 def copies_of_step(job: Job, step: int) -> list[Path]:
-    """What was saved at this step of the run and is still there."""
-    return [event.path for at, event in saves_by_step(list(job.history)) if at == step and event.path.exists()]
+    """The files that were saved at this step of the run and still exist."""
+    return [event.path for saved_at, event in saves_by_step(list(job.history)) if saved_at == step and event.path.exists()]
 
 
 def prefer_copy(job: Job, step: int) -> list[Path]:
-    """Marks the copy of this step, and gives its cards the step's first preview. Raises NoCopy, SaveError."""
+    """Marks the copy of this step; its card shows the first preview of the step. Raises NoCopy, SaveError."""
     paths = copies_of_step(job, step)
-    drawn = [e for e in list(job.history) if isinstance(e, Previewed) and e.step == step and e.images]
-    if not paths or not drawn:
+    previews = [e for e in list(job.history) if isinstance(e, Previewed) and e.step == step and e.images]
+    if not paths or not previews:
         raise NoCopy(f"There is no copy of step {step} any more.")
     job.preferred = step
     for path in paths:
-        card.write_picture(card_picture_path(job, path), drawn[-1].images[0])
+        card.write_picture(card_picture_path(job, path), previews[-1].images[0])
     return paths
 
 
 def card_picture_path(job: Job, path: Path) -> Path:
-    """Where the picture of a saved file belongs."""
+    """Where the card picture of a saved file is."""
     part = next(part for part in parts_of(job.run) if part.path(job.host.folders, path.stem) == path)
     return path.with_suffix(part.picture)

@@ -1,4 +1,4 @@
-"""One run from settings to file: borrow the model, hang the method on it, train, prove what was saved."""
+"""One run from settings to files: borrow the model, attach the method, train, verify what was saved."""
 
 import hashlib
 from collections.abc import Generator, Iterator
@@ -22,19 +22,19 @@ from ..training.loop import train
 from ..workspaces.workspace import Workspace
 from . import class_pictures
 from .files import RunFiles
-from .pause import Progress, restore_state
+from .pause import Progress, restore_state_before_pause
 
 
 def require_words_in_captions(words: tuple[NewWord, ...], items: list[Item]) -> None:
-    """Raises SettingError for a word that no caption holds, which would never be learned."""
+    """Raises SettingError for a word that is in no caption and would never be learned."""
     for word in words:
         if not any(word.name in prompt for item in items for prompt in item.prompts):
-            raise SettingError(f"No picture's prompt holds the new word {word.name!r}, so it would never be learned. Write [name] "
-                               "into the instance prompt, or choose the object or style sentences under Pictures.")
+            raise SettingError(f"No picture's prompt contains the new word {word.name!r}, so it would never be learned. Write "
+                               "[name] into the instance prompt, or choose the object or style sentences under Pictures.")
 
 
 def with_hash(checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint with its sha256, which the saved file names as its base."""
+    """The checkpoint with its sha256, which saved files name as their base."""
     if checkpoint.sha256:
         return checkpoint
     digest = hashlib.sha256()
@@ -55,41 +55,41 @@ class Session:
     controls: Controls = Controls()
     restart: bool = False  # whether to leave aside what was trained before
     newest_previews: list[Any] = field(default_factory=list)  # images of the last preview
-    kept: Progress = field(default_factory=Progress)
+    progress: Progress = field(default_factory=Progress)
     first_prompt: str = ""
 
     def events(self) -> Iterator[Event]:
-        """Raises HostError, FolderError, PictureError, FormatError or StateError before the first step when the run cannot be."""
+        """Raises a DarkroomError when the run cannot start."""
         require_writable(self.run, self.host.folders, self.checkpoint.path)
         found = find_all(self.run)
         self.first_prompt = found[0].items[0].prompt
-        yield from (Warned(f"Left out: {problem}") for one in found for problem in one.problems)
-        yield from with_alarms(self.run, self.until_ended(found))
+        yield from (Warned(f"Left out: {problem}") for folder in found for problem in folder.problems)
+        yield from with_alarms(self.run, self.run_with_pauses(found))
 
-    def until_ended(self, found: list[Found]) -> Iterator[Event]:
-        """Borrows the model anew after every pause."""
-        while isinstance(last := (yield from self.until_given_back(found)), Paused):
+    def run_with_pauses(self, found: list[Found]) -> Iterator[Event]:
+        """Borrows the model again after every pause."""
+        while isinstance(last := (yield from self.run_until_pause(found)), Paused):
             self.controls.wait_for_resume()
-            if why := self.controls.discard_reason():
-                restore_state(self.workspace, self.kept)
-                yield Ended(last.step, why, discarded=True)
+            if reason := self.controls.discard_reason():
+                restore_state_before_pause(self.workspace, self.progress)
+                yield Ended(last.step, reason, discarded=True)
                 return
 
-    def until_given_back(self, found: list[Found]) -> Generator[Event, None, Ended | Paused]:
-        """What happens until the host has its model back; how that came is told then, and returned."""
+    def run_until_pause(self, found: list[Found]) -> Generator[Event, None, Ended | Paused]:
+        """Runs until the host has its model back. Ended or Paused comes after that, and is returned too."""
         last: Ended | Paused | None = None
-        for event in self.borrowed(found):
+        for event in self.run_on_borrowed_model(found):
             if isinstance(event, (Ended, Paused)):
                 last = event
             else:
                 yield event
         memory.free_cache()
-        assert last, "train() says how it ends"
+        assert last, "ends with Ended or Paused"
         yield last
         return last
 
-    def borrowed(self, found: list[Found]) -> Iterator[Event]:
-        items = [item for one in found for item in one.items]
+    def run_on_borrowed_model(self, found: list[Found]) -> Iterator[Event]:
+        items = [item for folder in found for item in folder.items]
         words = words_of(self.run) if self.run.method.product.learns_words else ()
         if words:
             require_words_in_captions(words, items)
@@ -98,43 +98,43 @@ class Session:
         with ExitStack() as undo:
             model = undo.enter_context(self.host.borrow(self.checkpoint))
             memory.free_cache()
-            for made in class_pictures.prepare_class_pictures(self.run, found, self.checkpoint, self.host):
-                if isinstance(made, list):
-                    items = [*items, *made]
+            for prepared in class_pictures.prepare_class_pictures(self.run, found, self.checkpoint, self.host):
+                if isinstance(prepared, list):
+                    items = [*items, *prepared]
                 else:
-                    yield made
-                if ended := self.ended_early():
+                    yield prepared
+                if ended := self.stop_before_first_step():
                     yield ended
                     return
             trainable = self.run.method.attach(model, self.run.training.seed, words)
             undo.callback(trainable.detach)
             batches = Batches(self.run, model, items, text_trained=any(p.startswith("te") for p in trainable.parts))
-            for told in batches.prepare():
-                yield told
-                if ended := self.ended_early():
+            for preparation in batches.prepare():
+                yield preparation
+                if ended := self.stop_before_first_step():
                     yield ended
                     return
-            files = RunFiles(self.run, self.host, self.workspace, self.checkpoint, model, batches, self.kept, self.restart,
-                             picture=self.card_picture)
+            files = RunFiles(self.run, self.host, self.workspace, self.checkpoint, model, batches, self.progress,
+                             self.restart, draw_card_picture=self.draw_card_picture)
             controls = replace(self.controls, draw_previews=self.draw_previews)
             for event in train(self.run, model, trainable, batches, files, controls):
                 if isinstance(event, Previewed):
                     self.newest_previews = event.images
                 yield event
 
-    def ended_early(self) -> Ended | None:
-        """Where someone asks to stop before the first step. After a pause train() answers, because there is something to save."""
-        if self.kept.first is not None:
+    def stop_before_first_step(self) -> Ended | None:
+        """How the run ends when someone stops it before its first step; after a pause train() ends it, and saves."""
+        if self.progress.first_step is not None:
             return None
-        if why := self.controls.discard_reason():
-            return Ended(0, why, discarded=True)
-        why = self.controls.stop_reason()
-        return Ended(0, why) if why else None
+        if reason := self.controls.discard_reason():
+            return Ended(0, reason, discarded=True)
+        reason = self.controls.stop_reason()
+        return Ended(0, reason) if reason else None
 
     def draw_previews(self, step: int) -> list[Any]:
         return self.host.draw([self.picture(prompt) for prompt in self.run.previews.prompts or (self.first_prompt,)])
 
-    def card_picture(self, final: bool) -> Any:
+    def draw_card_picture(self, final: bool) -> Any:
         """The newest preview, or one picture drawn at the end; None when not wanted or not possible."""
         if self.newest_previews or not (final and self.run.previews.card):
             return self.newest_previews[0] if self.newest_previews else None
@@ -143,7 +143,7 @@ class Session:
         return None  # a card without a picture is still a card
 
     def picture(self, prompt: str) -> Picture:
-        wanted, size = self.run.previews, self.run.data.resolution // 8 * 8
-        return Picture(prompt, steps=wanted.preview_steps, cfg=wanted.cfg, width=size, height=size,
-                       seed=wanted.preview_seed, sampler=wanted.sampler,
+        previews, size = self.run.previews, self.run.data.resolution // 8 * 8
+        return Picture(prompt, steps=previews.preview_steps, cfg=previews.cfg, width=size, height=size,
+                       seed=previews.preview_seed, sampler=previews.sampler,
                        clip_skip=self.run.data.clip_skip)

@@ -1,4 +1,4 @@
-"""The state of a run on disk: nested tensors and numbers in one safetensors file, read without unpickling anything."""
+"""The state of a run on disk: nested tensors and numbers in one safetensors file, without pickle."""
 
 import json
 import os
@@ -41,13 +41,13 @@ def split_tensors(node: Any, path: str, tensors: dict[str, Tensor]) -> Any:
 
 
 def read_state(path: Path) -> dict[str, Any]:
-    """Raises StateError. The tensors are copies: what is mapped from the file would keep Windows from writing it anew."""
+    """Raises StateError. The tensors are copies: Windows cannot replace a file that is mapped into memory."""
     try:
         with safe_open(path, "pt") as file:
             skeleton = json.loads(file.metadata()["tree"])
             return join_tensors(skeleton, lambda name: file.get_tensor(name).clone())
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise StateError(f"The saved state {path} cannot be read ({error}). Start over, or put back a copy of it.") from None
+        raise StateError(f"The saved state {path} cannot be read ({error}). Start over, or restore a copy of it.") from None
 
 
 def join_tensors(node: Any, tensor: Any) -> Any:

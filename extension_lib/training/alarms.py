@@ -1,4 +1,4 @@
-"""Alarms: signs in a run's numbers that it goes wrong, each with what to do about it."""
+"""Alarms: signs in a run's numbers that something is wrong, each with what to do about it."""
 
 import math
 from collections.abc import Callable, Iterable, Iterator
@@ -7,28 +7,28 @@ from dataclasses import dataclass, field
 from ..config.run import Run
 from ..events import Alarmed, Began, Event, Measured, Saved, Stepped
 
-EFFECT_AFTER, NOTHING = 100, 1e-3  # steps before a run must have had an effect, and the share of the loss that is none
+EFFECT_AFTER, NO_EFFECT = 100, 1e-3  # steps after which a loss that changed by less than this share has not changed
 MAX_OVERFLOWS = 8  # in a row; fp16's loss scale needs a few to settle
-GROWN, WORSE = 50.0, 1.5  # times the first norm, times the first loss on fixed noise
-RISES, RISEN = 3, 1.02  # measurements since the lowest, and times its loss
+NORM_GROWTH, LOSS_GROWTH = 50.0, 1.5  # times the first norm, times the first loss on fixed noise
+RISES, RISE = 3, 1.02  # measurements since the lowest loss, and times that loss
 
-Finding = tuple[str, str]  # what is seen, what to do
+Finding = tuple[str, str]  # what is wrong, what to do
 
 
 @dataclass
 class History:
-    """What has happened so far, as far as an alarm needs it."""
+    """What has happened so far, as much as alarms need."""
 
     run: Run
     stepped: Stepped | None = None
-    began: int = 0
+    start: int = 0  # step at which the run began
     skipped_in_a_row: int = 0
     measured: list[Measured] = field(default_factory=list)
     saved: list[tuple[int, str]] = field(default_factory=list)  # the step measured last, the copy's name
 
-    def take(self, event: Event) -> None:
+    def add(self, event: Event) -> None:
         if isinstance(event, Began) and not self.stepped:
-            self.began = event.start
+            self.start = event.start
         elif isinstance(event, Stepped):
             self.stepped = event
             self.skipped_in_a_row = self.skipped_in_a_row + 1 if event.skipped else 0
@@ -38,56 +38,61 @@ class History:
             self.saved.append((self.measured[-1].step, event.path.stem))
 
 
-def not_finite(seen: History) -> Finding | None:
-    remedy = "Stop and discard, and train with a third of the learning rate; in half precision start the WebUI with --no-half."
-    if seen.stepped and not math.isfinite(seen.stepped.loss):
-        return f"The loss of step {seen.stepped.step} is not a number.", remedy
-    if seen.skipped_in_a_row >= MAX_OVERFLOWS:
-        return f"The gradient was not finite {seen.skipped_in_a_row} times in a row, so nothing is being learned.", remedy
+def not_finite(history: History) -> Finding | None:
+    remedy = ("Stop and discard, and train with a third of the learning rate; in half precision start the WebUI with "
+              "--no-half.")
+    if history.stepped and not math.isfinite(history.stepped.loss):
+        return f"The loss of step {history.stepped.step} is not a number.", remedy
+    if history.skipped_in_a_row >= MAX_OVERFLOWS:
+        return (f"The gradient was not finite {history.skipped_in_a_row} times in a row, so nothing is being learned.",
+                remedy)
     return None
 
 
-def exploding(seen: History) -> Finding | None:
-    if len(seen.measured) < 2:
+def exploding(history: History) -> Finding | None:
+    if len(history.measured) < 2:
         return None
-    first, last = seen.measured[0], seen.measured[-1]
+    first, last = history.measured[0], history.measured[-1]
     remedy = "The learning rate is too high: stop and discard, and try a tenth of it."
-    if first.norm and not last.norm < GROWN * first.norm and not last.loss < first.loss:
-        return f"What is learned has grown to {last.norm / first.norm:.0f} times its size at the start.", remedy
-    if not last.loss < WORSE * first.loss:
-        return f"The loss on fixed noise has grown from {first.loss:.4f} to {last.loss:.4f}: the model is coming apart.", remedy
+    if first.norm and not last.norm < NORM_GROWTH * first.norm and not last.loss < first.loss:
+        return f"The learned weights have grown to {last.norm / first.norm:.0f} times their size at the start.", remedy
+    if not last.loss < LOSS_GROWTH * first.loss:
+        return (f"The loss on fixed noise has grown from {first.loss:.4f} to {last.loss:.4f}: the model is breaking down.",
+                remedy)
     return None
 
 
-def no_effect(seen: History) -> Finding | None:
-    if not seen.measured or seen.began:
+def no_effect(history: History) -> Finding | None:
+    if not history.measured or history.start:
         return None
-    first, last = seen.measured[0], seen.measured[-1]
-    if last.step < max(EFFECT_AFTER, seen.run.training.steps // 4):
+    first, last = history.measured[0], history.measured[-1]
+    if last.step < max(EFFECT_AFTER, history.run.training.steps // 4):
         return None
-    if any(abs(m.loss - first.loss) > NOTHING * first.loss for m in seen.measured):
+    if any(abs(m.loss - first.loss) > NO_EFFECT * first.loss for m in history.measured):
         return None
-    return (f"Nothing has changed in {last.step} steps: the loss on fixed noise is {last.loss:.4f}, as it was before the first.",
-            "Stop and discard, and train with ten times the learning rate. See also that the captions hold your trigger word.")
+    return (f"Nothing has changed in {last.step} steps: the loss on fixed noise is {last.loss:.4f}, as before the first.",
+            "Stop and discard, and train with ten times the learning rate. Also check that the captions contain your "
+            "trigger word.")
 
 
-def overfitting(seen: History) -> Finding | None:
-    if not seen.measured or not seen.measured[-1].held_out:
+def overfitting(history: History) -> Finding | None:
+    if not history.measured or not history.measured[-1].held_out:
         return None
-    lowest, last = min(seen.measured, key=lambda m: m.loss), seen.measured[-1]
-    since = [m for m in seen.measured if m.step > lowest.step]
-    if len(since) < RISES or not last.loss > RISEN * lowest.loss:
+    lowest, last = min(history.measured, key=lambda m: m.loss), history.measured[-1]
+    since = [m for m in history.measured if m.step > lowest.step]
+    if len(since) < RISES or not last.loss > RISE * lowest.loss:
         return None
-    return (f"The loss on the pictures held out was lowest at step {lowest.step} ({lowest.loss:.4f}) and has risen to "
-            f"{last.loss:.4f}: what is learned now is copying.", advice_on_copies(seen, lowest.step))
+    return (f"The loss on the held-out pictures was lowest at step {lowest.step} ({lowest.loss:.4f}) and has risen to "
+            f"{last.loss:.4f}: the model now memorizes the training pictures.", advice_on_copies(history, lowest.step))
 
 
-def advice_on_copies(seen: History, step: int) -> str:
-    """What to use instead of going on."""
-    if not seen.saved:
-        return (f"Stop, and train about {step} steps next time, or at a lower learning rate. 'Save every N steps' keeps copies "
-                "to choose from.")
-    return f"Use the copy nearest to that step, {min(seen.saved, key=lambda s: abs(s[0] - step))[1]}, rather than going on."
+def advice_on_copies(history: History, step: int) -> str:
+    """Which saved copy to use instead of going on."""
+    if not history.saved:
+        return (f"Stop, and train about {step} steps next time, or at a lower learning rate. 'Save every N steps' keeps "
+                "copies to choose from.")
+    name = min(history.saved, key=lambda saved: abs(saved[0] - step))[1]
+    return f"Use the copy nearest to that step, {name}, instead of going on."
 
 
 ALARMS: dict[str, Callable[[History], Finding | None]] = {
@@ -95,14 +100,14 @@ ALARMS: dict[str, Callable[[History], Finding | None]] = {
 
 
 def with_alarms(run: Run, events: Iterable[Event]) -> Iterator[Event]:
-    """The events, with each alarm once, behind the event that raised it."""
-    seen, raised = History(run), set()
+    """The events, with each alarm once, after the event that raised it."""
+    history, raised = History(run), set()
     for event in events:
         yield event
-        seen.take(event)
+        history.add(event)
         if not isinstance(event, (Stepped, Measured)):
             continue
-        for kind, look in ALARMS.items():
-            if kind not in raised and (found := look(seen)):
+        for kind, check in ALARMS.items():
+            if kind not in raised and (finding := check(history)):
                 raised.add(kind)
-                yield Alarmed(event.step, kind, *found)
+                yield Alarmed(event.step, kind, *finding)

@@ -1,8 +1,10 @@
-"""The training loop, as a generator of events. It knows no method, no model family, no host and no screen."""
+"""The training loop, as a generator of events. It knows no method, model family, host or page."""
 
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
+
+from torch import Tensor
 
 from .. import memory
 from ..config.run import Run
@@ -17,7 +19,7 @@ from .controls import Controls
 from .guard import Guard
 from .measure import FixedNoiseLoss
 from .optimizer import Optimizer
-from .step_loss import StepLoss, batch_loss
+from .step_loss import batch_loss
 
 GIVE_UP_AFTER = 20  # steps in a row whose gradient was not finite
 
@@ -26,36 +28,33 @@ class Files(Protocol):
     """Where a run's results go."""
 
     def resume(self, trainable: Trainable, optimizer: Optimizer) -> "StartPoint":
-        """Puts back what an earlier run saved, if this one goes on from there."""
+        """Restores what an earlier run saved, if this one continues it; returns where this one starts."""
 
     def save(self, step: int, trainable: Trainable, optimizer: Optimizer, final: bool) -> Iterator[Event]:
-        """Writes what was learned so far; yields Saved, and Warned where something deserves a word."""
+        """Writes what was learned so far; yields Saved for each file, and Warned for each problem."""
 
     def pause(self, step: int, trainable: Trainable, optimizer: Optimizer) -> Paused | Warned:
-        """Writes what resume() needs to go on at this very step; Warned when that cannot be."""
+        """Writes what resume() needs to continue at this step; Warned when it could not be written."""
 
     def discard(self) -> None:
-        """Forgets what only a pause has written: all is as the last save, or the start, left it."""
+        """Deletes what only a pause has written: everything is as after the last save, or before the start."""
 
 
 @dataclass(frozen=True)
 class StartPoint:
-    """Where a run begins: steps already done of its schedule, and the steps of earlier schedules in its workspace.
+    """Where a run starts, or continues after a pause."""
 
-    first: the step at which it began before it was paused; the same as step when it was not.
-    """
-
-    step: int = 0
-    before: int = 0
-    first: int = 0
+    step: int = 0  # steps of its schedule that are done
+    earlier_steps: int = 0  # steps of earlier schedules in its workspace
+    first_step: int = 0  # where it started before it was paused; otherwise the same as step
 
 
 def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files: Files,
           controls: Controls = Controls()) -> Iterator[Event]:
-    """Trains to the run's last step, or until asked to stop; then saves and ends.
+    """Trains to the run's last step, or until someone stops it; then saves and ends.
 
-    When memory runs out, gradients stay infinite or a step fails it ends too, saving what was learned up to the last whole step.
-    Asked to pause, it ends with Paused; called again with the same files, it goes on where it was.
+    It also ends when memory runs out, gradients stay infinite or a step fails; what was learned up to the last whole
+    step is saved. A pause ends it with Paused; called again with the same files, it continues at the same step.
     Closing the generator early saves nothing and leaves the model as it was.
     """
     with gradient_checkpointing(model, run.training.checkpointing):
@@ -64,26 +63,26 @@ def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files:
         measuring = FixedNoiseLoss(run, model, trainable, batches)
         step = start.step
         yield Began(step, run.training.steps, len(batches.items), batches.per_epoch)
-        if step == start.first:
-            yield from measuring.at(step, optimizer)
+        if step == start.first_step:
+            yield from measuring.measure(step, optimizer)
         while not (ended := end_before_step(run, step, optimizer, controls)):
             if controls.pause_requested():
-                told = files.pause(step, trainable, optimizer)
-                yield told
-                if isinstance(told, Paused):
+                paused = files.pause(step, trainable, optimizer)
+                yield paused
+                if isinstance(paused, Paused):
                     return
                 controls.pause_refused()
             with Guard(f"Step {step + 1}") as guard:
-                stepped = take_step(run, model, trainable, batches, optimizer, step, start.before)
+                stepped = take_step(run, model, trainable, batches, optimizer, step, start.earlier_steps)
             if guard.error:
                 ended = Ended(step, failure_reason(guard, run, model, step), failed=True)
                 break
             step = stepped.step
             yield stepped
-            wished = controls.take_save_request()
-            saving = step < run.training.steps and (wished or due(step, run.saving.save_every))
+            requested = controls.take_save_request()
+            saving = step < run.training.steps and (requested or due(step, run.saving.save_every))
             if saving or due(step, measuring.every):
-                yield from measuring.at(step, optimizer)
+                yield from measuring.measure(step, optimizer)
             if saving:
                 yield from files.save(step, trainable, optimizer, final=False)
             if due(step, run.previews.preview_every):
@@ -92,33 +91,33 @@ def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files:
         memory.free_cache()
         if ended.discarded:
             files.discard()
-        elif step > start.first:
-            yield from () if ended.failed else measuring.at(step, optimizer)
+        elif step > start.first_step:
+            yield from () if ended.failed else measuring.measure(step, optimizer)
             ended = yield from report_last_save(files.save(step, trainable, optimizer, final=True), ended)
         yield ended
 
 
 def report_last_save(saving: Iterator[Event], ended: Ended) -> Generator[Event, None, Ended]:
-    """Passes on what the last save tells. A run of which no file could be written has failed; one that failed says what is kept."""
-    told = []
+    """Passes on the events of the last save; returns how the run ended. Without any file written it has failed."""
+    events = []
     for event in saving:
-        told.append(event)
+        events.append(event)
         yield event
-    if any(isinstance(e, Saved) for e in told):
+    if any(isinstance(event, Saved) for event in events):
         return replace(ended, why=f"{ended.why} What was learned before is saved.") if ended.failed else ended
-    if any(isinstance(e, Warned) for e in told):
+    if any(isinstance(event, Warned) for event in events):
         return replace(ended, why=f"{ended.why} No file could be written.", failed=True)
     return ended
 
 
-OUT_OF_MEMORY = "Out of memory in step {step}: {used}. To need less: {remedy}."
+OUT_OF_MEMORY = "Out of memory in step {step}: {used}. To use less: {remedy}."
 FAILED = "Step {step} failed: {error}"
-NOT_FINITE = ("The gradient was not finite {count} times in a row, and nothing was changed by those steps. "
-              "Lower the learning rate, or use a WebUI in full precision (--no-half).")
+NOT_FINITE = ("The gradient was not finite {count} times in a row, and those steps changed nothing. "
+              "Lower the learning rate, or start the WebUI in full precision (--no-half).")
 
 
 def failure_reason(guard: Guard, run: Run, model: Model, step: int) -> str:
-    """Why a run ends whose step after this one failed."""
+    """Why the run ends when the step after this one failed."""
     if guard.error and is_out_of_memory(guard.error):
         return OUT_OF_MEMORY.format(step=step + 1, used=memory.usage_text(model.device), remedy=memory.advice(run))
     return FAILED.format(step=step + 1, error=as_sentence(guard.reason))
@@ -133,37 +132,43 @@ def is_half(model: Model) -> bool:
 
 
 def end_before_step(run: Run, step: int, optimizer: Optimizer, controls: Controls) -> Ended | None:
-    if why := controls.discard_reason():
-        return Ended(step, why, discarded=True)
+    """How the run ends instead of taking one more step; None when it goes on."""
+    if reason := controls.discard_reason():
+        return Ended(step, reason, discarded=True)
     if step >= run.training.steps:
         return Ended(step, f"All {run.training.steps} steps are done.")
     if optimizer.skipped_in_a_row >= GIVE_UP_AFTER:
         return Ended(step, NOT_FINITE.format(count=optimizer.skipped_in_a_row), failed=True)
-    if why := controls.stop_reason():
-        return Ended(step, why)
+    if reason := controls.stop_reason():
+        return Ended(step, reason)
     return None
 
 
 def take_step(run: Run, model: Model, trainable: Trainable, batches: Batches, optimizer: Optimizer,
-              step: int, before: int = 0) -> Stepped:
-    """One change of the weights, from as many batches as are accumulated. before: steps of earlier schedules."""
-    count, lived = run.training.accumulation, before + step
-    seen: list[StepLoss] = []
-    with seeded_torch("step", run.training.seed, lived):  # dropout, so that a resumed run repeats what an unbroken one does
-        for number in range(lived * count, (lived + 1) * count):
-            found = batch_loss(run, model, trainable, batches.at(number), number)
-            optimizer.backward(found.loss)
-            seen.append(found._replace(loss=None))  # numbers only at the end: each would wait for the GPU
+              step: int, earlier_steps: int = 0) -> Stepped:
+    """Changes the weights once, by the gradient of as many batches as are accumulated."""
+    count, lifetime = run.training.accumulation, earlier_steps + step
+    losses: list[Tensor] = []
+    class_losses: list[Tensor] = []
+    with seeded_torch("step", run.training.seed, lifetime):  # dropout is the same after a pause as without one
+        for number in range(lifetime * count, (lifetime + 1) * count):
+            loss = batch_loss(run, model, trainable, batches.at(number), number)
+            optimizer.backward(loss.total)
+            losses.append(loss.subject)
+            class_losses += [] if loss.class_pictures is None else [loss.class_pictures]
     changed = optimizer.step(step)
     if changed:
         trainable.after_step()
-    of_class = [e.of_class.item() for e in seen if e.of_class is not None]
-    return Stepped(step + 1, sum(e.of_subject.item() for e in seen) / count, optimizer.rate, skipped=not changed,
-                   class_loss=sum(of_class) / len(of_class) if of_class else None)
+    return Stepped(step + 1, mean(losses), optimizer.rate, skipped=not changed,
+                   class_loss=mean(class_losses) if class_losses else None)
+
+
+def mean(losses: list[Tensor]) -> float:
+    return sum(loss.item() for loss in losses) / len(losses)
 
 
 def draw_previews(step: int, trainable: Trainable, controls: Controls) -> Event:
-    """The step's previews; a preview that fails is a warning, never the end of a run."""
+    """Draws the previews of a step; when that fails, the run goes on with a warning."""
     with Guard(f"Drawing the previews of step {step}") as guard, trainable.as_saved():
         return Previewed(step, controls.draw_previews(step))
     memory.free_cache()

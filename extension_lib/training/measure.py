@@ -19,13 +19,13 @@ from ..support.seeds import generator_for, seed_from
 from .guard import Guard
 from .optimizer import Optimizer
 
-PICTURES = 16  # pictures under noise, each at a timestep of its own
-MEASUREMENTS, SELDOM = 20, 25  # measurements in a run, and steps between two of them at least, unless a setting says otherwise
-UNWEIGHTED = Noise(weighting="none")  # whatever a run is weighted by, all are measured alike
+PICTURES = 16  # noisy pictures, each at its own timestep
+MEASUREMENTS, MIN_INTERVAL = 20, 25  # measurements in a run, and the least steps between two, unless a setting says otherwise
+UNWEIGHTED = Noise(weighting="none")  # all runs are measured alike, whatever their weighting
 
 
 class NoisyPicture(NamedTuple):
-    """A picture under noise. noisy and target (4, h, w), mask (1, h, w); t and snr: single numbers."""
+    """A picture with noise. noisy and target (4, h, w), mask (1, h, w); t and snr: single numbers."""
 
     prompt: str
     noisy: Tensor
@@ -41,56 +41,56 @@ def noisy_pictures(stills: Sequence[Still], diffusion: Diffusion) -> list[NoisyP
     for n in range(PICTURES if stills else 0):
         still, t = stills[n % len(stills)], int((n + 0.5) / PICTURES * len(diffusion.alphas_cumprod))
         noise = torch.randn(still.latents.shape, generator=generator_for("measured", still.name, t))
-        made = Noised(*(part[0] for part in mixed(still.latents[None], noise[None], torch.tensor([t]), diffusion)))
-        out.append(NoisyPicture(still.prompt, made.noisy, made.target, made.t, made.snr, still.mask))
+        mix = Noised(*(part[0] for part in mixed(still.latents[None], noise[None], torch.tensor([t]), diffusion)))
+        out.append(NoisyPicture(still.prompt, mix.noisy, mix.target, mix.t, mix.snr, still.mask))
     return out
 
 
-def group_by_shape(found: Sequence[NoisyPicture], size: int) -> list[list[NoisyPicture]]:
-    """Those of one shape together, at most so many."""
+def group_by_shape(pictures: Sequence[NoisyPicture], size: int) -> list[list[NoisyPicture]]:
+    """Batches of pictures of one shape, at most size in each."""
     by_shape: dict[tuple[int, ...], list[NoisyPicture]] = {}
-    for look in found:
-        by_shape.setdefault(tuple(look.noisy.shape), []).append(look)
+    for picture in pictures:
+        by_shape.setdefault(tuple(picture.noisy.shape), []).append(picture)
     return [same[n:n + size] for same in by_shape.values() for n in range(0, len(same), size)]
 
 
 def fingerprint(stills: Sequence[Still]) -> str:
-    """Names and sizes, not latents: those differ in their last bit from machine to machine."""
+    """The same for the same pictures in the same sizes. Not of latents: their last bits differ between machines."""
     return f"{seed_from([(s.name, tuple(s.latents.shape)) for s in stills]):016x}"[:8]
 
 
 class FixedNoiseLoss:
-    """Measures a run at some of its steps. Changes nothing: no gradient, no dropout, no random number of anyone else's."""
+    """Measures a run at some of its steps. It changes nothing: no gradient, no dropout, no state of random numbers."""
 
     def __init__(self, run: Run, model: Model, trainable: Trainable, batches: Batches):
         self.run, self.model, self.trainable, self.batches = run, model, trainable, batches
-        self.every = run.training.measure_every or max(SELDOM, round(run.training.steps / MEASUREMENTS))
-        self.on = fingerprint(batches.measured)
-        self.looks = group_by_shape(noisy_pictures(batches.measured, model.diffusion), run.training.batch_size)
-        self.last: int | None = None  # step at which was measured last
+        self.every = run.training.measure_every or max(MIN_INTERVAL, round(run.training.steps / MEASUREMENTS))
+        self.fingerprint = fingerprint(batches.measured)
+        self.batches_of_pictures = group_by_shape(noisy_pictures(batches.measured, model.diffusion), run.training.batch_size)
+        self.last_step: int | None = None  # that was measured
 
     @property
-    def wanted(self) -> bool:
-        return bool(self.looks) and self.run.training.measure_every <= self.run.training.steps
+    def enabled(self) -> bool:
+        return bool(self.batches_of_pictures) and self.run.training.measure_every <= self.run.training.steps
 
-    def at(self, step: int, optimizer: Optimizer) -> Iterator[Event]:
-        """The measurement of a step, unless there was one already; one that fails is a warning, never the end of a run."""
-        if not self.wanted or step == self.last:
+    def measure(self, step: int, optimizer: Optimizer) -> Iterator[Event]:
+        """Measures after a step, once; when that fails, the run goes on with a warning."""
+        if not self.enabled or step == self.last_step:
             return
-        self.last = step
+        self.last_step = step
         event: Event | None = None
         with Guard(f"Measuring at step {step}") as guard:
-            event = Measured(step, self.loss(), norm(optimizer.parameters), bool(self.batches.held_out), self.on)
+            event = Measured(step, self.loss(), norm(optimizer.parameters), bool(self.batches.held_out), self.fingerprint)
         memory.free_cache()
         yield event or Warned(f"The loss on fixed noise could not be measured at step {step}: {guard.reason}")
 
     @torch.no_grad()
     def loss(self) -> float:
         with self.trainable.as_saved():
-            each = torch.cat([self.errors(batch) for batch in self.looks])
+            each = torch.cat([self.losses(batch) for batch in self.batches_of_pictures])
         return each.mean().item()
 
-    def errors(self, batch: list[NoisyPicture]) -> Tensor:
+    def losses(self, batch: list[NoisyPicture]) -> Tensor:
         """(b,)"""
         prompts, *parts = zip(*batch)
         noisy, target, t, snr, masks = (torch.stack(part).to(self.model.device) for part in parts)
@@ -115,12 +115,12 @@ class BestCopy(NamedTuple):
 
 
 def best_copy(history: Sequence[Event]) -> BestCopy | None:
-    """Of the copies that were measured and are still there; None with fewer than two, or where no pictures were held out."""
-    found, measured = [], None
+    """Of the saved copies that still exist; None with fewer than two, or where no pictures were held out."""
+    copies, measured = [], None
     for event in history:
         if isinstance(event, Measured):
             measured = event
         elif isinstance(event, Saved) and measured and measured.held_out and event.path.exists():
-            found.append(BestCopy(event, measured))
-    steps = {one.saved.step for one in found}
-    return min(found, key=lambda one: one.measured.loss) if len(steps) > 1 else None
+            copies.append(BestCopy(event, measured))
+    steps = {copy.saved.step for copy in copies}
+    return min(copies, key=lambda copy: copy.measured.loss) if len(steps) > 1 else None

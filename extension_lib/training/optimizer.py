@@ -10,7 +10,7 @@ from torch import Tensor
 from ..config.run import Training
 from ..methods.base import Group
 
-SCALE, GROW_AFTER, SMALLEST = 2.0**15, 1000, 1.0
+FIRST_SCALE, DOUBLE_AFTER, MIN_SCALE = 2.0**15, 1000, 1.0
 
 
 def constant(share: float) -> float:
@@ -29,7 +29,7 @@ SCHEDULES: dict[str, Callable[[float], float]] = {"constant": constant, "linear"
 
 
 def rate_factor(step: int, training: Training) -> float:
-    """What the rates are multiplied with at a step (counted from 0), a function of the step alone."""
+    """The factor of all learning rates at a step (counted from 0)."""
     warmup = training.warmup * training.steps
     if step < warmup:
         return (step + 1) / (warmup + 1)
@@ -37,21 +37,21 @@ def rate_factor(step: int, training: Training) -> float:
 
 
 class LossScaler:
-    """Scales the loss so that fp16 gradients do not vanish; halves on overflow, doubles after a calm while.
+    """Scales the loss so that fp16 gradients do not vanish: halved after an overflow, doubled after many steps without.
 
     Micikevicius et al., 2018, arXiv:1710.03740. torch's own scaler needs CUDA in the versions that hosts pin.
     """
 
     def __init__(self, enabled: bool):
-        self.scale, self.calm, self.enabled = (SCALE if enabled else 1.0), 0, enabled
+        self.scale, self.calm, self.enabled = (FIRST_SCALE if enabled else 1.0), 0, enabled
 
     def update(self, overflowed: bool) -> None:
         if not self.enabled:
             return
         self.calm = 0 if overflowed else self.calm + 1
         if overflowed:
-            self.scale = max(SMALLEST, self.scale / 2)
-        elif self.calm % GROW_AFTER == 0:
+            self.scale = max(MIN_SCALE, self.scale / 2)
+        elif self.calm % DOUBLE_AFTER == 0:
             self.scale *= 2
 
 
@@ -71,13 +71,13 @@ class Optimizer:
         return [p for group in self.adamw.param_groups for p in group["params"]]
 
     def backward(self, loss: Tensor) -> None:
-        """Adds the gradient of one of accumulation losses; none where nothing that is trained had a part in it, such as a new
-        word that no prompt of the batch holds."""
+        """Adds the gradient of one batch. There is none where nothing trained took part, such as a new word that no prompt of
+        the batch contains."""
         if loss.requires_grad:
             (loss * (self.scaler.scale / self.training.accumulation)).backward()
 
     def step(self, step: int) -> bool:
-        """Changes the weights by the gathered gradient; False when it overflowed and nothing was changed."""
+        """Changes the weights by the sum of the gradients; False when it overflowed and nothing was changed."""
         gradients = [p.grad for p in self.parameters if p.grad is not None]
         for gradient in gradients if self.scaler.scale != 1 else ():
             gradient.div_(self.scaler.scale)
@@ -103,7 +103,7 @@ class Optimizer:
 
     @property
     def rate(self) -> float:
-        """That of the first group that learned in the last step."""
+        """The learning rate of the last step, of the first group that learned."""
         return next((group["lr"] for group in self.adamw.param_groups if group["lr"]), 0.0)
 
     def clear(self) -> None:
@@ -114,12 +114,12 @@ class Optimizer:
                 "skipped": self.skipped}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Takes back moments and scale; the rates are those of the run that goes on. Raises ValueError when they do not fit."""
+        """Restores moments and scale; learning rates stay as this run sets them. Raises ValueError when they do not fit."""
         for n, parameter in enumerate(self.parameters):
             moments = state["adamw"].get(n)
             if moments and moments["exp_avg"].shape != parameter.shape:
                 raise ValueError(f"its tensor {n} is {tuple(moments['exp_avg'].shape)}, not {tuple(parameter.shape)}")
         self.adamw.load_state_dict({"state": state["adamw"], "param_groups": self.adamw.state_dict()["param_groups"]})
         self.skipped = state["skipped"]
-        if self.scaler.enabled and state["scale"] > SMALLEST:  # it is 1 where the model was in full precision then
+        if self.scaler.enabled and state["scale"] > MIN_SCALE:  # it is 1 after training in full precision
             self.scaler.scale, self.scaler.calm = state["scale"], state["calm"]

@@ -1,6 +1,6 @@
-"""How wrong the model is on a batch: on the subjects' pictures, on class pictures, and in its answer to the class prompts."""
+"""The loss of a batch: on the subjects' pictures, on class pictures, and how far class prompts have changed."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -14,40 +14,40 @@ from ..model import Condition, Model
 
 
 class StepLoss(NamedTuple):
-    """loss is what is learned from; the others are for people: of the subject's pictures, and of the class pictures."""
+    """Losses of one batch, each a tensor of one number."""
 
-    loss: Any
-    of_subject: Any
-    of_class: Any
+    total: Tensor  # what is learned from
+    subject: Tensor  # of the subjects' pictures; without a gradient, as is the next
+    class_pictures: Tensor | None
 
 
 def batch_loss(run: Run, model: Model, trainable: Trainable, batch: Batch, number: int) -> StepLoss:
-    """The errors of batch number so-and-so; its noise depends on seed and number alone."""
-    made = noised(batch.latents, model.diffusion, run.noise.noise_offset, run.training.seed, number)
-    held = len(batch.class_prompts)
-    asked = Noised(*(torch.cat([part, part[:held]]) for part in made))  # the same noisy pictures, by their class prompts
+    """number: of the batch in the run; its noise depends on this and the seed alone."""
+    noisy = noised(batch.latents, model.diffusion, run.noise.noise_offset, run.training.seed, number)
+    class_count = len(batch.class_prompts)
+    with_class_prompts = Noised(*(torch.cat([part, part[:class_count]]) for part in noisy))  # the same pictures again
     with model.autocast():
         condition = encode_batch(model, batch, run.data)
-        predicted = model.predict(asked.noisy, asked.t, condition)
+        predicted = model.predict(with_class_prompts.noisy, with_class_prompts.t, condition)
     count, split = len(batch.latents), batch.subjects
     prediction = model.diffusion.prediction
-    each = errors(predicted[:count], made.target, made.snr, prediction, run.noise, batch.masks)
-    of_class = each[split:].detach().mean() if split < count else None
+    each = errors(predicted[:count], noisy.target, noisy.snr, prediction, run.noise, batch.masks)
+    class_loss = each[split:].detach().mean() if split < count else None
     loss = (each * batch.weights).sum() / split
-    if held:
-        before = predict_untrained(model, trainable, batch, made, run.data)
-        change = errors(predicted[count:], before, made.snr[:held], prediction, run.noise)
+    if class_count:
+        before = predict_untrained(model, trainable, batch, noisy, run.data)
+        change = errors(predicted[count:], before, noisy.snr[:class_count], prediction, run.noise)
         loss = loss + run.prior.penalty * change.mean()
-    return StepLoss(loss, each[:split].detach().mean(), of_class)
+    return StepLoss(loss, each[:split].detach().mean(), class_loss)
 
 
 @torch.no_grad()
-def predict_untrained(model: Model, trainable: Trainable, batch: Batch, made: Noised, data: Data) -> Tensor:
-    """(held, 4, h, w): what the model made of the class prompts before it was trained."""
-    held = len(batch.class_prompts)
-    with trainable.muted(), model.autocast():  # a context of its own: it would hand on weights that were cast without gradient
-        condition = Condition(encode_batch(model, batch, data).hidden[-held:])
-        return model.predict(made.noisy[:held], made.t[:held], condition)
+def predict_untrained(model: Model, trainable: Trainable, batch: Batch, noisy: Noised, data: Data) -> Tensor:
+    """(class prompts, 4, h, w): what the model predicted for the class prompts before it was trained."""
+    count = len(batch.class_prompts)
+    with trainable.muted(), model.autocast():  # its own autocast: one that is shared would cache weights without gradient
+        condition = Condition(encode_batch(model, batch, data).hidden[-count:])
+        return model.predict(noisy.noisy[:count], noisy.t[:count], condition)
 
 
 def encode_batch(model: Model, batch: Batch, data: Data) -> Condition:

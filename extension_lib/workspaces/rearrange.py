@@ -86,5 +86,5 @@ def move_folder(folder: Path, target: Path) -> Path:
     try:
         return folder.rename(target)
     except OSError as error:
-        raise WorkspaceError(f"Could not move {folder} to {target}: {error.strerror or error}. Close what has a file of it open, "
-                             "then try again.") from error
+        raise WorkspaceError(f"Could not move {folder} to {target}: {error.strerror or error}. Close the programs that have "
+                             "its files open, then try again.") from error

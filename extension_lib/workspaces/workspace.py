@@ -52,7 +52,8 @@ class Workspace:
         """Steps trained since the workspace was created or last started over. Raises SettingError, WorkspaceError."""
         steps = self.about.get("lifetime", 0)
         if not isinstance(steps, int):
-            raise WorkspaceError(f"{self.folder / ABOUT} says lifetime = {steps!r}, which is no number of steps. Correct it there.")
+            raise WorkspaceError(f"{self.folder / ABOUT} says lifetime = {steps!r}, which is no number of steps. Correct it "
+                                 "there.")
         return steps
 
     def update_about(self, **values: Any) -> None:
@@ -147,7 +148,7 @@ def free_folder(root: Path, name: str) -> Path:
     """The folder of a workspace to be. Raises WorkspaceError when the name is taken, NameProblem when it is no name."""
     name = checked_file_name(name, "workspace's name")
     if name.lower() in RESERVED_FOLDERS:
-        raise WorkspaceError(f"The name {name} is kept for a folder of Darkroom's own. Choose another.")
+        raise WorkspaceError(f"The name {name} is reserved for one of Darkroom's own folders. Choose another.")
     if (root / name).exists():
         raise WorkspaceError(f"There is a workspace {name} already. Choose it from the list, or another name.")
     return root / name

@@ -7,15 +7,17 @@ import pytest
 from extension_lib.config.run import from_dict
 from extension_lib.data import folder
 from extension_lib.events import Ended
-from extension_lib.hosts.standalone import folders
+from extension_lib.host import Folders
 from extension_lib.runs.job import Job
 from extension_lib.workspaces import workspace
+
+FOLDERS = ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")
 
 
 @pytest.fixture
 def job(tmp_path):
     """A job whose folder of pictures is missing."""
-    host = SimpleNamespace(folders=folders(tmp_path), show=lambda event: None, stopping=lambda: False)
+    host = SimpleNamespace(folders=Folders(*(tmp_path / name for name in FOLDERS)), show=lambda event: None, stopping=lambda: False)
     run = from_dict({"output": {"name": "ghost"}, "concepts": [{"folder": str(tmp_path / "missing")}]})
     space = workspace.create_workspace(host.folders.workspaces, "ghost", run)
     return Job(run, host, space, SimpleNamespace(path=tmp_path / "model.safetensors"))

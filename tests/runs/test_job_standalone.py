@@ -406,7 +406,7 @@ def test_running_out_of_memory_before_the_first_step_says_what_to_change(host, p
 
     monkeypatch.setattr(host.ready.view, "encode_images", full)
     job, _ = finished(host, small_run(pictures))
-    assert job.ended.failed and job.ended.why.startswith("Out of memory. To need less: lower the batch size from 2 to 1")
+    assert job.ended.failed and job.ended.why.startswith("Out of memory. To use less: lower the batch size from 2 to 1")
 
 
 def test_a_state_of_other_settings_is_refused_and_kept(host, pictures):

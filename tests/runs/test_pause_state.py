@@ -7,7 +7,7 @@ import torch
 from helpers import small_run
 
 from extension_lib.runs import state
-from extension_lib.runs.pause import FRESH, Progress, restore_state, write_pause_state
+from extension_lib.runs.pause import FRESH, Progress, restore_state_before_pause, write_pause_state
 from extension_lib.workspaces import workspace
 
 
@@ -20,9 +20,9 @@ def space(tmp_path, pictures):
 
 def test_what_was_set_aside_is_put_back_byte_for_byte(space):
     before = space.state.read_bytes()
-    kept = Progress(earlier=write_pause_state(space, {"step": 2, "trained": {"a": torch.zeros(2)}}))
+    progress = Progress(before_pause=write_pause_state(space, {"step": 2, "trained": {"a": torch.zeros(2)}}))
     assert space.state.read_bytes() != before
-    restore_state(space, kept)
+    restore_state_before_pause(space, progress)
     assert space.state.read_bytes() == before
 
 

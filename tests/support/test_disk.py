@@ -10,7 +10,7 @@ from extension_lib.config import presets
 from extension_lib.config.run import from_dict
 from extension_lib.data.captions import own_caption
 from extension_lib.data.folder import pictures_in
-from extension_lib.hosts.standalone import folders
+from extension_lib.host import Folders
 from extension_lib.support import disk
 from extension_lib.workspaces import past, rearrange, workspace
 
@@ -70,7 +70,7 @@ def test_workspaces_and_runs_that_vanish_are_not_listed_as_errors(tmp_path, vani
 
 
 def test_files_that_vanish_do_not_stop_a_comparison(tmp_path, vanishing):
-    here = folders(tmp_path)
+    here = Folders(*(tmp_path / name for name in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
     for name in ("ghost", GONE):
         written(here.lora / f"{name}.safetensors")
     assert series.newest(series.found(here)).name == "ghost"

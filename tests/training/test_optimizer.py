@@ -6,7 +6,7 @@ from torch import nn
 
 from extension_lib.config.run import Training
 from extension_lib.methods.base import Group
-from extension_lib.training.optimizer import GROW_AFTER, SCHEDULES, Optimizer, rate_factor
+from extension_lib.training.optimizer import DOUBLE_AFTER, SCHEDULES, Optimizer, rate_factor
 
 
 def optimizer(scaled=False, **settings):
@@ -95,7 +95,7 @@ def test_the_rate_that_is_told_is_one_that_learns():
 def test_a_calm_while_doubles_the_scale():
     made, _ = optimizer(scaled=True)
     scale = made.scaler.scale
-    for _ in range(GROW_AFTER):
+    for _ in range(DOUBLE_AFTER):
         made.scaler.update(overflowed=False)
     assert made.scaler.scale == 2 * scale
 
