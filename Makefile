@@ -18,10 +18,14 @@ demo: $(VENV)/.demo
 app: $(VENV)/.demo
 	$(RUN) -m extension_lib app
 
+# Both halves run and both results are told, whichever fails.
 test:
-	@$(MAKE) -j 2 $(VENV)/.test $(WEBUI_VENV)/.test
-	@$(MAKE) test-standalone test-webui-pins
-	@$(RUN) tests/webui/record.py || true
+	-@$(MAKE) -k -j 2 $(VENV)/.test $(WEBUI_VENV)/.test
+	@failed=; \
+	for half in test-standalone test-webui-pins; do $(MAKE) $$half || failed="$$failed $$half"; done; \
+	$(RUN) tests/webui/record.py; \
+	if [ -n "$$failed" ]; then echo "Failed:$$failed"; exit 1; fi; \
+	echo "Passed: test-standalone test-webui-pins"
 
 test-standalone: $(VENV)/.test
 	$(RUN) -m pytest $(WORKERS)
