@@ -116,6 +116,15 @@ def show_pictures(page, folder) -> None:
     page.wait_for_selector("#darkroom_found >> text=pictures")
 
 
+def choose_method(page, title: str, radio: str = "darkroom_method") -> None:
+    """Chooses a method by its title; those for the curious are unfolded first."""
+    more = page.locator(f"#{radio} .darkroom-more")
+    more.wait_for(state="attached")
+    if more.get_attribute("aria-expanded") == "false":
+        more.click()
+    page.locator(f"#{radio} label", has_text=title).first.click()
+
+
 def unfold(page, title: str) -> None:
     """Opens a folded part of the page."""
     head = page.locator("#darkroom_tabs .label-wrap", has_text=title).first

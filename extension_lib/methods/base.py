@@ -72,7 +72,7 @@ class Method:
     title: ClassVar[str]  # on the page
     order: ClassVar[int]  # place in lists
     product: ClassVar[Product]
-    for_beginners: ClassVar[bool] = False  # whether the page shows it first
+    for_beginners: ClassVar[bool] = False  # whether the page shows it in the first group; not inherited
     prefers: ClassVar[dict[str, dict[str, Any]]] = {}  # settings of other sections that suit this method better
     precisions: ClassVar[tuple[str, ...]] = PRECISIONS  # those in which the WebUI applies its files correctly
 

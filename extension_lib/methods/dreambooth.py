@@ -24,6 +24,7 @@ class Dreambooth(Method):
     name: ClassVar[str] = "dreambooth"
     title: ClassVar[str] = "DreamBooth"
     order: ClassVar[int] = 12
+    for_beginners: ClassVar[bool] = True
     product: ClassVar[Product] = CHECKPOINT
     precisions: ClassVar[tuple[str, ...]] = ("fp16", "bf16", "fp32")
     prefers: ClassVar[dict[str, dict[str, Any]]] = {

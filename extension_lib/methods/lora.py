@@ -22,6 +22,7 @@ class Lora(LowRank):
     name: ClassVar[str] = "lora"
     title: ClassVar[str] = "LoRA"
     order: ClassVar[int] = 10
+    for_beginners: ClassVar[bool] = True
     signature: ClassVar[str] = "lora_up.weight"
     outer: ClassVar[tuple[str, ...]] = ("lora_up",)
 

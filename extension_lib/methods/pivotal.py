@@ -30,6 +30,7 @@ class Pivotal(Method):
     name: ClassVar[str] = "pivotal"
     title: ClassVar[str] = "Pivotal Tuning"
     order: ClassVar[int] = 15
+    for_beginners: ClassVar[bool] = True
     product: ClassVar[Product] = LORA_AND_WORDS
     prefers: ClassVar[dict[str, dict[str, Any]]] = {"data": {"template": "object"}, "saving": {"precision": "fp32"}}
 

@@ -22,7 +22,8 @@ class TextualInversion(Method):
 
     name: ClassVar[str] = "textual_inversion"
     title: ClassVar[str] = "Textual Inversion"
-    order: ClassVar[int] = 5
+    order: ClassVar[int] = 16
+    for_beginners: ClassVar[bool] = True
     product: ClassVar[Product] = EMBEDDING
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
     prefers: ClassVar[dict[str, dict[str, Any]]] = {

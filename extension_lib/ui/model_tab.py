@@ -6,7 +6,6 @@ from typing import Any
 
 import gradio as gr
 
-from .. import methods
 from ..config import presets
 from ..config.purposes import PURPOSES
 from ..config.run import Run
@@ -18,6 +17,7 @@ from ..workspaces import rearrange, workspace
 from .cards import cards, last_run
 from .import_panel import ImportPanel
 from .job_view import message
+from .method_choice import method_radio
 from .widgets import NAMES, refresh_button, small_button, unsaved
 
 Said = Callable[[str], str]  # what is said of a change, by its result
@@ -77,8 +77,7 @@ class ModelTab:
             self.refresh_checkpoints = refresh_button("darkroom_refresh_checkpoints")
         self.purpose = gr.Radio(choices=[(choice.title, name) for name, choice in PURPOSES.items()], value=next(iter(PURPOSES)),
                                 label="What it is for", elem_id="darkroom_new_purpose", info=purposes_help())
-        self.method = gr.Radio(choices=[(m.title, name) for name, m in methods.found().items()], value=Run().method.name,
-                               label="Method", elem_id="darkroom_new_method", info="LoRA suits most. It can be changed later.")
+        self.method = method_radio(Run().method.name, "darkroom_new_method", "LoRA suits most. It can be changed later.")
         self.create = gr.Button("Create", variant="primary", elem_id="darkroom_create")
         self.practice = gr.Button("Install the practice model", elem_id="darkroom_practice",
                                   visible=not practice.is_installed(self.host.folders.checkpoints)

@@ -16,6 +16,7 @@ from ..runs.job import Job
 from .changed_settings import Marks
 from .form import Form
 from .job_view import message, of_kind, panel
+from .method_choice import method_radio
 from .preset_row import PresetRow
 from .preview_table import film
 from .run_text import RunText
@@ -35,8 +36,7 @@ class TrainTab:
             with gr.Column(scale=3, elem_id="darkroom_settings"):
                 self.presets = PresetRow(host)
                 first = Run().method.name
-                self.method = unsaved(gr.Radio(choices=[(m.title, name) for name, m in methods.found().items()],
-                                               value=first, label="Method", elem_id="darkroom_method"))
+                self.method = unsaved(method_radio(first, "darkroom_method"))
                 self.method_help = gr.HTML(help_shown(first))
                 self.marks = Marks()
                 self.form.draw("output", only=["name"])

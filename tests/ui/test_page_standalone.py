@@ -92,6 +92,21 @@ def test_on_a_phone_the_train_button_stands_above_the_settings(url):
         assert button["y"] < method["y"] and button["width"] <= 390
 
 
+def test_methods_for_the_curious_are_folded_away_until_asked_for_and_a_chosen_one_stays_seen(page):
+    choose_tab(page, "Train")
+    known = page.locator("#darkroom_method label")
+    more = page.locator("#darkroom_method .darkroom-more")
+    more.wait_for()
+    assert [known.nth(n).inner_text() for n in range(known.count()) if known.nth(n).is_visible()] == [
+        "LoRA", "DreamBooth", "Pivotal Tuning", "Textual Inversion"]
+    more.focus()
+    page.keyboard.press("Enter")
+    page.locator("#darkroom_method label", has_text="LoHa").click()
+    more.click()
+    assert page.locator("#darkroom_method label", has_text="LoHa").is_visible()
+    assert not page.locator("#darkroom_method label", has_text="LoKr").is_visible()
+
+
 def test_a_used_workspace_is_asked_about_and_the_answer_obeyed(page, host, folder):
     create(page, "twice")
     show_pictures(page, folder)

@@ -27,7 +27,7 @@ def checks():
     seen = []
     yield seen
     if seen:
-        record.write(server.commit_of(Path(WEBUI_DIR)), seen)
+        record.write(server.version_of(Path(WEBUI_DIR)), seen)
 
 
 @pytest.fixture

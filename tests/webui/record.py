@@ -26,13 +26,13 @@ def read() -> dict:
     return json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
 
 
-def write(commit: str, checks: list[dict]) -> None:
-    """Checks of an earlier run of the same code stay, unless they were made again."""
+def write(webui: dict[str, str], checks: list[dict]) -> None:
+    """webui: its version and commit. Checks of an earlier run of the same code stay, unless they were made again."""
     old = read()
     kept = {c["name"]: c for c in old.get("checks", [])} if old.get("content") == content_hash() else {}
     kept.update({c["name"]: c for c in checks})
     RECORD.parent.mkdir(exist_ok=True)
-    record = {"webui": commit, "content": content_hash(), "checks": list(kept.values())}
+    record = {"webui": webui, "content": content_hash(), "checks": list(kept.values())}
     RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
 
 
@@ -43,7 +43,7 @@ def verdict() -> str:
     if record["content"] != content_hash():
         return ("docs/webui-run.json is stale: hosts, ui, export, scripts or install.py have changed since a real WebUI was last "
                 "seen. Run pytest tests/webui with WEBUI_DIR set.")
-    return f"docs/webui-run.json is up to date: {len(record['checks'])} checks in a real WebUI."
+    return f"docs/webui-run.json is up to date: {len(record['checks'])} checks in WebUI {record['webui']['version']}."
 
 
 if __name__ == "__main__":

@@ -58,9 +58,14 @@ def python_of(folder: Path) -> Path:
     return Path(os.environ.get("WEBUI_PYTHON") or own)
 
 
-def commit_of(folder: Path) -> str:
-    done = subprocess.run(["git", "-C", str(folder), "rev-parse", "HEAD"], capture_output=True, text=True)
-    return done.stdout.strip() or "unknown"
+def version_of(webui: Path) -> dict[str, str]:
+    """The WebUI's version, from its CHANGELOG.md, and its commit, where it is a git checkout."""
+    changelog = webui / "CHANGELOG.md"
+    lines = changelog.read_text(encoding="utf-8").splitlines() if changelog.exists() else []
+    version = next((line.removeprefix("## ").strip() for line in lines if line.startswith("## ")), "unknown")
+    asked = subprocess.run(["git", "-C", str(webui), "rev-parse", "HEAD"], capture_output=True, text=True,
+                           encoding="utf-8")
+    return {"version": version, "commit": asked.stdout.strip() or "unknown"}
 
 
 def install_extension(data: Path) -> None:

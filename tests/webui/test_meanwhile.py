@@ -4,7 +4,7 @@ import shutil
 import time
 
 import numpy as np
-from browser import begin, choose_tab, create, fill, show_pictures, unfold, wait_for_end, wait_for_step
+from browser import begin, choose_method, choose_tab, create, fill, show_pictures, unfold, wait_for_end, wait_for_step
 from safetensors.numpy import load_file
 
 from extension_lib import methods
@@ -20,7 +20,7 @@ def prepare(page, name, method, instance_prompt="[filewords]"):
     fill(page, "darkroom_concepts_instance_prompt", instance_prompt)
     show_pictures(page, GHOST.folder)
     choose_tab(page, "Train")
-    page.locator("#darkroom_method label", has_text=methods.found()[method].title).first.click()
+    choose_method(page, methods.found()[method].title)
     page.wait_for_timeout(1500)
 
 

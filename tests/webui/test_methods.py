@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from browser import begin, choose_tab, create, fill, show_pictures, unfold, wait_for_end
+from browser import begin, choose_method, choose_tab, create, fill, show_pictures, unfold, wait_for_end
 from PIL import Image
 from webui.standalone import host_beside
 
@@ -41,7 +41,7 @@ def trained_by_clicking(page, name, method, switch=None):
     fill(page, "darkroom_concepts_class_prompt", "a ghost")
     show_pictures(page, GHOST.folder)
     choose_tab(page, "Train")
-    page.locator("#darkroom_method label", has_text=methods.found()[method].title).first.click()
+    choose_method(page, methods.found()[method].title)
     page.wait_for_timeout(1500)
     if switch:
         unfold(page, "Advanced")

@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from browser import begin, choose_tab, create, show_pictures, unfold, wait_for_end
+from browser import begin, choose_method, choose_tab, create, show_pictures, unfold, wait_for_end
 from PIL import Image
 from webui.complaints import of_ours
 
@@ -27,7 +27,7 @@ def train(page, name, method):
     create(page, name)
     show_pictures(page, GHOST.folder)
     choose_tab(page, "Train")
-    page.locator("#darkroom_method label", has_text=method).first.click()
+    choose_method(page, method)
     page.wait_for_timeout(1500)
     unfold(page, "Saving")
     begin(page, training_steps=STEPS, saving_save_every=HALF)
