@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from extension_lib.config.run import Run, to_dict
 from extension_lib.support.disk import write_text
 
@@ -61,6 +63,13 @@ def mean_of(values: Iterable[float | None]) -> str:
     """The mean of those that are known, rounded; a dash where none is (a time, say, of a run that had to wait for others)."""
     known = [v for v in values if v is not None]
     return f"{sum(known) / len(known):.0f}" if known else "–"
+
+
+def strip(images: list[Image.Image]) -> Image.Image:
+    sheet = Image.new("RGB", (sum(i.width for i in images), images[0].height))
+    for n, image in enumerate(images):
+        sheet.paste(image, (n * image.width, 0))
+    return sheet
 
 
 def write_parts(page: Path, parts: dict[str, list[str]]) -> None:

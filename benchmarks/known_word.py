@@ -23,9 +23,10 @@ from toyland.scene import Figure, draw
 from toyland.subjects import Subject, training_scenes
 from toyland.trial import run_for, seconds_of, train
 
-from .cells import DOCS, Table
+from .cells import DOCS, Table, strip
 
 METHOD = "textual_inversion"
+SHOWN = 8
 ROBOT = Subject("purple robot", "kfw", Figure("robot", "purple"), ("city", "night", "room", "forest"))
 TABLE = Table(DOCS / "known_word.json")
 
@@ -59,6 +60,7 @@ def cell(host: Standalone, judge: Judge, run: Run, folder: Path) -> dict[str, An
     seconds = seconds_of(train(host, run))
     asked = pairs(f"a {ROBOT.word}")
     images = host.draw(pictures(asked))
+    strip(images[:SHOWN]).save(DOCS / "quality" / "known_word.png", optimize=True)
     drawn = shares(judge, images)
     kept = [Image.open(path).convert("RGB") for path in sorted(folder.glob("*.png"))]
     rng = Random("memorisation")

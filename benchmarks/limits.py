@@ -1,7 +1,7 @@
-"""How far a word comes with all the pictures it wants: `python -m benchmarks.limits [subjects]`, commas between names.
+"""Textual Inversion with many pictures: `python -m benchmarks.limits [subjects]`, commas between names.
 
-Textual Inversion stays low in benchmarks.quality. Here it has plenty of pictures of the very places in which it is judged, more
-and freer vectors, and four times the steps; what is low even then is not for want of these. Cells are kept as they end.
+Its fidelity is low in benchmarks.quality. Here it has many pictures of the places in which it is judged, more and freer
+vectors, and four times the steps. What stays low has another cause. Cells are kept as they end.
 """
 
 import sys
@@ -52,11 +52,13 @@ def cell(host: Standalone, judge: Judge, subject: Subject, run: Run) -> dict[str
 
 def page(cells: list[dict[str, Any]], usual: dict[str, Any]) -> str:
     """usual: the cells of benchmarks.quality, for comparison."""
-    lines = ["# How far a word comes with all the pictures it wants", "",
-             "Textual Inversion stays low in [quality.md](quality.md), where it learns from eight pictures in other places than "
-             f"those asked for. Here it has {PICTURES} fresh pictures of the very places in which it is judged, {STEPS} steps of "
-             f"{BATCH}, and {VECTORS} vectors of any length. 64 pictures a figure. Made by `python -m benchmarks.limits`.", "",
-             "| subject | fidelity by the preset | so favoured | place asked for | drift | diversity | seconds |",
+    lines = ["# Textual Inversion with many pictures", "",
+             "Textual Inversion has a low fidelity in [quality.md](quality.md), where it learns the subjects from eight "
+             f"pictures in other places than those asked for. Here it has {PICTURES} new pictures of exactly the places in "
+             f"which it is judged, {STEPS} steps of {BATCH}, and {VECTORS} vectors of any length. The fidelity stays low, "
+             "because the checkpoint cannot draw what the subjects wear. 64 pictures for each figure. Made by "
+             "`python -m benchmarks.limits`.", "",
+             "| subject | fidelity by the preset | with many pictures | place asked for | drift | diversity | seconds |",
              "|---|---|---|---|---|---|---|"]
     for made in cells:
         figures = [f"{made[name]['value']:.2f} ± {made[name]['error']:.2f}" if name == "fidelity" else f"{made[name]['value']:.2f}"

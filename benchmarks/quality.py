@@ -11,8 +11,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
-
 from extension_lib import methods
 from extension_lib.config.run import Run
 from extension_lib.events import Stepped
@@ -23,7 +21,7 @@ from toyland.subjects import SUBJECTS, Subject
 from toyland.trial import files_of, judged, run_for, seconds_of, tag, train
 
 from . import known_word
-from .cells import DOCS, Table, mean_of, write_parts
+from .cells import DOCS, Table, mean_of, strip, write_parts
 
 PAGE, GRID = DOCS / "quality.md", DOCS / "quality"
 PEAK = Path("/proc/self/clear_refs")
@@ -52,13 +50,6 @@ def forget_peak() -> None:
     """From now on the peak of this process' memory is counted anew, where Linux can."""
     if PEAK.exists():
         PEAK.write_text("5", encoding="ascii")
-
-
-def strip(images: list[Image.Image]) -> Image.Image:
-    sheet = Image.new("RGB", (sum(i.width for i in images), images[0].height))
-    for n, image in enumerate(images):
-        sheet.paste(image, (n * image.width, 0))
-    return sheet
 
 
 def picture_of(method: str, subject: str) -> Path:
