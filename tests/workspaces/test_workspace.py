@@ -74,7 +74,7 @@ def test_the_trash_keeps_all_that_was_thrown_away(ghost, tmp_path):
 
 @pytest.mark.parametrize("name, error, said", [
     ("", NameProblem, "is empty"), ("../ghost", NameProblem, "cannot be a file's name"), ("CON", NameProblem, "on Windows"),
-    ("other", WorkspaceError, "There is a workspace other already"), ("Trash", WorkspaceError, "folder of Darkroom's own")])
+    ("other", WorkspaceError, "There is a workspace other already"), ("Trash", WorkspaceError, "reserved for one of Darkroom's own folders")])
 @pytest.mark.parametrize("change", [rearrange.rename, rearrange.duplicate])
 def test_a_name_that_cannot_be_is_refused_and_nothing_happens(ghost, tmp_path, change, name, error, said):
     workspace.create_workspace(tmp_path, "other", from_dict({}))
@@ -88,7 +88,7 @@ def test_a_folder_that_cannot_be_moved_is_named(ghost, tmp_path, monkeypatch):
         raise PermissionError(13, "Access is denied")
 
     monkeypatch.setattr(type(ghost.folder), "rename", held)
-    with pytest.raises(WorkspaceError, match="Access is denied. Close what has a file of it open"):
+    with pytest.raises(WorkspaceError, match="Access is denied. Close the programs that have its files open"):
         rearrange.move_to_trash(ghost)
 
 
