@@ -252,7 +252,7 @@ def test_the_model_is_given_back_bit_identical_also_after_an_error(host, picture
     parts = parameter_states((host.ready.view.unet, host.ready.view.text_model, host.ready.view.vae))
     before = checksum(parts)
     finished(host, small_run(pictures), "one")
-    monkeypatch.setattr(host.ready.view, "noise", lambda *_: 1 / 0)
+    monkeypatch.setattr(host.ready.view, "call_unet", lambda *_: 1 / 0)
     job, _ = finished(host, small_run(pictures, output={"name": "two"}), "two")
     assert job.ended.failed and "division by zero" in job.ended.why
     assert checksum(parts) == before
