@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from extension_lib import methods
 from extension_lib.config.run import all_sections, from_dict, merged
+from extension_lib.errors import DarkroomError
 from extension_lib.events import Measured, Previewed, Stepped
 from extension_lib.export import hypernetwork
 from extension_lib.host import find_checkpoint
@@ -57,8 +58,22 @@ METHOD_CONTEXT = {
     ("hypernetwork", "activate_output"): {"method": {"activation": "tanh", "initial": "Normal"}},
     ("pivotal", "keep_learning"): {"method": {"pivot": 0.4}},
 }
-CASES = [(section, option) for section, cls in all_sections().items() for option in options(cls)
-         if (section, option.name) not in ELSEWHERE]
+# Other values that are refused, with what the refusal says.
+REFUSED = {("base", "checkpoint"): "There is no checkpoint"}
+
+
+def own_options():
+    """(section, option): what a section inherits from a class of which another section inherits it too is tried with the first."""
+    seen = []
+    for section, cls in all_sections().items():
+        for option in options(cls):
+            described = cls.__dataclass_fields__[option.name]
+            if not any(described is other for other in seen):
+                seen.append(described)
+                yield section, option
+
+
+CASES = [(section, option) for section, option in own_options() if (section, option.name) not in ELSEWHERE]
 
 
 @pytest.fixture(scope="module")
@@ -114,9 +129,24 @@ def digest(path):
                                    for k, t in sorted(tensors.items()))).hexdigest()
 
 
-def outcome(host, values, tmp_path_factory):
+def require_no_crash(records):
+    """A refusal is logged as its message, a crash with its traceback; a crash is no change that a setting makes."""
+    crashes = [record.getMessage() for record in records if record.exc_info]
+    assert not crashes, crashes
+
+
+@pytest.fixture
+def outcome(host, tmp_path_factory, caplog):
+    def outcome_of(values):
+        result = outcome_on(host, values, tmp_path_factory.mktemp("out"))
+        require_no_crash(caplog.records)
+        return result
+
+    return outcome_of
+
+
+def outcome_on(host, values, root):
     """All that a run leaves: losses, previews, files; or why it was refused."""
-    root = tmp_path_factory.mktemp("out")
     kept = host.folders
     host.folders = type(kept)(*(root / n for n in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
     try:
@@ -131,7 +161,7 @@ def outcome(host, values, tmp_path_factory):
         return {"losses": [(e.loss, e.class_loss) for e in job.history if isinstance(e, Stepped)], "files": files,
                 "measured": [e.loss for e in job.history if isinstance(e, Measured)],
                 "previews": [[i.tobytes().hex() for i in e.images] for e in job.history if isinstance(e, Previewed)]}
-    except (ValueError, RuntimeError) as error:
+    except DarkroomError as error:
         return {"refused": str(error)}
     finally:
         host.folders = kept
@@ -156,7 +186,7 @@ def changed(option, section, method):
 
 
 @pytest.mark.parametrize("section, option", CASES, ids=[f"{s}.{o.name}" for s, o in CASES])
-def test_changing_it_changes_the_run(host, folder, tmp_path_factory, section, option):
+def test_changing_it_changes_the_run(outcome, folder, tmp_path, section, option):
     method = section[8:-1] if section.startswith("method (") else "lora"
     name = "method" if section.startswith("method (") else section
     values = values_of(folder, method)
@@ -164,15 +194,36 @@ def test_changing_it_changes_the_run(host, folder, tmp_path_factory, section, op
         values = with_concept(values, context) if context else values
     value = changed(option, section, method)
     if option.name in ("folder", "class_folder"):
-        value = str(draw_pictures(tmp_path_factory.mktemp("others") / "pictures", 3, "a dog"))
+        value = str(draw_pictures(tmp_path / "pictures", 3, "a dog"))
     key = json.dumps(values, sort_keys=True, default=str)
     if key not in OUTCOMES:
-        OUTCOMES[key] = outcome(host, values, tmp_path_factory)
+        OUTCOMES[key] = outcome(values)
     before = OUTCOMES[key]
     assert "refused" not in before, before
-    assert outcome(host, with_concept(values, {name: {option.name: value}}), tmp_path_factory) != before
+    after = outcome(with_concept(values, {name: {option.name: value}}))
+    if (section, option.name) in REFUSED:
+        assert REFUSED[section, option.name] in after["refused"]
+    else:
+        assert "refused" not in after, after
+        assert after != before
+
+
+@pytest.mark.parametrize("error", [TypeError("an integer is required"), RuntimeError("shapes do not match")])
+def test_a_crash_is_no_change(outcome, folder, monkeypatch, error):
+    def crash(*_):
+        raise error
+
+    monkeypatch.setattr(methods.found()["lora"], "attach", crash)
+    with pytest.raises(AssertionError, match=str(error)):
+        outcome(values_of(folder, "lora"))
 
 
 def test_the_list_of_what_is_proven_elsewhere_names_true_controls():
     known = {(section, o.name) for section, cls in all_sections().items() for o in options(cls)}
-    assert set(ELSEWHERE) <= known
+    assert set(ELSEWHERE) | set(REFUSED) <= known
+
+
+def test_an_option_that_methods_inherit_is_tried_once_and_an_own_one_for_each():
+    tried = [(section, option.name) for section, option in CASES]
+    assert ("method (lora)", "rank_dropout") in tried and ("method (locon)", "rank_dropout") not in tried
+    assert ("method (locon)", "conv_rank") in tried and ("method (hypernetwork)", "structure") in tried
