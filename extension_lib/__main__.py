@@ -22,13 +22,13 @@ from .training.guard import Guard
 if TYPE_CHECKING:
     from .hosts.standalone import Standalone
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: spinning threads would starve the browser
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: idle threads would spin
 HOME = Path(os.environ.get("DARKROOM_HOME") or Path(__file__).resolve().parents[1] / "studio")
 PICTURE_OPTIONS = {"steps": int, "width": int, "height": int, "cfg": float, "sampler": str}  # a checkpoint has its own
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs one command; returns the exit status: 2 and a sentence on stderr for what a person can put right, 1 for a failure."""
+    """Runs one command; returns the exit status: 2 for what a person can put right, 1 for a failure."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a name that a file's encoding lacks must not end a run
             stream.reconfigure(errors="backslashreplace")
@@ -68,15 +68,15 @@ def parser() -> argparse.ArgumentParser:
         made = command(function)
         made.add_argument("run", type=Path, help="a TOML file; --section.setting VALUE changes what it says")
         if function is train:
-            made.add_argument("--start", metavar="ID", help="what to do with an earlier training and an existing file; asked for "
-                                                            "when it is needed")
+            made.add_argument("--start", metavar="ID", help="how to start after an earlier training or beside an "
+                                                            "existing file; the IDs are listed when one is needed")
     for function, out in ((draw, "drawn.png"), (compare, "compared.png")):
         made = command(function)
-        made.add_argument("prompt", help="with <lora:name:weight> if you like")
-        made.add_argument("--checkpoint", default="", help="its title or path; the practice model without this")
+        made.add_argument("prompt", help="may contain <lora:name:weight>")
+        made.add_argument("--checkpoint", default="", help="its title or path; default: the practice model")
         made.add_argument("--out", type=Path, default=Path(out))
         for name, kind in PICTURE_OPTIONS.items():
-            made.add_argument(f"--{name}", type=kind, help="what suits the checkpoint without this")
+            made.add_argument(f"--{name}", type=kind, help="default: what suits the checkpoint")
         made.add_argument("--seed", type=int, default=0)
         made.add_argument("--negative", default="")
         if function is compare:
@@ -84,7 +84,7 @@ def parser() -> argparse.ArgumentParser:
             made.add_argument("--weights", default="0, 0.25, 0.5, 0.75, 1")
     made = command(import_)
     made.add_argument("file", type=Path, help="kohya's dataset TOML, kohya_ss' JSON, a db_config.json, or a folder")
-    made.add_argument("run", type=Path, nargs="?", help="the TOML file to write; without it, it is printed")
+    made.add_argument("run", type=Path, nargs="?", help="the TOML file to write; default: print it")
     command(settings)
     command(practice).add_argument("folder", type=Path, help="the WebUI's models/Stable-diffusion")
     return whole
@@ -107,7 +107,8 @@ def train(given: argparse.Namespace, rest: list[str]) -> int:
     try:
         job = start_run(run, here, workspace_for(run, here), given.start or "")
     except Undecided as undecided:
-        print(undecided, *(f"  --start {choice.id}: {choice.text}" for choice in undecided.choices), sep="\n", file=sys.stderr)
+        answers = (f"  --start {choice.id}: {choice.text}" for choice in undecided.choices)
+        print(undecided, *answers, sep="\n", file=sys.stderr)
         return 2
     follow(job)
     if job.thread:
@@ -116,14 +117,15 @@ def train(given: argparse.Namespace, rest: list[str]) -> int:
 
 
 def check(given: argparse.Namespace, rest: list[str]) -> int:
-    """Say what a TOML file would train, and what is wrong with its pictures; the status is 1 where something is."""
+    """Show what a TOML file would train, and check its pictures; the exit status is 1 when there are problems."""
     from .data.doctor import examined
     from .data.overview import overview
 
     run = read_run(given.run, parse_changes(rest), host())
-    said = overview(run)
-    print(f"{said.pictures} pictures, {said.showings} showings and {said.per_epoch:g} steps in an epoch, {said.epochs:.1f} epochs")
-    for part in said.parts:
+    view = overview(run)
+    print(f"{view.pictures} pictures, {view.showings} showings and {view.per_epoch:g} steps in an epoch, "
+          f"{view.epochs:.1f} epochs")
+    for part in view.parts:
         print("  " + ", ".join(f"{n} in {width}x{height}" for (width, height), n in part.sizes))
         print(*(f"  {item.path.name}: {prompt}" for item, prompt in part.prompts), sep="\n")
     problems = examined(run)
@@ -138,7 +140,7 @@ def read_run(path: Path, changed: dict[str, Any], here: "Standalone") -> Run:
     for concept in values.get("concepts", ()):
         for folder in FOLDERS:
             if concept.get(folder):
-                concept[folder] = str(path.parent / path_from_text(concept[folder]))  # relative to the file that names it
+                concept[folder] = str(path.parent / path_from_text(concept[folder]))  # relative to the TOML file
     base = asked.base.checkpoint
     return defaults(asked.method.name, find_checkpoint(here, base).preset if base else None).with_values(values)
 
@@ -162,15 +164,15 @@ def follow(job: Any) -> None:
     from .events import Alarmed, Ended, Saved, Warned
     from .ui.job_view import duration
 
-    told = 0
+    printed = 0
     while True:
         try:
             ended = job.wait(timeout=1.0)
         except KeyboardInterrupt:
             job.stop("Stopped by Ctrl-C.")
             continue
-        news = job.history[told:]
-        told += len(news)
+        news = job.history[printed:]
+        printed += len(news)
         for event in news:
             if isinstance(event, Warned):
                 print(event.message, flush=True)
@@ -218,12 +220,13 @@ def compare(given: argparse.Namespace, rest: list[str]) -> int:
 
 
 def picture(given: argparse.Namespace, here: "Standalone") -> Picture:
-    """What is asked for; what was left out is as the checkpoint's previews are."""
+    """The picture of the command line; what is not given is as in the checkpoint's previews."""
     run = drawing_run(here)
-    side, wanted = run.data.resolution, run.previews
-    suits = {"steps": wanted.preview_steps, "width": side, "height": side, "cfg": wanted.cfg, "sampler": wanted.sampler}
-    asked = {name: getattr(given, name) for name in PICTURE_OPTIONS if getattr(given, name) is not None}
-    return Picture(given.prompt, given.negative, seed=given.seed, clip_skip=run.data.clip_skip, **{**suits, **asked})
+    side, previews = run.data.resolution, run.previews
+    values: dict[str, Any] = {"steps": previews.preview_steps, "width": side, "height": side, "cfg": previews.cfg,
+                              "sampler": previews.sampler}
+    values |= {name: getattr(given, name) for name in PICTURE_OPTIONS if getattr(given, name) is not None}
+    return Picture(given.prompt, given.negative, seed=given.seed, clip_skip=run.data.clip_skip, **values)
 
 
 def require_writable(path: Path) -> None:
@@ -231,13 +234,14 @@ def require_writable(path: Path) -> None:
     from PIL import Image
 
     if not path.parent.is_dir():
-        raise SaveError(f"There is no folder {path.parent} to write {path.name} into. Create it, or choose another --out.")
+        raise SaveError(f"There is no folder {path.parent} to write {path.name} into. Create it, or choose another "
+                        "--out.")
     if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:
         raise SaveError(f"{path.name} does not end as a picture that can be written. Call it {path.stem}.png.")
 
 
 def import_(given: argparse.Namespace, rest: list[str]) -> int:
-    """Write another trainer's settings as a run's TOML, and say on stderr what could not be honoured."""
+    """Convert another trainer's settings to a run's TOML; what could not be converted is listed on stderr."""
     imported = imports.read(given.file)
     values = merged({"output": {"name": imported.name}}, imported.values)
     if given.run:

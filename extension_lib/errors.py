@@ -2,14 +2,15 @@
 
 
 class DarkroomError(Exception):
-    """What was asked for cannot be done. The message says what and why, in a sentence; it is shown without a traceback."""
+    """Something cannot be done. The message says what and why, in a sentence, and is shown without a traceback."""
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """torch says in several ways that memory ran out."""
     text = str(error).lower()
-    known_class = type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError)
-    return known_class or (isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text))
+    if type(error).__name__ == "OutOfMemoryError" or isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
 
 
 def is_expected(error: BaseException) -> bool:

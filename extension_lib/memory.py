@@ -50,5 +50,6 @@ def advice(run: Run) -> str:
         ideas.append(f"lower the resolution from {run.data.resolution} to 512")
     if run.method.rates.get("te", 0.0) > 0:
         ideas.append("start over with the text encoder's rate at 0, which also moves it off the graphics card")
-    ideas.append(f"lower the resolution below {run.data.resolution}, or close other programs that use the graphics card")
+    ideas.append(f"lower the resolution below {run.data.resolution}, or close other programs that use the graphics "
+                 "card")
     return "; ".join(ideas[:3])

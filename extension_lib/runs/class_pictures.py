@@ -40,8 +40,8 @@ def prepare_class_pictures(run: Run, found: Sequence[Found], checkpoint: Checkpo
     items: list[Item] = []
     for concept, own in zip(run.concepts, found) if run.prior.preserve else ():
         if not concept.class_prompt:
-            raise SettingError("Class pictures are on, but a concept has no class prompt. Say what things of its kind are "
-                               "called, such as 'a ghost', or switch class pictures off.")
+            raise SettingError("Class pictures are on, but a concept has no class prompt. Say what things of its kind "
+                               "are called, such as 'a ghost', or switch class pictures off.")
         if concept.class_folder:
             called = own_class_pictures(concept)
         else:
@@ -58,7 +58,8 @@ def own_class_pictures(concept: Concept) -> list[tuple[Path, str]]:
     """A person's own class pictures and the prompt of each. Raises FolderError."""
     folder = path_from_text(concept.class_folder)
     if not (paths := pictures_in(folder) if is_folder(folder) else []):
-        raise FolderError(f"The folder of class pictures {folder} contains no picture. Choose another, or leave it empty.")
+        raise FolderError(f"The folder of class pictures {folder} contains no picture. Choose another, or leave it "
+                          "empty.")
     captioned = FILEWORDS in concept.class_prompt
     return [(path, prompt(concept.class_prompt, caption_of(path, folder)) if captioned else concept.class_prompt)
             for path in paths]

@@ -50,7 +50,7 @@ class RunFiles:
     draw_card_picture: Callable[[bool], Any] = lambda final: None  # final: for the files that the run ends with
 
     def resume(self, trainable: Trainable, optimizer: Optimizer) -> StartPoint:
-        """Continues from the workspace's state, unless there is none or the run starts over; that state then stays until
+        """Continues from the workspace's state, unless there is none or the run starts over; the state then stays until
         the first save replaces it. Raises StateError when it does not fit this run."""
         restart = self.restart and self.progress.first_step is None
         start = StartPoint() if restart else self.restore_state(trainable, optimizer)
@@ -169,9 +169,11 @@ class RunFiles:
         per_epoch = self.batches.per_epoch
         return About(
             run=replace(run, output=replace(run.output, name=stem)), family=self.model.family,
-            prediction=self.model.diffusion.prediction, checkpoint=self.checkpoint.path, checkpoint_hash=self.checkpoint.sha256,
+            prediction=self.model.diffusion.prediction, checkpoint=self.checkpoint.path,
+            checkpoint_hash=self.checkpoint.sha256,
             step=lifetime, epoch=lifetime * run.training.accumulation // per_epoch, pictures=len(items),
-            class_pictures=len(self.batches.classes), compute=COMPUTE_NAMES.get(str(self.model.compute), "no"), per_epoch=per_epoch,
-            folders=folders, tags={n: dict(c) for n, c in tags.items()}, buckets=dict(Counter(map(self.batches.size_of, items))),
+            class_pictures=len(self.batches.classes), compute=COMPUTE_NAMES.get(str(self.model.compute), "no"),
+            per_epoch=per_epoch, folders=folders, tags={name: dict(counts) for name, counts in tags.items()},
+            buckets=dict(Counter(map(self.batches.size_of, items))),
             started=self.progress.started, finished=time.time(), words=words_learned(run), name=run.output.name)
 

@@ -17,7 +17,8 @@ def saved_copies(part: Part, folders: Folders, stem: str) -> list[Path]:
 
 def name_taken(run: Run, folders: Folders) -> bool:
     """Whether a file exists that this run would write at its end."""
-    return any(file_exists(part.folder(folders), stem + part.suffix) for part in parts_of(run) for stem in part.stems(run))
+    return any(file_exists(part.folder(folders), stem + part.suffix)
+               for part in parts_of(run) for stem in part.stems(run))
 
 
 def file_exists(folder: Path, name: str) -> bool:

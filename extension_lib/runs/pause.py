@@ -1,4 +1,4 @@
-"""What a run keeps over its pauses, and the state before them: restored when the run is discarded, deleted when it is saved."""
+"""What a run keeps over its pauses, and the state before them: a discard restores it, a save deletes it."""
 
 from dataclasses import dataclass
 from pathlib import Path

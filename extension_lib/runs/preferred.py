@@ -27,7 +27,8 @@ def saves_by_step(history: Iterable[Event]) -> list[tuple[int, Saved]]:
 
 def copies_of_step(job: Job, step: int) -> list[Path]:
     """The files that were saved at this step of the run and still exist."""
-    return [event.path for saved_at, event in saves_by_step(list(job.history)) if saved_at == step and event.path.exists()]
+    saves = saves_by_step(list(job.history))
+    return [event.path for saved_at, event in saves if saved_at == step and event.path.exists()]
 
 
 def prefer_copy(job: Job, step: int) -> list[Path]:

@@ -29,8 +29,9 @@ def require_words_in_captions(words: tuple[NewWord, ...], items: list[Item]) -> 
     """Raises SettingError for a word that is in no caption and would never be learned."""
     for word in words:
         if not any(word.name in prompt for item in items for prompt in item.prompts):
-            raise SettingError(f"No picture's prompt contains the new word {word.name!r}, so it would never be learned. Write "
-                               "[name] into the instance prompt, or choose the object or style sentences under Pictures.")
+            raise SettingError(f"No picture's prompt contains the new word {word.name!r}, so it would never be "
+                               "learned. Write [name] into the instance prompt, or choose the object or style sentences under "
+                               "Pictures.")
 
 
 def with_hash(checkpoint: Checkpoint) -> Checkpoint:

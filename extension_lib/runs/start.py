@@ -1,4 +1,4 @@
-"""The start of a run: its settings are saved, questions are asked, and it begins. The page and the command line use it."""
+"""The start of a run: settings are saved, questions are asked, the run begins; for the page and the command line."""
 
 from dataclasses import dataclass
 
@@ -41,10 +41,10 @@ class Decision:
 
 
 def start_run(run: Run, host: Host, workspace: Workspace, answer: str = "") -> jobs.Job:
-    """Saves the run's settings in the workspace and starts it. answer: one of ANSWERS, or "" where nobody was asked yet.
+    """Saves the run's settings in the workspace and starts it. answer: one of ANSWERS, or "" before anyone was asked.
 
-    Raises Undecided with the choices when an answer is needed, Busy while another run goes on, and HostError, SettingError or
-    WorkspaceError when the run cannot be.
+    Raises Undecided with the choices when an answer is needed, Busy while another run goes on, and HostError,
+    SettingError or WorkspaceError when the run cannot start.
     """
     if host.unsupported:
         raise HostError(host.unsupported)

@@ -47,7 +47,8 @@ def read_state(path: Path) -> dict[str, Any]:
             skeleton = json.loads(file.metadata()["tree"])
             return join_tensors(skeleton, lambda name: file.get_tensor(name).clone())
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise StateError(f"The saved state {path} cannot be read ({error}). Start over, or restore a copy of it.") from None
+        raise StateError(f"The saved state {path} cannot be read ({error}). Start over, or restore a copy of "
+                         "it.") from None
 
 
 def join_tensors(node: Any, tensor: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Computing in mixed precision, which torch knows on some devices only."""
+"""Mixed precision, which torch supports on some devices only."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -10,9 +10,9 @@ def autocast_supported(device: torch.device) -> bool:
 
 
 def autocast_off(device: torch.device) -> AbstractContextManager:
-    """Within, everything is computed in the precision that it has.
+    """Within, nothing is cast: everything is computed in its own precision.
 
-    Older versions of torch refuse to build an autocast for Apple's chips and others, even one that is off.
+    Older versions of torch raise for an autocast on Apple's chips and others, even for one that is off.
     """
     try:
         return torch.autocast(device.type, enabled=False)

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and folders that others write to while they are listed."""
+"""Files are written whole or not at all; folders may change while they are listed."""
 
 import errno
 import glob
@@ -28,7 +28,7 @@ class NameProblem(DarkroomError, ValueError):
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Gives a temporary path to write to; on leaving, it takes the place of path in one move.
+    """Gives a temporary path to write to; on leaving, that file replaces path in one move.
 
     Raises SaveError when the disk is full or path is held open by another program. path is then as it was.
     """
@@ -62,7 +62,7 @@ def delete_abandoned_parts(path: Path) -> None:
 
 
 def matching(folder: Path, pattern: str) -> list[Path]:
-    """What the folder holds under such names, sorted; nothing where the folder is missing or vanishes meanwhile."""
+    """What in the folder matches the pattern, sorted; nothing when the folder is missing or vanishes meanwhile."""
     try:
         return sorted(folder.glob(pattern))
     except FileNotFoundError:
@@ -70,7 +70,7 @@ def matching(folder: Path, pattern: str) -> list[Path]:
 
 
 def files_in(folder: Path) -> list[Path]:
-    """Every file in the folder and the folders in it, sorted; nothing where it is missing. What vanishes meanwhile is left out."""
+    """Every file in the folder and its subfolders, sorted, except what vanishes meanwhile; none in a missing folder."""
     return sorted(Path(parent, name) for parent, _, names in os.walk(folder) for name in names)
 
 
@@ -83,7 +83,7 @@ def modified_time(path: Path) -> float:
 
 
 def read_if_there(path: Path) -> bytes | None:
-    """What the file holds; None where there is none."""
+    """The file's content; None when it does not exist."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -91,7 +91,7 @@ def read_if_there(path: Path) -> bytes | None:
 
 
 def path_from_text(text: str) -> Path:
-    """The path that a person wrote; a "~" that stands for nobody stays as it is."""
+    """The path that a person wrote, "~" expanded where it stands for a known user."""
     try:
         return Path(text).expanduser()
     except RuntimeError:
@@ -99,7 +99,7 @@ def path_from_text(text: str) -> Path:
 
 
 def is_folder(path: Path) -> bool:
-    """Whether a folder is there; one that cannot be looked for, as its name is too long, is not. Path.is_dir may raise then."""
+    """Whether this is a folder. False for a name that is too long, for which Path.is_dir raises."""
     try:
         return path.is_dir()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""A module's forward, replaced on this one instance and put back. The class stays as it is: hosts compare layer types strictly."""
+"""A module's forward, replaced on one instance and put back. Its class stays: hosts compare layer types strictly."""
 
 from collections.abc import Callable
 from typing import Any

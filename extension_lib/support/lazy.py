@@ -1,4 +1,4 @@
-"""Tensors by name, each made when it is asked for: all at once they may be as large as the model."""
+"""Tensors by name, each computed when it is used: all together may be as large as the model."""
 
 from collections.abc import Callable, Iterator, Mapping
 
@@ -6,7 +6,7 @@ from torch import Tensor
 
 
 class LazyTensors(Mapping[str, Tensor]):
-    """A mapping that keeps how its tensors are made, and none of them."""
+    """A mapping that stores functions, and calls them for its tensors."""
 
     def __init__(self, makers: Mapping[str, Callable[[], Tensor]]):
         self.makers = dict(makers)

@@ -1,4 +1,4 @@
-"""Random numbers that depend on a key alone: what is drawn at a step does not depend on what was drawn before."""
+"""Random numbers that depend on a key alone, not on the random numbers before them."""
 
 import hashlib
 import random
@@ -16,7 +16,7 @@ def seed_from(*key: object) -> int:
 
 def generator_for(*key: object) -> "Generator":
     """A CPU generator for this key; CPU, so that every device draws the same numbers."""
-    import torch  # the page uses the rest of this file before torch is needed
+    import torch  # late: the page uses the rest of this file without torch
 
     return torch.Generator().manual_seed(seed_from(*key))
 
@@ -27,9 +27,9 @@ def random_for(*key: object) -> random.Random:
 
 @contextmanager
 def seeded_torch(*key: object, devices: list | None = None):
-    """Within, torch's own generators (dropout uses them) follow the key; afterwards they are as they were.
+    """Within, torch's own generators, as dropout uses them, are seeded by the key; afterwards they are as before.
 
-    devices: the accelerators whose generators are kept too; None for all.
+    devices: the GPUs whose generators are restored too; None for all.
     """
     import torch
 

@@ -1,4 +1,4 @@
-"""TOML in and out; reading is the standard library's where it has it."""
+"""TOML files are read and written; tomllib reads them where Python has it."""
 
 import sys
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def parse(text: str, source: Any = "This") -> dict[str, Any]:
-    """The values that a text says; source is what messages call it. Raises SettingError."""
+    """The values in a text. source: what messages call it. Raises SettingError."""
     if sys.version_info >= (3, 11):
         import tomllib
     else:
@@ -37,6 +37,6 @@ def write(path: Path, values: Mapping[str, Any]) -> None:
 
 
 def dump(values: Mapping[str, Any]) -> str:
-    import tomli_w  # not there until install.py has run; the page says so, and must be importable before
+    import tomli_w  # late: the page must be importable before install.py has run
 
     return tomli_w.dumps(values)

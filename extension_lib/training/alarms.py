@@ -57,8 +57,8 @@ def exploding(history: History) -> Finding | None:
     if first.norm and not last.norm < NORM_GROWTH * first.norm and not last.loss < first.loss:
         return f"The learned weights have grown to {last.norm / first.norm:.0f} times their size at the start.", remedy
     if not last.loss < LOSS_GROWTH * first.loss:
-        return (f"The loss on fixed noise has grown from {first.loss:.4f} to {last.loss:.4f}: the model is breaking down.",
-                remedy)
+        return (f"The loss on fixed noise has grown from {first.loss:.4f} to {last.loss:.4f}: the model is breaking "
+                "down.", remedy)
     return None
 
 
@@ -70,7 +70,8 @@ def no_effect(history: History) -> Finding | None:
         return None
     if any(abs(m.loss - first.loss) > NO_EFFECT * first.loss for m in history.measured):
         return None
-    return (f"Nothing has changed in {last.step} steps: the loss on fixed noise is {last.loss:.4f}, as before the first.",
+    return (f"Nothing has changed in {last.step} steps: the loss on fixed noise is {last.loss:.4f}, as before the "
+            "first.",
             "Stop and discard, and train with ten times the learning rate. Also check that the captions contain your "
             "trigger word.")
 
@@ -89,8 +90,8 @@ def overfitting(history: History) -> Finding | None:
 def advice_on_copies(history: History, step: int) -> str:
     """Which saved copy to use instead of going on."""
     if not history.saved:
-        return (f"Stop, and train about {step} steps next time, or at a lower learning rate. 'Save every N steps' keeps "
-                "copies to choose from.")
+        return (f"Stop, and train about {step} steps next time, or at a lower learning rate. 'Save every N steps' "
+                "keeps copies to choose from.")
     name = min(history.saved, key=lambda saved: abs(saved[0] - step))[1]
     return f"Use the copy nearest to that step, {name}, instead of going on."
 

@@ -1,4 +1,4 @@
-"""Gradient checkpointing: blocks recompute their activations in the backward pass (Chen et al., 2016, arXiv:1604.06174)."""
+"""Gradient checkpointing: the backward pass recomputes activations (Chen et al., 2016, arXiv:1604.06174)."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager

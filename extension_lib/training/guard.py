@@ -11,9 +11,9 @@ log = logging.getLogger("darkroom")
 
 @dataclass
 class Guard:
-    """Within `with Guard("Previews of step 4") as guard:` an exception ends only the block; afterwards guard.error holds it.
+    """In `with Guard("Previews of step 4") as guard:` an exception ends only the block; guard.error then holds it.
 
-    It is logged: an error that a person can put right as its message, anything else with its traceback. Whoever uses the guard
+    It is logged: an error that a person can put right as its message, anything else with its traceback. The caller
     turns it into a warning or into the end of the run. What is no Exception, such as Ctrl-C, passes through.
     """
 
@@ -23,7 +23,8 @@ class Guard:
     def __enter__(self) -> "Guard":
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None) -> bool:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None,
+                 traceback: TracebackType | None) -> bool:
         if not isinstance(error, Exception):
             return False
         self.error = error

@@ -20,7 +20,7 @@ from .guard import Guard
 from .optimizer import Optimizer
 
 PICTURES = 16  # noisy pictures, each at its own timestep
-MEASUREMENTS, MIN_INTERVAL = 20, 25  # measurements in a run, and the least steps between two, unless a setting says otherwise
+MEASUREMENTS, MIN_INTERVAL = 20, 25  # in a run, and the least steps between two, unless a setting says otherwise
 UNWEIGHTED = Noise(weighting="none")  # all runs are measured alike, whatever their weighting
 
 
@@ -36,7 +36,7 @@ class NoisyPicture(NamedTuple):
 
 
 def noisy_pictures(stills: Sequence[Still], diffusion: Diffusion) -> list[NoisyPicture]:
-    """The pictures in turn, at timesteps spread evenly over the schedule; noise depends on picture and timestep alone."""
+    """The pictures in turn, at evenly spaced timesteps; the noise depends on picture and timestep alone."""
     out = []
     for n in range(PICTURES if stills else 0):
         still, t = stills[n % len(stills)], int((n + 0.5) / PICTURES * len(diffusion.alphas_cumprod))
@@ -66,7 +66,8 @@ class FixedNoiseLoss:
         self.run, self.model, self.trainable, self.batches = run, model, trainable, batches
         self.every = run.training.measure_every or max(MIN_INTERVAL, round(run.training.steps / MEASUREMENTS))
         self.fingerprint = fingerprint(batches.measured)
-        self.batches_of_pictures = group_by_shape(noisy_pictures(batches.measured, model.diffusion), run.training.batch_size)
+        pictures = noisy_pictures(batches.measured, model.diffusion)
+        self.batches_of_pictures = group_by_shape(pictures, run.training.batch_size)
         self.last_step: int | None = None  # that was measured
 
     @property
@@ -80,7 +81,8 @@ class FixedNoiseLoss:
         self.last_step = step
         event: Event | None = None
         with Guard(f"Measuring at step {step}") as guard:
-            event = Measured(step, self.loss(), norm(optimizer.parameters), bool(self.batches.held_out), self.fingerprint)
+            event = Measured(step, self.loss(), norm(optimizer.parameters), bool(self.batches.held_out),
+                             self.fingerprint)
         memory.free_cache()
         yield event or Warned(f"The loss on fixed noise could not be measured at step {step}: {guard.reason}")
 

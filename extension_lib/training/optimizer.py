@@ -71,8 +71,8 @@ class Optimizer:
         return [p for group in self.adamw.param_groups for p in group["params"]]
 
     def backward(self, loss: Tensor) -> None:
-        """Adds the gradient of one batch. There is none where nothing trained took part, such as a new word that no prompt of
-        the batch contains."""
+        """Adds the gradient of one batch. There is none where nothing trained took part, as when no prompt contains the
+        new word."""
         if loss.requires_grad:
             (loss * (self.scaler.scale / self.training.accumulation)).backward()
 
@@ -114,7 +114,7 @@ class Optimizer:
                 "skipped": self.skipped}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores moments and scale; learning rates stay as this run sets them. Raises ValueError when they do not fit."""
+        """Restores moments and scale; learning rates are those of this run. Raises ValueError when they do not fit."""
         for n, parameter in enumerate(self.parameters):
             moments = state["adamw"].get(n)
             if moments and moments["exp_avg"].shape != parameter.shape:

@@ -45,7 +45,7 @@ def batch_loss(run: Run, model: Model, trainable: Trainable, batch: Batch, numbe
 def predict_untrained(model: Model, trainable: Trainable, batch: Batch, noisy: Noised, data: Data) -> Tensor:
     """(class prompts, 4, h, w): what the model predicted for the class prompts before it was trained."""
     count = len(batch.class_prompts)
-    with trainable.muted(), model.autocast():  # its own autocast: one that is shared would cache weights without gradient
+    with trainable.muted(), model.autocast():  # a shared autocast would cache weights without gradient
         condition = Condition(encode_batch(model, batch, data).hidden[-count:])
         return model.predict(noisy.noisy[:count], noisy.t[:count], condition)
 

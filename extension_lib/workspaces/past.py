@@ -1,4 +1,4 @@
-"""Runs of the past, of any workspace, read from their logs so that they can be laid side by side."""
+"""Past runs of all workspaces, read from their logs to be compared."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -36,35 +36,37 @@ class PastRun:
 
 def logs_by_name(root: Path) -> dict[str, Log]:
     """All runs by name, the newest first."""
-    found = [(space, log) for space in workspace.list_workspaces(root) for log in space.logs()]
-    found.sort(key=lambda pair: modified_time(pair[1].folder), reverse=True)
-    return {f"{space.name} {log.folder.name}": log for space, log in found}
+    runs = [(space, log) for space in workspace.list_workspaces(root) for log in space.logs()]
+    runs.sort(key=lambda pair: modified_time(pair[1].folder), reverse=True)
+    return {f"{space.name} {log.folder.name}": log for space, log in runs}
 
 
 def read_past_run(name: str, log: Log) -> PastRun:
     """Raises SettingError or OSError for a run whose settings cannot be read."""
     lines = log.read_lines()
-    begun = next((line["time"] for line in lines if line["what"] == "began"), 0.0)
+    began = next((line["time"] for line in lines if line["what"] == "began"), 0.0)
     measured = lines_of_kind(lines, "measured")
-    return PastRun(name, from_dict(toml.read(log.folder / SETTINGS)), tuple(points(lines_of_kind(lines, "step"), begun)),
-                tuple(points(measured, begun)), measured[-1]["on"] if measured else "",
-                bool(measured and measured[-1]["held_out"]), next((line["why"] for line in lines_of_kind(lines, "ended")), ""))
+    return PastRun(
+        name, from_dict(toml.read(log.folder / SETTINGS)), tuple(points(lines_of_kind(lines, "step"), began)),
+        tuple(points(measured, began)), measured[-1]["on"] if measured else "",
+        bool(measured and measured[-1]["held_out"]),
+        next((line["why"] for line in lines_of_kind(lines, "ended")), ""))
 
 
 def lines_of_kind(lines: list[dict[str, Any]], what: str) -> list[dict[str, Any]]:
     return [line for line in lines if line["what"] == what]
 
 
-def points(lines: list[dict[str, Any]], begun: float) -> Iterator[tuple[int, float, float]]:
-    return ((line["step"], (line["time"] - begun) / 60, line["loss"]) for line in lines)
+def points(lines: list[dict[str, Any]], began: float) -> Iterator[tuple[int, float, float]]:
+    return ((line["step"], (line["time"] - began) / 60, line["loss"]) for line in lines)
 
 
 def read_past_runs(root: Path, names: list[str]) -> tuple[list[PastRun], list[str]]:
-    """Those of these runs that can be read, and a sentence for each other."""
-    known, found, problems = logs_by_name(root), [], []
+    """The runs that can be read, and a sentence for each that cannot."""
+    logs, runs, problems = logs_by_name(root), [], []
     for name in names:
         try:
-            found.append(read_past_run(name, known[name]))
+            runs.append(read_past_run(name, logs[name]))
         except (SettingError, OSError, KeyError, ValueError) as error:
             problems.append(f"The run {name} cannot be read: {error}")
-    return found, problems
+    return runs, problems

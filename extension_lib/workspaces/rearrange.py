@@ -14,19 +14,18 @@ from .workspace import ABOUT, NOW, SETTINGS, STATE, TRASH, Workspace, WorkspaceE
 def rename(workspace: Workspace, name: str) -> Workspace:
     """The workspace under another name, and its results too where they are named after it.
 
-    Raises WorkspaceError when the name is taken or the folder is held open, NameProblem when it is no name, SettingError when its
-    settings cannot be read.
+    Raises WorkspaceError when the name is taken or the folder is in use, NameProblem when it is no file name, and
+    SettingError when its settings cannot be read.
     """
     target = free_folder(workspace.folder.parent, name)
-    workspace.read_run()  # nothing is moved whose settings cannot be read
+    workspace.read_run()  # raises before anything is moved
     renamed = Workspace(move_folder(workspace.folder, target))
     renamed.save_run(with_output_name(renamed.read_run(), workspace.name, renamed.name))
     return renamed
 
 
 def duplicate(workspace: Workspace, name: str) -> Workspace:
-    """A second workspace that goes on from the same settings, training state and pictures; the record of runs stays with the
-    first.
+    """A second workspace with the same settings, training state and pictures, but without the record of runs.
 
     Raises as rename does, and SaveError when the disk is full.
     """
@@ -42,7 +41,7 @@ def duplicate(workspace: Workspace, name: str) -> Workspace:
         for file in own_pictures(workspace, run):
             copy_file(file, target / file.relative_to(workspace.folder))
         own = with_folders(run, workspace.relative_folder)
-        twin.save_run(with_output_name(own, workspace.name, twin.name))  # last: a folder is a workspace once it has settings
+        twin.save_run(with_output_name(own, workspace.name, twin.name))  # last: it makes the folder a workspace
     except OSError:
         shutil.rmtree(target, ignore_errors=True)
         raise
@@ -50,7 +49,7 @@ def duplicate(workspace: Workspace, name: str) -> Workspace:
 
 
 def own_pictures(workspace: Workspace, run: Run) -> Iterator[Path]:
-    """The files in those folders of the concepts that lie in the workspace, as dropped pictures do."""
+    """The files of the concepts' folders that are inside the workspace, as uploaded pictures are."""
     for folder in (Path(getattr(concept, name)) for concept in run.concepts for name in FOLDERS):
         if workspace.folder in folder.parents:
             yield from files_in(folder)
@@ -77,14 +76,15 @@ def deleted_workspaces(root: Path) -> list[str]:
     return sorted(path.parent.name for path in matching(root / TRASH, f"*/{SETTINGS}"))
 
 
-def restore(root: Path, thrown: str) -> Workspace:
-    """Moves a workspace out of the trash again. Raises WorkspaceError when its name is taken, NameProblem."""
-    return Workspace(move_folder(root / TRASH / checked_file_name(thrown, "workspace's name"), free_folder(root, thrown)))
+def restore(root: Path, name: str) -> Workspace:
+    """Moves a workspace out of the trash. Raises WorkspaceError when its name is taken, NameProblem."""
+    folder = root / TRASH / checked_file_name(name, "workspace's name")
+    return Workspace(move_folder(folder, free_folder(root, name)))
 
 
 def move_folder(folder: Path, target: Path) -> Path:
     try:
         return folder.rename(target)
     except OSError as error:
-        raise WorkspaceError(f"Could not move {folder} to {target}: {error.strerror or error}. Close the programs that have "
-                             "its files open, then try again.") from error
+        raise WorkspaceError(f"Could not move {folder} to {target}: {error.strerror or error}. Close the programs that "
+                             "have its files open, then try again.") from error

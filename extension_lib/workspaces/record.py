@@ -1,4 +1,4 @@
-"""What a run leaves in its workspace: a line per event, a table of its numbers, its previews, TensorBoard's file if installed."""
+"""The record of a run in its workspace: a log of events, a table of numbers, previews, and TensorBoard's file."""
 
 import csv
 import logging
@@ -36,7 +36,8 @@ LOG_LINES: dict[type, tuple[str, Callable[[Any], Values]]] = {
 }
 # By kind of event: the table's cells.
 TABLE_ROWS: dict[type, Callable[[Any], Values]] = {
-    Stepped: lambda e: {"step": e.step, "loss": e.loss, "class_loss": e.class_loss, "rate": e.rate, "skipped": int(e.skipped)},
+    Stepped: lambda e: {"step": e.step, "loss": e.loss, "class_loss": e.class_loss, "rate": e.rate,
+                        "skipped": int(e.skipped)},
     Measured: lambda e: {"step": e.step, "fixed_loss": e.loss, "held_out": int(e.held_out), "norm": e.norm},
 }
 CURVES = ("loss", "class_loss", "rate", "fixed_loss", "norm")  # of these TensorBoard draws one
@@ -49,10 +50,10 @@ class Record:
     log: Log
     board: Any = None
     started: float = 0.0
-    broken: set[str] = field(default_factory=set)  # what is not written any more: a line after one cut short could not be read
+    broken: set[str] = field(default_factory=set)  # not written any more: the last line may be incomplete
 
     def write(self, event: Event) -> None:
-        """A disk that is full, or a table that is open in another program, costs the rest of that record, not the run."""
+        """When a part cannot be written, as on a full disk, the rest of that part is lost, and the run goes on."""
         for name, writing in (("events", self.line), ("numbers", self.row), ("previews", self.pictures)):
             try:
                 if name not in self.broken:
@@ -99,9 +100,9 @@ def recording(log: Log, run: Run) -> Iterator[Record]:
 
 
 def tensorboard_writer(log: Log) -> Any:
-    """A writer into the run's folder, for `tensorboard --logdir` on the workspaces; None where it is missing or broken."""
+    """Writes into the run's folder, for `tensorboard --logdir`; None when TensorBoard is missing or broken."""
     try:
         from torch.utils.tensorboard import SummaryWriter
-    except (ImportError, AttributeError, TypeError):  # the last two: of another age than numpy or protobuf
+    except (ImportError, AttributeError, TypeError):  # the last two: it does not fit numpy or protobuf
         return None
     return SummaryWriter(str(log.folder))

@@ -18,7 +18,7 @@ EVENTS, LAST = "events.jsonl", 8192  # bytes
 TRASH, PRESETS = "trash", "presets"
 NOW = "%Y-%m-%d %H:%M"
 COMPARED = "compared"  # grids of files without a workspace
-RESERVED_FOLDERS = (TRASH, PRESETS, COMPARED, "exports", "class pictures")  # what else lies where workspaces lie
+RESERVED_FOLDERS = (TRASH, PRESETS, COMPARED, "exports", "class pictures")  # beside workspaces
 
 
 class WorkspaceError(DarkroomError, ValueError):
@@ -44,7 +44,7 @@ class Workspace:
 
     @property
     def purpose(self) -> str:
-        """What it was created for: a key of purposes.PURPOSES, or "" where nobody said."""
+        """What it was created for: a key of purposes.PURPOSES, or ""."""
         return str(self.about.get("purpose", ""))
 
     @property
@@ -52,8 +52,8 @@ class Workspace:
         """Steps trained since the workspace was created or last started over. Raises SettingError, WorkspaceError."""
         steps = self.about.get("lifetime", 0)
         if not isinstance(steps, int):
-            raise WorkspaceError(f"{self.folder / ABOUT} says lifetime = {steps!r}, which is no number of steps. Correct it "
-                                 "there.")
+            raise WorkspaceError(f"{self.folder / ABOUT} says lifetime = {steps!r}, which is no number of steps. "
+                                 "Correct it there.")
         return steps
 
     def update_about(self, **values: Any) -> None:
@@ -64,11 +64,11 @@ class Workspace:
         return with_folders(from_dict(toml.read(self.folder / SETTINGS)), self.absolute_folder)
 
     def save_run(self, run: Run) -> None:
-        """Folders of pictures within the workspace are written as seen from it, so that it can be renamed, moved and copied."""
+        """Picture folders inside the workspace are written relative to it, so that it can be moved and copied."""
         toml.write(self.folder / SETTINGS, to_dict(with_folders(run, self.relative_folder)))
 
     def absolute_folder(self, folder: str) -> str:
-        inside = not Path(folder).is_absolute() and is_folder(self.folder / folder)  # others may lie on a slow share
+        inside = not Path(folder).is_absolute() and is_folder(self.folder / folder)  # is_folder is slow on some shares
         return str(self.folder / folder) if inside else folder
 
     def relative_folder(self, folder: str) -> str:
@@ -86,12 +86,12 @@ class Workspace:
 
 
 def with_folders(run: Run, placed: Callable[[str], str]) -> Run:
-    """The run with every folder that its concepts name written otherwise."""
-    def moved(concept: Concept) -> Concept:
+    """The run with every folder of its concepts replaced by placed(folder)."""
+    def with_placed(concept: Concept) -> Concept:
         folders: dict[str, Any] = {name: placed(getattr(concept, name)) for name in FOLDERS if getattr(concept, name)}
         return replace(concept, **folders)
 
-    return replace(run, concepts=tuple(map(moved, run.concepts)))
+    return replace(run, concepts=tuple(map(with_placed, run.concepts)))
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ class Log:
 
     def read_lines(self) -> list[dict[str, Any]]:
         text = (read_if_there(self.folder / EVENTS) or b"").decode("utf-8")
-        return [json.loads(line) for line in text.split("\n")[:-1]]  # the last may be half written
+        return [json.loads(line) for line in text.split("\n")[:-1]]  # the last may be incomplete
 
     @property
     def table_path(self) -> Path:
@@ -117,7 +117,7 @@ class Log:
         return self.folder / "log.csv"
 
     def read_last_lines(self) -> list[dict[str, Any]]:
-        """The newest lines, quick to read however long the run was."""
+        """The newest lines; as fast after a long run as after a short one."""
         try:
             with open(self.folder / EVENTS, "rb") as file:
                 start = max(0, file.seek(0, os.SEEK_END) - LAST)
@@ -134,7 +134,7 @@ class Log:
 
 
 def create_workspace(root: Path, name: str, run: Run, purpose: str = "") -> Workspace:
-    """A new workspace with these settings. Raises WorkspaceError when the name is taken, NameProblem when it is no name."""
+    """A new workspace with these settings. Raises WorkspaceError for a name that is taken, and NameProblem."""
     folder = free_folder(root, name)
     folder.mkdir(parents=True)
     write_text(folder / ABOUT, "")
@@ -145,7 +145,7 @@ def create_workspace(root: Path, name: str, run: Run, purpose: str = "") -> Work
 
 
 def free_folder(root: Path, name: str) -> Path:
-    """The folder of a workspace to be. Raises WorkspaceError when the name is taken, NameProblem when it is no name."""
+    """The folder for a new workspace. Raises WorkspaceError for a name that is taken, and NameProblem."""
     name = checked_file_name(name, "workspace's name")
     if name.lower() in RESERVED_FOLDERS:
         raise WorkspaceError(f"The name {name} is reserved for one of Darkroom's own folders. Choose another.")
@@ -164,8 +164,9 @@ def open_workspace(root: Path, name: str) -> Workspace:
 
 def list_workspaces(root: Path) -> list[Workspace]:
     """The newest first."""
-    found = [Workspace(p.parent) for p in matching(root, f"*/{SETTINGS}") if p.parent.name.lower() not in RESERVED_FOLDERS]
-    return sorted(found, key=lambda w: modified_time(w.folder / SETTINGS), reverse=True)
+    folders = [path.parent for path in matching(root, f"*/{SETTINGS}")]
+    workspaces = [Workspace(folder) for folder in folders if folder.name.lower() not in RESERVED_FOLDERS]
+    return sorted(workspaces, key=lambda w: modified_time(w.folder / SETTINGS), reverse=True)
 
 
 def workspace_names(root: Path) -> Iterator[str]:
