@@ -13,7 +13,6 @@ from typing import Any
 
 from extension_lib import methods
 from extension_lib.config.run import Run
-from extension_lib.events import Stepped
 from extension_lib.hosts.standalone import Standalone
 from toyland.judge import Judge
 from toyland.measure import COUNT, pictures, prompts
@@ -40,7 +39,7 @@ def cell(host: Standalone, judge: Judge, subject: Subject, run: Run, count: int 
         GRID.mkdir(parents=True, exist_ok=True)
         strip(host.draw(shown)).save(picture_of(run.method.name, subject.name))
     return {"method": run.method.name, "subject": subject.name, **figures,
-            "steps": len([e for e in job.history if isinstance(e, Stepped)]),
+            "steps": job.step,
             "seconds": round(seconds, 1),
             "peak_mib": peak,
             "file_kib": sum(f.stat().st_size for f in files_of(job)) // 1024}

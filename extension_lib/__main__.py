@@ -171,9 +171,8 @@ def follow(job: Any) -> None:
         except KeyboardInterrupt:
             job.stop("Stopped by Ctrl-C.")
             continue
-        news = job.history[printed:]
-        printed += len(news)
-        for event in news:
+        new, printed = job.events_after(printed)
+        for event in new:
             if isinstance(event, Warned):
                 print(event.message, flush=True)
             elif isinstance(event, Alarmed):

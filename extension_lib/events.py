@@ -1,8 +1,7 @@
-"""What can happen during a run."""
+"""What can happen during a run, in small values: numbers, texts and paths."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 
 @dataclass(frozen=True)
@@ -46,7 +45,7 @@ class Measured:
 @dataclass(frozen=True)
 class Previewed:
     step: int
-    images: list[Any] = field(repr=False, compare=False)  # PIL images, one per preview prompt
+    paths: tuple[Path, ...]  # of the pictures, one per preview prompt
 
 
 @dataclass(frozen=True)

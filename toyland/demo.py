@@ -8,7 +8,6 @@ from pathlib import Path
 from extension_lib.compare.grid import Plan
 from extension_lib.compare.series import found
 from extension_lib.compare.sheet import drawn_whole
-from extension_lib.events import Stepped
 from extension_lib.host import Picture
 from extension_lib.hosts.standalone import Standalone
 from extension_lib.support.disk import write_text
@@ -52,7 +51,7 @@ def main() -> int:
         "fidelity": {f"{w:g}": round(f.value, 4) for w, f in by_weight.items()},
         "prompt_fidelity": round(figures.prompt_fidelity.value, 4),
         "figures": figures.as_dict(),
-        "steps": len([e for e in job.history if isinstance(e, Stepped)]),
+        "steps": job.step,
         "seconds_train": round(seconds_train, 1), "seconds_total": round(seconds_total, 1),
         "files": [*files, str(grid)],
     }

@@ -7,7 +7,6 @@ from typing import Any
 from extension_lib import methods
 from extension_lib.config.presets import defaults
 from extension_lib.config.run import Run
-from extension_lib.events import Saved, Warned
 from extension_lib.host import find_checkpoint
 from extension_lib.hosts.standalone import Standalone
 from extension_lib.runs import job as jobs
@@ -41,9 +40,8 @@ def train(host: Standalone, run: Run, say: Any = None) -> jobs.Job:
         if say and job.step and time.monotonic() - told > 10:
             told, left = time.monotonic(), job.seconds_left() or 0.0
             say(f"  step {job.step} of {run.training.steps}, {left:.0f} s left")
-    for event in job.history:
-        if say and isinstance(event, Warned):
-            say(f"  {event.message}")
+    for warning in job.summary.warnings if say else ():
+        say(f"  {warning.message}")
     return job
 
 
@@ -51,11 +49,11 @@ def seconds_of(job: jobs.Job) -> float:
     """How long it trained. Raises RuntimeError, saying why, for a run that failed."""
     if job.ended is None or job.ended.failed:
         raise RuntimeError(job.ended.why if job.ended else "The run did not end.")
-    return job.times[-1][0] - job.times[0][0]
+    return job.summary.seconds_trained()
 
 
 def files_of(job: jobs.Job) -> list[Path]:
-    return [event.path for event in job.history if isinstance(event, Saved)]
+    return [copy.saved.path for copy in job.summary.copies]
 
 
 def tag(run: Run, weight: float = 1.0) -> str:

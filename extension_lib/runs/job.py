@@ -2,23 +2,26 @@
 
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from .. import memory
 from ..config.run import Run
 from ..errors import DarkroomError, is_out_of_memory
-from ..events import Began, Ended, Event, Paused, Stepped
+from ..events import Ended, Event, Paused
 from ..host import Checkpoint, Host
 from ..training.controls import Controls
 from ..training.guard import Guard
 from ..workspaces.record import Record, recording
-from ..workspaces.workspace import Workspace
+from ..workspaces.workspace import Log, Workspace
+from .summary import Summary
 
 if TYPE_CHECKING:
     from .session import Session
 
-jobs: list["Job"] = []  # of this process; the newest last
+KEPT_EVENTS, KEPT_JOBS = 2000, 8  # the newest events of a job, and the newest jobs, that stay in memory
+jobs: list["Job"] = []  # the newest of this process, at most KEPT_JOBS; the only thing that outlives a page
 starting = threading.Lock()
 
 
@@ -28,14 +31,19 @@ class Busy(DarkroomError, RuntimeError):
 
 @dataclass(eq=False)
 class Job:
-    """One run, what has happened in it, and what people have requested. Any thread may read it."""
+    """One run, what has happened in it, and what people have requested. Any thread may read it.
+
+    It stays small however long the run is, and however many there were: only the log in the workspace has all events.
+    """
 
     run: Run
     host: Host
     workspace: Workspace
     checkpoint: Checkpoint
     restart: bool = False  # whether it leaves aside what was trained before in its workspace
-    history: list[Event] = field(default_factory=list)
+    history: deque[Event] = field(default_factory=lambda: deque(maxlen=KEPT_EVENTS))  # the newest events
+    events: int = 0  # how many there were
+    summary: Summary = field(default_factory=Summary)  # of all events
     created: float = field(default_factory=time.time)
     stop_reason: str = ""
     discard_reason: str = ""
@@ -43,38 +51,26 @@ class Job:
     pause_requested: bool = False
     preferred: int | None = None  # the step whose copy a person prefers
     changed: threading.Condition = field(default_factory=threading.Condition)
-    times: list[tuple[float, int]] = field(default_factory=list)  # when each step ended
-    record: Record | None = None
+    record: Record | None = None  # while it runs
     thread: threading.Thread | None = None
 
     @property
     def ended(self) -> Ended | None:
-        last = self.history[-1] if self.history else None
+        last = self.summary.last
         return last if isinstance(last, Ended) else None
 
     @property
     def paused(self) -> bool:
         """Whether the host has its model back until someone continues the run."""
-        return bool(self.history) and isinstance(self.history[-1], Paused)
+        return isinstance(self.summary.last, Paused)
 
     @property
     def step(self) -> int:
-        return next((e.step for e in reversed(self.history) if isinstance(e, (Stepped, Paused, Ended))), 0)
-
-    @property
-    def began(self) -> Began | None:
-        return next((e for e in self.history if isinstance(e, Began)), None)
-
-    def seconds_per_step(self) -> float | None:
-        """The mean over the last steps, with everything done between them; None before the second step."""
-        recent = self.times[-50:]
-        if len(recent) < 2:
-            return None
-        return (recent[-1][0] - recent[0][0]) / max(1, recent[-1][1] - recent[0][1])
+        return self.summary.step
 
     def seconds_left(self) -> float | None:
         """By the speed of the last steps; None before the second step."""
-        pace = self.seconds_per_step()
+        pace = self.summary.seconds_per_step()
         return None if pace is None or self.ended else pace * (self.run.training.steps - self.step)
 
     def stop(self, reason: str = "Stopped by you.") -> None:
@@ -110,14 +106,21 @@ class Job:
     def add_event(self, event: Event) -> None:
         if self.record:
             self.record.write(event)
+        self.keep(event)
+        self.host.show(event)
+
+    def keep(self, event: Event) -> None:
         with self.changed:
             self.history.append(event)
-            if isinstance(event, Stepped):
-                self.times.append((time.monotonic(), event.step))
-            elif isinstance(event, Began):
-                self.times.clear()  # a pause does not count as time per step
+            self.events += 1
+            self.summary.add(event)
             self.changed.notify_all()
-        self.host.show(event)
+
+    def events_after(self, count: int) -> tuple[list[Event], int]:
+        """The events behind the first `count` ones, as far as they are still in memory, and how many there were by now."""
+        with self.changed:
+            new = min(self.events - count, len(self.history))
+            return list(self.history)[len(self.history) - new:], self.events
 
     def controls(self) -> Controls:
         return Controls(stop_reason=self.reason_to_stop, discard_reason=lambda: self.discard_reason,
@@ -136,17 +139,19 @@ class Job:
         requested, self.save_requested = self.save_requested, False
         return requested
 
-    def session(self) -> "Session":
+    def session(self, log: Log) -> "Session":
         from .session import Session  # imports torch
 
-        return Session(self.run, self.host, self.workspace, self.checkpoint, self.controls(), self.restart)
+        return Session(self.run, self.host, self.workspace, self.checkpoint, log, self.controls(), self.restart)
 
     def work(self) -> None:
         """Runs to the end, whatever happens."""
-        with (Guard(f"The run {self.run.output.name}") as guard,
-              recording(self.workspace.new_log(), self.run) as self.record):
-            for event in self.session().events():
-                self.add_event(event)
+        with Guard(f"The run {self.run.output.name}") as guard:
+            log = self.workspace.new_log()
+            with recording(log, self.run) as self.record:
+                for event in self.session(log).events():
+                    self.add_event(event)
+        self.record = None
         if guard.error:
             short = is_out_of_memory(guard.error)
             reason = f"Out of memory. To use less: {memory.advice(self.run)}." if short else guard.reason
@@ -168,7 +173,7 @@ def start_job(run: Run, host: Host, workspace: Workspace, checkpoint: Checkpoint
     with starting:  # of two started at once only one runs
         require_idle()
         job = Job(run, host, workspace, checkpoint, restart)
-        jobs.append(job)
+        jobs[:] = [*jobs, job][-KEPT_JOBS:]
     job.thread = threading.Thread(target=job.work, name=f"darkroom {run.output.name}", daemon=True)
     job.thread.start()
     return job

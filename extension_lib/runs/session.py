@@ -4,13 +4,15 @@ import hashlib
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from .. import memory
 from ..config.run import Run, words_of
 from ..data.batches import Batches
 from ..data.folder import Found, Item, find_all
-from ..events import Ended, Event, Paused, Prepared, Previewed, Warned
+from ..data.pictures import load
+from ..events import Ended, Event, Paused, Prepared, Warned
 from ..export.products import require_writable
 from ..host import Checkpoint, Host, Picture
 from ..methods.base import NewWord
@@ -19,7 +21,8 @@ from ..training.alarms import with_alarms
 from ..training.controls import Controls
 from ..training.guard import Guard
 from ..training.loop import train
-from ..workspaces.workspace import Workspace
+from ..workspaces.record import write_previews
+from ..workspaces.workspace import Log, Workspace
 from . import class_pictures
 from .files import RunFiles
 from .pause import Progress, restore_state_before_pause
@@ -53,10 +56,11 @@ class Session:
     host: Host
     workspace: Workspace
     checkpoint: Checkpoint
+    log: Log
     controls: Controls = Controls()
     restart: bool = False  # whether to leave aside what was trained before
-    newest_previews: list[Any] = field(default_factory=list)  # images of the last preview
     progress: Progress = field(default_factory=Progress)
+    newest_preview: Path | None = None
     first_prompt: str = ""
 
     def events(self) -> Iterator[Event]:
@@ -118,10 +122,7 @@ class Session:
             files = RunFiles(self.run, self.host, self.workspace, self.checkpoint, model, batches, self.progress,
                              self.restart, draw_card_picture=self.draw_card_picture)
             controls = replace(self.controls, draw_previews=self.draw_previews)
-            for event in train(self.run, model, trainable, batches, files, controls):
-                if isinstance(event, Previewed):
-                    self.newest_previews = event.images
-                yield event
+            yield from train(self.run, model, trainable, batches, files, controls)
 
     def stop_before_first_step(self) -> Ended | None:
         """How the run ends when someone stops it before its first step; after a pause train() ends it, and saves."""
@@ -132,15 +133,20 @@ class Session:
         reason = self.controls.stop_reason()
         return Ended(0, reason) if reason else None
 
-    def draw_previews(self, step: int) -> list[Any]:
-        return self.host.draw([self.picture(prompt) for prompt in self.run.previews.prompts or (self.first_prompt,)])
+    def draw_previews(self, step: int) -> tuple[Path, ...]:
+        """The files of a step's previews. Raises SaveError, HostError."""
+        images = self.host.draw([self.picture(prompt) for prompt in self.run.previews.prompts or (self.first_prompt,)])
+        paths = write_previews(self.log, step, images)
+        self.newest_preview = paths[0]
+        return paths
 
     def draw_card_picture(self, final: bool) -> Any:
         """The newest preview, or one picture drawn at the end; None when not wanted or not possible."""
-        if self.newest_previews or not (final and self.run.previews.card):
-            return self.newest_previews[0] if self.newest_previews else None
-        with Guard("Drawing the picture for the card"):
-            return self.host.draw([self.picture(self.first_prompt)])[0]
+        with Guard("The picture for the card"):
+            if self.newest_preview:
+                return load(self.newest_preview)
+            if final and self.run.previews.card:
+                return self.host.draw([self.picture(self.first_prompt)])[0]
         return None  # a card without a picture is still a card
 
     def picture(self, prompt: str) -> Picture:

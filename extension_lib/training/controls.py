@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -15,4 +15,4 @@ class Controls:
     pause_refused: Callable[[], None] = lambda: None  # called when the run cannot be paused
     wait_for_resume: Callable[[], None] = lambda: None  # returns when the run is continued or stopped
     take_save_request: Callable[[], bool] = lambda: False  # whether to save now; the request is then over
-    draw_previews: Callable[[int], list[Any]] = lambda step: []  # the previews of a step
+    draw_previews: Callable[[int], tuple[Path, ...]] = lambda step: ()  # the files of a step's previews

@@ -172,7 +172,7 @@ def draw_previews(step: int, trainable: Trainable, controls: Controls) -> Event:
     with Guard(f"Drawing the previews of step {step}") as guard, trainable.as_saved():
         return Previewed(step, controls.draw_previews(step))
     memory.free_cache()
-    return Warned(f"The previews of step {step} could not be drawn: {guard.reason}")
+    return Warned(f"There are no previews of step {step}: {guard.reason}")
 
 
 def due(step: int, every: int) -> bool:

@@ -12,7 +12,7 @@ from ..data.batches import Batches
 from ..data.held_out import Still
 from ..diffusion.loss import errors
 from ..diffusion.noise import Noised, mixed
-from ..events import Event, Measured, Saved, Warned
+from ..events import Event, Measured, Warned
 from ..methods.base import Trainable
 from ..model import Diffusion, Model
 from ..support.seeds import generator_for, seed_from
@@ -107,22 +107,3 @@ class FixedNoiseLoss:
 @torch.no_grad()
 def norm(parameters: Sequence[Tensor]) -> float:
     return torch.stack([p.norm() for p in parameters]).norm().item()
-
-
-class BestCopy(NamedTuple):
-    """The saved copy with the lowest held-out loss."""
-
-    saved: Saved
-    measured: Measured
-
-
-def best_copy(history: Sequence[Event]) -> BestCopy | None:
-    """Of the saved copies that still exist; None with fewer than two, or where no pictures were held out."""
-    copies, measured = [], None
-    for event in history:
-        if isinstance(event, Measured):
-            measured = event
-        elif isinstance(event, Saved) and measured and measured.held_out and event.path.exists():
-            copies.append(BestCopy(event, measured))
-    steps = {copy.saved.step for copy in copies}
-    return min(copies, key=lambda copy: copy.measured.loss) if len(steps) > 1 else None

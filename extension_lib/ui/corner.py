@@ -1,12 +1,14 @@
-"""The newest job in a corner of the page, whichever tab is in front. It has a route of its own: after a reload Gradio takes seconds
-to build its tabs, and until then nobody could see that something is running."""
+"""The newest job in a corner of the page, whichever tab is in front.
+
+It has a route of its own: after a reload Gradio takes seconds to build its tabs, and until then nobody could see that a job runs.
+"""
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from ..runs import job as jobs
-from .job_view import in_short
+from .job_view import short_panel
 
 PATH = "/darkroom/job"  # javascript/darkroom_corner.js asks here
 
@@ -17,5 +19,5 @@ def route() -> Route:
 
 
 def newest(request: Request) -> HTMLResponse:
-    """The job that was begun last, running or not; empty without one."""
-    return HTMLResponse(in_short(jobs.jobs[-1]) if jobs.jobs else "", headers={"Cache-Control": "no-store"})
+    """The newest job, running or not; empty where there is none."""
+    return HTMLResponse(short_panel(jobs.jobs[-1]) if jobs.jobs else "", headers={"Cache-Control": "no-store"})

@@ -1,19 +1,18 @@
-"""A job as a page shows it: what it does, how long it will take, its curves, its alarms and the copies it saved."""
+"""A job as a page shows it: its state, its remaining time, its curves, its alarms and its saved copies.
 
-from collections.abc import Sequence
+All of it is drawn from the job's summary, so it costs the same after ten steps and after ten thousand.
+"""
+
 from html import escape
-from typing import TypeVar
 
 from .. import memory
-from ..events import Alarmed, Event, Measured, Prepared, Stepped, Warned
+from ..events import Alarmed, Measured, Warned
 from ..runs.job import Job
-from ..runs.preferred import saves_by_step
-from ..training.measure import best_copy
+from ..runs.summary import Copy, best_copy
 from .curve import WIDTH, Line, legend, raw_and_smooth, svg
 
-E = TypeVar("E", bound=Event)
 SMALL = 320, 110  # width and height of a curve in the corner of the page
-COPIES = 8  # as many of the saved copies are listed, the newest first
+COPIES, WARNINGS = 8, 5  # at most as many are shown, the newest
 
 
 def duration(seconds: float) -> str:
@@ -23,27 +22,21 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{int(hours)} h {minutes % 60} min"
 
 
-def of_kind(job: Job, kind: type[E]) -> list[E]:
-    return [event for event in list(job.history) if isinstance(event, kind)]
-
-
 def panel(job: Job | None) -> str:
     """The live panel's HTML."""
     if job is None:
         return '<div class="darkroom-live">Nothing has been trained yet. Choose pictures, then press Train.</div>'
-    stepped, measured = of_kind(job, Stepped), of_kind(job, Measured)
-    return framed(job, figures(job, stepped, measured), *(alarm(event) for event in of_kind(job, Alarmed)),
-                  losses(job, stepped, measured), alone(job, measured), rates(job, stepped),
-                  *(f'<div class="darkroom-warning">{escape(e.message)}</div>' for e in of_kind(job, Warned)[-5:]), copies(job))
+    return framed(job, figures(job), *(alarm(event) for event in job.summary.alarms), loss_curves(job), fixed_loss_curve(job),
+                  rate_curve(job), *(warning(event) for event in job.summary.warnings[-WARNINGS:]), copies_table(job))
 
 
-def in_short(job: Job) -> str:
+def short_panel(job: Job) -> str:
     """Name, progress and the loss since the first step."""
-    return framed(job, losses(job, of_kind(job, Stepped), of_kind(job, Measured), SMALL))
+    return framed(job, loss_curves(job, SMALL))
 
 
 def framed(job: Job, *parts: str) -> str:
-    """These parts under the job's name and progress, with what the page's scripts want to know of it."""
+    """These parts under the job's name and progress, with attributes that the page's scripts read."""
     done = job.step
     running = "" if job.ended else ' data-running="1"'
     return (f'<div class="darkroom-live"{running} data-step="{done}" data-created="{job.created}">'
@@ -78,7 +71,9 @@ def headline(job: Job, done: int) -> str:
     left = job.seconds_left()
     if left is not None:
         return f"Training, {duration(left)} left"
-    return next((e.what for e in reversed(job.history) if isinstance(e, Prepared)), "Starting") if not done else "Training"
+    if done:
+        return "Training"
+    return job.summary.prepared.what if job.summary.prepared else "Starting"
 
 
 def share(job: Job, done: int) -> float:
@@ -87,26 +82,26 @@ def share(job: Job, done: int) -> float:
     return done / job.run.training.steps
 
 
-def figures(job: Job, stepped: Sequence[Stepped], measured: Sequence[Measured]) -> str:
-    """The numbers of now, each under its name."""
-    if not stepped:
+def figures(job: Job) -> str:
+    """The current numbers, each under its name."""
+    last, measured = job.summary.stepped, job.summary.measured
+    if not last:
         return ""
-    last = stepped[-1]
-    told = [("step", f"{last.step} of {job.run.training.steps}"), ("loss", f"{last.loss:.4f}"),
-            ("class pictures", "" if last.class_loss is None else f"{last.class_loss:.4f}"),
-            (fixed_name(measured), f"{measured[-1].loss:.4f}" if measured else ""), ("rate", f"{last.rate:.2e}"),
-            ("pace", "" if job.ended or job.paused else pace(job)), ("memory", "" if job.ended else memory.usage()),
-            ("skipped", str(sum(e.skipped for e in stepped) or ""))]
+    values = [("step", f"{last.step} of {job.run.training.steps}"), ("loss", f"{last.loss:.4f}"),
+              ("class pictures", "" if last.class_loss is None else f"{last.class_loss:.4f}"),
+              (fixed_name(measured), f"{measured.loss:.4f}" if measured else ""), ("rate", f"{last.rate:.2e}"),
+              ("pace", "" if job.ended or job.paused else pace(job)), ("memory", "" if job.ended else memory.usage()),
+              ("skipped", str(job.summary.skipped or ""))]
     return '<dl class="darkroom-figures">' + "".join(
-        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in told if value) + "</dl>"
+        f"<div><dt>{escape(name)}</dt><dd>{escape(value)}</dd></div>" for name, value in values if value) + "</dl>"
 
 
-def fixed_name(measured: Sequence[Measured]) -> str:
-    return "held out" if measured and measured[-1].held_out else "fixed noise"
+def fixed_name(measured: Measured | None) -> str:
+    return "held out" if measured and measured.held_out else "fixed noise"
 
 
 def pace(job: Job) -> str:
-    per_step = job.seconds_per_step()
+    per_step = job.summary.seconds_per_step()
     if not per_step:
         return ""
     return f"{per_step:.1f} s a step" if per_step >= 1 else f"{1 / per_step:.1f} steps/s"
@@ -117,72 +112,76 @@ def alarm(event: Alarmed) -> str:
             f"<span>{escape(event.remedy)}</span></div>")
 
 
-def losses(job: Job, stepped: Sequence[Stepped], measured: Sequence[Measured], size: tuple[int, int] = (WIDTH, 220)) -> str:
+def warning(event: Warned) -> str:
+    return f'<div class="darkroom-warning">{escape(event.message)}</div>'
+
+
+def loss_curves(job: Job, size: tuple[int, int] = (WIDTH, 220)) -> str:
     """The loss of pictures, class pictures and fixed noise, with marks where copies were saved."""
-    if not stepped:
+    summary = job.summary
+    if not summary.stepped:
         return ""
-    of_class = [(e.step, e.class_loss) for e in stepped if e.class_loss is not None]
-    lines = [*raw_and_smooth("class", of_class), *raw_and_smooth("instance", [(e.step, e.loss) for e in stepped]),
-             fixed_line(measured)]
+    of_class = summary.class_loss.means()
+    lines = [*raw_and_smooth("class", of_class), *raw_and_smooth("instance", summary.loss.means()), fixed_line(job)]
     names = [("instance", "pictures"), *([("class", "class pictures")] if of_class else []),
-             *([("fixed", fixed_name(measured))] if measured else [])]
-    label = f"Loss by step, now {stepped[-1].loss:.4f}"
-    return legend(names) + svg(lines, job.run.training.steps, label, marks_of(job), *size)
+             *([("fixed", fixed_name(summary.measured))] if summary.measured else [])]
+    label = f"Loss by step, now {summary.stepped.loss:.4f}"
+    return legend(names) + svg(lines, job.run.training.steps, label, saved_steps(job), *size)
 
 
-def marks_of(job: Job) -> list[int]:
+def saved_steps(job: Job) -> list[int]:
     """The steps at which a copy was saved."""
-    return [step for step, _ in saves_by_step(list(job.history))]
+    return [copy.step for copy in job.summary.copies]
 
 
-def fixed_line(measured: Sequence[Measured]) -> Line:
-    return Line("fixed", [(e.step, e.loss) for e in measured], dots=True)
+def fixed_line(job: Job) -> Line:
+    return Line("fixed", job.summary.fixed_loss.means(), dots=True)
 
 
-def alone(job: Job, measured: Sequence[Measured]) -> str:
-    """The loss on fixed noise on a scale of its own: it moves by little, and every move counts."""
-    if len(measured) < 2:
+def fixed_loss_curve(job: Job) -> str:
+    """The loss on fixed noise on a scale of its own, because its small changes matter."""
+    last, line = job.summary.measured, fixed_line(job)
+    if not last or len(line.points) < 2:
         return ""
-    what = "pictures held out" if measured[-1].held_out else "pictures trained on"
+    what = "pictures held out" if last.held_out else "pictures trained on"
     return (legend([("fixed", f"{what}, with the same noise each time, unweighted")])
-            + svg([fixed_line(measured)], job.run.training.steps, f"Loss on {what}, now {measured[-1].loss:.4f}", marks_of(job),
-                  height=110, unit="{:.4f}"))
+            + svg([line], job.run.training.steps, f"Loss on {what}, now {last.loss:.4f}", saved_steps(job), height=110,
+                  unit="{:.4f}"))
 
 
-def rates(job: Job, stepped: Sequence[Stepped]) -> str:
-    if not stepped:
+def rate_curve(job: Job) -> str:
+    last = job.summary.stepped
+    if not last:
         return ""
     return legend([("rate", "learning rate")]) + svg(
-        [Line("rate", [(e.step, e.rate) for e in stepped])], job.run.training.steps, f"Learning rate, now {stepped[-1].rate:.2e}",
-        height=80, unit="{:.0e}")
+        [Line("rate", job.summary.rate.means())], job.run.training.steps, f"Learning rate, now {last.rate:.2e}", height=80,
+        unit="{:.0e}")
 
 
-def copies(job: Job) -> str:
-    """The saved copies that are still there, the newest first, with the best one's badge."""
-    saved = [(step, event) for step, event in saves_by_step(list(job.history)) if event.path.exists()]
-    if not saved:
+def copies_table(job: Job) -> str:
+    """The saved copies that still exist, the newest first; the best one has a badge."""
+    copies = [copy for copy in job.summary.copies if copy.exists]
+    if not copies:
         return ""
-    found, at = best_copy(list(job.history)), {e.step: e for e in of_kind(job, Measured)}
-    top = found.saved.path if found else None
-    column = "<th>loss, held out</th>" if any(e.held_out for e in at.values()) else "<th>loss, fixed noise</th>"
-    rows = []
-    for step, event in reversed(saved[-COPIES:]):
-        badges = (BEST if event.path == top else "") + (PREFERRED if step == job.preferred else "")
-        loss = f"{at[step].loss:.4f}" if step in at else ""
-        rows.append(f'<tr class="{"best" if badges else ""}"><td>{step}</td><td>{escape(event.path.name)}{badges}</td>'
-                    f"<td>{loss}</td></tr>")
-    return (f'<table class="darkroom-copies"><caption>Saved copies{why_no_best(at, len(saved)) if not found else ""}</caption>'
-            f"<tr><th>step</th><th>file</th>{column if at else '<th></th>'}</tr>{''.join(rows)}</table>")
+    best = best_copy(copies)
+    rows = "".join(copy_row(copy, copy == best, copy.step == job.preferred) for copy in reversed(copies[-COPIES:]))
+    measured = job.summary.measured
+    column = ("loss, held out" if measured.held_out else "loss, fixed noise") if measured else ""
+    advice = "" if best or len(copies) < 2 or measured and measured.held_out else HOW_TO_FIND_THE_BEST
+    return (f'<table class="darkroom-copies"><caption>Saved copies{advice}</caption>'
+            f"<tr><th>step</th><th>file</th><th>{column}</th></tr>{rows}</table>")
+
+
+def copy_row(copy: Copy, best: bool, preferred: bool) -> str:
+    badges = (BEST if best else "") + (PREFERRED if preferred else "")
+    loss = f"{copy.measured.loss:.4f}" if copy.measured and copy.measured.step == copy.step else ""
+    return (f'<tr class="{"best" if badges else ""}"><td>{copy.step}</td><td>{escape(copy.saved.path.name)}{badges}</td>'
+            f"<td>{loss}</td></tr>")
 
 
 BEST = ' <span class="darkroom-badge best" title="The lowest loss on the pictures held out">best</span>'
 PREFERRED = ' <span class="darkroom-badge best" title="You chose it by its previews">your choice</span>'
-
-
-def why_no_best(at: dict[int, Measured], count: int) -> str:
-    if count < 2 or any(e.held_out for e in at.values()):
-        return ""
-    return '. <span>To see which is best, hold some pictures out (Pictures, "Pictures held out").</span>'
+HOW_TO_FIND_THE_BEST = '. <span>To see which is best, hold some pictures out (Pictures, "Pictures held out").</span>'
 
 
 def bar(share: float, label: str = "Training progress") -> str:

@@ -8,17 +8,16 @@ import gradio as gr
 from .. import methods
 from ..config.run import Run
 from ..errors import DarkroomError
-from ..events import Previewed, Saved
 from ..host import Host
 from ..runs import job as jobs
 from ..runs import preferred
 from ..runs.job import Job
 from .changed_settings import Marks
 from .form import Form
-from .job_view import message, of_kind, panel
+from .job_view import message, panel
 from .method_choice import method_radio
 from .preset_row import PresetRow
-from .preview_table import film
+from .preview_table import preview_table
 from .run_text import RunText
 from .widgets import unsaved
 
@@ -93,7 +92,7 @@ class TrainTab:
         if changes == seen:
             return {self.live: panel(job) if job and not job.ended else gr.update()}
         running = bool(job and not job.ended)
-        return {self.live: panel(job), self.seen: changes, self.previews: film(job),
+        return {self.live: panel(job), self.seen: changes, self.previews: preview_table(job),
                 **({self.answer: ""} if seen else {}),
                 self.pause: gr.update(value=CONTINUE if job and job.paused else PAUSE, interactive=running),
                 self.discard: gr.update(value=DISCARD, interactive=running),
@@ -108,7 +107,8 @@ def seen_of(job: Job | None) -> str:
     """What of a job buttons and previews depend on."""
     if job is None:
         return "none"
-    return f"{id(job)} {len(of_kind(job, Previewed))} {len(of_kind(job, Saved))} {job.paused} {bool(job.ended)} {job.preferred}"
+    return (f"{job.created} {job.summary.previews.count} {job.summary.saves} {job.paused} {bool(job.ended)} "
+            f"{job.preferred}")
 
 
 def pause_or_resume() -> str:
@@ -150,16 +150,16 @@ def discard(said: str) -> tuple[str, Any]:
 
 
 def prefer(step: str) -> tuple[str, str, str, str]:
-    """The answer, the panel, the film and what they depend on after a star was pressed."""
+    """The answer, the panel, the previews and what they depend on, after a star was pressed."""
     job = jobs.jobs[-1] if jobs.jobs else None
     if job is None:
-        return message(NOTHING), panel(job), film(job), seen_of(job)
+        return message(NOTHING), panel(job), preview_table(job), seen_of(job)
     try:
         names = ", ".join(path.name for path in preferred.prefer_copy(job, int(step)))
         said = message(f"{names} wears the badge now, and this preview is its picture.", good=True)
     except DarkroomError as error:
         said = message(str(error))
-    return said, panel(job), film(job), seen_of(job)
+    return said, panel(job), preview_table(job), seen_of(job)
 
 
 def help_shown(name: str) -> str:

@@ -3,14 +3,19 @@
 import csv
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ..config.run import Run
-from ..events import Alarmed, Began, Ended, Event, Measured, Paused, Previewed, Saved, Stepped, Warned
+from ..events import Alarmed, Began, Ended, Event, Measured, Paused, Saved, Stepped, Warned
+from ..support.disk import replacing
 from .workspace import Log
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 COLUMNS = ("step", "seconds", "loss", "class_loss", "rate", "skipped", "fixed_loss", "held_out", "norm")
 Values = dict[str, Any]
@@ -54,7 +59,7 @@ class Record:
 
     def write(self, event: Event) -> None:
         """When a part cannot be written, as on a full disk, the rest of that part is lost, and the run goes on."""
-        for name, writing in (("events", self.line), ("numbers", self.row), ("previews", self.pictures)):
+        for name, writing in (("events", self.line), ("numbers", self.row)):
             try:
                 if name not in self.broken:
                     writing(event)
@@ -82,10 +87,14 @@ class Record:
             if name in values:
                 self.board.add_scalar(name, values[name], values["step"])
 
-    def pictures(self, event: Event) -> None:
-        if isinstance(event, Previewed):
-            for number, image in enumerate(event.images):
-                image.save(self.log.preview_path(event.step, number))
+
+def write_previews(log: Log, step: int, images: Sequence["Image"]) -> tuple[Path, ...]:
+    """The paths of a step's pictures, which are then in the run's folder. Raises SaveError."""
+    paths = tuple(log.preview_path(step, number) for number in range(len(images)))
+    for path, image in zip(paths, images):
+        with replacing(path) as part:
+            image.save(part, "PNG")
+    return paths
 
 
 @contextmanager

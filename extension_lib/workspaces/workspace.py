@@ -128,9 +128,7 @@ class Log:
         return [json.loads(text) for text in texts[1 if start else 0:] if text.rstrip("\r").endswith("}")]
 
     def preview_path(self, step: int, number: int) -> Path:
-        path = self.folder / "previews" / f"{step:06d}-{number}.png"
-        path.parent.mkdir(exist_ok=True)
-        return path
+        return self.folder / "previews" / f"{step:06d}-{number}.png"
 
 
 def create_workspace(root: Path, name: str, run: Run, purpose: str = "") -> Workspace:

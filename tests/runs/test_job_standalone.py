@@ -1,5 +1,6 @@
 """Jobs on a real host: followed by anyone, stopped by anyone, continued later, and never leaving a broken file."""
 
+import gc
 import hashlib
 import json
 import resource
@@ -12,9 +13,11 @@ from pathlib import Path
 import pytest
 import torch
 from helpers import TOYLAND, draw_pictures, small_run
+from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
+from extension_lib.data.pictures import load
 from extension_lib.events import Ended, Prepared, Previewed, Saved, Stepped, Warned
 from extension_lib.host import Checkpoint, Picture, find_checkpoint
 from extension_lib.runs import job as jobs
@@ -271,6 +274,31 @@ def test_a_full_disk_is_a_warning_and_nothing_is_half_written(host, pictures):
     assert {p.name: p.read_bytes() for p in host.folders.lora.iterdir()} == before
 
 
+def test_a_run_that_has_ended_leaves_no_tensor_and_no_picture_in_memory(host, pictures):
+    def alive():
+        gc.collect()
+        return sum(isinstance(o, (torch.Tensor, Image.Image)) for o in gc.get_objects())
+
+    run, counts = small_run(pictures, training={"steps": 2}, previews={"preview_every": 1, "preview_steps": 1, "card": True}), []
+    for name in ("one", "two", "three"):
+        job, _ = finished(host, replace(run, output=replace(run.output, name=name)), name)
+        job.thread.join(60)
+        counts.append(alive())
+    assert counts[0] == counts[1] == counts[2]
+
+
+def test_a_preview_that_finds_no_room_is_a_warning_and_the_run_goes_on(host, pictures, monkeypatch):
+    def full(image, path, kind):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", full)
+    job, space = finished(host, small_run(pictures, previews={"preview_every": 4, "preview_steps": 1}))
+    warned = [e.message for e in job.history if isinstance(e, Warned)]
+    assert len(warned) == 1 and "no previews of step 4" in warned[0] and "the disk is full" in warned[0]
+    log, = space.logs()
+    assert job.ended == Ended(4, "All 4 steps are done.") and not list(log.folder.glob("previews/*"))
+
+
 def test_a_disk_too_full_for_the_state_still_gets_the_file(host, pictures):
     finished(host, small_run(pictures), "measured")
     sizes = [path.stat().st_size for path in (host.folders.lora / "ghost.safetensors",
@@ -346,7 +374,7 @@ def test_a_batch_without_the_new_word_changes_nothing_and_ends_nothing(host, pic
 
 def test_a_table_that_is_open_in_another_program_costs_the_table_alone(host, pictures, monkeypatch):
     """As Windows does it."""
-    monkeypatch.setattr(workspace.Log, "table", property(lambda log: log.folder))  # which cannot be opened as a file
+    monkeypatch.setattr(workspace.Log, "table_path", property(lambda log: log.folder))  # which cannot be opened as a file
     job, space = finished(host, small_run(pictures))
     log, = space.logs()
     assert job.ended == Ended(4, "All 4 steps are done.") and [line["what"] for line in log.read_lines()][-1] == "ended"
@@ -358,8 +386,8 @@ def test_a_record_that_finds_no_room_costs_the_record_alone(host, pictures, monk
             raise OSError(28, "No space left on device")
         line(log, what, **values)
 
-    line = workspace.Log.line
-    monkeypatch.setattr(workspace.Log, "line", full)
+    line = workspace.Log.write_line
+    monkeypatch.setattr(workspace.Log, "write_line", full)
     job, space = finished(host, small_run(pictures))
     assert job.ended == Ended(4, "All 4 steps are done.") and (host.folders.lora / "ghost.safetensors").exists()
     log, = space.logs()
@@ -378,7 +406,7 @@ def test_a_preview_is_what_txt2img_gives_with_the_saved_file(host, pictures):
     run = small_run(pictures, saving={"precision": "fp32"},
                     previews={"preview_every": 4, "prompts": ["a zwx ghost"], "preview_steps": 4, "preview_seed": 5})
     job, _ = finished(host, run)
-    preview = next(e for e in job.history if isinstance(e, Previewed)).images[0]
+    preview = load(next(e for e in job.history if isinstance(e, Previewed)).paths[0])
     drawn = host.draw([Picture("a zwx ghost<lora:ghost:1>", steps=4, cfg=7.0, width=64, height=64, seed=5)])[0]
     difference = torch.tensor(list(preview.getdata())).float() - torch.tensor(list(drawn.getdata())).float()
     assert difference.abs().mean() < 0.5
@@ -397,7 +425,7 @@ def test_a_checkpoint_that_could_not_be_written_is_refused_before_it_is_trained(
     run = small_run(pictures, method={"name": "dreambooth"})
     space = workspace.create_workspace(host.folders.workspaces, "ghost", run)
     job = jobs.start_job(run, host, space, Checkpoint("model", host.folders.checkpoints / path))
-    assert job.wait(60).failed and said in job.ended.why and job.history == [job.ended]
+    assert job.wait(60).failed and said in job.ended.why and list(job.history) == [job.ended]
 
 
 def test_running_out_of_memory_before_the_first_step_says_what_to_change(host, pictures, monkeypatch):

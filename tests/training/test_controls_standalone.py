@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 
 from extension_lib import methods
 from extension_lib.config.run import all_sections, from_dict, merged
+from extension_lib.data.pictures import load
 from extension_lib.errors import DarkroomError
 from extension_lib.events import Measured, Previewed, Stepped
 from extension_lib.export import hypernetwork
@@ -160,7 +161,7 @@ def outcome_on(host, values, root):
                  and p.suffix in (".safetensors", ".pt", ".png") and p.name != "state.safetensors"}
         return {"losses": [(e.loss, e.class_loss) for e in job.history if isinstance(e, Stepped)], "files": files,
                 "measured": [e.loss for e in job.history if isinstance(e, Measured)],
-                "previews": [[i.tobytes().hex() for i in e.images] for e in job.history if isinstance(e, Previewed)]}
+                "previews": [[load(path).tobytes().hex() for path in e.paths] for e in job.history if isinstance(e, Previewed)]}
     except DarkroomError as error:
         return {"refused": str(error)}
     finally:

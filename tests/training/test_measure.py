@@ -8,8 +8,7 @@ from helpers import losses, small_run, trained
 
 from extension_lib.data.folder import Item
 from extension_lib.data.held_out import split
-from extension_lib.events import Measured, Saved
-from extension_lib.training.measure import best_copy
+from extension_lib.events import Measured
 
 
 def measured(events):
@@ -53,29 +52,3 @@ def test_some_are_held_out_and_at_least_one_is_left(count, share, held):
     kept, out = split(items, share)
     assert (len(kept), len(out)) == (count - held, held)
     assert split(list(reversed(items)), share)[1] == list(reversed(out)), "the same ones, in whatever order they are found"
-
-
-def saved(folder, step):
-    path = folder / f"ghost-{step:06d}.safetensors"
-    path.touch()
-    return Saved(step, path)
-
-
-def history(folder, *found, held_out=True):
-    return [event for step, loss in found for event in (Measured(step, loss, 1.0, held_out), saved(folder, step))]
-
-
-def test_the_best_copy_is_the_one_with_the_lowest_loss_on_pictures_held_out(tmp_path):
-    found = best_copy(history(tmp_path, (10, 0.3), (20, 0.2), (30, 0.25)))
-    assert found.saved.step == 20 and found.measured.loss == 0.2
-
-
-def test_a_copy_that_was_tidied_away_is_not_the_best(tmp_path):
-    events = history(tmp_path, (10, 0.1), (20, 0.2), (30, 0.25))
-    events[1].path.unlink()
-    assert best_copy(events).saved.step == 20
-
-
-def test_no_copy_is_called_the_best_where_nothing_was_held_out_or_nothing_can_be_chosen(tmp_path):
-    assert best_copy(history(tmp_path, (10, 0.3), (20, 0.2), held_out=False)) is None
-    assert best_copy(history(tmp_path, (10, 0.3))) is None

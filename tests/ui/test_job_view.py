@@ -1,4 +1,4 @@
-"""The panel, the film and the plot of runs, as text."""
+"""The panel, the table of previews and the plot of runs, as text."""
 
 import re
 from dataclasses import replace
@@ -15,7 +15,7 @@ from extension_lib.runs.job import Job
 from extension_lib.runs.preferred import NoCopy, prefer_copy
 from extension_lib.ui import job_view, runs_tab
 from extension_lib.ui.curve import Line, svg
-from extension_lib.ui.preview_table import COLUMNS, film
+from extension_lib.ui.preview_table import COLUMNS, preview_table
 from extension_lib.ui.train_tab import seen_of
 from extension_lib.workspaces import workspace
 from extension_lib.workspaces.past import logs_by_name, read_past_runs
@@ -25,8 +25,18 @@ RUN = from_dict({"output": {"name": "gh<o>st"}, "training": {"steps": 100},
                  "previews": {"prompts": ["a zwx ghost", "a <cat>"]}})
 
 
-def job(*events, run=RUN):
-    return Job(run, None, None, None, history=list(events))
+def job(*events, run=RUN, host=None):
+    made = Job(run, host, None, None)
+    for event in events:
+        made.keep(event)
+    return made
+
+
+def previewed(step, folder, *colours, size=(8, 8)):
+    paths = tuple(folder / f"{step:06d}-{n}.png" for n in range(len(colours)))
+    for path, colour in zip(paths, colours):
+        Image.new("RGB", size, colour).save(path)
+    return Previewed(step, paths)
 
 
 def steps(count, class_loss=None):
@@ -48,8 +58,8 @@ def test_a_loss_that_is_no_number_does_not_spoil_the_curve():
     assert ends[0] == ends[1]  # the average goes on with the next number
 
 
-def test_what_comes_from_people_is_text_and_not_html():
-    shown = job_view.panel(job(*steps(1))) + film(job(Previewed(5, [Image.new("RGB", (8, 8))] * 2)))
+def test_what_comes_from_people_is_text_and_not_html(tmp_path):
+    shown = job_view.panel(job(*steps(1))) + preview_table(job(previewed(5, tmp_path, "red", "blue")))
     assert "gh&lt;o&gt;st" in shown and "a &lt;cat&gt;" in shown and "<cat>" not in shown
 
 
@@ -84,37 +94,37 @@ def test_without_pictures_held_out_it_says_how_to_find_the_best(tmp_path):
     assert 'class="best"' not in shown and "hold some pictures out" in shown
 
 
-def test_the_film_has_a_row_per_prompt_and_a_column_per_step():
-    shown = film(job(*(Previewed(n, [Image.new("RGB", (640, 320))] * 2) for n in (10, 20, 30))))
+def test_previews_have_a_row_per_prompt_and_a_column_per_step(tmp_path):
+    shown = preview_table(job(*(previewed(n, tmp_path, "red", "blue", size=(640, 320)) for n in (10, 20, 30))))
     assert shown.count("<tr>") == 3 and shown.count("<img") == 6 and "a zwx ghost at step 20" in shown
 
 
 def test_a_star_prefers_a_copy_which_wears_a_badge_and_gets_the_preview_as_its_picture(tmp_path):
     folders = Folders(*[tmp_path] * 5)
-    one = Job(RUN, SimpleNamespace(folders=folders), None, None, history=[
-        Stepped(10, 0.1, 1e-4), Previewed(10, [Image.new("RGB", (8, 8), "red")]), Saved(310, tmp_path / "ghost-000310.safetensors"),
-        Stepped(20, 0.1, 1e-4), Previewed(20, [Image.new("RGB", (8, 8), "blue")])])
-    assert "darkroom-star" not in film(one)  # the copy is gone
+    one = job(Stepped(10, 0.1, 1e-4), previewed(10, tmp_path, "red"), Saved(310, tmp_path / "ghost-000310.safetensors"),
+              Stepped(20, 0.1, 1e-4), previewed(20, tmp_path, "blue"), host=SimpleNamespace(folders=folders))
+    assert "darkroom-star" not in preview_table(one)  # the copy is gone
     (tmp_path / "ghost-000310.safetensors").touch()
-    assert film(one).count("darkroom-star") == 1 and 'data-step="10"' in film(one)
+    assert preview_table(one).count("darkroom-star") == 1 and 'data-step="10"' in preview_table(one)
     prefer_copy(one, 10)
-    assert "your choice" in job_view.panel(one) and 'aria-pressed="true"' in film(one)
+    assert "your choice" in job_view.panel(one) and 'aria-pressed="true"' in preview_table(one)
     assert Image.open(tmp_path / "ghost-000310.png").getpixel((0, 0)) == (255, 0, 0)
     with pytest.raises(NoCopy, match="no copy of step 20"):
         prefer_copy(one, 20)
 
 
-def test_a_long_film_keeps_the_first_and_the_last_step():
-    shown = film(job(*(Previewed(n, [Image.new("RGB", (8, 8))]) for n in range(1, 101))))
+def test_of_many_previews_the_first_and_the_last_are_shown(tmp_path):
+    shown = preview_table(job(*(previewed(n, tmp_path, "red") for n in range(1, 101))))
     assert shown.count("<img") == COLUMNS and ">1</th>" in shown and ">100</th>" in shown
 
 
 def test_buttons_change_when_the_job_pauses_or_ends_and_not_at_every_step():
     one = job(*steps(1))
     before = seen_of(one)
-    one.history += steps(2)
+    for event in steps(2):
+        one.keep(event)
     assert seen_of(one) == before
-    one.history.append(Paused(2))
+    one.keep(Paused(2))
     assert seen_of(one) != before
 
 

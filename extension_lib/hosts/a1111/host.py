@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import torch
 from modules import devices, processing, sd_models, shared
 from torch import Tensor
 
+from ...data.pictures import PictureError, load
 from ...events import Began, Event, Prepared, Previewed, Stepped
 from ...host import Checkpoint, HostError, Interrupted, Picture
 from ...model import Model
@@ -131,8 +132,9 @@ class A1111:
         elif isinstance(event, Stepped):
             state.job_no = event.step
             state.textinfo = f"Step {event.step} of {state.job_count}, loss {event.loss:.4f}"
-        elif isinstance(event, Previewed) and event.images:
-            state.assign_current_image(event.images[0])
+        elif isinstance(event, Previewed) and event.paths:
+            with suppress(PictureError):  # the file may be gone
+                state.assign_current_image(load(event.paths[0]))
 
     def stopping(self) -> bool:
         return bool(shared.state.interrupted or shared.state.stopping_generation or shared.state.server_command)
