@@ -57,34 +57,34 @@ def parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
 
     def command(function: Any) -> argparse.ArgumentParser:
-        made = commands.add_parser(function.__name__.strip("_"), help=function.__doc__, description=function.__doc__)
-        made.set_defaults(function=function)
-        return made
+        subcommand = commands.add_parser(function.__name__.strip("_"), help=function.__doc__, description=function.__doc__)
+        subcommand.set_defaults(function=function)
+        return subcommand
 
     served = command(app)
     served.add_argument("--port", type=int, default=7861)
     served.add_argument("--listen", action="store_true", help="let other machines in your network use it too")
     for function in (train, check):
-        made = command(function)
-        made.add_argument("run", type=Path, help="a TOML file; --section.setting VALUE changes what it says")
+        subcommand = command(function)
+        subcommand.add_argument("run", type=Path, help="a TOML file; --section.setting VALUE changes what it says")
         if function is train:
-            made.add_argument("--start", metavar="ID", help="how to start after an earlier training or beside an "
+            subcommand.add_argument("--start", metavar="ID", help="how to start after an earlier training or beside an "
                                                             "existing file; the IDs are listed when one is needed")
     for function, out in ((draw, "drawn.png"), (compare, "compared.png")):
-        made = command(function)
-        made.add_argument("prompt", help="may contain <lora:name:weight>")
-        made.add_argument("--checkpoint", default="", help="its title or path; default: the practice model")
-        made.add_argument("--out", type=Path, default=Path(out))
+        subcommand = command(function)
+        subcommand.add_argument("prompt", help="may contain <lora:name:weight>")
+        subcommand.add_argument("--checkpoint", default="", help="its title or path; default: the practice model")
+        subcommand.add_argument("--out", type=Path, default=Path(out))
         for name, kind in PICTURE_OPTIONS.items():
-            made.add_argument(f"--{name}", type=kind, help="default: what suits the checkpoint")
-        made.add_argument("--seed", type=int, default=0)
-        made.add_argument("--negative", default="")
+            subcommand.add_argument(f"--{name}", type=kind, help="default: what suits the checkpoint")
+        subcommand.add_argument("--seed", type=int, default=0)
+        subcommand.add_argument("--negative", default="")
         if function is compare:
-            made.add_argument("--lora", required=True, help="its name; all its copies by step are compared")
-            made.add_argument("--weights", default="0, 0.25, 0.5, 0.75, 1")
-    made = command(import_)
-    made.add_argument("file", type=Path, help="kohya's dataset TOML, kohya_ss' JSON, a db_config.json, or a folder")
-    made.add_argument("run", type=Path, nargs="?", help="the TOML file to write; default: print it")
+            subcommand.add_argument("--lora", required=True, help="its name; all its copies by step are compared")
+            subcommand.add_argument("--weights", default="0, 0.25, 0.5, 0.75, 1")
+    subcommand = command(import_)
+    subcommand.add_argument("file", type=Path, help="kohya's dataset TOML, kohya_ss' JSON, a db_config.json, or a folder")
+    subcommand.add_argument("run", type=Path, nargs="?", help="the TOML file to write; default: print it")
     command(settings)
     command(practice).add_argument("folder", type=Path, help="the WebUI's models/Stable-diffusion")
     return whole

@@ -41,12 +41,12 @@ def prepare_class_pictures(run: Run, found: Sequence[Found], checkpoint: Checkpo
     for concept, own in zip(run.concepts, found) if run.prior.preserve else ():
         if not concept.class_prompt:
             raise SettingError("Class pictures are on, but a concept has no class prompt. Say what things of its kind "
-                               "are called, such as 'a ghost', or switch class pictures off.")
+                               "are with_prompts, such as 'a ghost', or switch class pictures off.")
         if concept.class_folder:
-            called = own_class_pictures(concept)
+            with_prompts = own_class_pictures(concept)
         else:
-            called = yield from draw_class_pictures(run, own, checkpoint, host)
-        for path, text in called:
+            with_prompts = yield from draw_class_pictures(run, own, checkpoint, host)
+        for path, text in with_prompts:
             try:
                 items.append(Item(path, (text,), 1, *size(path), prior=True))
             except PictureError as error:
@@ -70,12 +70,12 @@ def draw_class_pictures(run: Run, found: Found, checkpoint: Checkpoint,
     """The checkpoint's pictures, divided evenly among the class prompts, and the prompt of each."""
     prompts = sorted({item.class_prompt for item in found.items})
     shares = [run.prior.pictures // len(prompts) + (n < run.prior.pictures % len(prompts)) for n in range(len(prompts))]
-    called = []
+    with_prompts = []
     for text, count in zip(prompts, shares):
         folder = class_picture_folder(run, text, checkpoint, host)
         yield from draw_missing(run, text, folder, count, host)
-        called += [(folder / picture_name(n), text) for n in range(count)]
-    return called
+        with_prompts += [(folder / picture_name(n), text) for n in range(count)]
+    return with_prompts
 
 
 def picture_name(number: int) -> str:
