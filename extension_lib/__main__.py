@@ -57,7 +57,8 @@ def parser() -> argparse.ArgumentParser:
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
 
     def command(function: Any) -> argparse.ArgumentParser:
-        subcommand = commands.add_parser(function.__name__.strip("_"), help=function.__doc__, description=function.__doc__)
+        name = function.__name__.strip("_")
+        subcommand = commands.add_parser(name, help=function.__doc__, description=function.__doc__)
         subcommand.set_defaults(function=function)
         return subcommand
 
@@ -83,7 +84,8 @@ def parser() -> argparse.ArgumentParser:
             subcommand.add_argument("--lora", required=True, help="its name; all its copies by step are compared")
             subcommand.add_argument("--weights", default="0, 0.25, 0.5, 0.75, 1")
     subcommand = command(import_)
-    subcommand.add_argument("file", type=Path, help="kohya's dataset TOML, kohya_ss' JSON, a db_config.json, or a folder")
+    subcommand.add_argument("file", type=Path,
+                            help="kohya's dataset TOML, kohya_ss' JSON, a db_config.json, or a folder")
     subcommand.add_argument("run", type=Path, nargs="?", help="the TOML file to write; default: print it")
     command(settings)
     command(practice).add_argument("folder", type=Path, help="the WebUI's models/Stable-diffusion")

@@ -41,7 +41,7 @@ def prepare_class_pictures(run: Run, found: Sequence[Found], checkpoint: Checkpo
     for concept, own in zip(run.concepts, found) if run.prior.preserve else ():
         if not concept.class_prompt:
             raise SettingError("Class pictures are on, but a concept has no class prompt. Say what things of its kind "
-                               "are with_prompts, such as 'a ghost', or switch class pictures off.")
+                               "are called, such as 'a ghost', or switch class pictures off.")
         if concept.class_folder:
             with_prompts = own_class_pictures(concept)
         else:
