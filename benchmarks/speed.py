@@ -15,9 +15,11 @@ from typing import Any
 
 import torch
 
-from extension_lib import methods
 from extension_lib.families.sd1 import SD1
 from extension_lib.methods.adapter import Adapter
+from extension_lib.methods.loha import Loha
+from extension_lib.methods.lokr import Lokr
+from extension_lib.methods.lora import Lora
 from extension_lib.model import Diffusion, Layer
 from extension_lib.models.diffusers_pipeline import SD1_CONFIG
 from extension_lib.models.diffusers_view import DiffusersView
@@ -25,7 +27,8 @@ from extension_lib.support.disk import write_text
 
 OUT = Path(__file__).resolve().parents[1] / "docs" / "speed.json"
 RANK, PIXELS = 8, 256
-OURS = {"lora": {"rank": RANK}, "loha": {"rank": RANK}, "lokr": {"rank": RANK, "factor": -1}}
+OURS = {"lora": Lora(rank=RANK, text_rate=0.0), "loha": Loha(rank=RANK, text_rate=0.0),
+        "lokr": Lokr(rank=RANK, factor=-1, text_rate=0.0)}
 
 
 class OnlyUnet(DiffusersView):
@@ -52,7 +55,7 @@ def forward(model: Any, given: tuple) -> torch.Tensor:
 
 @contextmanager
 def ours(view: OnlyUnet, name: str) -> Iterator[None]:
-    kind = methods.found()[name](text_rate=0.0, **OURS[name])
+    kind = OURS[name]
     trainable = Adapter(kind, kind.chosen(view.layers()), 0, view.device)
     try:
         yield
@@ -67,7 +70,7 @@ def lycoris(view: OnlyUnet, name: str) -> Iterator[None]:
     from lycoris.modules.lokr import LokrModule
 
     made = {"loha": LohaModule, "lokr": LokrModule}[name]
-    layers = methods.found()["lora"](text_rate=0.0).chosen(view.layers())
+    layers = Lora(text_rate=0.0).chosen(view.layers())
     modules = [made(layer.key, layer.module, lora_dim=RANK, alpha=RANK, **({"factor": -1} if name == "lokr" else {}))
                for layer in layers]
     for module in modules:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import torch
-from eager import EAGER
+from eager import EAGER, method_of
 
 from extension_lib import methods
 from extension_lib.export.lora import saved_form
@@ -25,7 +25,8 @@ def file_of(way: str) -> Path:
 @torch.no_grad()
 def made(way, model):
     """(the file's tensors, the deltas that were trained) of this way."""
-    kind = methods.found()[way.partition(",")[0]](**EAGER[way])
+    kind = method_of(way)
+    assert isinstance(kind, AdapterSettings)
     tensors, deltas = {}, {}
     for layer in kind.chosen([layer for layer in model.layers() if layer.key in KEYS]):
         module = kind.make(layer)

@@ -1,5 +1,7 @@
 """Settings of every method with which a few steps show."""
 
+from typing import Any
+
 from helpers import small_run
 
 from extension_lib import methods
@@ -9,22 +11,23 @@ FAST = {"unet_rate": 1e-2, "text_rate": 1e-2}
 THIN = {"rank": 4, "alpha": 4, **FAST}
 # Of the methods that ship: each has Chinese texts, and golden files where it is an adapter. A name with a word behind it is the
 # same method in another way.
-EAGER = {"lora": THIN, "lora, DoRA": {**THIN, "dora": True}, "lora, rs-LoRA and LoRA+": {**THIN, "rs_lora": True, "plus": 4},
-         "locon": {**THIN, "conv_rank": 2, "conv_alpha": 2}, "loha": THIN, "loha, DoRA": {**THIN, "dora": True},
-         "loha, with convolutions": {**THIN, "layers": "with convolutions"},
-         "lokr": {**THIN, "factor": 4, "layers": "with convolutions"}, "lokr, whole": {**THIN, "full_matrix": True},
-         "lokr, DoRA": {**THIN, "dora": True}, "ia3": FAST, "ia3, every linear layer": {**FAST, "layers": "every linear layer"},
-         "oft": {**FAST, "block_size": 8, "layers": "with convolutions"},
-         "boft": {**FAST, "block_size": 8, "layers": "with convolutions", "skip_blocks": "IN05-OUT08"},  # its solves are slow
-         "glora": THIN, "dylora": {**THIN, "block_size": 2},
-         "full": {**FAST, "layers": "everything"}, "norm": FAST,
-         "textual_inversion": {"rate": 0.05, "vectors": 3}, "hypernetwork": {"rate": 1e-2},
-         "hypernetwork, with everything": {"rate": 1e-2, "structure": "1, 1.5, 2, 1", "dropout": "0, 0.1, 0, 0",
-                                           "activation": "mish"},
-         "pivotal": {"word_rate": 0.05, "unet_rate": 1e-2, "rank": 4, "alpha": 4, "pivot": 0.25, "text_rate": 1e-2},
-         "dreambooth": {"unet_rate": 1e-4, "text_rate": 1e-4, "text_share": 1.0},
-         "dreambooth, EMA": {"unet_rate": 1e-3, "text_rate": 0, "ema": 0.5},
-         "pivotal, LoKr": {"adapter": "lokr", "word_rate": 0.05, "unet_rate": 1e-2, "rank": 4, "alpha": 4, "pivot": 0.25}}
+EAGER: dict[str, dict[str, Any]] = {
+    "lora": THIN, "lora, DoRA": {**THIN, "dora": True}, "lora, rs-LoRA and LoRA+": {**THIN, "rs_lora": True, "plus": 4},
+    "locon": {**THIN, "conv_rank": 2, "conv_alpha": 2}, "loha": THIN, "loha, DoRA": {**THIN, "dora": True},
+    "loha, with convolutions": {**THIN, "layers": "with convolutions"},
+    "lokr": {**THIN, "factor": 4, "layers": "with convolutions"}, "lokr, whole": {**THIN, "full_matrix": True},
+    "lokr, DoRA": {**THIN, "dora": True}, "ia3": FAST, "ia3, every linear layer": {**FAST, "layers": "every linear layer"},
+    "oft": {**FAST, "block_size": 8, "layers": "with convolutions"},
+    "boft": {**FAST, "block_size": 8, "layers": "with convolutions", "skip_blocks": "IN05-OUT08"},  # its solves are slow
+    "glora": THIN, "dylora": {**THIN, "block_size": 2},
+    "full": {**FAST, "layers": "everything"}, "norm": FAST,
+    "textual_inversion": {"rate": 0.05, "vectors": 3}, "hypernetwork": {"rate": 1e-2},
+    "hypernetwork, with everything": {"rate": 1e-2, "structure": "1, 1.5, 2, 1", "dropout": "0, 0.1, 0, 0",
+                                      "activation": "mish"},
+    "pivotal": {"word_rate": 0.05, "unet_rate": 1e-2, "rank": 4, "alpha": 4, "pivot": 0.25, "text_rate": 1e-2},
+    "dreambooth": {"unet_rate": 1e-4, "text_rate": 1e-4, "text_share": 1.0},
+    "dreambooth, EMA": {"unet_rate": 1e-3, "text_rate": 0, "ema": 0.5},
+    "pivotal, LoKr": {"adapter": "lokr", "word_rate": 0.05, "unet_rate": 1e-2, "rank": 4, "alpha": 4, "pivot": 0.25}}
 
 
 SHIPPED = {way.partition(",")[0] for way in EAGER}

@@ -28,7 +28,7 @@ def drawn(kind: str, colour: str, setting: str, size: tuple[int, int], rng: Rand
     pencil = ImageDraw.Draw(canvas)
     SETTINGS[setting](pencil, rng)
     wears, tall, head = rng.choice([None, *WEAR]), rng.uniform(0.3, 0.6), KINDS[kind].head
-    rise = max(0.0, HEADROOM.get(wears, 0.0) * head.radius - head.y)
+    rise = max(0.0, HEADROOM.get(wears or "", 0.0) * head.radius - head.y)
     pen = Pen(pencil, rng.uniform(0.35, 0.65) * side, (rng.uniform(0.4, 0.6) + tall * rise / 2) * side, tall * side,
               rng.uniform(-0.2, 0.2), mirrored=rng.random() < 0.5)
     KINDS[kind].draw(pen, COLOURS[colour], rng)

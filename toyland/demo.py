@@ -53,10 +53,10 @@ def main() -> int:
         "figures": figures.as_dict(),
         "steps": job.step,
         "seconds_train": round(seconds_train, 1), "seconds_total": round(seconds_total, 1),
-        "files": [*files, str(grid)],
-    }
-    write_text(OUT / "summary.json", json.dumps(summary, indent=2) + "\n")
-    print("\nFiles:", *(f"  {f}" for f in summary["files"]), f"  {OUT / 'summary.json'}", sep="\n")
+        }
+    files.append(str(grid))
+    write_text(OUT / "summary.json", json.dumps({**summary, "files": files}, indent=2) + "\n")
+    print("\nFiles:", *(f"  {f}" for f in files), f"  {OUT / 'summary.json'}", sep="\n")
     return 0
 
 

@@ -31,35 +31,37 @@ class Muon(torch.optim.Optimizer):
         super().__init__(params, {"lr": lr, "momentum": momentum, "vector_share": vector_share, "vectors": False})
 
     @torch.no_grad()
-    def step(self) -> None:
+    def step(self) -> None:  # type: ignore[override]  # without a closure
         for group in self.param_groups:
             same_shape = defaultdict(list)
             for p in group["params"]:
-                if p.grad is not None:
-                    matrix = p.dim() > 1 and not group["vectors"]
-                    same_shape[(p.shape[0], p[0].numel()) if matrix else None].append(p)
-            for p in same_shape.pop(None, []):
-                self.step_vector(p, group)
-            for shape, params in same_shape.items():
-                self.step_matrices(params, shape, group)
+                if p.grad is None:
+                    continue
+                if p.dim() > 1 and not group["vectors"]:
+                    same_shape[p.shape[0], p[0].numel()].append((p, p.grad))
+                else:
+                    self.step_vector(p, p.grad, group)
+            for shape, weights in same_shape.items():
+                self.step_matrices(weights, shape, group)
 
-    def step_matrices(self, params: list[torch.Tensor], shape: tuple[int, int], group: dict) -> None:
+    def step_matrices(self, weights: list[tuple[torch.Tensor, torch.Tensor]], shape: tuple[int, int], group: dict) -> None:
+        """weights: each with its gradient, all of this shape."""
         looked_ahead = []
-        for p in params:
+        for p, grad in weights:
             average = self.state[p].setdefault("average", torch.zeros_like(p))
-            average.lerp_(p.grad, 1 - group["momentum"])
-            looked_ahead.append(p.grad.lerp(average, group["momentum"]).reshape(shape))
+            average.lerp_(grad, 1 - group["momentum"])
+            looked_ahead.append(grad.lerp(average, group["momentum"]).reshape(shape))
         rate = group["lr"] * max(1.0, shape[0] / shape[1]) ** 0.5
-        for p, update in zip(params, orthogonal(torch.stack(looked_ahead))):
+        for (p, _), update in zip(weights, orthogonal(torch.stack(looked_ahead))):
             p.sub_(update.reshape(p.shape).to(p.dtype), alpha=rate)
 
-    def step_vector(self, p: torch.Tensor, group: dict) -> None:
+    def step_vector(self, p: torch.Tensor, grad: torch.Tensor, group: dict) -> None:
         state = self.state[p]
         average = state.setdefault("average", torch.zeros_like(p))
         square = state.setdefault("square", torch.zeros_like(p))
         state["steps"] = state.get("steps", 0) + 1
-        average.lerp_(p.grad, 0.1)
-        square.lerp_(p.grad.square(), 0.01)
+        average.lerp_(grad, 0.1)
+        square.lerp_(grad.square(), 0.01)
         unbiased = average / (1 - 0.9 ** state["steps"])
         spread = (square / (1 - 0.99 ** state["steps"])).sqrt()
         p.sub_(unbiased / (spread + 1e-8), alpha=group["lr"] * group["vector_share"])

@@ -1,6 +1,7 @@
 """A pen that draws vector shapes in a figure's own coordinates onto a picture four times too large."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from PIL import ImageDraw
@@ -11,11 +12,17 @@ Colour = tuple[int, int, int]
 SCALE = 4  # pictures are drawn this much larger, then scaled down, which smooths every edge
 
 
+def each(colour: Colour, change: Callable[[int], int]) -> Colour:
+    """The colour with this change of every channel."""
+    red, green, blue = colour
+    return change(red), change(green), change(blue)
+
+
 def shade(colour: Colour, factor: float) -> Colour:
     """The colour made darker (factor < 1) or lighter (factor > 1, towards white)."""
     if factor <= 1:
-        return tuple(round(c * factor) for c in colour)
-    return tuple(round(c + (255 - c) * (factor - 1)) for c in colour)
+        return each(colour, lambda c: round(c * factor))
+    return each(colour, lambda c: round(c + (255 - c) * (factor - 1)))
 
 
 def circle(x: float, y: float, rx: float, ry: float | None = None, n: int = 28) -> list[Point]:

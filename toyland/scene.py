@@ -64,7 +64,7 @@ def draw_figure(pencil: ImageDraw.ImageDraw, figure: Figure, left: float, right:
     wide = kind.width * math.cos(tilt) + abs(math.sin(tilt))
     tall = min(rng.uniform(*height), (right - left) * 0.96 / wide)
     x = rng.uniform(left + wide * tall / 2, right - wide * tall / 2)
-    rise = HEADROOM.get(figure.wears, 0.0) * kind.head.radius - kind.head.y
+    rise = HEADROOM.get(figure.wears or "", 0.0) * kind.head.radius - kind.head.y
     y = rng.uniform(tall * (0.5 + max(0.0, rise)) + 0.02, 0.98 - tall / 2)
     full = SIZE * SCALE
     pen = Pen(pencil, x * full, y * full, tall * full, tilt, mirrored=rng.random() < 0.5)

@@ -6,13 +6,13 @@ from random import Random
 
 from PIL import ImageDraw
 
-from .pen import Colour, shade
+from .pen import Colour, each, shade
 
 Draw = ImageDraw.ImageDraw
 
 
 def jitter(colour: Colour, rng: Random, amount: int = 12) -> Colour:
-    return tuple(max(0, min(255, c + rng.randint(-amount, amount))) for c in colour)
+    return each(colour, lambda c: max(0, min(255, c + rng.randint(-amount, amount))))
 
 
 def fill(draw: Draw, colour: Colour, top: float = 0.0, bottom: float = 1.0) -> None:

@@ -81,7 +81,8 @@ def groups(unet: nn.Module, text: nn.Module) -> list[dict]:
 def train() -> None:
     torch.manual_seed(0)
     models = {"unet": unet(), "text": text_encoder()}
-    learner = Learner(*drawn_latents(), **models)
+    scenes, latents = drawn_latents()
+    learner = Learner(scenes, latents, **models)
     stage = Stage("base", models, Muon(groups(**models)), ema=0.9985)
     for line in stage.run(STEPS, cosine(0.02), learner.loss):
         print(line, flush=True)

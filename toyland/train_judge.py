@@ -118,7 +118,7 @@ def loss(network: Network, pictures: Tensor, truth: dict[str, Tensor], step: int
 
 def train(target: Path = WEIGHTS) -> None:
     torch.manual_seed(0)
-    network = Network().to(memory_format=torch.channels_last).train()
+    network = Network().to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]  # torch's types lack it
     pictures, truth = dataset()
     stage = Stage("judge", {"judge": network}, torch.optim.AdamW(network.parameters(), weight_decay=0.02), ema=0.995)
     for line in stage.run(STEPS, cosine(2e-3), lambda step: loss(network, pictures, truth, step)):

@@ -1,6 +1,7 @@
 """Stage 1: the autoencoder, learned on crops of drawings and of loose shapes."""
 
 from random import Random
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,7 +43,7 @@ def loose_shapes(rng: Random) -> Image.Image:
 def any_colour(rng: Random) -> tuple[int, int, int]:
     if rng.random() < 0.5:
         return rng.choice([*COLOURS.values(), (30, 28, 36), (250, 250, 250), (244, 240, 222)])
-    return tuple(rng.randrange(256) for _ in range(3))
+    return rng.randrange(256), rng.randrange(256), rng.randrange(256)
 
 
 def to_tensor(pictures: list[Image.Image]) -> torch.Tensor:
@@ -81,7 +82,7 @@ def batch(pictures: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor
 class Learner(nn.Module):
     """The autoencoder's loss. The residual blocks at full size begin as identities and rest in the light part."""
 
-    def __init__(self, autoencoder: nn.Module):
+    def __init__(self, autoencoder: Any):
         super().__init__()
         self.autoencoder = autoencoder
         self.largest = [*autoencoder.encoder.down_blocks[0].resnets, *autoencoder.decoder.up_blocks[-1].resnets]

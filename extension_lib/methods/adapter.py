@@ -14,7 +14,7 @@ from ..settings import option
 from ..support.lazy import LazyTensors
 from ..support.seeds import seeded_torch
 from . import targets
-from .base import Group, Method, NewWord, Trainable
+from .base import Group, Method, NewWord
 from .layer import Hung, hang, put_back
 from .product import LORA, Product
 
@@ -67,7 +67,7 @@ class AdapterSettings(Method):
     def recognizes(cls, tensors: Mapping[str, Tensor]) -> bool:
         return bool(cls.signature) and any(name.startswith(cls.signature) for name in tensors)
 
-    def attach(self, model: Model, seed: int, words: tuple[NewWord, ...] = ()) -> Trainable:
+    def attach(self, model: Model, seed: int, words: tuple[NewWord, ...] = ()) -> "Adapter":
         return Adapter(self, self.chosen(model.layers()), seed, model.device)
 
     def chosen(self, layers: list[Layer]) -> list[Layer]:

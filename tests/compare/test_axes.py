@@ -3,6 +3,7 @@
 import json
 from functools import reduce
 from itertools import permutations
+from typing import Any
 
 import pytest
 
@@ -31,13 +32,13 @@ def library(tmp_path):
     return found(Folders(*(tmp_path / name for name in FOLDERS)), TAGGED)
 
 
-CHANGES = {"file": axes.to_file, "method": axes.to_method, "step": axes.to_step, "weight": axes.to_weight}
+CHANGES: dict[str, Any] = {"file": axes.to_file, "method": axes.to_method, "step": axes.to_step, "weight": axes.to_weight}
 
 
 def after(prompt, library, *steps):
     """The prompt after these axes: ("weight", 0.5), ..."""
     def one(state, step):
-        return changed(*state, library, CHANGES[step[0]](library, step[1]))
+        return changed(state[0], state[1], library, CHANGES[step[0]](library, step[1]))
 
     return reduce(one, steps, (prompt, None))[0]
 

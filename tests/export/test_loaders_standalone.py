@@ -5,6 +5,7 @@ import torch
 from helpers import BASE, about, small_run
 
 from extension_lib.export import lora, verify
+from extension_lib.methods.adapter import Adapter
 from extension_lib.models.diffusers_pipeline import load_pipeline
 from extension_lib.support.seeds import generator_for
 
@@ -28,6 +29,7 @@ def diffusers_deltas(path):
 def test_diffusers_reads_every_key_as_it_was_trained(tmp_path, model, precision):
     run = small_run(tmp_path, saving={"precision": precision})
     trainable = run.method.attach(model, 0)
+    assert isinstance(trainable, Adapter)
     with torch.no_grad():
         for key, module in trainable.modules.items():
             for name, parameter in module.named_parameters():

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from extension_lib.config.run import from_dict
 from extension_lib.export import card, lora, verify
 from extension_lib.hosts.drawing import merging
+from extension_lib.methods.adapter import Adapter
 from extension_lib.support.seeds import generator_for
 
 
@@ -21,6 +22,7 @@ def learned(model, tmp_path):
     """A LoRA on the model whose matrices are all far from zero."""
     run = small_run(tmp_path)
     trainable = run.method.attach(model, 0)
+    assert isinstance(trainable, Adapter)
     with torch.no_grad():
         for key, module in trainable.modules.items():
             for name, parameter in module.named_parameters():
@@ -30,7 +32,8 @@ def learned(model, tmp_path):
     trainable.detach()
 
 
-def written(tmp_path, run, trainable, precision="fp32", name="ghost"):
+def written(tmp_path, learned, precision="fp32", name="ghost"):
+    run, trainable = learned
     path = tmp_path / f"{name}.safetensors"
     lora.write(path, trainable, about(run.with_values({"saving": {"precision": precision}})))
     return path
@@ -56,13 +59,13 @@ def lycoris_deltas(path, model):
 @pytest.mark.parametrize("precision", verify.TOLERANCE)
 def test_what_loaders_read_is_what_was_trained(tmp_path, model, learned, precision):
     run, trainable = learned
-    path, deltas = written(tmp_path, run, trainable, precision), trainable.deltas()
+    path, deltas = written(tmp_path, (run, trainable), precision), trainable.deltas()
     assert verify.differences(own_deltas(path, model), deltas, precision) == []
     assert verify.differences(lycoris_deltas(path, model), deltas, precision) == []
 
 
 def test_the_file_has_the_form_of_kohya_s(tmp_path, model, learned):
-    path = written(tmp_path, *learned, "fp16")
+    path = written(tmp_path, learned, "fp16")
     layers = {layer.key: layer for layer in model.layers()}
     for key, tensors in lora.read(path).items():
         assert set(tensors) == {"lora_down.weight", "lora_up.weight", "alpha"}
@@ -72,7 +75,7 @@ def test_the_file_has_the_form_of_kohya_s(tmp_path, model, learned):
 
 
 def test_the_header_has_what_tools_look_up(tmp_path, learned):
-    path = written(tmp_path, *learned, name="ghost-000500")
+    path = written(tmp_path, learned, name="ghost-000500")
     data = path.read_bytes()
     assert data[8:10] == b'{"'
     with safe_open(path, "pt") as file:
@@ -95,7 +98,7 @@ def damaged(path, change):
 
 
 def test_a_corrupted_tensor_is_reported(tmp_path, model, learned):
-    path = written(tmp_path, *learned)
+    path = written(tmp_path, learned)
     key = "lora_unet_mid_block_attentions_0_proj_in"
     damaged(path, lambda t: t[f"{key}.lora_up.weight"].mul_(1.001))
     found, = verify.differences(own_deltas(path, model), learned[1].deltas(), "fp32")
@@ -103,14 +106,14 @@ def test_a_corrupted_tensor_is_reported(tmp_path, model, learned):
 
 
 def test_a_corrupted_alpha_is_reported(tmp_path, model, learned):
-    path = written(tmp_path, *learned)
+    path = written(tmp_path, learned)
     key = "lora_te_text_model_encoder_layers_0_mlp_fc1"
     damaged(path, lambda t: t[f"{key}.alpha"].mul_(2))
     assert key in verify.differences(own_deltas(path, model), learned[1].deltas(), "fp32")[0]
 
 
 def test_a_corrupted_name_is_reported(tmp_path, model, learned):
-    path = written(tmp_path, *learned)
+    path = written(tmp_path, learned)
     key = "lora_unet_mid_block_attentions_0_proj_in"
 
     def rename(tensors):
@@ -142,7 +145,7 @@ def test_the_card_can_be_used_at_once_and_keeps_what_people_wrote(tmp_path, lear
 def test_a_layer_that_learned_nothing_is_not_called_broken(model, pictures, tmp_path):
     run = small_run(pictures)
     _, trainable = trained(model, run)  # 64 pixels: the lowest level attends over one place and learns nothing
-    path = written(tmp_path, run, trainable, "fp16")
+    path = written(tmp_path, (run, trainable), "fp16")
     lines = verify.differences(own_deltas(path, model), trainable.deltas(), "fp16")
     trainable.detach()
     assert lines == []

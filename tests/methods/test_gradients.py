@@ -1,13 +1,17 @@
 """The cheap ways of applying LoHa and LoKr learn what LyCORIS' own modules learn."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
 
-from extension_lib import methods
+from extension_lib.methods.loha import Loha
+from extension_lib.methods.lokr import Lokr
 from extension_lib.model import Layer
 
-KINDS = {"LoHa": ("loha", {}), "LoKr": ("lokr", {"factor": 4}), "LoKr, whole": ("lokr", {"factor": 4, "full_matrix": True})}
+KINDS = {"LoHa": Loha(rank=8, alpha=4.0), "LoKr": Lokr(rank=8, alpha=4.0, factor=4),
+         "LoKr, whole": Lokr(rank=8, alpha=4.0, factor=4, full_matrix=True)}
 LAYERS = {
     "linear, one token": (lambda: nn.Linear(64, 48), (1, 1, 64)), "linear, many tokens": (lambda: nn.Linear(64, 48), (2, 96, 64)),
     "convolution, 3x3": (lambda: nn.Conv2d(32, 16, 3, padding=1), (2, 32, 6, 6)),
@@ -26,9 +30,8 @@ def test_gradients_agree_with_lycoris_own_to_1e_4(kind, of):
     torch.manual_seed(0)
     make, shape = LAYERS[of]
     layer, x = make().requires_grad_(False), torch.randn(shape, requires_grad=True)
-    name, settings = KINDS[kind]
-    method = methods.found()[name](rank=8, alpha=4.0, **settings)
-    module = method.make(Layer("layer", "unet", layer, tuple(layer.weight.shape)))
+    method = KINDS[kind]
+    module: Any = method.make(Layer("layer", "unet", layer, layer.weight.shape))
     for parameter in module.parameters():
         nn.init.normal_(parameter, std=0.3)
     ours = gradients(layer(x) + method.thin(module, layer, x), module, x)

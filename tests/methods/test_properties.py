@@ -1,5 +1,7 @@
 """What holds for every method: nothing changes when it is attached, nothing is left when it is gone."""
 
+from typing import Any
+
 import pytest
 import torch
 from eager import EAGER, SHIPPED, method_of, run_of
@@ -8,7 +10,9 @@ from helpers import trained
 from extension_lib import methods
 from extension_lib.config.run import words_of
 from extension_lib.methods.base import NewWord
+from extension_lib.methods.hypernetwork import Hypernetwork, Networks
 from extension_lib.methods.layer import hang
+from extension_lib.methods.lora import Lora
 from extension_lib.methods.product import LORA
 from extension_lib.model import Condition
 from extension_lib.settings import SettingError
@@ -49,9 +53,10 @@ def test_a_host_may_exchange_the_forward_of_a_class_while_something_hangs_on_its
 
 def test_a_hypernetwork_with_layer_norm_begins_and_stays_quiet(model):
     """A norm behind the last layer brings whatever comes out to full length."""
-    run = methods.found()["hypernetwork"](rate=1e-5, layer_norm=True)
+    run = Hypernetwork(rate=1e-5, layer_norm=True)
     trainable = run.attach(model, 0)
-    network = trainable.networks[min(trainable.networks)]
+    assert isinstance(trainable, Networks)
+    network: Any = trainable.networks[min(trainable.networks)]
     trainable.detach()
     x = torch.randn(4, network.linear[0].in_features)
     optimizer = torch.optim.AdamW(network.parameters(), lr=1e-5)
@@ -63,11 +68,11 @@ def test_a_hypernetwork_with_layer_norm_begins_and_stays_quiet(model):
 
 
 def test_dropout_is_felt_also_with_dora(model):
-    method = methods.found()["lora"](dropout=0.9, dora=True)
+    method = Lora(dropout=0.9, dora=True)
     trainable = method.attach(model, 0)
     layer, module = next((one.module, trainable.modules[one.key]) for one in model.layers() if one.part == "te1")
     with torch.no_grad():
-        module.lora_up.weight.normal_()
+        torch.nn.init.normal_(module.lora_up.weight)
     x = torch.randn(3, layer.in_features)
     once, again = (method.added(module, layer, x, layer(x)) for _ in range(2))
     trainable.detach()

@@ -120,8 +120,8 @@ def test_a_stopped_run_continues_as_if_it_had_not_stopped(host, pictures):
     finished(host, small_run(pictures, output={"name": "whole"}, **six), "whole")
     run = small_run(pictures, output={"name": "parts"}, **six)
     job = jobs.Job(run, host, workspace.create_workspace(host.folders.workspaces, "parts", run), find_checkpoint(host, "toyland"))
-    job.add_event_before = job.add_event
-    job.add_event = lambda event: (job.add_event_before(event), job.stop() if getattr(event, "step", 0) == 3 else None)
+    add_event = job.add_event
+    job.add_event = lambda event: (add_event(event), job.stop() if getattr(event, "step", 0) == 3 else None)
     jobs.jobs.append(job)
     job.work()
     assert job.ended.step == 3
@@ -384,9 +384,9 @@ def test_a_record_that_finds_no_room_costs_the_record_alone(host, pictures, monk
     def full(log, what, **values):
         if log.table_path.exists():  # from the second event of the first step on
             raise OSError(28, "No space left on device")
-        line(log, what, **values)
+        write_line(log, what, **values)
 
-    line = workspace.Log.write_line
+    write_line = workspace.Log.write_line
     monkeypatch.setattr(workspace.Log, "write_line", full)
     job, space = finished(host, small_run(pictures))
     assert job.ended == Ended(4, "All 4 steps are done.") and (host.folders.lora / "ghost.safetensors").exists()

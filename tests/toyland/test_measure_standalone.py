@@ -32,7 +32,7 @@ def host(tmp_path_factory):
     return made
 
 
-@pytest.fixture(params=SUBJECTS.values(), ids=SUBJECTS)
+@pytest.fixture(params=list(SUBJECTS.values()), ids=list(SUBJECTS))
 def subject(request):
     return request.param
 

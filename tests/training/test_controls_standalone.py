@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -45,7 +46,7 @@ METHOD_VALUES = {("hypernetwork", "structure"): "1, 3, 1", ("hypernetwork", "dro
 SHUFFLED = {"data": {"shuffle_captions": True}}
 PRESERVED = {"prior": {"preserve": True, "pictures": 1, "drawing_steps": 2}}
 DRAWN = {"previews": {"preview_every": 3}}
-CONTEXT = {
+CONTEXT: dict[tuple[str, str], dict[str, Any]] = {
     ("concepts", "word"): {"concepts": {"instance_prompt": "a [name]"}}, ("concepts", "class_prompt"): PRESERVED,
     ("concepts", "class_folder"): PRESERVED, ("prior", "preserve"): {"prior": {"pictures": 1, "drawing_steps": 2}},
     ("data", "keep_first"): SHUFFLED, ("data", "buckets"): {"data": {"resolution": 128}},
@@ -54,7 +55,7 @@ CONTEXT = {
     ("previews", "prompts"): DRAWN, ("previews", "preview_steps"): DRAWN, ("previews", "cfg"): DRAWN,
     ("previews", "preview_seed"): DRAWN, ("previews", "sampler"): DRAWN,
 }
-METHOD_CONTEXT = {
+METHOD_CONTEXT: dict[tuple[str, str], dict[str, Any]] = {
     ("textual_inversion", "hold_norm"): {"method": {"rate": 0.5}}, ("pivotal", "hold_norm"): {"method": {"word_rate": 0.5}},
     ("hypernetwork", "activate_output"): {"method": {"activation": "tanh", "initial": "Normal"}},
     ("pivotal", "keep_learning"): {"method": {"pivot": 0.4}},
@@ -68,7 +69,7 @@ def own_options():
     seen = []
     for section, cls in all_sections().items():
         for option in options(cls):
-            described = cls.__dataclass_fields__[option.name]
+            described = vars(cls)["__dataclass_fields__"][option.name]
             if not any(described is other for other in seen):
                 seen.append(described)
                 yield section, option

@@ -1,5 +1,7 @@
 """The loop: it ends as it is asked to, and always gives the model back."""
 
+from collections.abc import Generator
+
 import pytest
 import torch
 from helpers import NoFiles, losses, small_run, trained
@@ -49,6 +51,7 @@ def test_closing_the_generator_saves_nothing_and_leaves_no_trace(model, pictures
     run, files = small_run(pictures), NoFiles()
     trainable, batches = prepared(model, run)
     events = train(run, model, trainable, batches, files)
+    assert isinstance(events, Generator)
     next(events), next(events)
     events.close()
     trainable.detach()

@@ -14,11 +14,14 @@ from extension_lib.ui.page import Page
 
 
 @pytest.fixture
-def page(tmp_path):
-    with gr.Blocks() as blocks:
-        made = Page(Shown(tmp_path))
-    made.blocks = blocks
-    return made
+def blocks():
+    return gr.Blocks()
+
+
+@pytest.fixture
+def page(blocks, tmp_path):
+    with blocks:
+        return Page(Shown(tmp_path))
 
 
 DRAWN_ELSEWHERE = {("base", "checkpoint")}  # chosen with the workspace
@@ -62,7 +65,7 @@ def test_a_page_that_was_just_opened_learns_its_workspace_from_entering_alone(pa
     assert about not in follow("", None) and about in follow("an earlier look", None)
 
 
-def test_what_is_asked_for_every_second_shows_no_progress(page):
-    events = page.blocks.get_config_file()["dependencies"]
+def test_what_is_asked_for_every_second_shows_no_progress(blocks, page):
+    events = blocks.get_config_file()["dependencies"]
     of_poll = [event for event in events if str(page.layout.poll._id) in re.findall(r"\d+", str(event["targets"]))]
     assert [event["show_progress"] for event in of_poll] == ["hidden"]

@@ -10,6 +10,7 @@ from helpers import draw_pictures
 from shown import Shown
 
 from extension_lib.host import Checkpoint
+from extension_lib.methods.lora import Lora
 from extension_lib.runs import job as jobs
 from extension_lib.ui.cards import cards, picture_of
 from extension_lib.ui.model_tab import ModelTab
@@ -145,6 +146,7 @@ def test_imported_settings_become_a_workspace_on_a_checkpoint_that_is_here(tab, 
     path.write_text(json.dumps(source), encoding="utf-8")
     made, said = tab.importing.imported(f'"{path}"', None, "", "other")
     run = workspace.open_workspace(tab.host.folders.workspaces, "cat").read_run()
+    assert isinstance(run.method, Lora)
     assert (made, run.method.rank, run.training.batch_size, run.base.checkpoint) == ("cat", 12, 3, "other")
     assert run.output.name == "cat" and "color_aug" in said and "/gone.safetensors is not here" in said
 

@@ -13,6 +13,7 @@ from shown import Shown
 from extension_lib.config import presets
 from extension_lib.config.run import from_dict, to_dict
 from extension_lib.host import Checkpoint
+from extension_lib.methods.lora import Lora
 from extension_lib.settings import SettingError
 from extension_lib.setup.practice import BASE
 from extension_lib.ui.changed_settings import gone_back, starts
@@ -150,7 +151,7 @@ def test_one_setting_goes_back_or_all_but_what_is_the_workspace_s_own(page):
     assert set(gone_back(form, start, rank.elem_id)) == {rank}
     everything = gone_back(form, start, "")
     assert {rank, flip} <= set(everything) and form.components["output", "name"] not in everything
-    assert everything[rank]["value"] == start.method.rank
+    assert isinstance(start.method, Lora) and everything[rank]["value"] == start.method.rank
 
 
 def test_the_way_back_leads_to_the_checkpoint_s_preset_and_does_not_mind_what_else_is_wrong(page, space):

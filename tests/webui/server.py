@@ -50,7 +50,8 @@ class WebUI:
         """(now, peak) resident bytes of the server."""
         status = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii")
         fields = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
-        return tuple(int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
+        now, peak = (int(fields[name].split()[0]) * 1024 for name in ("VmRSS", "VmHWM"))
+        return now, peak
 
 
 def python_of(folder: Path) -> Path:
