@@ -14,7 +14,7 @@
     function more(radio) {
         const button = document.createElement("button");
         Object.assign(button, {type: "button", className: "darkroom-more"});
-        button.append(`For the curious`); // in backquotes, where tests look for texts to translate
+        button.append(`More methods, for the curious`); // in backquotes, where tests look for texts to translate
         button.setAttribute("aria-expanded", "false");
         button.addEventListener("click", () => {
             const open = button.getAttribute("aria-expanded") === "false";

@@ -30,13 +30,13 @@ class CaptionTools:
     def __init__(self, host: Host) -> None:
         self.host, self.undoable = host, gr.State([])
         with gr.Accordion("Caption tools", open=False, elem_id="darkroom_caption_tools"):
-            gr.Markdown("For every picture of the concept above. Nothing is written before you press Apply or Describe.")
+            gr.Markdown("For all pictures of the concept above. Nothing is changed until you press Apply or Describe.")
             with gr.Row():
-                self.find = field("Find", "find", "Exactly as written.")
-                self.replace = field("Replace by", "replace", "Empty: taken out.")
+                self.find = field("Find", "find", "Upper and lower case matter.")
+                self.replace = field("Replace with", "replace", "Leave empty to remove the text.")
             with gr.Row():
-                self.before = field("Put before", "before", "Such as 'zwx ghost,'.")
-                self.after = field("Put after", "after", "Such as ', night'.")
+                self.before = field("Add at the start", "before", "For example: 'zwx ghost,'.")
+                self.after = field("Add at the end", "after", "For example: ', night'.")
             with gr.Row():
                 self.preview = gr.Button("Preview", elem_id="darkroom_tools_preview")
                 self.apply = gr.Button("Apply", elem_id="darkroom_tools_apply")
@@ -44,9 +44,9 @@ class CaptionTools:
                 self.count = gr.Button("Count tags", elem_id="darkroom_tools_tags")
             names = host.captioners()
             with gr.Row(visible=bool(names)) as self.describing:
-                self.how = unsaved(gr.Dropdown(choices=list(names), value=next(iter(names), None), label="Describe by",
+                self.how = unsaved(gr.Dropdown(choices=list(names), value=next(iter(names), None), label="Describe with",
                                                elem_id="darkroom_describe_how", info="The WebUI's own interrogators."))
-                self.which = unsaved(gr.Dropdown(choices=[EMPTY, ALL], value=EMPTY, label="Which",
+                self.which = unsaved(gr.Dropdown(choices=[EMPTY, ALL], value=EMPTY, label="Which pictures",
                                                  elem_id="darkroom_describe_which"))
                 self.describe = gr.Button("Describe", elem_id="darkroom_describe")
             self.answer = gr.HTML(elem_id="darkroom_tools_answer")
@@ -87,7 +87,7 @@ class CaptionTools:
 
     def undone(self, data: dict) -> list[Any]:
         left = list(data[self.undoable])
-        said = message(f"{counted(len(left), 'caption')} as before." if left else "There is nothing to undo.", good=bool(left))
+        said = message(f"Restored {counted(len(left), 'caption')}." if left else "There is nothing to undo.", good=bool(left))
         try:
             for change in caption_tools.undo(data[self.undoable]):
                 left.remove(change)
@@ -114,7 +114,7 @@ class CaptionTools:
                         for tag, n in found.most_common(TAGS))
         longest = max(texts, key=lambda text: text.count(","), default="")
         shuffles = "".join(f"<li>{escape(text)}</li>" for text in caption_tools.shuffles(longest, run.data.keep_first))
-        note = "as training will show it" if run.data.shuffle_captions else "as it would be shown if Shuffle captions were on"
+        note = "as training will use it" if run.data.shuffle_captions else "as it would look with Shuffle captions on"
         return (f'<div class="darkroom-tags">{chips}</div><div class="darkroom-faint">Shuffled, {note} '
                 f'(the first {run.data.keep_first} stay):</div><ul translate="no">{shuffles}</ul>')
 
@@ -148,7 +148,7 @@ def field(label: str, name: str, info: str) -> Any:
 def listed(made: list[Change], what: str) -> str:
     """Some of the changes, before and after. what: a sentence with {} for their number."""
     if not made:
-        return message("No caption fits; nothing to change.")
+        return message("No caption matches, so nothing changes.")
     shown = ((change.path.name, change.said, change.says) for change in made[:SHOWN])
     rows = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in texts)}</tr>" for texts in shown)
     more = f'<div class="darkroom-faint">and {len(made) - SHOWN} more</div>' if len(made) > SHOWN else ""

@@ -49,7 +49,7 @@ def last_run(space: Workspace) -> str:
     ended = of(logs[-1], "ended") if logs else None
     if ended:
         return f"Failed: {ended['why']}" if ended.get("failed") else str(ended["why"])
-    return "Broken off" if logs else "Not trained yet"
+    return "Interrupted" if logs else "Not trained yet"
 
 
 def picture(space: Workspace) -> str:

@@ -12,15 +12,15 @@ from ..settings import options
 from .form import Form, Key, shown
 from .widgets import small_button, unsaved
 
-NOTHING = '<span class="darkroom-none" role="status">No setting has these words.</span>'
+NOTHING = '<span class="darkroom-none" role="status">No setting contains these words.</span>'
 
 
 class Marks:
     def __init__(self) -> None:
         self.search = gr.Textbox(label="Search the settings", max_lines=1, elem_id="darkroom_search",
-                                 placeholder="rank, caption, memory: words of a name or of what it means")
+                                 placeholder="rank, caption, memory: words from a setting's name or help")
         with gr.Row(elem_id="darkroom_changed_row"):
-            self.only = gr.Checkbox(label="Only what is changed", value=False, elem_id="darkroom_only_changed")
+            self.only = gr.Checkbox(label="Only changed settings", value=False, elem_id="darkroom_only_changed")
             self.back_all = small_button("Reset all", "darkroom_back_all")
         self.starts = gr.HTML(elem_id="darkroom_starts")
         # javascript/settings.js writes the names of components here and presses the button.

@@ -31,7 +31,7 @@ def findings(problems: Sequence[Problem]) -> str:
         return '<div class="darkroom-message good" role="status">No problems found.</div>'
     groups = [(kind, list(group)) for kind, group in groupby(problems[:MOST], key=lambda problem: problem.kind)]
     left = f'<div class="darkroom-faint">and {len(problems) - MOST} more</div>' if len(problems) > MOST else ""
-    head = f'<div class="darkroom-warning" role="status"><b>{counted(len(problems), "thing")} worth a look</b></div>'
+    head = f'<div class="darkroom-warning" role="status"><b>{counted(len(problems), "possible problem")}</b></div>'
     return head + "".join(group_of(kind, group) for kind, group in groups) + left
 
 
@@ -57,5 +57,5 @@ def once_more(problems: Sequence[Problem]) -> str:
     lines = "".join(f'<div class="darkroom-warning">{escape(problem.text)}</div>' for problem in serious[:5])
     more = len(serious) - 5
     rest = f'<div class="darkroom-faint">and {more} more; see Check before start in the Concepts tab.</div>' if more > 0 else ""
-    head = "<b>Training has begun, but look at these pictures:</b>"
+    head = "<b>Training has started, but check these pictures:</b>"
     return f'<div role="status">{head}{lines}{rest}</div>' if serious else ""

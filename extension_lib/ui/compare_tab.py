@@ -36,7 +36,7 @@ class CompareTab:
             with gr.Column(scale=3):
                 with gr.Row():
                     self.name = gr.Dropdown(choices=self.names(), label="File", elem_id="darkroom_compare_name",
-                                            info="All its copies by training step are compared.", elem_classes=[NAMES])
+                                            info="All its copies are compared, by training step.", elem_classes=[NAMES])
                     self.refresh = refresh_button("darkroom_refresh_loras")
                 self.prompts = gr.Textbox(label="Prompts", lines=2, info="One per line, without the tag.",
                                           elem_id="darkroom_compare_prompts")
@@ -68,7 +68,7 @@ class CompareTab:
                 self.chosen = gr.HTML(elem_id="darkroom_chosen")
                 with gr.Row(elem_id="darkroom_compare_use"):  # shown with a chosen picture
                     self.send = gr.Button(SEND.get(host.name, "Send to txt2img"), elem_id="darkroom_compare_send")
-                    self.undo = gr.Button("Put the card back", elem_id="darkroom_compare_undo")
+                    self.undo = gr.Button("Restore the card", elem_id="darkroom_compare_undo")
         # javascript/darkroom_compare.js writes "workspace/grid/number" of the clicked cell here and presses the button.
         self.cell = gr.Textbox(label="Cell", elem_id="darkroom_cell", elem_classes=["darkroom-hidden"])
         self.choose = gr.Button("choose", elem_id="darkroom_choose", elem_classes=["darkroom-hidden"])
@@ -186,7 +186,7 @@ class CompareTab:
             root, share, grid = self.root(space), 0.0, None
             for share, grid in saved_grids.drawing(plan, self.host, root, cancelled.is_set):
                 yield drawing_line(share), grid_view.table(grid), "", "", "", same
-            said = DONE if share == 1 else "Stopped. What was drawn is kept."
+            said = DONE if share == 1 else "Stopped. The finished pictures are kept."
             yield message(said, good=True), *[same] * 4, gr.update(choices=saved_grids.listed(root), value=None)
         except DarkroomError as error:
             yield message(str(error)), *[same] * 5
@@ -196,11 +196,11 @@ class CompareTab:
         for series in self.library():
             if series.label == label:
                 return series
-        raise NoGrid(f"The file {label} is not there any more. Press 🔄 and choose again.")
+        raise NoGrid(f"The file {label} no longer exists. Press 🔄 and choose again.")
 
     def stop(self) -> str:
         self.cancelled.set()
-        return message("Stopping after the pictures that are being drawn.", good=True)
+        return message("Stopping after the current pictures.", good=True)
 
     # ---- looking and choosing
 
@@ -217,7 +217,7 @@ class CompareTab:
         """The grid and the number of "workspace/grid/number". Raises NoGrid, NameProblem."""
         parts = (cell or "").split("/")
         if len(parts) != 3 or not parts[2].isdigit():
-            raise NoGrid("Click a picture of the grid first.")
+            raise NoGrid("Click a picture in the grid first.")
         return saved_grids.read(self.root(parts[0]) / saved_grids.GRIDS / checked_file_name(parts[1], "grid's name")), int(parts[2])
 
     def chose(self, cell: str) -> tuple[Any, Any, str]:
@@ -237,20 +237,20 @@ class CompareTab:
             table = grid_view.table(saved_grids.read(grid.folder))
         except DarkroomError as error:
             return gr.update(), message(str(error))
-        said = "The card is as it was before you chose from this grid." if back else "No card was changed from this grid."
+        said = "The card is as it was before you used this grid." if back else "No card was changed with this grid."
         return table, message(said, good=True)
 
 
 TAB = "compare"  # the tab's id
-DONE = "Done. Click the picture you like best: its file's card takes its weight, picture and words."
+DONE = "Done. Click the picture you like best: its weight, picture and words are saved in the file's card."
 SEND = {"standalone": "Send to Generate"}
 
 
 def answer(made: best.Card | None) -> str:
     if made is None:
         return message("This is the checkpoint without the file. Click another picture to choose a weight.")
-    return message(f"The card of {made.file.stem} has this picture now, the preferred weight {made.weight:g} "
-                   f"and the words: {made.words}", good=True)
+    return message(f"The card of {made.file.stem} now has this picture, the preferred weight {made.weight:g} and the words: "
+                   f"{made.words}", good=True)
 
 
 def drawing_line(share: float) -> str:

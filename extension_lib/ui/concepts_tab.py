@@ -26,7 +26,7 @@ class ConceptsTab:
             with gr.Column():
                 with gr.Row():
                     self.which = gr.Radio(choices=["Concept 1"], value="Concept 1", label="Concept", scale=4,
-                                          elem_id="darkroom_concept", info="One thing to learn. Most need only one.")
+                                          elem_id="darkroom_concept", info="One thing to learn. One concept is usually enough.")
                     self.add = gr.Button("Add", elem_id="darkroom_concept_add", elem_classes=["darkroom-small"], size="sm")
                     self.remove = gr.Button("Remove", elem_id="darkroom_concept_remove",
                                             elem_classes=["darkroom-small"], size="sm")
@@ -94,9 +94,9 @@ def said_of(taken: uploads.Taken, folder: Path, before: str) -> str:
     """What became of dropped files."""
     lines = [f"Copied {counted(len(taken.pictures), 'picture')} and {counted(taken.captions, 'caption')} to {folder}."]
     if before and before != str(folder):
-        lines.append(f"This concept now uses that folder; before it was {before}.")
+        lines.append(f"This concept now uses that folder instead of {before}.")
     if taken.refused:
-        lines.append(f"Left out, as no pictures: {', '.join(taken.refused)}.")
+        lines.append(f"Skipped, because they are not pictures: {', '.join(taken.refused)}.")
     if taken.pictures:
         lines.append("Now press Check before start.")
     return message(" ".join(lines), good=bool(taken.pictures or taken.captions))

@@ -47,7 +47,7 @@ def name_of(function: Callable[..., Any]) -> str:
 def shown(guard: Guard) -> gr.Error:
     """What Gradio shows in a corner of the page."""
     assert guard.error
-    text = guard.reason if is_expected(guard.error) else f"This failed: {guard.reason}. The console says more."
+    text = guard.reason if is_expected(guard.error) else f"This failed: {guard.reason}. See the console for details."
     error = gr.Error(text)
     error.print_exception = False  # it is logged already; Gradio 3 prints it all the same
     return error

@@ -35,7 +35,7 @@ class GenerateTab:
                     self.width = gr.Slider(64, 1024, value=size, step=64, label="Width", elem_id="darkroom_width")
                     self.height = gr.Slider(64, 1024, value=size, step=64, label="Height", elem_id="darkroom_height")
                     self.seed = gr.Number(value=-1, precision=0, label="Seed", elem_id="darkroom_seed",
-                                          info="-1: a new one each time")
+                                          info="-1: a new seed each time")
                 self.go = gr.Button("Generate", variant="primary", elem_id="darkroom_generate")
             with gr.Column():
                 self.answer = gr.HTML()

@@ -54,20 +54,20 @@ class ImportPanel:
             return find_checkpoint(self.host, wanted), []
         except HostError:
             base = find_checkpoint(self.host, otherwise)
-            return base, [f"The checkpoint {wanted} is not here; {base.title} is taken."]
+            return base, [f"There is no checkpoint {wanted} here; {base.title} is used instead."]
 
 
 def path_of(text: str, upload: Any) -> Path:
     """What was typed, else what was dropped: a path, or an object with its name, depending on Gradio. Raises SettingError."""
     given = (text or "").strip().strip('"') or (getattr(upload, "name", upload) if upload else "")
     if not given:
-        raise SettingError("Give the path of a file or folder, or drop a file.")
+        raise SettingError("Enter the path of a file or folder, or drop a file.")
     return Path(given)
 
 
 def report(name: str, lost: list[str]) -> str:
     if not lost:
-        return message(f"Imported as {name}. Everything was taken over.", good=True)
+        return message(f"Imported as {name}, with all its settings.", good=True)
     lines = "".join(f"<li>{escape(line)}</li>" for line in lost)
-    return (message(f"Imported as {name}. Look through what could not be taken over:", good=True)
+    return (message(f"Imported as {name}. These settings could not be imported:", good=True)
             + f'<ul class="darkroom-lost">{lines}</ul>')

@@ -65,7 +65,7 @@ def headline(job: Job, done: int) -> str:
     if job.stop_reason:
         return "Stopping after this step, then saving"
     if job.paused:
-        return f"Paused after step {done}. The model is free for txt2img; press Continue to go on."
+        return f"Paused after step {done}. The model is free for txt2img; press Continue to resume training."
     if job.pause_requested:
         return "Pausing after this step"
     left = job.seconds_left()

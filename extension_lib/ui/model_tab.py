@@ -45,7 +45,7 @@ class ModelTab:
         with gr.Row():
             self.workspace = gr.Dropdown(choices=self.names(), value=self.newest(), label="Workspace",
                                          elem_id="darkroom_workspace", elem_classes=[NAMES],
-                                         info="Everything about one model in training.")
+                                         info="Everything that belongs to one model.")
             self.refresh_workspaces = refresh_button("darkroom_refresh_workspaces")
         self.about = gr.HTML(elem_id="darkroom_about")
         # javascript/workspaces.js writes the name of the card that was pressed here, and presses the button.
@@ -60,10 +60,10 @@ class ModelTab:
                 self.discard = small_button("Delete", "darkroom_discard")
             self.base = gr.Dropdown(choices=self.titles(), label="Train on another checkpoint",
                                     elem_id="darkroom_base_checkpoint", elem_classes=[NAMES],
-                                    info="For a workspace that came from another machine, or to move on to a newer checkpoint.")
+                                    info="For a workspace from another computer, or to change to a newer checkpoint.")
             with gr.Row():
                 self.trash = gr.Dropdown(choices=self.thrown_away(), label="Deleted models", elem_id="darkroom_trash",
-                                         elem_classes=[NAMES], info="They lie in the trash folder until you empty it.")
+                                         elem_classes=[NAMES], info="They stay in the trash folder until you empty it.")
                 self.restore = small_button("Restore", "darkroom_restore")
             self.order = gr.HTML(elem_id="darkroom_manage_answer")
 
@@ -77,7 +77,8 @@ class ModelTab:
             self.refresh_checkpoints = refresh_button("darkroom_refresh_checkpoints")
         self.purpose = gr.Radio(choices=[(choice.title, name) for name, choice in PURPOSES.items()], value=next(iter(PURPOSES)),
                                 label="What it is for", elem_id="darkroom_new_purpose", info=purposes_help())
-        self.method = method_radio(Run().method.name, "darkroom_new_method", "LoRA suits most. It can be changed later.")
+        self.method = method_radio(Run().method.name, "darkroom_new_method",
+                                   "LoRA is a good first choice. You can change it later.")
         self.create = gr.Button("Create", variant="primary", elem_id="darkroom_create")
         self.practice = gr.Button("Install the practice model", elem_id="darkroom_practice",
                                   visible=not practice.is_installed(self.host.folders.checkpoints)
@@ -111,7 +112,7 @@ class ModelTab:
             return message(str(error)), gr.update()
         self.host.refresh()
         title = next((c.title for c in self.host.checkpoints() if c.path == path), None)
-        return (message("The practice model is among the checkpoints: a tiny world to try everything in.", good=True),
+        return (message("The practice model is in the list of checkpoints now: a tiny model to try everything with.", good=True),
                 gr.update(choices=self.titles(), value=title))
 
     def created(self, name: str, checkpoint: str, purpose: str, method: str) -> tuple[str | None, str]:
@@ -124,7 +125,7 @@ class ModelTab:
         except DarkroomError as error:
             return None, message(str(error))
         note = f" Its settings come from {base.preset.name}, made for this checkpoint." if base.preset else ""
-        return made.name, message(f"Created {made.name}. Now show Darkroom your pictures in the Concepts tab.{note}", good=True)
+        return made.name, message(f"Created {made.name}. Next, choose your pictures in the Concepts tab.{note}", good=True)
 
     # ---- order among workspaces: each gives the name to show now, or None where nothing happened, and the line to show
 
@@ -133,17 +134,17 @@ class ModelTab:
 
     def duplicated(self, name: str | None, new: str) -> tuple[str | None, str]:
         return self.ordered(name, lambda space: rearrange.duplicate(space, new).name,
-                            lambda twin: f"{twin} goes on from where {name} is.")
+                            lambda twin: f"Created {twin}, a duplicate of {name}.")
 
     def discarded(self, name: str | None) -> tuple[str | None, str]:
         return self.ordered(name, lambda space: str(rearrange.move_to_trash(space)),
-                            lambda folder: f"Deleted {name}. It lies in {folder}; Restore brings it back.")
+                            lambda folder: f"Moved {name} to the trash ({folder}). Use Restore to undo.")
 
     def restored(self, thrown: str | None) -> tuple[str | None, str]:
         if not thrown:
             return None, message("Choose a deleted model first.")
         return self.done(lambda: rearrange.restore(self.host.folders.workspaces, thrown).name, thrown,
-                         lambda back: f"{back} is back.")
+                         lambda back: f"{back} was restored.")
 
     def rebased(self, name: str | None, checkpoint: str) -> tuple[str | None, str]:
         def keep(space: workspace.Workspace) -> str:

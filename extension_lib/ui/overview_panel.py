@@ -13,7 +13,7 @@ SHAPE = 18  # pixels of a size's little drawing
 
 def table(overview: Overview) -> str:
     rows = "".join(row(n + 1, part) for n, part in enumerate(overview.parts))
-    head = "".join(f"<th>{title}</th>" for title in ("Concept", "Pictures", "Repeats", "Shown per epoch", "Learned in the sizes"))
+    head = "".join(f"<th>{title}</th>" for title in ("Concept", "Pictures", "Repeats", "Uses per epoch", "Training sizes"))
     return (f'<div class="darkroom-wide"><table class="darkroom-check-table"><thead><tr>{head}</tr></thead>'
             f"<tbody>{rows}</tbody></table></div>")
 
@@ -49,9 +49,9 @@ def quoted(text: str) -> str:
 
 
 def total(overview: Overview) -> str:
-    """Pictures, batches and steps in one line, so that nobody has to reckon."""
+    """Pictures, batches and steps in one line."""
     batches = counted(overview.batches, "batch", "batches")
-    showings = f"{counted(overview.showings, 'showing')} in {batches}, {overview.at_once} at once"
+    showings = f"{counted(overview.showings, 'picture')} with repeats in {batches}, {overview.at_once} per step"
     steps = "1 step" if overview.per_epoch == 1 else f"{overview.per_epoch:g} steps"
     epochs = f"{overview.steps} steps = {overview.epochs:.1f} epochs, each picture is seen about {overview.seen} times"
     return f'<div class="darkroom-figures">{showings} = {steps} per epoch; {epochs}</div>'

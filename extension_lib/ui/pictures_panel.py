@@ -32,7 +32,7 @@ class PicturesPanel:
             with gr.Column(scale=4):
                 self.gallery = gr.Gallery(label="Pictures: choose one to see its crop and its caption", columns=4, height=360,
                                           allow_preview=False, elem_id="darkroom_gallery")
-                self.page = unsaved(gr.Slider(1, 2, value=1, step=1, label="Page of pictures", visible=False,
+                self.page = unsaved(gr.Slider(1, 2, value=1, step=1, label="Page", visible=False,
                                               elem_id="darkroom_gallery_page"))
             with gr.Column(scale=3):
                 self.picture = gr.HTML(elem_id="darkroom_framed")
@@ -99,13 +99,13 @@ class PicturesPanel:
         """Updates that show this picture."""
         item = next((item for item in items_of(run) if str(item.path) == path), None)
         if item is None:
-            return [*self.nothing()[:-1], message(f"{Path(path).name} is no longer there. Press Check before start.")]
+            return [*self.nothing()[:-1], message(f"{Path(path).name} no longer exists. Press Check before start.")]
         return [path, figure(item, run), self.box(item), answer]
 
     def box(self, item: Item) -> Any:
         """The caption's text, and where it is kept."""
         written = written_caption(item.path)
-        info = f"In {item.path.stem}.txt." if written is not None else f"Not written yet; saving makes {item.path.stem}.txt."
+        info = f"Saved in {item.path.stem}.txt." if written is not None else f"No caption yet; saving creates {item.path.stem}.txt."
         return gr.update(value=written or "", interactive=True, info=info)
 
     def saved(self, data: dict) -> list[Any]:
@@ -158,12 +158,13 @@ def figure(item: Item, run: Run) -> str:
         image, size, masked = framed(item.path, run)
     except PictureError as error:
         return message(str(error))
-    notes = [f"{item.width}×{item.height}, learned in {size[0]}×{size[1]}"]
+    notes = [f"{item.width}×{item.height}, trained at {size[0]}×{size[1]}"]
     if run.data.crop == "random":
-        notes.append("cut at random")
+        notes.append("cropped at random")
     if masked:
-        notes.append("tinted: left out by its mask" if run.data.masked else "it has a mask, but Masks is off in the Train tab")
-    called = f'<div>Called: <q translate="no">{escape(item.prompt)}</q></div>'
+        notes.append("tinted parts are ignored because of the mask" if run.data.masked else "it has a mask, but Masks is off in "
+                                                                                            "the Train tab")
+    called = f'<div>Prompt: <q translate="no">{escape(item.prompt)}</q></div>'
     if FILEWORDS not in run.concepts[0].instance_prompt and len(run.concepts) == 1 and run.concepts[0].instance_prompt:
         called += f'<div class="darkroom-warning">The instance prompt lacks {FILEWORDS}, so captions are not used.</div>'
     return (f'<figure class="darkroom-framed"><img src="{address(image)}" alt="{escape(item.path.name)}">'

@@ -21,15 +21,17 @@ class PresetRow:
         with gr.Row():
             self.choice = unsaved(gr.Dropdown(
                 choices=self.titles(), value=self.titles()[0], label="Preset", scale=4, elem_id="darkroom_preset",
-                info="By what you train, by your card's memory, or your own, which you save below all settings."))
+                info="For what you train, for the memory of your graphics card, or your own. You can save your own below the "
+                     "settings."))
             self.apply = small_button("Apply", "darkroom_preset_apply")
             self.delete = small_button("Delete", "darkroom_preset_delete")
         self.answer = gr.HTML(elem_id="darkroom_preset_answer")
 
     def draw_saving(self) -> None:
         with gr.Row():
-            self.name = unsaved(gr.Textbox(label="Save as a preset of your own", max_lines=1, scale=4,
-                                           elem_id="darkroom_preset_name", info="For other models too: without name and pictures."))
+            self.name = unsaved(gr.Textbox(label="Save as your own preset", max_lines=1, scale=4,
+                                           elem_id="darkroom_preset_name", info="For other models too: the name and the pictures "
+                                                                                "are not saved with it."))
             self.save = small_button("Save", "darkroom_preset_save")
         self.saved = gr.HTML(elem_id="darkroom_preset_saved")
 
@@ -43,8 +45,8 @@ class PresetRow:
     def deleted(self, title: str) -> str:
         """Moves a preset of a person's own aside; what to say of it. Raises SettingError, OSError."""
         if not title.startswith(OWN):
-            raise SettingError("Only presets of your own can be deleted. Their names begin with 'My'.")
-        return f"Deleted. It lies in {presets.delete(self.folder, title.removeprefix(OWN))}."
+            raise SettingError("Only your own presets can be deleted. Their names begin with 'My'.")
+        return f"Moved to the trash: {presets.delete(self.folder, title.removeprefix(OWN))}."
 
     def applied(self, title: str, run: Run, space: Workspace, preset: Path | None) -> tuple[Run, str]:
         """The run with what a preset of this title decides, and what it is for. A purpose becomes the workspace's own.

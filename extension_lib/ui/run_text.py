@@ -19,10 +19,10 @@ class RunText:
             row.draw_saving()
             self.text: Any = unsaved(gr.Textbox(
                 label="TOML", lines=12, max_lines=30, elem_id="darkroom_toml", **copied_by_button(),
-                info="All settings, pictures and prompts of this run. The command line takes it, too."))
+                info="All settings, pictures and prompts of this run. The command line reads it too."))
             with gr.Row():
-                self.write = small_button("Write down what is set", "darkroom_toml_write")
-                self.apply = small_button("Apply what is written", "darkroom_toml_apply")
+                self.write = small_button("Write the current settings", "darkroom_toml_write")
+                self.apply = small_button("Apply this text", "darkroom_toml_apply")
             self.answer = gr.HTML(elem_id="darkroom_toml_answer")
 
 
@@ -35,7 +35,7 @@ def applied(text: str, run: Run, start_of: Callable[[str], Run]) -> Run:
 
     Raises SettingError.
     """
-    values = toml.parse(text, "What is written")
+    values = toml.parse(text, "This text")
     method = table(values.get("method", {}), "method").get("name", run.method.name)
     if method != run.method.name and method in methods.found():
         run = presets.switched(run, start_of(method))

@@ -12,7 +12,7 @@ from .curve import Line, legend, smoothed, svg
 from .job_view import duration, message
 from .widgets import NAMES, refresh_button, unsaved
 
-FIXED, STEPS = "on fixed noise", "of the steps, smoothed"
+FIXED, STEPS = "on fixed noise", "of each step, smoothed"
 BY_STEP, BY_TIME = "steps", "minutes"
 COLOURS, AT_FIRST = 8, 3  # of style.css; runs that are shown when none was chosen
 
@@ -23,12 +23,13 @@ class RunsTab:
         with gr.Row():
             self.runs = gr.Dropdown(choices=self.names(), value=[], multiselect=True, label="Runs",
                                     elem_id="darkroom_runs", elem_classes=[NAMES],
-                                    info="Workspace and number of the run. The newest stand first.")
+                                    info="Workspace and number of each run, the newest first.")
             self.refresh = refresh_button("darkroom_refresh_runs")
         with gr.Row():
             self.loss = gr.Radio(choices=[FIXED, STEPS], value=FIXED, label="Loss", elem_id="darkroom_runs_loss",
-                                 info="On fixed noise, runs on the same pictures compare; the loss of the steps is mostly chance.")
-            self.along = gr.Radio(choices=[BY_STEP, BY_TIME], value=BY_STEP, label="Along", elem_id="darkroom_runs_along")
+                                 info="Use the loss on fixed noise to compare runs on the same pictures. The loss of single steps "
+                                      "is mostly random.")
+            self.along = gr.Radio(choices=[BY_STEP, BY_TIME], value=BY_STEP, label="Horizontal axis", elem_id="darkroom_runs_along")
         self.plot = gr.HTML(elem_id="darkroom_runs_plot")
         self.inputs: list[Any] = [self.runs, self.loss, self.along]
         for made in self.inputs:

@@ -117,7 +117,7 @@ def pause_or_resume() -> str:
         return message(NOTHING)
     if job.paused:
         job.resume()
-        return message("Going on as soon as the model is free.", good=True)
+        return message("Training continues as soon as the model is free.", good=True)
     job.pause()
     return message("Pausing after this step. The model is then free for txt2img.", good=True)
 
@@ -156,7 +156,7 @@ def prefer(step: str) -> tuple[str, str, str, str]:
         return message(NOTHING), panel(job), preview_table(job), seen_of(job)
     try:
         names = ", ".join(path.name for path in preferred.prefer_copy(job, int(step)))
-        said = message(f"{names} wears the badge now, and this preview is its picture.", good=True)
+        said = message(f"{names} is marked as your choice now, and this preview is its picture.", good=True)
     except DarkroomError as error:
         said = message(str(error))
     return said, panel(job), preview_table(job), seen_of(job)

@@ -191,4 +191,4 @@ def test_captions_changed_beside_a_concept_without_a_folder_can_be_undone(page, 
     answer, made, *_ = tools.applied(said(page, folder, also=two))
     assert "changed" in answer and made
     answer, left, *_ = tools.undone(said(page, folder, also={**two, tools.undoable: made}))
-    assert "as before" in answer and left == []
+    assert "Restored" in answer and left == []

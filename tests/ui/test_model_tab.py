@@ -52,7 +52,7 @@ def test_a_workspace_is_renamed_duplicated_and_deleted_and_the_next_is_shown(tab
 def test_names_with_braces_are_said_as_they_are(tab):
     tab.created("{b}", "toyland", "thing", "lora")
     assert "Renamed {b} to {c}." in tab.renamed("{b}", "{c}")[1]
-    assert "Deleted {c}." in tab.discarded("{c}")[1] and "{c} is back." in tab.restored("{c}")[1]
+    assert "Moved {c} to the trash" in tab.discarded("{c}")[1] and "{c} was restored." in tab.restored("{c}")[1]
 
 
 def test_what_was_deleted_is_brought_back_unless_its_name_is_taken(tab, ghost):
@@ -148,7 +148,7 @@ def test_imported_settings_become_a_workspace_on_a_checkpoint_that_is_here(tab, 
     run = workspace.open_workspace(tab.host.folders.workspaces, "cat").read_run()
     assert isinstance(run.method, Lora)
     assert (made, run.method.rank, run.training.batch_size, run.base.checkpoint) == ("cat", 12, 3, "other")
-    assert run.output.name == "cat" and "color_aug" in said and "/gone.safetensors is not here" in said
+    assert run.output.name == "cat" and "color_aug" in said and "There is no checkpoint /gone.safetensors here" in said
 
 
 def test_a_dropped_file_and_a_name_of_one_s_own(tab, tmp_path):
@@ -159,7 +159,7 @@ def test_a_dropped_file_and_a_name_of_one_s_own(tab, tmp_path):
     assert "already" in tab.importing.imported("", str(path), "", "toyland")[1]
 
 
-@pytest.mark.parametrize("path, said", [("", "Give the path"), ("/nowhere/x.json", "There is no file")])
+@pytest.mark.parametrize("path, said", [("", "Enter the path"), ("/nowhere/x.json", "There is no file")])
 def test_an_import_of_nothing_is_said(tab, path, said):
     made, answer = tab.importing.imported(path, None, "", "toyland")
     assert made is None and said in answer and tab.names() == []

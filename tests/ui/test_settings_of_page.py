@@ -102,9 +102,9 @@ def test_a_preset_of_one_s_own_is_deleted_and_others_are_not(page, space):
     row = page.layout.train.presets
     presets.save(row.folder, "old", space.read_run())
     said, choice = page.settings_events.delete("My old")
-    assert "Deleted" in said and "My old" not in choice["choices"] and (row.folder / presets.DELETED
+    assert "Moved to the trash" in said and "My old" not in choice["choices"] and (row.folder / presets.DELETED
                                                                         / "old.toml").exists()
-    assert "of your own" in page.settings_events.delete("Style")[0] and "no preset old" in page.settings_events.delete(
+    assert "Only your own" in page.settings_events.delete("Style")[0] and "no preset old" in page.settings_events.delete(
         "My old")[0]
 
 
@@ -195,7 +195,7 @@ def test_what_is_pasted_changes_only_what_it_says(page, space):
 def test_a_checkpoint_that_is_not_here_stays_as_it_was(page, space):
     updates = page.settings_events.paste(
         {**data_of(page, space.read_run()), page.layout.train.text.text: 'base.checkpoint = "gone"'})
-    assert "gone is not here; plain stays" in updates[
+    assert "no checkpoint gone here, so plain is kept" in updates[
         page.layout.train.text.answer] and space.read_run().base.checkpoint == "plain"
     page.settings_events.paste({**data_of(page, space.read_run()), page.layout.train.text.text: 'base.checkpoint = '
                                                                                                 '"toyland"'})

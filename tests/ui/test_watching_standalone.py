@@ -115,7 +115,7 @@ def test_previews_are_a_film_and_copies_a_list_and_runs_stand_side_by_side(page,
     assert page.locator("#darkroom_live .darkroom-copies tr.best").count() == 1
     page.locator("#darkroom_previews .darkroom-star").first.click()
     page.wait_for_selector("#darkroom_live .darkroom-badge >> text=your choice")
-    page.wait_for_selector("#darkroom_answer >> text=film-000002.safetensors wears the badge")
+    page.wait_for_selector("#darkroom_answer >> text=film-000002.safetensors is marked as your choice")
     choose_tab(page, "Runs")
     page.wait_for_selector("#darkroom_runs_plot circle.run0")
     page.locator("#darkroom_runs_loss label", has_text="smoothed").click()

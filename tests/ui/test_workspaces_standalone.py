@@ -40,7 +40,7 @@ def test_a_workspace_is_renamed_duplicated_and_deleted(page, host):
     shows(page, "darkroom_rename_to", "")
     fill(page, "darkroom_rename_to", "newer")
     page.click("#darkroom_duplicate")
-    page.wait_for_selector("#darkroom_manage_answer >> text=newer goes on from where new is")
+    page.wait_for_selector("#darkroom_manage_answer >> text=Created newer, a duplicate of new")
     page.click("#darkroom_discard")
     page.wait_for_selector("#darkroom_manage_answer >> text=Deleted newer")
     assert (host.folders.workspaces / "trash" / "newer" / "run.toml").exists()

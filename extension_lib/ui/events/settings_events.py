@@ -101,7 +101,7 @@ class SettingsEvents:
             try:
                 find_checkpoint(self.layout.host, run.base.checkpoint)
             except HostError:
-                said = f"Applied. The checkpoint {run.base.checkpoint} is not here; {before.base.checkpoint} stays."
+                said = f"Applied. There is no checkpoint {run.base.checkpoint} here, so {before.base.checkpoint} is kept."
                 run = run.with_values({"base": {"checkpoint": before.base.checkpoint}})
             space.save_run(run)
             shown = self.layout.run_updates(run, self.start(space, run.method.name))
