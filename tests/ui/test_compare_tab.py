@@ -57,7 +57,7 @@ def test_a_cancelled_grid_stays_cancelled_when_another_is_begun(tab):
 
 
 @pytest.mark.parametrize("place, value, said", [
-    (0, None, "Choose a file"), (2, "a lot", "are not numbers"), (0, "gone", "gone is not there")])
+    (0, None, "Choose a file"), (2, "a lot", "are not numbers"), (0, "gone", "gone no longer exists")])
 def test_what_cannot_be_compared_is_said(tab, place, value, said):
     asked = [*ASKED]
     asked[place] = value
