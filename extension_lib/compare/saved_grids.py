@@ -47,9 +47,10 @@ class Kept:
 
     def open(self, number: int) -> Image.Image:
         """The cell's picture with its infotext. Raises NoGrid."""
-        held = read_if_there(self.folder / self.at(number).file)
+        name = self.at(number).file
+        held = read_if_there(self.folder / name)
         if held is None:
-            raise NoGrid(f"The grid {self.folder.name} has no picture {number}.")
+            raise NoGrid(f"The grid {self.folder.name} has no picture {name}.")
         return Image.open(io.BytesIO(held))
 
     def at(self, number: int) -> KeptCell:
