@@ -164,7 +164,7 @@ def parse_changes(rest: list[str]) -> dict[str, Any]:
 def follow(job: Any) -> None:
     """Prints what happens until the job has ended; Ctrl-C stops it."""
     from .events import Alarmed, Ended, Saved, Warned
-    from .ui.job_view import duration
+    from .ui.views.job_view import duration
 
     printed = 0
     while True:

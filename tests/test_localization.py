@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT / "tests" / "ui"))
 from shown import Shown  # noqa: E402
 from texts import texts  # noqa: E402
 
-from extension_lib.ui.train_tab import help_shown
+from extension_lib.ui.tabs.train_tab import help_shown
 
 FILES = sorted((ROOT / "localizations").glob("*.json"))
 VALUE = re.compile(r"\{(?:text)? ?(\d*)\}")

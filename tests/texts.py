@@ -16,7 +16,7 @@ from extension_lib import methods
 from extension_lib.config.run import all_sections
 from extension_lib.settings import options
 from extension_lib.ui.page import Page
-from extension_lib.ui.train_tab import help_of
+from extension_lib.ui.tabs.train_tab import help_of
 
 PACKAGE = ROOT / "extension_lib"
 SILENT = {  # files whose strings no page shows

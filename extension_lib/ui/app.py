@@ -9,8 +9,8 @@ import gradio as gr
 from ..hosts.drawing.sampling import SAMPLERS
 from ..hosts.standalone import Standalone
 from . import corner
-from .generate_tab import GenerateTab
 from .page import Page
+from .tabs.generate_tab import GenerateTab
 
 PROJECT = Path(__file__).resolve().parents[2]
 

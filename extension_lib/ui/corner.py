@@ -8,7 +8,7 @@ from starlette.responses import HTMLResponse
 from starlette.routing import Route
 
 from ..runs import job as jobs
-from .job_view import short_panel
+from .views.job_view import short_panel
 
 PATH = "/darkroom/job"  # javascript/darkroom_corner.js asks here
 

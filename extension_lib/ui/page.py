@@ -12,7 +12,7 @@ from .events.settings_events import SettingsEvents
 from .events.train_events import TrainEvents
 from .events.workspace_events import WorkspaceEvents
 from .failures import show_failures
-from .layout import TRAIN, Layout
+from .tabs.layout import TRAIN, Layout
 
 
 class Page:

@@ -12,8 +12,8 @@ from helpers import small_run
 from extension_lib.events import Alarmed, Began, Ended, Event, Measured, Prepared, Previewed, Saved, Stepped, Warned
 from extension_lib.runs import job as jobs
 from extension_lib.runs.summary import CURVE_POINTS, KEPT_COPIES, Copy, Curve, Spread, Summary, best_copy
-from extension_lib.ui import job_view
-from extension_lib.ui.preview_table import preview_table
+from extension_lib.ui.views import job_view
+from extension_lib.ui.views.preview_table import preview_table
 from extension_lib.workspaces import workspace
 
 

@@ -9,8 +9,8 @@ from shown import Shown
 from extension_lib import methods
 from extension_lib.config.run import all_sections, from_dict
 from extension_lib.settings import options
-from extension_lib.ui.form import limits
 from extension_lib.ui.page import Page
+from extension_lib.ui.panels.form import limits
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from PIL import Image
 from shown import Shown
 
 from extension_lib.config.presets import defaults
-from extension_lib.ui.compare_tab import CompareTab
+from extension_lib.ui.tabs.compare_tab import CompareTab
 from extension_lib.workspaces import rearrange, workspace
 
 ASKED = ("ghost", "a ghost", "0, 0.5, 1", "1", "", 4, 2.0, 64)  # file, prompts, weights, seeds, negative, steps, CFG scale, size

@@ -13,8 +13,9 @@ from shown import Shown
 from extension_lib.data.captions import written_caption
 from extension_lib.data.doctor import examined
 from extension_lib.data.folder import find_all
-from extension_lib.ui import check_panel, pictures_panel
 from extension_lib.ui.page import Page
+from extension_lib.ui.panels import pictures_panel
+from extension_lib.ui.views import check_view
 
 
 @pytest.fixture
@@ -174,7 +175,7 @@ def test_starting_repeats_only_what_is_serious(folder, page):
     run = page.layout.space_of("ghost").read_run()
     told = page.train_events.problems_found(run)
     assert told.count("darkroom-warning") == 3 and "mirrored" not in told and "shows the same" not in told
-    assert check_panel.once_more(()) == ""
+    assert check_view.once_more(()) == ""
 
 
 def test_the_pictures_of_a_workspace_are_there_before_they_are_checked(page, folder):

@@ -13,10 +13,11 @@ from extension_lib.events import Alarmed, Began, Ended, Measured, Paused, Previe
 from extension_lib.host import Folders
 from extension_lib.runs.job import Job
 from extension_lib.runs.preferred import NoCopy, prefer_copy
-from extension_lib.ui import job_view, runs_tab
-from extension_lib.ui.curve import Line, svg
-from extension_lib.ui.preview_table import COLUMNS, preview_table
-from extension_lib.ui.train_tab import seen_of
+from extension_lib.ui.tabs import runs_tab
+from extension_lib.ui.tabs.train_tab import seen_of
+from extension_lib.ui.views import job_view
+from extension_lib.ui.views.curve import Line, svg
+from extension_lib.ui.views.preview_table import COLUMNS, preview_table
 from extension_lib.workspaces import workspace
 from extension_lib.workspaces.past import logs_by_name, read_past_runs
 from extension_lib.workspaces.record import recording

@@ -12,8 +12,8 @@ from shown import Shown
 from extension_lib.host import Checkpoint
 from extension_lib.methods.lora import Lora
 from extension_lib.runs import job as jobs
-from extension_lib.ui.cards import cards, picture_of
-from extension_lib.ui.model_tab import ModelTab
+from extension_lib.ui.tabs.model_tab import ModelTab
+from extension_lib.ui.views.workspace_tiles import cards, picture_of
 from extension_lib.workspaces import workspace
 
 

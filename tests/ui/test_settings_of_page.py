@@ -16,8 +16,8 @@ from extension_lib.host import Checkpoint
 from extension_lib.methods.lora import Lora
 from extension_lib.settings import SettingError
 from extension_lib.setup.practice import BASE
-from extension_lib.ui.changed_settings import gone_back, starts
 from extension_lib.ui.page import Page
+from extension_lib.ui.panels.changed_settings import gone_back, starts
 from extension_lib.workspaces import workspace
 
 

@@ -6,9 +6,9 @@ import gradio as gr
 
 from ...config.run import Concept, Run
 from ...errors import DarkroomError
-from .. import job_view
-from ..layout import Layout
-from ..overview_panel import arithmetic
+from ..tabs.layout import Layout
+from ..views import job_view
+from ..views.overview_table import arithmetic
 
 
 class ConceptEvents:
@@ -36,12 +36,12 @@ class ConceptEvents:
 
     def check(self, data: dict) -> list[Any]:
         """The check before the start."""
-        from .. import check_panel
+        from ..views import check_view
 
         pictures = self.layout.concepts.pictures
         try:
             run = self.saved_run(data)
-            return [check_panel.panel(run, self.layout.host.tokens()), arithmetic(run), *pictures.all(run)]
+            return [check_view.panel(run, self.layout.host.tokens()), arithmetic(run), *pictures.all(run)]
         except DarkroomError as error:
             return [job_view.message(str(error)), "", *pictures.none()]
 

@@ -10,9 +10,9 @@ from ...errors import DarkroomError
 from ...host import HostError, find_checkpoint
 from ...workspaces.starting_run import starting_run
 from ...workspaces.workspace import Workspace
-from .. import changed_settings, run_text
-from ..job_view import message
-from ..layout import Layout, Updates
+from ..panels import changed_settings, run_text
+from ..tabs.layout import Layout, Updates
+from ..views.job_view import message
 
 
 class SettingsEvents:

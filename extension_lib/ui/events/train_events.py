@@ -9,11 +9,11 @@ from ...runs import job as jobs
 from ...runs.start import Undecided, choices, start_run
 from ...workspaces.starting_run import starting_run
 from ...workspaces.workspace import Workspace
-from .. import job_view
-from ..changed_settings import starts
-from ..layout import Layout, Updates
-from ..overview_panel import arithmetic
-from ..train_tab import help_shown
+from ..panels.changed_settings import starts
+from ..tabs.layout import Layout, Updates
+from ..tabs.train_tab import help_shown
+from ..views import job_view
+from ..views.overview_table import arithmetic
 
 
 class TrainEvents:
@@ -69,12 +69,12 @@ class TrainEvents:
 
     def problems_found(self, run: Run | None) -> str:
         """The serious findings of a run that has begun; nothing when none has."""
-        from .. import check_panel
+        from ..views import check_view
 
         if run is None:
             return ""
         try:
-            return check_panel.at_start(run, self.layout.host.tokens())
+            return check_view.at_start(run, self.layout.host.tokens())
         except DarkroomError as error:
             return job_view.message(str(error))
 

@@ -6,8 +6,8 @@ import gradio as gr
 
 from ...errors import DarkroomError
 from ...workspaces.starting_run import starting_run
-from .. import job_view
-from ..layout import Layout, Updates
+from ..tabs.layout import Layout, Updates
+from ..views import job_view
 
 
 class WorkspaceEvents:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from html import escape
 from itertools import groupby
 
-from ..config.run import Run
-from ..data.doctor import KINDS, SERIOUS, Problem, examined
-from ..data.overview import advice, overview
-from ..data.trigger_word import Tokens
+from ...config.run import Run
+from ...data.doctor import KINDS, SERIOUS, Problem, examined
+from ...data.overview import advice, overview
+from ...data.trigger_word import Tokens
 from .data_url import small_picture
-from .overview_panel import table, total
+from .overview_table import table, total
 from .plural import counted
 
 MOST = 60  # findings shown; of more only the number

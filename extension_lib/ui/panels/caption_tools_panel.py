@@ -6,18 +6,18 @@ from typing import Any
 
 import gradio as gr
 
-from ..config.run import Concept, Run
-from ..data import caption_tools
-from ..data.caption_tools import Change, Edit
-from ..data.captions import caption_file, write_caption, written_caption
-from ..data.folder import FolderError, pictures_in, root_of
-from ..data.pictures import load
-from ..errors import DarkroomError
-from ..host import Host
-from ..runs import job as jobs
-from .job_view import message
+from ...config.run import Concept, Run
+from ...data import caption_tools
+from ...data.caption_tools import Change, Edit
+from ...data.captions import caption_file, write_caption, written_caption
+from ...data.folder import FolderError, pictures_in, root_of
+from ...data.pictures import load
+from ...errors import DarkroomError
+from ...host import Host
+from ...runs import job as jobs
+from ..views.job_view import message
+from ..views.plural import counted
 from .pictures_panel import Settled
-from .plural import counted
 from .widgets import unsaved
 
 SHOWN, TAGS = 8, 60  # changes and tags that are listed

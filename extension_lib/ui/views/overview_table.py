@@ -2,9 +2,9 @@
 
 from html import escape
 
-from ..config.run import Run
-from ..data.folder import FolderError
-from ..data.overview import Overview, Part, overview
+from ...config.run import Run
+from ...data.folder import FolderError
+from ...data.overview import Overview, Part, overview
 from .data_url import small_picture
 from .plural import counted
 

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ..data.pictures import PictureError, load
+from ...data.pictures import PictureError, load
 
 THUMBNAIL = 56  # pixels
 

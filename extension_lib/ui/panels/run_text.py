@@ -5,10 +5,10 @@ from typing import Any
 
 import gradio as gr
 
-from .. import methods
-from ..config import presets
-from ..config.run import Run, table, to_dict
-from ..support import toml
+from ... import methods
+from ...config import presets
+from ...config.run import Run, table, to_dict
+from ...support import toml
 from .preset_row import PresetRow
 from .widgets import copied_by_button, small_button, unsaved
 

@@ -5,10 +5,10 @@ All of it is drawn from the job's summary, so it costs the same after ten steps 
 
 from html import escape
 
-from .. import memory
-from ..events import Alarmed, Measured, Warned
-from ..runs.job import Job
-from ..runs.summary import Copy, best_copy
+from ... import memory
+from ...events import Alarmed, Measured, Warned
+from ...runs.job import Job
+from ...runs.summary import Copy, best_copy
 from .curve import WIDTH, Line, legend, raw_and_smooth, svg
 
 SMALL = 320, 110  # width and height of a curve in the corner of the page

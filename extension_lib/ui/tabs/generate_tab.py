@@ -5,12 +5,12 @@ from typing import Any
 
 import gradio as gr
 
-from ..config.presets import defaults, drawing_run
-from ..errors import DarkroomError
-from ..host import Picture, find_checkpoint
-from ..hosts.standalone import Standalone
-from .job_view import message
-from .widgets import NAMES, refresh_button
+from ...config.presets import defaults, drawing_run
+from ...errors import DarkroomError
+from ...host import Picture, find_checkpoint
+from ...hosts.standalone import Standalone
+from ..panels.widgets import NAMES, refresh_button
+from ..views.job_view import message
 
 
 class GenerateTab:

@@ -4,12 +4,12 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ..config.purposes import PURPOSES
-from ..data.pictures import PictureError, load
-from ..errors import DarkroomError
-from ..runs import job as jobs
-from ..support.disk import matching
-from ..workspaces.workspace import Log, Workspace
+from ...config.purposes import PURPOSES
+from ...data.pictures import PictureError, load
+from ...errors import DarkroomError
+from ...runs import job as jobs
+from ...support.disk import matching
+from ...workspaces.workspace import Log, Workspace
 from .data_url import address
 
 SIDE = 224  # pixels of a card's picture: sharp on a dense screen, and a few kilobytes

@@ -8,23 +8,23 @@ from typing import Any
 
 import gradio as gr
 
-from ..compare import best, saved_grids
-from ..compare.grid import Plan, seeds, weights
-from ..compare.saved_grids import Kept, NoGrid
-from ..compare.series import Series, found
-from ..config.presets import drawing_run
-from ..config.run import Run
-from ..data.folder import find_all
-from ..errors import DarkroomError
-from ..export.products import parts_of
-from ..host import Host, Picture
-from ..runs import job as jobs
-from ..settings import SettingError
-from ..support.disk import checked_file_name
-from ..workspaces import workspace
-from . import grid_view
-from .job_view import bar, message
-from .widgets import NAMES, refresh_button, unsaved
+from ...compare import best, saved_grids
+from ...compare.grid import Plan, seeds, weights
+from ...compare.saved_grids import Kept, NoGrid
+from ...compare.series import Series, found
+from ...config.presets import drawing_run
+from ...config.run import Run
+from ...data.folder import find_all
+from ...errors import DarkroomError
+from ...export.products import parts_of
+from ...host import Host, Picture
+from ...runs import job as jobs
+from ...settings import SettingError
+from ...support.disk import checked_file_name
+from ...workspaces import workspace
+from ..panels.widgets import NAMES, refresh_button, unsaved
+from ..views import grid_view
+from ..views.job_view import bar, message
 
 
 class CompareTab:

@@ -3,10 +3,10 @@
 import json
 from html import escape
 
-from ..compare.grid import Cell
-from ..compare.infotext import KEY
-from ..compare.saved_grids import Kept
-from ..compare.sheet import column_title, row_title
+from ...compare.grid import Cell
+from ...compare.infotext import KEY
+from ...compare.saved_grids import Kept
+from ...compare.sheet import column_title, row_title
 from .data_url import address
 
 THUMBNAIL = 192  # pixels

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from ..data.pictures import PictureError, load
-from ..events import Previewed
-from ..runs.job import Job
-from ..runs.preferred import copies_of_step
+from ...data.pictures import PictureError, load
+from ...events import Previewed
+from ...runs.job import Job
+from ...runs.preferred import copies_of_step
 from .data_url import address
 
 COLUMNS, SIDE = 10, 320  # the most steps that are shown, evenly spread; pixels of a picture's longer side

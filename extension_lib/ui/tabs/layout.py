@@ -5,18 +5,18 @@ from typing import Any
 
 import gradio as gr
 
-from ..config.run import Run, from_dict, to_dict
-from ..errors import DarkroomError
-from ..host import Host
-from ..settings import SettingError
-from ..setup import installation
-from ..workspaces import workspace
-from . import job_view
-from .changed_settings import starts
+from ...config.run import Run, from_dict, to_dict
+from ...errors import DarkroomError
+from ...host import Host
+from ...settings import SettingError
+from ...setup import installation
+from ...workspaces import workspace
+from ..panels.changed_settings import starts
+from ..views import job_view
+from ..views.overview_table import arithmetic
 from .compare_tab import TAB, CompareTab
 from .concepts_tab import ConceptsTab
 from .model_tab import ModelTab
-from .overview_panel import arithmetic
 from .runs_tab import RunsTab
 from .train_tab import TrainTab, help_shown
 

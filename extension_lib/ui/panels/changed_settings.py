@@ -6,9 +6,9 @@ from typing import Any
 
 import gradio as gr
 
-from ..config.presets import personal
-from ..config.run import Run
-from ..settings import options
+from ...config.presets import personal
+from ...config.run import Run
+from ...settings import options
 from .form import Form, Key, shown
 from .widgets import small_button, unsaved
 

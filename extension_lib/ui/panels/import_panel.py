@@ -6,12 +6,12 @@ from typing import Any
 
 import gradio as gr
 
-from ..config import presets
-from ..errors import DarkroomError
-from ..host import Host, HostError, find_checkpoint
-from ..settings import SettingError
-from ..workspaces import workspace
-from .job_view import message
+from ...config import presets
+from ...errors import DarkroomError
+from ...host import Host, HostError, find_checkpoint
+from ...settings import SettingError
+from ...workspaces import workspace
+from ..views.job_view import message
 from .widgets import unsaved
 
 
@@ -31,7 +31,7 @@ class ImportPanel:
 
     def imported(self, text: str, upload: Any, name: str, checkpoint: str) -> tuple[str | None, str]:
         """Makes the workspace; its name, or None, and what to show: also what could not be honoured."""
-        from .. import imports
+        from ... import imports
 
         try:
             path = path_of(text, upload)

@@ -5,9 +5,9 @@ from typing import Any
 
 import gradio as gr
 
-from .. import methods
-from ..config.run import SECTIONS, Run
-from ..settings import LINES, Option, options
+from ... import methods
+from ...config.run import SECTIONS, Run
+from ...settings import LINES, Option, options
 from .widgets import unsaved
 
 Key = tuple[str, str]  # section and option

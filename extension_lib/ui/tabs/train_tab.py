@@ -5,21 +5,21 @@ from typing import Any
 
 import gradio as gr
 
-from .. import methods
-from ..config.run import Run
-from ..errors import DarkroomError
-from ..host import Host
-from ..runs import job as jobs
-from ..runs import preferred
-from ..runs.job import Job
-from .changed_settings import Marks
-from .form import Form
-from .job_view import message, panel
-from .method_choice import method_radio
-from .preset_row import PresetRow
-from .preview_table import preview_table
-from .run_text import RunText
-from .widgets import unsaved
+from ... import methods
+from ...config.run import Run
+from ...errors import DarkroomError
+from ...host import Host
+from ...runs import job as jobs
+from ...runs import preferred
+from ...runs.job import Job
+from ..panels.changed_settings import Marks
+from ..panels.form import Form
+from ..panels.method_choice import method_radio
+from ..panels.preset_row import PresetRow
+from ..panels.run_text import RunText
+from ..panels.widgets import unsaved
+from ..views.job_view import message, panel
+from ..views.preview_table import preview_table
 
 BASIC_SECTIONS = (("Training", "training"), ("Pictures", "data"), ("Class pictures", "prior"), ("Saving", "saving"),
                   ("Previews", "previews"))

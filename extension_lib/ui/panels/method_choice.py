@@ -4,8 +4,8 @@ from typing import Any
 
 import gradio as gr
 
-from .. import methods
-from ..methods.base import Method
+from ... import methods
+from ...methods.base import Method
 
 
 def method_radio(value: str, elem_id: str, info: str | None = None) -> Any:

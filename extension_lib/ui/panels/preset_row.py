@@ -4,12 +4,12 @@ from pathlib import Path
 
 import gradio as gr
 
-from ..config import presets
-from ..config.purposes import CARDS, PURPOSES, Choice
-from ..config.run import Run
-from ..host import Host
-from ..settings import SettingError
-from ..workspaces.workspace import PRESETS, Workspace
+from ...config import presets
+from ...config.purposes import CARDS, PURPOSES, Choice
+from ...config.run import Run
+from ...host import Host
+from ...settings import SettingError
+from ...workspaces.workspace import PRESETS, Workspace
 from .widgets import small_button, unsaved
 
 OWN = "My "  # before the name of a preset that a person has saved

@@ -6,19 +6,19 @@ from typing import Any
 
 import gradio as gr
 
-from ..config import presets
-from ..config.purposes import PURPOSES
-from ..config.run import Run
-from ..errors import DarkroomError
-from ..host import Host, find_checkpoint, without_hash
-from ..runs import job as jobs
-from ..setup import practice
-from ..workspaces import rearrange, workspace
-from .cards import cards, last_run
-from .import_panel import ImportPanel
-from .job_view import message
-from .method_choice import method_radio
-from .widgets import NAMES, refresh_button, small_button, unsaved
+from ...config import presets
+from ...config.purposes import PURPOSES
+from ...config.run import Run
+from ...errors import DarkroomError
+from ...host import Host, find_checkpoint, without_hash
+from ...runs import job as jobs
+from ...setup import practice
+from ...workspaces import rearrange, workspace
+from ..panels.import_panel import ImportPanel
+from ..panels.method_choice import method_radio
+from ..panels.widgets import NAMES, refresh_button, small_button, unsaved
+from ..views.job_view import message
+from ..views.workspace_tiles import cards, last_run
 
 Said = Callable[[str], str]  # what is said of a change, by its result
 

@@ -5,16 +5,16 @@ from typing import Any
 
 import gradio as gr
 
-from ..config.run import Concept
-from ..data import uploads
-from ..host import Host
-from ..settings import options
-from .caption_tools_panel import CaptionTools
-from .form import component, elem_id, shown
-from .job_view import message
-from .pictures_panel import PicturesPanel
-from .plural import counted
-from .widgets import unsaved
+from ...config.run import Concept
+from ...data import uploads
+from ...host import Host
+from ...settings import options
+from ..panels.caption_tools_panel import CaptionTools
+from ..panels.form import component, elem_id, shown
+from ..panels.pictures_panel import PicturesPanel
+from ..panels.widgets import unsaved
+from ..views.job_view import message
+from ..views.plural import counted
 
 
 class ConceptsTab:

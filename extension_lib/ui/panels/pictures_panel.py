@@ -8,14 +8,14 @@ from typing import Any
 import gradio as gr
 from PIL import Image
 
-from ..config.run import Run
-from ..data.captions import FILEWORDS, write_caption, written_caption
-from ..data.crop_view import framed
-from ..data.folder import Item, find_all
-from ..data.pictures import PictureError, load
-from ..errors import DarkroomError
-from .data_url import address
-from .job_view import message
+from ...config.run import Run
+from ...data.captions import FILEWORDS, write_caption, written_caption
+from ...data.crop_view import framed
+from ...data.folder import Item, find_all
+from ...data.pictures import PictureError, load
+from ...errors import DarkroomError
+from ..views.data_url import address
+from ..views.job_view import message
 from .widgets import unsaved
 
 THUMBNAILS = 60  # on a page of the gallery; one of more is slow

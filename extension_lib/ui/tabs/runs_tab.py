@@ -6,11 +6,11 @@ from typing import Any
 
 import gradio as gr
 
-from ..host import Host
-from ..workspaces.past import PastRun, logs_by_name, read_past_runs
-from .curve import Line, legend, smoothed, svg
-from .job_view import duration, message
-from .widgets import NAMES, refresh_button, unsaved
+from ...host import Host
+from ...workspaces.past import PastRun, logs_by_name, read_past_runs
+from ..panels.widgets import NAMES, refresh_button, unsaved
+from ..views.curve import Line, legend, smoothed, svg
+from ..views.job_view import duration, message
 
 FIXED, STEPS = "on fixed noise", "of each step, smoothed"
 BY_STEP, BY_TIME = "steps", "minutes"

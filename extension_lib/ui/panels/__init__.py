@@ -1,0 +1,1 @@
+"""Parts of tabs: components that belong together, and what they do among themselves."""
