@@ -10,7 +10,7 @@ WORKERS = -n 2 --dist loadfile
 # Idle threads of OpenMP sleep; spinning, they take a browser or a second program fifteen times their share of two cores.
 export OMP_WAIT_POLICY ?= PASSIVE
 
-.PHONY: demo app test test-standalone test-webui-pins check clean
+.PHONY: demo app test test-standalone test-webui-pins stress check clean
 
 demo: $(VENV)/.demo
 	$(RUN) -m toyland.demo
@@ -32,6 +32,18 @@ test-standalone: $(VENV)/.test
 
 test-webui-pins: $(WEBUI_VENV)/.test
 	$(RUN_WEBUI) -m pytest -m "not browser" $(WORKERS)
+
+# Tests that use threads, processes, time or a browser, many times in a row while every core is busy. Takes hours; TIMES=3 takes less.
+TIMES ?= 30
+STRESSED = tests/runs tests/workspaces tests/support tests/compare/test_saved_grids_standalone.py tests/data/test_doctor.py \
+           tests/hosts/test_forge.py tests/models/test_diffusers_pipeline_standalone.py tests/test_cli_standalone.py \
+           tests/test_install.py tests/ui
+
+stress: $(VENV)/.test
+	@failed=; \
+	$(RUN) tests/stress.py $(TIMES) $(STRESSED) -m "not browser" || failed=1; \
+	for file in $$(grep -l pytest.mark.browser tests/ui/*.py); do $(RUN) tests/stress.py $(TIMES) --apart $$file || failed=1; done; \
+	[ -z "$$failed" ]
 
 check: $(VENV)/.check
 	$(RUN) -m ruff check .

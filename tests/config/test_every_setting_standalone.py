@@ -1,4 +1,4 @@
-"""Every control does something: changing it changes losses, tensors, pictures or files within three steps, or is refused."""
+"""Every setting does something: changing it changes losses, tensors, pictures or files within three steps, or is refused."""
 
 import hashlib
 import json
