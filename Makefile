@@ -31,7 +31,7 @@ test-standalone: $(VENV)/.test
 	$(RUN) -m pytest $(WORKERS)
 
 test-webui-pins: $(WEBUI_VENV)/.test
-	$(RUN_WEBUI) -m pytest -m "not browser" $(WORKERS)
+	$(RUN_WEBUI) -m pytest -m "not browser and not once" $(WORKERS)
 
 # Tests that use threads, processes, time or a browser, many times in a row while every core is busy. Takes hours; TIMES=3 takes less.
 TIMES ?= 30

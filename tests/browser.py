@@ -3,7 +3,7 @@
 import os
 import shutil
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update",
          "--disable-sync", "--no-first-run"]
@@ -16,15 +16,33 @@ def chromium() -> str | None:
     return os.environ.get("CHROMIUM") or next((path for path in found if path), None)
 
 
+running = []  # the browser that the pages of a file of tests share, where one was started
+
+
 @contextmanager
-def opened(url: str, width: int = 1280, height: int = 900, **context):
-    """A page at this address in a browser of its own; page.problems collects errors of its scripts."""
+def started_browser():
+    """A browser; within, opened() opens its pages in it instead of in one of their own."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chromium(), args=FLAGS)
-        yield opened_in(browser, url, viewport={"width": width, "height": height}, **context)
-        browser.close()
+        running.append(browser)
+        try:
+            yield browser
+        finally:
+            running.remove(browser)
+            browser.close()
+
+
+@contextmanager
+def opened(url: str, width: int = 1280, height: int = 900, **context):
+    """A page at this address; page.problems collects errors of its scripts. Afterwards all of the browser's pages are closed."""
+    with nullcontext(running[-1]) if running else started_browser() as browser:
+        try:
+            yield opened_in(browser, url, viewport={"width": width, "height": height}, **context)
+        finally:
+            for context in browser.contexts:
+                context.close()
 
 
 def opened_in(browser, url: str, **context):
@@ -59,7 +77,9 @@ def launched(blocks, **options):
     from extension_lib.ui.app import own
 
     port = free_port()
-    blocks.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, **{**own(), **options})
+    # _frontend=False: Gradio would give up when its own address does not answer within seconds; a page waits longer.
+    blocks.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, _frontend=False,
+                  **{**own(), **options})
     yield f"http://127.0.0.1:{port}"
     blocks.close()
 

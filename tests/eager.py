@@ -5,6 +5,7 @@ from typing import Any
 from helpers import small_run
 
 from extension_lib import methods
+from extension_lib.config.run import merged
 from extension_lib.settings import options
 
 FAST = {"unet_rate": 1e-2, "text_rate": 1e-2}
@@ -44,6 +45,7 @@ def method_of(way):
 
 
 def run_of(pictures, way, **sections):
-    """A small run of a method in one of these ways. Captions there say "a zwx ghost"; where a word is learned, it is zwx."""
-    return small_run(pictures, method={"name": way.partition(",")[0], **settings_of(way)},
-                     concepts=[{"folder": str(pictures), "word": "zwx"}], **sections)
+    """Two steps of a method in one of these ways. Captions there say "a zwx ghost"; where a word is learned, it is zwx."""
+    return small_run(pictures, **merged({"method": {"name": way.partition(",")[0], **settings_of(way)},
+                                         "concepts": [{"folder": str(pictures), "word": "zwx"}],
+                                         "training": {"steps": 2, "batch_size": 1}}, sections))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.once
 PACKAGE = Path(__file__).resolve().parents[1] / "extension_lib"
 # From top to bottom: a room may import the rooms below it, never those above it.
 ROOMS = ["__main__", "ui", "ui.events", "ui.tabs", "ui.panels", "ui.views",

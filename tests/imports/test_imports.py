@@ -13,6 +13,8 @@ from extension_lib.data.folder import find_all
 from extension_lib.settings import SettingError
 from extension_lib.support import toml
 
+pytestmark = pytest.mark.once
+
 
 def read(folder, name, content):
     """The import and the run it makes; content: TOML as text, JSON as a dict."""

@@ -34,7 +34,7 @@ def written(run, model, trainable, root):
 
 @pytest.mark.parametrize("way", EAGER)
 def test_in_each_precision_its_files_hold_what_was_trained(model, pictures, way, tmp_path):
-    run = run_of(pictures, way, training={"steps": 2, "batch_size": 1})
+    run = run_of(pictures, way)
     _, trainable = trained(model, run)
     precisions = run.method.safe_precisions()
     assert precisions

@@ -12,6 +12,7 @@ from extension_lib import methods
 from extension_lib.export import header
 from extension_lib.export.lora import kind_of
 
+pytestmark = pytest.mark.once
 HALF = '''"""A LoRA that learns half as much as its alpha says."""
 
 from dataclasses import dataclass

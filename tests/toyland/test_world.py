@@ -13,6 +13,8 @@ from toyland.settings import SETTINGS
 from toyland.subjects import SUBJECTS
 from toyland.world import HELD_OUT, random_scene
 
+pytestmark = pytest.mark.once
+
 
 def test_there_are_enough_kinds_colours_and_settings():
     assert len(KINDS) >= 8 and len(COLOURS) >= 8 and len(SETTINGS) >= 6

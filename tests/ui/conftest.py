@@ -1,7 +1,7 @@
 """What tests of pages in a browser share."""
 
 import pytest
-from browser import entered, opened, served
+from browser import chromium, entered, opened, served, started_browser
 from helpers import draw_pictures
 
 
@@ -16,6 +16,17 @@ def host(tmp_path_factory):
 def url(host):
     with served(host) as address:
         yield address
+
+
+@pytest.fixture(scope="module", autouse=True)
+def browser(request):
+    """One browser for the pages of a file; each test has a context of its own in it."""
+    marks = getattr(request.module, "pytestmark", [])
+    if chromium() and any(mark.name == "browser" for mark in marks):
+        with started_browser() as started:
+            yield started
+    else:
+        yield None
 
 
 @pytest.fixture
