@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import imports
 from .config.presets import defaults, drawing_run
-from .config.run import FOLDERS, Run, all_sections, from_dict, merged
+from .config.run import FOLDERS, Run, all_sections, from_dict, merge_values
 from .errors import DarkroomError
 from .host import HostError, Picture, find_checkpoint
 from .settings import SettingError, options
@@ -137,7 +137,7 @@ def check(given: argparse.Namespace, rest: list[str]) -> int:
 
 def read_run(path: Path, changed: dict[str, Any], here: "Standalone") -> Run:
     """The file's settings over the checkpoint's preset, with the command line's changes over both."""
-    values = merged(toml.read(path), changed)
+    values = merge_values(toml.read_toml(path), changed)
     asked = from_dict(values)
     for concept in values.get("concepts", ()):
         for folder in FOLDERS:
@@ -244,11 +244,11 @@ def require_writable(path: Path) -> None:
 def import_(given: argparse.Namespace, rest: list[str]) -> int:
     """Convert another trainer's settings to a run's TOML; what could not be converted is listed on stderr."""
     imported = imports.read(given.file)
-    values = merged({"output": {"name": imported.name}}, imported.values)
+    values = merge_values({"output": {"name": imported.name}}, imported.values)
     if given.run:
-        toml.write(given.run, values)
+        toml.write_toml(given.run, values)
     else:
-        print(toml.dump(values))
+        print(toml.dump_toml(values))
     for line in imported.lost:
         print(line, file=sys.stderr)
     return 0

@@ -52,11 +52,11 @@ def options(section: Any) -> list[Option]:
     cls = section if isinstance(section, type) else type(section)
     kinds = get_type_hints(cls)
     return [Option(name=f.name, kind=kinds[f.name], default=None if f.default is MISSING else f.default,
-                   **{**f.metadata, "label": f.metadata["label"] or readable(f.name)})
+                   **{**f.metadata, "label": f.metadata["label"] or label_from(f.name)})
             for f in fields(cls) if "help" in f.metadata]
 
 
-def readable(name: str) -> str:
+def label_from(name: str) -> str:
     return name.replace("_", " ").capitalize()
 
 
@@ -70,10 +70,10 @@ def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     for name in values:
         if name not in known:
             raise SettingError(f"{prefix}{name} is not a setting. Known here: {', '.join(known)}.")
-    return cls(**{name: checked(known[name], value, prefix + name) for name, value in values.items()})
+    return cls(**{name: check_value(known[name], value, prefix + name) for name, value in values.items()})
 
 
-def checked(option: Option, value: Any, where: str) -> Any:
+def check_value(option: Option, value: Any, where: str) -> Any:
     """The value converted to the option's kind and held against its limits; raises SettingError."""
     value = CONVERTERS[option.kind](value, where)
     if option.folder:

@@ -7,7 +7,7 @@ from eager import EAGER, method_of
 
 from extension_lib import methods
 from extension_lib.export.lora import saved_form
-from extension_lib.methods.adapter import AdapterSettings, flat
+from extension_lib.methods.adapter import AdapterSettings, lazy_deltas
 from extension_lib.support.seeds import generator_for
 
 FOLDER = Path(__file__).parent / "golden" / "adapters"
@@ -38,5 +38,5 @@ def made(way, model):
         saved = kind.saved(module)
         tensors.update({f"{layer.key}.{name}": t for name, t in saved.items()})
         trained = kind.delta({n: t.float() for n, t in saved.items()}, layer.module.weight.float())
-        deltas.update(flat({layer.key: lambda trained=trained: trained}))
+        deltas.update(lazy_deltas({layer.key: lambda trained=trained: trained}))
     return saved_form(tensors, torch.float32), deltas

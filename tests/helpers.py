@@ -7,7 +7,7 @@ from random import Random
 
 import torch
 
-from extension_lib.config.run import Run, from_dict, merged, words_of
+from extension_lib.config.run import Run, from_dict, merge_values, new_words_of
 from extension_lib.events import Paused
 from toyland.scene import Figure, Scene, draw
 from toyland.settings import SETTINGS
@@ -49,7 +49,7 @@ def small_run(folder: Path, **sections) -> Run:
     values = {"output": {"name": "ghost"}, "base": {"checkpoint": "toyland"}, "concepts": [{"folder": str(folder)}],
               "method": {"rank": 4, "alpha": 4, "unet_rate": 2e-3, "text_rate": 5e-4}, "data": {"resolution": 64},
               "training": {"steps": 4, "batch_size": 2, "measure_every": 1000}, "previews": {"card": False}}
-    return from_dict(merged(values, sections))
+    return from_dict(merge_values(values, sections))
 
 
 class NoFiles:
@@ -81,7 +81,7 @@ def trained(model, run, controls=None):
     from extension_lib.training.controls import Controls
     from extension_lib.training.loop import train
 
-    words = words_of(run) if run.method.product.learns_words else ()
+    words = new_words_of(run) if run.method.product.learns_words else ()
     trainable = run.method.attach(model, run.training.seed, words)
     items = [item for found in find_all(run) for item in found.items]
     batches = Batches(run, model, items, text_trained=any(p.startswith("te") for p in trainable.parts))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from extension_lib.config.run import all_sections, from_dict, merged, require_startable, to_dict, words_of
+from extension_lib.config.run import all_sections, from_dict, merge_values, new_words_of, require_startable, to_dict
 from extension_lib.settings import LINES, SettingError, build, option, options
 from extension_lib.support import toml
 
@@ -47,13 +47,13 @@ def test_every_setting_of_every_section_has_help_and_a_default():
 def test_a_run_survives_the_way_through_toml(tmp_path):
     run = from_dict({"output": {"name": "ghost"}, "concepts": [{"folder": "人物 照片", "instance_prompt": 'a "zwx" ghost'}],
                      "previews": {"prompts": ["a", "b"]}, "method": {"name": "lora", "rank": 3}})
-    toml.write(tmp_path / "run.toml", to_dict(run))
-    assert from_dict(toml.read(tmp_path / "run.toml")) == run
+    toml.write_toml(tmp_path / "run.toml", to_dict(run))
+    assert from_dict(toml.read_toml(tmp_path / "run.toml")) == run
 
 
 def test_a_file_saved_by_notepad_is_read(tmp_path):
     (tmp_path / "run.toml").write_text("training.steps = 3", encoding="utf-8-sig")
-    assert from_dict(toml.read(tmp_path / "run.toml")).training.steps == 3
+    assert from_dict(toml.read_toml(tmp_path / "run.toml")).training.steps == 3
 
 
 @pytest.mark.parametrize("values, said", [
@@ -70,7 +70,7 @@ def test_what_is_no_run_is_refused_with_its_name(values, said):
 @pytest.mark.parametrize("word, said", [("a/b", "has /"), ("<zwx>", "has < >"), ("con", "on Windows"), ("", "word of its own")])
 def test_a_word_that_cannot_name_its_file_is_refused(word, said):
     with pytest.raises(SettingError, match=said):
-        words_of(from_dict({"concepts": [{"word": word}]}))
+        new_words_of(from_dict({"concepts": [{"word": word}]}))
 
 
 @pytest.mark.parametrize("changes, said", [
@@ -81,7 +81,7 @@ def test_a_run_that_cannot_start_says_what_is_missing(changes, said):
     whole = {"output": {"name": "ghost"}, "base": {"checkpoint": "toyland"}, "concepts": [{"folder": "pictures"}]}
     require_startable(from_dict(whole))
     with pytest.raises(SettingError, match=said):
-        require_startable(from_dict(merged(whole, changes)))
+        require_startable(from_dict(merge_values(whole, changes)))
 
 
 def test_a_folder_may_stand_in_the_quotes_in_which_windows_copies_it():
@@ -96,7 +96,7 @@ def test_a_method_whose_name_is_none_is_named():
 @pytest.mark.parametrize("word", ["ghost (v2)", "[ghost]"])
 def test_a_word_that_would_weigh_in_a_prompt_is_refused(word):
     with pytest.raises(SettingError, match="weigh words"):
-        words_of(from_dict({"output": {"name": word}, "concepts": [{}]}))
+        new_words_of(from_dict({"output": {"name": word}, "concepts": [{}]}))
 
 
 @pytest.mark.parametrize("name, dora, allowed", [("loha", True, False), ("loha", False, True), ("lora", True, True)])
@@ -109,5 +109,5 @@ def test_dora_is_refused_in_a_precision_in_which_the_webui_loses_it(name, dora, 
 
 def test_files_of_older_versions_that_hold_answers_to_a_start_are_still_read(tmp_path):
     (tmp_path / "run.toml").write_text('output = {name = "ghost", again = "over", existing = "overwrite"}', encoding="utf-8")
-    assert from_dict(toml.read(tmp_path / "run.toml")) == from_dict({"output": {"name": "ghost"}})
+    assert from_dict(toml.read_toml(tmp_path / "run.toml")) == from_dict({"output": {"name": "ghost"}})
     assert from_dict({}).with_values({"output": {"again": "continue"}}) == from_dict({})

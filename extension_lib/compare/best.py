@@ -44,9 +44,9 @@ def choose(kept: Kept, number: int, folders: Folders) -> tuple[Kept, Card | None
         raise NoGrid(f"The copy of {kept.label} at step {at.cell.step} is not there any more.")
     path, picture = series.path(at.cell.step), series.picture(at.cell.step)
     put_aside(kept.folder / BEFORE, path.with_suffix(".json"), picture)
-    words = words_for(series, card.read(path.with_suffix(".json")).get("activation text") or "", at)
-    card.prefer(path, at.cell.weight, words)
-    card.write_picture(picture, kept.open(number))
+    words = words_for(series, card.read_card(path.with_suffix(".json")).get("activation text") or "", at)
+    card.set_preferred(path, at.cell.weight, words)
+    card.write_card_picture(picture, kept.open(number))
     return kept, Card(path, at.cell.weight, words)
 
 

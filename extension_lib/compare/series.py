@@ -74,17 +74,17 @@ class Series:
     @cached_property
     def says(self) -> dict[str, str]:
         readable = [path for _, path in self.copies if path.suffix == ".safetensors"]
-        return header.read(readable[-1]) if readable else {}
+        return header.read_header(readable[-1]) if readable else {}
 
     @property
     def method(self) -> str:
         """The name of the method that made it; "" when the file does not say."""
-        return KINDS[self.kind].method or header.method_of(self.says)
+        return KINDS[self.kind].method or header.method_in_header(self.says)
 
     @property
     def words(self) -> tuple[str, ...]:
         """Words that were learned with it, or that are it."""
-        return (self.name,) if self.kind == "embedding" else header.words_of(self.says)
+        return (self.name,) if self.kind == "embedding" else header.words_in_header(self.says)
 
     def tag(self, step: str, weight: float) -> str:
         begin = KINDS[self.kind].tag

@@ -1,4 +1,6 @@
-"""Where a run's values come from before anyone changes them: the method, the purpose, the checkpoint, the card, a preset."""
+"""Where a run's values come from before anyone changes them: the method, the purpose, the checkpoint, the card, a
+preset.
+"""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,8 +11,8 @@ from ..host import Host, HostError, find_checkpoint
 from ..settings import SettingError
 from ..support import toml
 from ..support.disk import checked_file_name, matching, save_errors
-from .purposes import CARDS, PURPOSES, of, over, touched
-from .run import Run, from_dict, merged, to_dict
+from .purposes import GPUS, PURPOSES, chosen_purpose, put_over, settings_touched
+from .run import Run, from_dict, merge_values, to_dict
 
 DELETED = "deleted"  # folder of presets that are offered no more
 # What belongs to one workspace alone: no preset holds it, and the way back to the defaults leaves it.
@@ -18,15 +20,15 @@ PERSONAL = {"output", "base", "concepts"}, {("previews", "prompts")}
 
 
 def defaults(method: str, preset: Path | None = None, purpose: str = "", card: str = "") -> Run:
-    """The run a person starts from. preset: a checkpoint's TOML file of sections, and of [methods.NAME.SECTION] for one method
-    only; it knows better than the purpose, and what the card bears goes over both.
+    """The run a person starts from. preset: a checkpoint's TOML file of sections, and of [methods.NAME.SECTION] for one
+    method only; it knows better than the purpose, and what the card bears goes over both.
 
     Raises SettingError for a preset that names what does not exist.
     """
-    values: dict[str, Any] = merged({"method": {"name": method}}, methods.found()[method].prefers)
-    values = over(values, of(PURPOSES, purpose), method)
-    values = over(values, toml.read(preset) if preset else {}, method, preset)
-    return from_dict(over(values, of(CARDS, card), method))
+    values: dict[str, Any] = merge_values({"method": {"name": method}}, methods.found()[method].prefers)
+    values = put_over(values, chosen_purpose(PURPOSES, purpose), method)
+    values = put_over(values, toml.read_toml(preset) if preset else {}, method, preset)
+    return from_dict(put_over(values, chosen_purpose(GPUS, card), method))
 
 
 def drawing_run(host: Host) -> Run:
@@ -38,7 +40,7 @@ def drawing_run(host: Host) -> Run:
         return defaults("lora")
 
 
-def of_checkpoint(host: Host, title: str) -> Path | None:
+def checkpoint_preset(host: Host, title: str) -> Path | None:
     """The preset that belongs to a checkpoint; none where the host does not have it."""
     try:
         return find_checkpoint(host, title).preset
@@ -46,22 +48,24 @@ def of_checkpoint(host: Host, title: str) -> Path | None:
         return None
 
 
-def personal(section: str, name: str) -> bool:
+def is_personal(section: str, name: str) -> bool:
     sections, settings = PERSONAL
     return section in sections or (section, name) in settings
 
 
 def with_purpose(run: Run, purpose: str, preset: Path | None = None) -> Run:
     """The run with what purposes decide as this one wants it; the rest stays. Raises SettingError."""
-    return taking(run, defaults(run.method.name, preset, purpose), touched(PURPOSES, run.method.name))
+    return with_settings_of(run, defaults(run.method.name, preset, purpose),
+                            settings_touched(PURPOSES, run.method.name))
 
 
-def with_card(run: Run, card: str, preset: Path | None = None, purpose: str = "") -> Run:
+def with_gpu(run: Run, card: str, preset: Path | None = None, purpose: str = "") -> Run:
     """The run with what cards decide as this one bears it; the rest stays. Raises SettingError."""
-    return taking(run, defaults(run.method.name, preset, purpose, card), touched(CARDS, run.method.name))
+    return with_settings_of(run, defaults(run.method.name, preset, purpose, card),
+                            settings_touched(GPUS, run.method.name))
 
 
-def switched(run: Run, start: Run) -> Run:
+def with_method_of(run: Run, start: Run) -> Run:
     """Another method's start with what is this run's alone."""
     sections, settings = PERSONAL
     values = to_dict(run)
@@ -71,7 +75,7 @@ def switched(run: Run, start: Run) -> Run:
     return start.with_values(own)
 
 
-def taking(run: Run, other: Run, keys: Iterable[tuple[str, str]]) -> Run:
+def with_settings_of(run: Run, other: Run, keys: Iterable[tuple[str, str]]) -> Run:
     """The run with these settings, by section and name, as the other has them; both of one method."""
     changes: dict[str, dict[str, Any]] = {}
     for section, name in keys:
@@ -79,26 +83,29 @@ def taking(run: Run, other: Run, keys: Iterable[tuple[str, str]]) -> Run:
     return run.with_values(changes)
 
 
-def save(folder: Path, name: str, run: Run) -> Path:
+def save_preset(folder: Path, name: str, run: Run) -> Path:
     """Writes the run's settings, without what is one workspace's alone. Raises NameProblem, SaveError."""
-    path = file_of(folder, name)
-    toml.write(path, {section: {k: v for k, v in values.items() if not personal(section, k)}
-                      for section, values in to_dict(run).items() if not personal(section, "")})
+    path = preset_path(folder, name)
+    toml.write_toml(path, {section: {k: v for k, v in values.items() if not is_personal(section, k)}
+                      for section, values in to_dict(run).items() if not is_personal(section, "")})
     return path
 
 
-def file_of(folder: Path, name: str) -> Path:
+def preset_path(folder: Path, name: str) -> Path:
     return folder / (checked_file_name(name, "preset's name") + ".toml")
 
 
-def saved(folder: Path) -> list[str]:
+def saved_presets(folder: Path) -> list[str]:
     """The names of the presets that a person has saved."""
     return sorted((path.stem for path in matching(folder, "*.toml")), key=str.lower)
 
 
-def delete(folder: Path, name: str) -> Path:
-    """Moves a saved preset aside, into a folder beside it; returns where it lies. Raises NameProblem, SettingError, SaveError."""
-    path = file_of(folder, name)
+def delete_preset(folder: Path, name: str) -> Path:
+    """Moves a saved preset aside, into a folder beside it; returns where it lies.
+
+    Raises NameProblem, SettingError, SaveError.
+    """
+    path = preset_path(folder, name)
     if not path.exists():
         raise SettingError(f"There is no preset {name} any more.")
     aside = folder / DELETED / path.name
@@ -108,10 +115,11 @@ def delete(folder: Path, name: str) -> Path:
     return aside
 
 
-def with_saved(run: Run, folder: Path, name: str) -> Run:
+def with_saved_preset(run: Run, folder: Path, name: str) -> Run:
     """The run with a saved preset's settings; name, checkpoint and concepts stay. Raises SettingError, NameProblem."""
-    values = toml.read(file_of(folder, name))
-    foreign = sorted(section for section in values if personal(section, ""))
+    values = toml.read_toml(preset_path(folder, name))
+    foreign = sorted(section for section in values if is_personal(section, ""))
     if foreign:
-        raise SettingError(f"The preset {name} has [{foreign[0]}], which belongs to a workspace. Import it in the Model tab.")
+        raise SettingError(f"The preset {name} has [{foreign[0]}], which belongs to a workspace. Import it in the "
+                           "Model tab.")
     return run.with_values(values)

@@ -1,7 +1,7 @@
 """What a person trains for, and on which card: settings to begin with, over a method's own.
 
-Each is written as a checkpoint's preset is: sections, and under "methods" what holds for one method alone. The figures are those
-that guides for Stable Diffusion 1 agree on; a checkpoint's own preset knows better.
+Each is written as a checkpoint's preset is: sections, and under "methods" what holds for one method alone. The figures
+are those that guides for Stable Diffusion 1 agree on; a checkpoint's own preset knows better.
 """
 
 from dataclasses import dataclass
@@ -9,62 +9,71 @@ from typing import Any
 
 from .. import methods
 from ..settings import SettingError
-from .run import merged
+from .run import merge_values
 
 Layer = dict[str, Any]  # settings by section, and by_method's under "methods"
 
 
 @dataclass(frozen=True)
-class Choice:
+class Purpose:
     title: str
     help: str
     settings: Layer
 
 
-PURPOSES: dict[str, Choice] = {
-    "thing": Choice("Thing", "An object, an animal, a character: the methods' own settings.", {}),
-    "person": Choice("Person", "A face must be met exactly: never mirrored, and class pictures count a little less than it.", {
-        "data": {"flip": False},
-        "prior": {"weight": 0.7, "pictures": 200},
-        "methods": {"textual_inversion": {"method": {"vectors": 6}}, "pivotal": {"method": {"vectors": 6}}},
-    }),
-    "style": Choice("Style", "A way of drawing: longer, and with some captions left out, so that it needs no word.", {
-        "data": {"caption_dropout": 0.05},
-        "noise": {"noise_offset": 0.05},
-        "training": {"steps": 3000},
-        "methods": {
-            "textual_inversion": {"data": {"template": "style", "caption_dropout": 0.0}, "method": {"vectors": 8}},
-            "pivotal": {"data": {"template": "style", "caption_dropout": 0.0}, "method": {"vectors": 6, "rank": 16, "alpha": 16}},
-            "lora": {"method": {"rank": 32, "alpha": 16, "text_rate": 2e-5}},
-            "dylora": {"method": {"rank": 32, "alpha": 16, "text_rate": 2e-5}},
-            "locon": {"method": {"rank": 32, "alpha": 16, "conv_rank": 16, "conv_alpha": 8, "text_rate": 2e-5}},
-            "lokr": {"method": {"full_matrix": True}},
-            "dreambooth": {"prior": {"preserve": False}},
-            "hypernetwork": {"training": {"steps": 10_000}},
-        },
-    }),
+PURPOSES: dict[str, Purpose] = {
+    "thing": Purpose("Thing", "An object, an animal, a character: the methods' own settings.", {}),
+    "person": Purpose(
+        "Person", "A face must be met exactly: never mirrored, and class pictures count a little less "
+        "than it.", {
+            "data": {"flip": False},
+            "prior": {"weight": 0.7, "pictures": 200},
+            "methods": {"textual_inversion": {"method": {"vectors": 6}}, "pivotal": {"method": {"vectors": 6}}},
+        }),
+    "style": Purpose(
+        "Style", "A way of drawing: longer, and with some captions left out, so that it needs no word.", {
+            "data": {"caption_dropout": 0.05},
+            "noise": {"noise_offset": 0.05},
+            "training": {"steps": 3000},
+            "methods": {
+                "textual_inversion": {"data": {"template": "style", "caption_dropout": 0.0}, "method": {"vectors": 8}},
+                "pivotal": {
+                    "data": {"template": "style", "caption_dropout": 0.0},
+                    "method": {"vectors": 6, "rank": 16, "alpha": 16}
+                },
+                "lora": {"method": {"rank": 32, "alpha": 16, "text_rate": 2e-5}},
+                "dylora": {"method": {"rank": 32, "alpha": 16, "text_rate": 2e-5}},
+                "locon": {"method": {"rank": 32, "alpha": 16, "conv_rank": 16, "conv_alpha": 8, "text_rate": 2e-5}},
+                "lokr": {"method": {"full_matrix": True}},
+                "dreambooth": {"prior": {"preserve": False}},
+                "hypernetwork": {"training": {"steps": 10_000}},
+            },
+        }),
 }
 
-# Only what decides how much memory a step takes. What is trained at once stays the same or grows: a smaller batch gathers more.
-CARDS: dict[str, Choice] = {
-    "8": Choice("Card with 8 GB", "One picture at a time, inner results recomputed. DreamBooth wants 16 GB, whatever is set.", {
+# Only what decides how much memory a step takes. What is trained at once stays the same or grows: a smaller batch
+# gathers more.
+GPUS: dict[str, Purpose] = {
+    "8": Purpose("Card with 8 GB", "One picture at a time, inner results recomputed. DreamBooth wants 16 GB, whatever "
+                                   "is set.", {
         "training": {"batch_size": 1, "accumulation": 2, "checkpointing": True},
         "methods": {"textual_inversion": {"training": {"accumulation": 4}},
                     "dreambooth": {"training": {"accumulation": 1}, "method": {"text_rate": 0.0}},
                     "full": {"method": {"text_rate": 0.0}}},
     }),
-    "12": Choice("Card with 12 GB", "Two pictures at a time, inner results recomputed. DreamBooth wants 16 GB, whatever is set.", {
+    "12": Purpose("Card with 12 GB", "Two pictures at a time, inner results recomputed. DreamBooth wants 16 GB, "
+                                     "whatever is set.", {
         "training": {"batch_size": 2, "accumulation": 1, "checkpointing": True},
         "methods": {"textual_inversion": {"training": {"accumulation": 2}},
                     "dreambooth": {"training": {"batch_size": 1}, "method": {"text_rate": 0.0}}},
     }),
-    "16": Choice("Card with 16 GB", "Two pictures at a time, inner results kept: faster.", {
+    "16": Purpose("Card with 16 GB", "Two pictures at a time, inner results kept: faster.", {
         "training": {"batch_size": 2, "accumulation": 1, "checkpointing": False},
         "methods": {"textual_inversion": {"training": {"batch_size": 4}},
                     "dreambooth": {"training": {"batch_size": 1, "checkpointing": True}, "method": {"text_rate": 0.0}},
                     "full": {"training": {"checkpointing": True}}},
     }),
-    "24": Choice("Card with 24 GB", "Four pictures at a time, inner results kept: the fastest.", {
+    "24": Purpose("Card with 24 GB", "Four pictures at a time, inner results kept: the fastest.", {
         "training": {"batch_size": 4, "accumulation": 1, "checkpointing": False},
         "methods": {"dreambooth": {"training": {"batch_size": 2, "checkpointing": True}},
                     "full": {"training": {"batch_size": 2, "checkpointing": True}}},
@@ -72,14 +81,14 @@ CARDS: dict[str, Choice] = {
 }
 
 
-def of(table: dict[str, Choice], name: str) -> Layer:
+def chosen_purpose(table: dict[str, Purpose], name: str) -> Layer:
     """A choice's settings; none for "". Raises SettingError."""
     if name and name not in table:
         raise SettingError(f"{name!r} is not among {', '.join(table)}.")
     return table[name].settings if name else {}
 
 
-def over(values: Layer, layer: Layer, method: str, source: Any = "This") -> Layer:
+def put_over(values: Layer, layer: Layer, method: str, source: Any = "This") -> Layer:
     """values with a layer put over them: what it says of all methods, then what it says of this one.
 
     Raises SettingError for a layer that names a method that does not exist; source is what the message calls it.
@@ -89,10 +98,13 @@ def over(values: Layer, layer: Layer, method: str, source: Any = "This") -> Laye
     if unknown:
         raise SettingError(f"{source} names methods that do not exist: {', '.join(sorted(unknown))}.")
     general = {section: changes for section, changes in layer.items() if section != "methods"}
-    return merged(merged(values, general), by_method.get(method, {}))
+    return merge_values(merge_values(values, general), by_method.get(method, {}))
 
 
-def touched(table: dict[str, Choice], method: str) -> list[tuple[str, str]]:
+def settings_touched(table: dict[str, Purpose], method: str) -> list[tuple[str, str]]:
     """Section and name of every setting that a choice of this table may change for a method."""
-    return list(dict.fromkeys((section, name) for choice in table.values()
-                              for section, changes in over({}, choice.settings, method).items() for name in changes))
+    return list(
+        dict.fromkeys((section, name)
+                      for choice in table.values()
+                      for section, changes in put_over({}, choice.settings, method).items()
+                      for name in changes))

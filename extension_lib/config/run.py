@@ -22,7 +22,8 @@ class Output:
 
 @dataclass(frozen=True)
 class Base:
-    checkpoint: str = option("", "The checkpoint to train on: its title in the list, or the path of a .safetensors file.")
+    checkpoint: str = option("", "The checkpoint to train on: its title in the list, or the path of a .safetensors "
+                                 "file.")
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,21 @@ class Concept:
     """One thing to learn: its pictures and what they are called."""
 
     folder: str = option("", "The folder with the pictures; captions in .txt files beside them are read, "
-                             "and folders named 10_something count ten times.", label="Folder with pictures", folder=True)
+                         "and folders named 10_something count ten times.",
+                         label="Folder with pictures",
+                         folder=True)
     instance_prompt: str = option(FILEWORDS, "What your pictures are called, with a rare word for the new thing: "
                                   "'a zwx ghost, [filewords]'. [filewords] stands for each picture's own caption.")
     word: str = option("", "For Textual Inversion and Pivotal Tuning: the new word. Empty: the output's name. "
-                       "[name] in prompts stands for it. For other methods: the rare word in your captions.", advanced=True)
+                       "[name] in prompts stands for it. For other methods: the rare word in your captions.",
+                       advanced=True)
     class_prompt: str = option("", "What things of this kind are called without the rare word: 'a ghost'. "
                                "[filewords] stands for each picture's caption without the rare word.")
-    class_folder: str = option("", "Your own class pictures: others of the same kind. Empty: the checkpoint draws them.",
-                               label="Folder with class pictures", folder=True, advanced=True)
+    class_folder: str = option("",
+                               "Your own class pictures: others of the same kind. Empty: the checkpoint draws them.",
+                               label="Folder with class pictures",
+                               folder=True,
+                               advanced=True)
     repeats: int = option(1, "How often each picture is seen in one epoch. Raise it for a concept with few pictures.",
                           min=1, max=1000)
 
@@ -53,27 +60,38 @@ class Data:
     resolution: int = option(512, "Pictures are scaled so that they have about this many pixels squared. "
                              "Use what the checkpoint was made for: 512 for Stable Diffusion 1.", min=64, max=2048)
     buckets: bool = option(True, "Keep the shape of tall and wide pictures, in steps of 64 pixels; off: square only.")
-    crop: str = option("center", "What is cut away where the shape does not fit: always the rim, or a random part each time.",
+    crop: str = option("center", "What is cut away where the shape does not fit: always the rim, or a random part each "
+                                 "time.",
                        choices=("center", "random"), advanced=True)
-    masked: bool = option(False, "Learn only what the masks show: a file name-mask.png beside a picture, white where it counts, "
-                          "or the picture's own transparency. For two things that must not melt into each other.", label="Masks")
-    held_out: float = option(0.0, "Share of the pictures that is kept out of training, so that the loss on them tells learning "
-                             "from copying. 0.1 where you have 20 or more; 0 trains on all and measures on some of those.",
+    masked: bool = option(False, "Learn only what the masks show: a file name-mask.png beside a picture, white where "
+                          "it counts, "
+                          "or the picture's own transparency. For two things that must not melt into each other.",
+                          label="Masks")
+    held_out: float = option(0.0, "Share of the pictures that is kept out of training, so that the loss on them tells "
+                                  "learning "
+                             "from copying. 0.1 where you have 20 or more; 0 trains on all and measures on some of "
+                             "those.",
                              min=0.0, max=0.5, label="Pictures held out")
     flip: bool = option(False, "Also show every picture mirrored. Not for faces or anything with writing on it.",
                         label="Mirror")
-    shuffle_captions: bool = option(False, "Shuffle the comma-separated parts of captions, so that their order is not learned. "
+    shuffle_captions: bool = option(False, "Shuffle the comma-separated parts of captions, so that their order is not "
+                                           "learned. "
                                     "For tag captions.", advanced=True)
     keep_first: int = option(1, "Parts at the head of a caption that stay in place when shuffling: your trigger word.",
                              min=0, max=50, advanced=True)
     caption_dropout: float = option(0.0, "Share of steps that see an empty caption. 0.05 to 0.1 can help styles.",
                                     min=0.0, max=1.0, advanced=True)
-    template: str = option("captions", "Sentences around the picture: your own (instance prompt and captions), or ready "
+    template: str = option("captions", "Sentences around the picture: your own (instance prompt and captions), or "
+                                       "ready "
                            "ones for an object or a style that say '[name]'. For Textual Inversion.",
                            choices=("captions", "object", "style"), advanced=True)
     clip_skip: int = option(1, "How many of the text encoder's last layers are left out. 1 leaves none out; "
-                            "2 only for checkpoints that are used with 2. Written into the file.", min=1, max=12, advanced=True)
-    prompt_syntax: bool = option(False, "Read (brackets:1.2) in captions as the prompt box does. Off: captions are plain text.",
+                            "2 only for checkpoints that are used with 2. Written into the file.",
+                            min=1,
+                            max=12,
+                            advanced=True)
+    prompt_syntax: bool = option(False, "Read (brackets:1.2) in captions as the prompt box does. Off: captions are "
+                                        "plain text.",
                                  advanced=True)
 
 
@@ -81,7 +99,8 @@ class Data:
 class Noise:
     """What is learned at which noise level."""
 
-    weighting: str = option("min-snr", "How much the nearly clean and the very noisy pictures count. min-snr evens them out "
+    weighting: str = option("min-snr", "How much the nearly clean and the very noisy pictures count. min-snr evens "
+                                       "them out "
                             "and suits most; none is the plain loss.", choices=("none", "min-snr", "debiased"))
     min_snr_gamma: float = option(5.0, "Where min-snr cuts off. Lower counts clean pictures less.", min=0.1, max=50.0,
                                   label="Min-SNR gamma", advanced=True)
@@ -93,18 +112,31 @@ class Noise:
 class Prior:
     """Class pictures: what others of the same kind look like, so that the model does not forget them."""
 
-    preserve: bool = option(False, "Also show the model its own pictures of the class prompt, so that 'a ghost' without your rare "
-                            "word stays what it was. Doubles a step's time. For DreamBooth, and wherever the class word changes.",
+    preserve: bool = option(False, "Also show the model its own pictures of the class prompt, so that 'a ghost' "
+                                   "without your rare "
+                            "word stays what it was. Doubles a step's time. For DreamBooth, and wherever the class "
+                            "word changes.",
                             label="Class pictures")
-    weight: float = option(1.0, "How much the class pictures count. 0.7 learns the subject a little better.", min=0.0, max=10.0,
+    weight: float = option(1.0,
+                           "How much the class pictures count. 0.7 learns the subject a little better.",
+                           min=0.0,
+                           max=10.0,
                            label="Prior weight")
-    penalty: float = option(0.0, "Holds what the model makes of the class prompt where it was, without class pictures: for "
-                            "methods that hang on the model, such as LoRA. 1 is strong; a step takes about twice as long.",
+    penalty: float = option(0.0, "Holds what the model makes of the class prompt where it was, without class pictures: "
+                                 "for "
+                            "methods that hang on the model, such as LoRA. 1 is strong; a step takes about twice as "
+                            "long.",
                             min=0.0, max=100.0, label="Class prompt penalty")
-    pictures: int = option(100, "How many class pictures for each concept. They are drawn once and kept for this checkpoint.",
+    pictures: int = option(100, "How many class pictures for each concept. They are drawn once and kept for this "
+                                "checkpoint.",
                            min=1, max=10_000, label="Number of class pictures")
     drawing_steps: int = option(20, "Sampling steps of class pictures.", min=1, max=150, advanced=True)
-    cfg: float = option(7.0, "How closely class pictures follow their prompt.", min=1.0, max=30.0, label="CFG scale", advanced=True)
+    cfg: float = option(7.0,
+                        "How closely class pictures follow their prompt.",
+                        min=1.0,
+                        max=30.0,
+                        label="CFG scale",
+                        advanced=True)
 
 
 @dataclass(frozen=True)
@@ -118,13 +150,19 @@ class Training:
                                "without its memory.", min=1, max=256, label="Gradient accumulation", advanced=True)
     schedule: str = option("cosine", "How the learning rate runs: down in a gentle curve, in a line, or not at all.",
                            choices=("cosine", "linear", "constant"))
-    warmup: float = option(0.05, "Share of the steps in which the rate rises from zero.", min=0.0, max=0.5, advanced=True)
+    warmup: float = option(0.05,
+                           "Share of the steps in which the rate rises from zero.",
+                           min=0.0,
+                           max=0.5,
+                           advanced=True)
     weight_decay: float = option(0.01, "Pulls what is learned towards zero.", min=0.0, max=1.0, advanced=True)
     clip: float = option(1.0, "Longest gradient allowed; protects against single wild steps. 0 switches it off.",
                          min=0.0, max=100.0, label="Gradient clipping", advanced=True)
-    checkpointing: bool = option(True, "Recompute inner results instead of keeping them: a third slower, half the memory.",
+    checkpointing: bool = option(True, "Recompute inner results instead of keeping them: a third slower, half the "
+                                       "memory.",
                                  label="Gradient checkpointing", advanced=True)
-    measure_every: int = option(0, "Measure the loss on fixed noise every so many steps, so that steps and runs can be compared. "
+    measure_every: int = option(0, "Measure the loss on fixed noise every so many steps, so that steps and runs can be "
+                                   "compared. "
                                 "0: about twenty times in the run, which takes some 3% of its time. "
                                 "More than the steps: never.",
                                 min=0, max=10_000_000, label="Measure every N steps", advanced=True)
@@ -133,10 +171,14 @@ class Training:
 
 @dataclass(frozen=True)
 class Saving:
-    save_every: int = option(0, "Save a copy every so many steps, named name-000500, to compare later. 0: only the end.",
-                             min=0, max=1_000_000, label="Save every N steps")
+    save_every: int = option(0,
+                             "Save a copy every so many steps, named name-000500, to compare later. 0: only the end.",
+                             min=0,
+                             max=1_000_000,
+                             label="Save every N steps")
     keep_last: int = option(0, "How many of these copies to keep. 0 keeps all.", min=0, max=1000)
-    precision: str = option("fp16", "Number format of the saved file. fp16 is half the size and what most people share.",
+    precision: str = option("fp16",
+                            "Number format of the saved file. fp16 is half the size and what most people share.",
                             choices=PRECISIONS)
 
 
@@ -148,15 +190,25 @@ class Previews:
     preview_every: int = option(0, "Draw the previews every so many steps. 0: none.", min=0, max=1_000_000,
                                 label="Preview every N steps")
     preview_steps: int = option(20, "Sampling steps of a preview.", min=1, max=150, advanced=True)
-    cfg: float = option(7.0, "How closely previews follow their prompt.", min=1.0, max=30.0, label="CFG scale", advanced=True)
+    cfg: float = option(7.0,
+                        "How closely previews follow their prompt.",
+                        min=1.0,
+                        max=30.0,
+                        label="CFG scale",
+                        advanced=True)
     preview_seed: int = option(1, "The seed of the previews; the same for all, so that they can be compared.",
                                min=0, max=2**32 - 1, advanced=True)
     sampler: str = option("Euler", "The sampler that draws the previews.", advanced=True)
-    card: bool = option(True, "At the end draw a picture for the file's card.", label="Picture for the card", advanced=True)
+    card: bool = option(True,
+                        "At the end draw a picture for the file's card.",
+                        label="Picture for the card",
+                        advanced=True)
 
 
-SECTIONS = {"output": Output, "base": Base, "data": Data, "noise": Noise, "prior": Prior, "training": Training, "saving": Saving,
-            "previews": Previews}
+SECTIONS = {
+    "output": Output, "base": Base, "data": Data, "noise": Noise, "prior": Prior, "training": Training,
+    "saving": Saving, "previews": Previews
+}
 
 
 @dataclass(frozen=True)
@@ -176,7 +228,7 @@ class Run:
 
     def with_values(self, values: Mapping[str, Any]) -> "Run":
         """This run with some settings changed: {"training": {"steps": 5}}. Raises SettingError."""
-        return from_dict(merged(to_dict(self), values))
+        return from_dict(merge_values(to_dict(self), values))
 
 
 def from_dict(values: Mapping[str, Any]) -> Run:
@@ -186,12 +238,15 @@ def from_dict(values: Mapping[str, Any]) -> Run:
     for name in values:
         if name not in known:
             raise SettingError(f"[{name}] is not a section. Known: {', '.join(sorted(known))}.")
-    sections: dict[str, Any] = {name: build(cls, table(values.get(name, {}), name), name) for name, cls in SECTIONS.items()}
+    sections: dict[str, Any] = {
+        name: build(cls, as_section(values.get(name, {}), name), name)
+        for name, cls in SECTIONS.items()
+    }
     concepts = values.get("concepts", ())
     if not isinstance(concepts, (list, tuple)):
         raise SettingError("concepts must be a list: write [[concepts]] before each of them.")
-    concepts = tuple(build(Concept, table(c, "concepts"), "concepts") for c in concepts)
-    return Run(**sections, concepts=concepts, method=method_from(table(values.get("method", {}), "method")))
+    concepts = tuple(build(Concept, as_section(c, "concepts"), "concepts") for c in concepts)
+    return Run(**sections, concepts=concepts, method=method_from(as_section(values.get("method", {}), "method")))
 
 
 def without_old_answers(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -202,7 +257,7 @@ def without_old_answers(values: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**values, "output": {name: value for name, value in output.items() if name not in OLD_ANSWERS}}
 
 
-def table(value: Any, name: str) -> Mapping[str, Any]:
+def as_section(value: Any, name: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
         raise SettingError(f"{name} must be a section of settings, but is {value!r}.")
     return value
@@ -224,7 +279,7 @@ def to_dict(run: Run) -> dict[str, Any]:
     return out
 
 
-def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+def merge_values(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
     """values with changes put over them, section by section. Another method begins with its own defaults."""
     out = dict(values)
     for name, change in changes.items():
@@ -244,14 +299,16 @@ def require_startable(run: Run) -> Run:
         raise SettingError(f"output.name: {problem}") from None
     precisions = run.method.safe_precisions()
     if run.saving.precision not in precisions:
-        raise SettingError(f"saving.precision is {run.saving.precision}, but the WebUI applies a {run.method.title} file "
+        raise SettingError(f"saving.precision is {run.saving.precision}, but the WebUI applies a {run.method.title} "
+                           "file "
                            f"rightly only in {' or '.join(precisions)}.")
     if not run.base.checkpoint:
         raise SettingError("base.checkpoint is empty. Choose the checkpoint to train on.")
     if not run.concepts or not all(c.folder for c in run.concepts):
         raise SettingError("concepts.folder is empty. Choose the folder that holds your pictures.")
     if run.prior.penalty and not all(c.class_prompt for c in run.concepts):
-        raise SettingError("prior.penalty holds the class prompt, but a concept has none. Say what things of its kind are called, "
+        raise SettingError("prior.penalty holds the class prompt, but a concept has none. Say what things of its kind "
+                           "are called, "
                            "such as 'a ghost', or set it to 0.")
     return replace(run, output=replace(run.output, name=name))
 
@@ -259,14 +316,18 @@ def require_startable(run: Run) -> Run:
 WEIGHING = "()[]"
 
 
-def words_of(run: Run) -> tuple[NewWord, ...]:
-    """The concepts' new words, each the name of a file; the first is the output's where it has none. Raises SettingError."""
+def new_words_of(run: Run) -> tuple[NewWord, ...]:
+    """The concepts' new words, each the name of a file; the first is the output's where it has none.
+
+    Raises SettingError.
+    """
     names = [c.word or (run.output.name if n == 0 else "") for n, c in enumerate(run.concepts)]
     if not all(names) or len(set(names)) < len(names):
         raise SettingError("Every concept needs a word of its own. Give each its 'Word', under Concepts.")
     for name in names:
         if found := sorted({letter for letter in name if letter in WEIGHING}):
-            raise SettingError(f"The word {name!r} has {' '.join(found)}, which weigh words in a prompt, so it could not be called "
+            raise SettingError(f"The word {name!r} has {' '.join(found)}, which weigh words in a prompt, so it could "
+                               "not be called "
                                "there. Choose another.")
     try:
         return tuple(NewWord(checked_file_name(name, "word"), c.class_prompt.replace(FILEWORDS, ""))

@@ -11,32 +11,40 @@ from .provenance import About
 OURS = "darkroom"  # in the card: what we wrote last, to be told from what a person wrote since
 
 
-def write(path: Path, about: About) -> None:
+def write_card(path: Path, about: About) -> None:
     """Writes <stem>.json beside the file. What a person wrote there is kept, but for the description."""
     card = path.with_suffix(".json")
-    old = read(card)
+    old = read_card(card)
     before = old.get(OURS, {})
     ours = {"description": f"{about.run.method.title}, {about.step} steps on {about.checkpoint.stem}",
             "sd version": about.family.card_version, "activation text": about.trigger, "preferred weight": 1.0,
             "negative text": "", "notes": ""}
-    theirs = {k: v for k, v in old.items() if k not in ("description", "sd version") and not (k in before and before[k] == v)}
+    theirs = {
+        k: v
+        for k, v in old.items()
+        if k not in ("description", "sd version") and not (k in before and before[k] == v)
+    }
     write_text(card, json.dumps({**ours, **theirs, OURS: ours}, indent=4, ensure_ascii=False))
 
 
-def prefer(path: Path, weight: float, words: str) -> None:
+def set_preferred(path: Path, weight: float, words: str) -> None:
     """Sets the preferred weight and the words to type on the file's card; the rest of it is kept."""
     card = path.with_suffix(".json")
-    write_text(card, json.dumps({**read(card), "preferred weight": weight, "activation text": words}, indent=4, ensure_ascii=False))
+    write_text(
+        card,
+        json.dumps({**read_card(card), "preferred weight": weight, "activation text": words},
+                   indent=4,
+                   ensure_ascii=False))
 
 
-def write_picture(path: Path, picture: Any) -> None:
+def write_card_picture(path: Path, picture: Any) -> None:
     """picture: a PIL image."""
     png = io.BytesIO()
     picture.save(png, "PNG")
     write_bytes(path, png.getvalue())
 
 
-def read(card: Path) -> dict[str, Any]:
+def read_card(card: Path) -> dict[str, Any]:
     if not card.exists():
         return {}
     try:

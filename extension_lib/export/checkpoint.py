@@ -23,7 +23,7 @@ STALE = "model_ema."  # an average of what was trained before; beside new weight
 CHUNK = 2**22
 
 
-def write(path: Path, trained: dict[str, Tensor], about: About) -> None:
+def write_checkpoint(path: Path, trained: dict[str, Tensor], about: About) -> None:
     """trained: tensors by the base's own names. Raises SaveError; FormatError for a base that cannot be streamed."""
     source = about.checkpoint
     require_writable(path, source)
@@ -31,8 +31,8 @@ def write(path: Path, trained: dict[str, Tensor], about: About) -> None:
         length = struct.unpack("<Q", file.read(8))[0]
         held = json.loads(file.read(length))
         start = 8 + length
-        own, dtype = matched(trained, held, source.name), DTYPES[about.run.saving.precision]
-        entries = planned(held, own, dtype)
+        own, dtype = match_tensors(trained, held, source.name), DTYPES[about.run.saving.precision]
+        entries = plan_file(held, own, dtype)
         header = {**held.get("__metadata__", {}), **metadata.modelspec(about), "modelspec.title": path.stem}
         header.pop("modelspec.hash_sha256", None)
         with disk.replacing(path) as part, open(part, "wb") as out:
@@ -42,21 +42,22 @@ def write(path: Path, trained: dict[str, Tensor], about: About) -> None:
                     out.write(raw(own[one.name].to(dtype)))
                 else:
                     file.seek(start + held[one.name]["data_offsets"][0])
-                    copy(file, out, one.size)
+                    copy_bytes(file, out, one.size)
             out.flush()
             os.fsync(out.fileno())  # whole on the disk before it takes the place of an older one
-    companions(source, path)
+    config_files(source, path)
 
 
 def require_writable(path: Path, source: Path) -> None:
     """Raises FormatError where a checkpoint could not be written; to be asked before it is trained for hours."""
     if source.suffix != ".safetensors":
-        raise FormatError(f"{source.name} is not a .safetensors file. Convert it first; DreamBooth saves by copying it.")
+        raise FormatError(
+            f"{source.name} is not a .safetensors file. Convert it first; DreamBooth saves by copying it.")
     if path.resolve() == source.resolve():
         raise FormatError(f"{path.name} is the checkpoint that is trained on. Give the output another name.")
 
 
-def matched(trained: dict[str, Tensor], held: dict, file: str) -> dict[str, Tensor]:
+def match_tensors(trained: dict[str, Tensor], held: dict, file: str) -> dict[str, Tensor]:
     """The trained tensors by the names this file uses; old files leave text_model out."""
     out = {}
     for name, tensor in trained.items():
@@ -67,7 +68,7 @@ def matched(trained: dict[str, Tensor], held: dict, file: str) -> dict[str, Tens
     return out
 
 
-def planned(held: dict, own: dict[str, Tensor], dtype: torch.dtype) -> list[Entry]:
+def plan_file(held: dict, own: dict[str, Tensor], dtype: torch.dtype) -> list[Entry]:
     entries = []
     for name, said in held.items():
         if name == "__metadata__" or name.startswith(STALE):
@@ -78,15 +79,17 @@ def planned(held: dict, own: dict[str, Tensor], dtype: torch.dtype) -> list[Entr
     return entries
 
 
-def copy(file: BinaryIO, out: BinaryIO, size: int) -> None:
+def copy_bytes(file: BinaryIO, out: BinaryIO, size: int) -> None:
     while size:
         part = file.read(min(CHUNK, size))
         out.write(part)
         size -= len(part)
 
 
-def companions(source: Path, path: Path) -> None:
-    """What lies beside the base under its name belongs to the new one too: the WebUI's .yaml, diffusers' settings, our preset."""
+def config_files(source: Path, path: Path) -> None:
+    """What lies beside the base under its name belongs to the new one too: the WebUI's .yaml, diffusers' settings,
+    our preset.
+    """
     yaml = source.with_suffix(".yaml")
     if yaml.exists() and "{tokenizer}" not in yaml.read_text(encoding="utf-8"):
         disk.copy_file(yaml, path.with_suffix(".yaml"))
@@ -95,11 +98,17 @@ def companions(source: Path, path: Path) -> None:
         disk.copy_file(preset, path.with_name(path.stem + PRESET_SUFFIX))
     folder = source.with_suffix("")
     if (folder / "model_index.json").exists():  # any other folder of that name may hold anything
-        shutil.copytree(folder, path.with_suffix(""), dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.safetensors", "*.bin"))
+        shutil.copytree(folder,
+                        path.with_suffix(""),
+                        dirs_exist_ok=True,
+                        ignore=shutil.ignore_patterns("*.safetensors", "*.bin"))
 
 
-def read(path: Path, names: list[str]) -> dict[str, Tensor]:
+def read_checkpoint(path: Path, names: list[str]) -> dict[str, Tensor]:
     """Some of a file's tensors, fp32."""
     with safe_open(path, "pt") as file:
         held = set(file.keys())
-        return {name: file.get_tensor(name if name in held else name.replace(".text_model.", ".")).float() for name in names}
+        return {
+            name: file.get_tensor(name if name in held else name.replace(".text_model.", ".")).float()
+            for name in names
+        }

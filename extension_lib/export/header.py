@@ -7,12 +7,13 @@ from typing import Any
 from .. import methods
 from ..methods.adapter import AdapterSettings
 
-METHOD, WORDS = "darkroom_method", "darkroom_words"  # our own keys: the method's name; words that were learned beside, as JSON
+# our own keys: the method's name; words that were learned beside, as JSON
+METHOD, WORDS = "darkroom_method", "darkroom_words"
 PLAIN = {"lora": "locon", "locon": "locon"}  # LyCORIS' names for what it shares with kohya's scripts
 LONGEST = 100_000_000  # bytes of a header; safetensors itself refuses longer ones
 
 
-def read(path: Path) -> dict[str, str]:
+def read_header(path: Path) -> dict[str, str]:
     """The header of a safetensors file, without its tensors; empty when there is none or it cannot be read."""
     try:
         with open(path, "rb") as file:
@@ -20,14 +21,14 @@ def read(path: Path) -> dict[str, str]:
             header = file.read(length).decode("utf-8") if length < LONGEST else ""
     except (OSError, ValueError):
         return {}
-    return dict(loads(header, dict).get("__metadata__") or {})
+    return dict(loads_as(header, dict).get("__metadata__") or {})
 
 
-def method_of(header: dict[str, str]) -> str:
+def method_in_header(header: dict[str, str]) -> str:
     """The name of the method that made a file: ours by our own key, others' by kohya's; "" when it does not say."""
     if METHOD in header:
         return header[METHOD]
-    arguments = loads(header.get("ss_network_args"), dict)
+    arguments = loads_as(header.get("ss_network_args"), dict)
     algorithm = str(arguments.get("algo") or "").lower()
     if algorithm:
         return {**PLAIN, **by_algorithm()}.get(algorithm, algorithm)
@@ -42,12 +43,12 @@ def by_algorithm() -> dict[str, str]:
             if issubclass(cls, AdapterSettings) and cls.algorithm}
 
 
-def words_of(header: dict[str, str]) -> tuple[str, ...]:
+def words_in_header(header: dict[str, str]) -> tuple[str, ...]:
     """The words that were learned beside an adapter."""
-    return tuple(str(word) for word in loads(header.get(WORDS), list))
+    return tuple(str(word) for word in loads_as(header.get(WORDS), list))
 
 
-def loads(text: str | None, kind: type) -> Any:
+def loads_as(text: str | None, kind: type) -> Any:
     """The JSON in a header's value, if it is of this kind; else an empty one."""
     try:
         value = json.loads(text or "null")

@@ -10,28 +10,36 @@ import torch
 from torch import Tensor
 
 from ..methods.adapter import FormatError
-from ..methods.hypernetwork import ACTIVATIONS, PAIR, QUIET, Form
+from ..methods.hypernetwork import ACTIVATIONS, PAIR, QUIET, NetworkStructure
 from ..support.disk import write_bytes
 from .provenance import About
 
 
-def write(path: Path, trained: Any, about: About) -> None:
+def write_hypernetwork(path: Path, trained: Any, about: About) -> None:
     """trained: methods.hypernetwork.Networks. In torch's legacy layout: the WebUI's safe reader rejects newer archives.
 
     Raises SaveError.
     """
-    form: Form = trained.form
+    form: NetworkStructure = trained.form
     by_size: dict[Any, Any] = {}
     tensors = {name: t.to("cpu", torch.float32).clone() for name, t in trained.saved().items()}
     for size in sorted({int(name.split(".")[0]) for name in tensors}):
         by_size[size] = tuple({name.removeprefix(f"{size}.{which}."): t for name, t in tensors.items()
                                if name.startswith(f"{size}.{which}.")} for which in PAIR)
     fields = {
-        "step": about.step, "name": path.stem, "layer_structure": list(form.structure), "activation_func": form.activation,
-        "is_layer_norm": form.layer_norm, "activate_output": form.activate_output, "use_dropout": any(form.dropout),
+        "step": about.step,
+        "name": path.stem,
+        "layer_structure": list(form.structure),
+        "activation_func": form.activation,
+        "is_layer_norm": form.layer_norm,
+        "activate_output": form.activate_output,
+        "use_dropout": any(form.dropout),
         "weight_initialization": "KaimingUniform" if trained.initial == QUIET else trained.initial,
-        "sd_checkpoint": about.checkpoint_hash[:10] or None, "sd_checkpoint_name": about.checkpoint.stem,
-        "dropout_structure": list(form.dropout), "last_layer_dropout": form.dropout[-2] != 0, "optional_info": None,
+        "sd_checkpoint": about.checkpoint_hash[:10] or None,
+        "sd_checkpoint_name": about.checkpoint.stem,
+        "dropout_structure": list(form.dropout),
+        "last_layer_dropout": form.dropout[-2] != 0,
+        "optional_info": None,
     }
     data = io.BytesIO()
     torch.save({**by_size, **fields}, data, _use_new_zipfile_serialization=False)
@@ -39,10 +47,10 @@ def write(path: Path, trained: Any, about: About) -> None:
 
 
 @dataclass(frozen=True)
-class Read:
+class HypernetworkFile:
     """A file's networks by width: state dicts for keys and for values."""
 
-    form: Form
+    form: NetworkStructure
     networks: dict[int, tuple[dict[str, Tensor], dict[str, Tensor]]]
 
     def tensors(self) -> dict[str, Tensor]:
@@ -51,19 +59,19 @@ class Read:
                 for which, state in zip(PAIR, pair) for name, t in state.items()}
 
 
-def read(path: Path) -> Read:
+def read_hypernetwork(path: Path) -> HypernetworkFile:
     """Reads without unpickling anything but tensors and plain values. Raises FormatError."""
     try:
         content: dict[Any, Any] = torch.load(path, map_location="cpu", weights_only=True)
         structure = tuple(content.get("layer_structure", (1, 2, 1)))
-        form = Form(structure, content.get("activation_func") or "linear", bool(content.get("is_layer_norm")),
-                    bool(content.get("activate_output", True)), tuple(content.get("dropout_structure") or (0,) * len(structure)))
+        form = NetworkStructure(structure,
+                                content.get("activation_func") or "linear", bool(content.get("is_layer_norm")),
+                                bool(content.get("activate_output", True)),
+                                tuple(content.get("dropout_structure") or (0, ) * len(structure)))
         networks = {size: pair for size, pair in content.items() if isinstance(size, int)}
     except (OSError, RuntimeError, ValueError, TypeError, AttributeError, EOFError, pickle.UnpicklingError) as error:
         raise FormatError(f"{path.name} is not a readable hypernetwork: {error}.") from None
     if not networks or form.activation not in ACTIVATIONS:
         raise FormatError(f"{path.name} is not a hypernetwork that is known here (activation {form.activation}, "
                           f"{len(networks)} sizes).")
-    return Read(form, networks)
-
-
+    return HypernetworkFile(form, networks)

@@ -16,15 +16,16 @@ from . import metadata
 from .provenance import About
 
 BUNDLED = "bundle_emb"
-EXACT = (".alpha", ".dora_scale")  # DoRA's norms rounded to half precision would shift the whole weight by as much as was learned
+# DoRA's norms rounded to half precision would shift the whole weight by as much as was learned
+EXACT = (".alpha", ".dora_scale")
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 
 
-def write(path: Path, trainable: Trainable, about: About) -> None:
+def write_adapter(path: Path, trainable: Trainable, about: About) -> None:
     """Writes the file whole or not at all. Raises SaveError."""
     tensors = saved_form(trainable.saved(), DTYPES[about.run.saving.precision])
     about = replace(about, run=replace(about.run, output=replace(about.run.output, name=path.stem)))
-    header = metadata.network(about)
+    header = metadata.adapter_metadata(about)
     write_bytes(path, save(tensors, metadata.with_hashes(tensors, header)))
 
 
@@ -39,17 +40,20 @@ def in_format(key: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
     return tensor.to(torch.float32 if key.endswith(EXACT) or key.startswith(BUNDLED) else dtype)
 
 
-def read(path: Path) -> dict[str, dict[str, Tensor]]:
+def read_adapter(path: Path) -> dict[str, dict[str, Tensor]]:
     """By layer key, the tensors of that layer; words bundled with them are left out. Raises FormatError."""
-    return {key: tensors for key, tensors in by_key(path).items() if key != BUNDLED}
+    return {key: tensors for key, tensors in tensors_by_layer(path).items() if key != BUNDLED}
 
 
 def bundled_words(path: Path) -> dict[str, Tensor]:
     """The vectors (n, width) of words that a file brings along, by their names. Raises FormatError."""
-    return {name.partition(".")[0]: vectors.float() for name, vectors in by_key(path).get(BUNDLED, {}).items()}
+    return {
+        name.partition(".")[0]: vectors.float()
+        for name, vectors in tensors_by_layer(path).get(BUNDLED, {}).items()
+    }
 
 
-def by_key(path: Path) -> dict[str, dict[str, Tensor]]:
+def tensors_by_layer(path: Path) -> dict[str, dict[str, Tensor]]:
     try:
         tensors = load_file(path)
     except (SafetensorError, OSError) as error:
@@ -61,7 +65,7 @@ def by_key(path: Path) -> dict[str, dict[str, Tensor]]:
     return layers
 
 
-def delta(key: str, tensors: dict[str, Tensor], weight: Tensor) -> Delta:
+def adapter_delta(key: str, tensors: dict[str, Tensor], weight: Tensor) -> Delta:
     """What one layer's tensors add to its weight (fp32), whatever kind of adapter they are. Raises FormatError."""
     kind = kind_of(tensors)
     if kind is None:

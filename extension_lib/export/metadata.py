@@ -15,9 +15,11 @@ from .provenance import About
 LEGACY_AREA = slice(0x100000, 0x110000)  # what the oldest hash of a LoRA looks at
 
 
-def network(about: About) -> dict[str, str]:
+def adapter_metadata(about: About) -> dict[str, str]:
     """All metadata of an adapter file except its hashes; every value is text, as the format wants."""
-    values = {**training(about), **dataset(about), **base(about), **about.run.method.header()}
+    values = {
+        **training_metadata(about), **dataset_metadata(about), **base_metadata(about), **about.run.method.header()
+    }
     values = {key: as_text(value) for key, value in values.items() if value is not None}
     return {**values, **modelspec(about, "lora")}
 
@@ -26,7 +28,7 @@ def as_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else str(value)
 
 
-def training(about: About) -> dict[str, Any]:
+def training_metadata(about: About) -> dict[str, Any]:
     run = about.run
     return {
         "ss_output_name": run.output.name,
@@ -58,7 +60,7 @@ def training(about: About) -> dict[str, Any]:
     }
 
 
-def dataset(about: About) -> dict[str, Any]:
+def dataset_metadata(about: About) -> dict[str, Any]:
     size = about.run.data.resolution
     return {
         "ss_num_train_images": about.pictures,
@@ -76,7 +78,7 @@ def dataset(about: About) -> dict[str, Any]:
     }
 
 
-def base(about: About) -> dict[str, Any]:
+def base_metadata(about: About) -> dict[str, Any]:
     return {
         "ss_v2": about.family.base_version.startswith("sd_v2"),
         "ss_base_model_version": about.family.base_version,
@@ -104,7 +106,9 @@ def modelspec(about: About, kind: str = "") -> dict[str, str]:
 
 
 def with_hashes(tensors: dict[str, Tensor], metadata: dict[str, str]) -> dict[str, str]:
-    """The metadata with the two hashes by which LoRA files are known; both are over the tensors, not over the header."""
+    """The metadata with the two hashes by which LoRA files are known; both are over the tensors, not over the
+    header.
+    """
     plain = save(tensors, {key: value for key, value in metadata.items() if key.startswith("ss_")})
     return {**metadata, "sshs_model_hash": model_hash(plain),
             "sshs_legacy_hash": hashlib.sha256(plain[LEGACY_AREA]).hexdigest()[:8]}

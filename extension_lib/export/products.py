@@ -1,4 +1,6 @@
-"""The kinds of files that methods leave: in which folder, how they are written, and what the host's loader must read."""
+"""The kinds of files that methods leave: in which folder, how they are written, and what the host's loader must
+read.
+"""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +11,7 @@ from typing import Any
 
 from torch import Tensor
 
-from ..config.run import Run, words_of
+from ..config.run import Run, new_words_of
 from ..host import Folders
 from ..support.lazy import LazyTensors
 from . import checkpoint, embedding, hypernetwork, lora
@@ -19,13 +21,13 @@ EXPORTS = "exports"  # among the workspaces: files that the WebUI should not lis
 VERSION = re.compile(r"-v\d+$")
 
 
-def own_name(run: Run) -> list[str]:
+def output_name(run: Run) -> list[str]:
     return [run.output.name]
 
 
 def word_names(run: Run) -> list[str]:
     """One word is named as the output; several keep their own names, with the output's version behind them."""
-    words = words_of(run)
+    words = new_words_of(run)
     version = VERSION.search(run.output.name)
     return [run.output.name] if len(words) == 1 else [w.name + (version[0] if version else "") for w in words]
 
@@ -33,45 +35,46 @@ def word_names(run: Run) -> list[str]:
 def words_beside(run: Run) -> list[str]:
     """Beside an adapter the words keep the names that were trained, with the output's version behind them."""
     version = VERSION.search(run.output.name)
-    return [w.name + (version[0] if version and w.name != run.output.name else "") for w in words_of(run)]
+    return [w.name + (version[0] if version and w.name != run.output.name else "") for w in new_words_of(run)]
 
 
 @dataclass(frozen=True)
-class Part:
+class OutputFile:
     """Files of one kind that a run writes."""
 
     kind: str  # how the host reads it: "lora", "embedding", "hypernetwork", "checkpoint"
     folder: Callable[[Folders], Path]
     write: Callable[[list[Path], Any, About], None]  # the paths, what was trained
     expected: Callable[[Any], Sequence[Mapping[str, Tensor]]]  # for each path, what a right loader reads
-    stems: Callable[[Run], list[str]] = own_name
+    stems: Callable[[Run], list[str]] = output_name
     suffix: str = ".safetensors"
     picture: str = ".png"  # a plain .png beside an embedding would be read as one
     card: bool = True
-    require: Callable[[Path, Path], None] = lambda path, base: None  # raises FormatError where this base allows no such file
+    # raises FormatError where this base allows no such file
+    require: Callable[[Path, Path], None] = lambda path, base: None
 
     def path(self, folders: Folders, stem: str) -> Path:
         return self.folder(folders) / f"{stem}{self.suffix}"
 
 
-def write_lora(paths: list[Path], trained: Any, about: About) -> None:
-    lora.write(paths[0], trained, about)
+def save_lora(paths: list[Path], trained: Any, about: About) -> None:
+    lora.write_adapter(paths[0], trained, about)
 
 
-def write_embeddings(paths: list[Path], trained: Any, about: About, write: Any = embedding.write) -> None:
+def save_embeddings(paths: list[Path], trained: Any, about: About, write: Any = embedding.write_embedding) -> None:
     for path, vectors in zip(paths, trained.saved().values()):
         write(path, vectors, about)
 
 
-def write_hypernetwork(paths: list[Path], trained: Any, about: About) -> None:
-    hypernetwork.write(paths[0], trained, about)
+def save_hypernetwork(paths: list[Path], trained: Any, about: About) -> None:
+    hypernetwork.write_hypernetwork(paths[0], trained, about)
 
 
-def write_checkpoint(paths: list[Path], trained: Any, about: About) -> None:
-    checkpoint.write(paths[0], trained.saved(), about)
+def save_checkpoint(paths: list[Path], trained: Any, about: About) -> None:
+    checkpoint.write_checkpoint(paths[0], trained.saved(), about)
 
 
-def tensors(trained: Any) -> list[Mapping[str, Tensor]]:
+def trained_tensors(trained: Any) -> list[Mapping[str, Tensor]]:
     """What was trained, under its own names."""
     return [LazyTensors({name: partial(as_loaded, t) for name, t in trained.saved().items()})]
 
@@ -80,41 +83,43 @@ def as_loaded(tensor: Tensor) -> Tensor:
     return tensor.float().cpu()
 
 
-LORA = Part("lora", lambda f: f.lora, write_lora, lambda trained: [trained.deltas()])
-EMBEDDING = Part("embedding", lambda f: f.embeddings, write_embeddings,
+LORA = OutputFile("lora", lambda f: f.lora, save_lora, lambda trained: [trained.deltas()])
+EMBEDDING = OutputFile("embedding", lambda f: f.embeddings, save_embeddings,
                  lambda trained: [{"vectors": v.float().cpu()} for v in trained.saved().values()],
                  stems=word_names, picture=".preview.png", card=False)
-HYPERNETWORK = Part("hypernetwork", lambda f: f.hypernetworks, write_hypernetwork, tensors, suffix=".pt",
+HYPERNETWORK = OutputFile("hypernetwork", lambda f: f.hypernetworks, save_hypernetwork, trained_tensors, suffix=".pt",
                     picture=".preview.png", card=False)
-FILES: dict[str, Part] = {  # by the names that methods give in files()
+FILES: dict[str, OutputFile] = {  # by the names that methods give in files()
     "lora": LORA,
     "embedding": EMBEDDING,
     "embedding_pt": replace(EMBEDDING, folder=lambda f: f.workspaces / EXPORTS, suffix=".pt",
-                                write=lambda paths, trained, about: write_embeddings(paths, trained, about,
-                                                                                     embedding.write_pt)),
+                                write=lambda paths, trained, about: save_embeddings(paths, trained, about,
+                                                                                     embedding.write_embedding_pt)),
     "hypernetwork": HYPERNETWORK,
-    "checkpoint": Part("checkpoint", lambda f: f.checkpoints, write_checkpoint, tensors,
+    "checkpoint": OutputFile("checkpoint", lambda f: f.checkpoints, save_checkpoint, trained_tensors,
                        require=checkpoint.require_writable),
-    # Of a pair, the plain adapter and the embedding; as one file the WebUI would skip the word beside its own embedding.
-    "lora_of_pair": replace(LORA, write=lambda paths, pair, about: write_lora(paths, pair.adapter, about)),
-    "embedding_of_pair": replace(EMBEDDING, write=lambda paths, pair, about: write_embeddings(paths, pair.words, about),
+    # Of a pair, the plain adapter and the embedding; as one file the WebUI would skip the word beside its own
+    # embedding.
+    "lora_of_pair": replace(LORA, write=lambda paths, pair, about: save_lora(paths, pair.adapter, about)),
+    "embedding_of_pair": replace(EMBEDDING, write=lambda paths, pair, about: save_embeddings(paths, pair.words, about),
                                  expected=lambda pair: EMBEDDING.expected(pair.words), stems=words_beside),
     "bundle": replace(LORA, folder=lambda f: f.workspaces / EXPORTS, stems=lambda run: [f"{run.output.name}-bundle"],
                       card=False),
 }
 
 
-def parts_of(run: Run) -> tuple[Part, ...]:
+def output_files(run: Run) -> tuple[OutputFile, ...]:
     return tuple(FILES[kind] for kind in run.method.files())
 
 
 def require_writable(run: Run, folders: Folders, base: Path) -> None:
     """Raises FormatError where the files of a run on this base could not be written."""
-    for part in parts_of(run):
+    for part in output_files(run):
         for stem in part.stems(run):
             part.require(part.path(folders, stem), base)
 
 
 def words_learned(run: Run) -> tuple[str, ...]:
     """The words that a run learns, by the names of their files."""
-    return tuple(dict.fromkeys(stem for part in parts_of(run) if part.kind == "embedding" for stem in part.stems(run)))
+    return tuple(
+        dict.fromkeys(stem for part in output_files(run) if part.kind == "embedding" for stem in part.stems(run)))

@@ -38,7 +38,7 @@ def read(path: Path) -> Imported:
     if path.is_dir():
         inside = next((path / name for name in OF_FOLDER if (path / name).exists()), None)
         return read(inside) if inside else kohya_folders.translated(path)
-    source = toml.read(path) if path.suffix.lower() == ".toml" else read_json(path)
+    source = toml.read_toml(path) if path.suffix.lower() == ".toml" else read_json(path)
     for key, (kind, translated) in FORMATS.items():
         if isinstance(source, Mapping) and key in source:
             return understood(source, path, kind, translated)

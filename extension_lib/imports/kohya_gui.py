@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import methods
-from ..config.run import merged
+from ..config.run import merge_values
 from ..support import toml
 from . import kohya_dataset
 from .reading import Imported, Reading, Target, beside
@@ -90,8 +90,8 @@ def dataset(reading: Reading, path: Path) -> None:
     if not file.is_file():
         reading.lose("dataset_config", "this file with the pictures is not there")
         return
-    described = kohya_dataset.translated(toml.read(file), file)
-    reading.values = merged(reading.values, {k: v for k, v in described.values.items() if k != "method"})
+    described = kohya_dataset.translated(toml.read_toml(file), file)
+    reading.values = merge_values(reading.values, {k: v for k, v in described.values.items() if k != "method"})
     reading.lost += described.lost
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from .. import methods
 from ..config.run import SECTIONS, from_dict
 from ..data.folder import FolderError, find_all
-from ..settings import SettingError, checked, options
+from ..settings import SettingError, check_value, options
 
 OFF: tuple[Any, ...] = (None, "", 0, "0", "none", "None", "{}", [], {})  # False is 0
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant", "constant_with_warmup": "constant"}
@@ -73,7 +73,7 @@ class Reading:
             self.lose(key, f"{method.title} has nothing of the kind")
             return
         try:
-            self.values.setdefault(section, {})[name] = checked(known[name], value, f"{section}.{name}")
+            self.values.setdefault(section, {})[name] = check_value(known[name], value, f"{section}.{name}")
         except SettingError as error:
             self.lose(key, str(error))
 

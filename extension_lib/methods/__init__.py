@@ -23,13 +23,16 @@ def found() -> dict[str, type[Method]]:
             if (name := vars(cls).get("name")) is None:
                 continue  # what several methods share
             if name in methods:
-                raise ValueError(f"Two methods are named {name!r}: {methods[name].__qualname__} in {methods[name].__module__} "
+                raise ValueError(f"Two methods are named {name!r}: {methods[name].__qualname__} in "
+                                 f"{methods[name].__module__} "
                                  f"and {cls.__qualname__} in {cls.__module__}. Rename one.")
             methods[name] = cls
     return dict(sorted(methods.items(), key=lambda item: item[1].order))
 
 
 def add_folder(folder: Path) -> None:
-    """From now on methods are also looked for in the files of this folder, which import as if they stood in this one."""
+    """From now on methods are also looked for in the files of this folder, which import as if they stood in this
+    one.
+    """
     __path__.append(str(folder))
     found.cache_clear()

@@ -15,7 +15,7 @@ from ..support.lazy import LazyTensors
 from ..support.seeds import seeded_torch
 from . import targets
 from .base import Group, Method, NewWord
-from .layer import Hung, hang, put_back
+from .layer import AttachedToLayers, attach_after, load_tensors
 from .product import LORA, Product
 
 BIAS = " bias"  # behind a layer's key: the delta of its bias
@@ -38,16 +38,20 @@ class AdapterSettings(Method):
 
     product: ClassVar[Product] = LORA
     algorithm: ClassVar[str] = ""  # LyCORIS' name for it, in ss_network_args; "" for plain LoRA
-    signature: ClassVar[str] = ""  # how the tensor's name begins by which its files are recognized; "" if another's are the same
+    # how the tensor's name begins by which its files are recognized; "" if another's are the same
+    signature: ClassVar[str] = ""
 
-    unet_rate: float = option(1e-4, "Learning rate of the part that draws. Too high burns colours, too low learns nothing.",
+    unet_rate: float = option(1e-4, "Learning rate of the part that draws. Too high burns colours, too low learns "
+                                    "nothing.",
                               min=0.0, max=1.0, label="Learning rate, UNet", small=True)
     text_rate: float = option(5e-5, "Learning rate of the text encoder. Half of the UNet's is usual; "
                               "0 leaves it as it is and saves memory.", min=0.0, max=1.0,
                               label="Learning rate, text encoder", small=True)
-    skip_blocks: str = option("", "Blocks to leave as they are: IN01, IN04-IN08, MID, OUT11, BASE for the text encoder. "
+    skip_blocks: str = option("", "Blocks to leave as they are: IN01, IN04-IN08, MID, OUT11, BASE for the text "
+                                  "encoder. "
                               "The middle holds what a thing is, the outer ones texture and colour.", advanced=True)
-    module_dropout: float = option(0.0, "How often a whole layer's part is left out in a step. 0.1 can slow overfitting.",
+    module_dropout: float = option(0.0, "How often a whole layer's part is left out in a step. 0.1 can slow "
+                                        "overfitting.",
                                    min=0.0, max=0.9, advanced=True)
 
     @property
@@ -56,8 +60,10 @@ class AdapterSettings(Method):
 
     def header(self) -> dict[str, Any]:
         arguments = {name: str(value) for name, value in self.network_arguments().items() if value}
-        return {"ss_network_module": "lycoris.kohya" if self.algorithm else "networks.lora", "ss_network_args": arguments,
-                "ss_unet_lr": self.unet_rate, "ss_text_encoder_lr": self.text_rate, "ss_learning_rate": self.unet_rate}
+        return {
+            "ss_network_module": "lycoris.kohya" if self.algorithm else "networks.lora", "ss_network_args": arguments,
+            "ss_unet_lr": self.unet_rate, "ss_text_encoder_lr": self.text_rate, "ss_learning_rate": self.unet_rate
+        }
 
     def network_arguments(self) -> dict[str, Any]:
         """ss_network_args, under LyCORIS' names; what is empty is left out."""
@@ -72,7 +78,7 @@ class AdapterSettings(Method):
 
     def chosen(self, layers: list[Layer]) -> list[Layer]:
         """The layers this kind hangs on. Raises SettingError."""
-        return targets.chosen(layers, self.wanted(), self.rates, targets.blocks_named(self.skip_blocks))
+        return targets.select_layers(layers, self.wanted(), self.rates, targets.parse_blocks(self.skip_blocks))
 
     def wanted(self) -> Any:
         """The pattern of their keys."""
@@ -100,7 +106,7 @@ class AdapterSettings(Method):
         raise NotImplementedError
 
 
-class Adapter(Hung):
+class Adapter(AttachedToLayers):
     """A trainable: one module per layer, hung on the layer instance's forward. Layers are never replaced."""
 
     def __init__(self, kind: AdapterSettings, layers: list[Layer], seed: int, device: torch.device):
@@ -114,7 +120,7 @@ class Adapter(Hung):
             with seeded_torch(seed, layer.key, devices=[]):
                 module = kind.make(layer)
             self.modules[layer.key] = module.to(device=device, dtype=torch.float32).train()
-        self.hung = [hang(layer.module, self.adding(layer)) for layer in layers]
+        self.hung = [attach_after(layer.module, self.adding(layer)) for layer in layers]
 
     def adding(self, layer: Layer) -> Callable[[Tensor, Tensor], Tensor]:
         module, kind = self.modules[layer.key], self.kind
@@ -134,10 +140,14 @@ class Adapter(Hung):
         return [Group(part, self.kind.rates[part] * ratio, parameters) for (part, ratio), parameters in grouped.items()]
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {f"{key}.{name}": parameter for key, module in self.modules.items() for name, parameter in module.named_parameters()}
+        return {
+            f"{key}.{name}": parameter
+            for key, module in self.modules.items()
+            for name, parameter in module.named_parameters()
+        }
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        put_back(self.state_dict(), state)
+        load_tensors(self.state_dict(), state)
 
     @torch.no_grad()
     def saved(self) -> dict[str, Tensor]:
@@ -145,7 +155,7 @@ class Adapter(Hung):
                 for name, tensor in self.kind.saved(self.modules[layer.key]).items()}
 
     def deltas(self) -> LazyTensors:
-        return flat({layer.key: partial(self.delta, layer) for layer in self.layers})
+        return lazy_deltas({layer.key: partial(self.delta, layer) for layer in self.layers})
 
     @torch.no_grad()
     def delta(self, layer: Layer) -> Delta:
@@ -153,8 +163,11 @@ class Adapter(Hung):
         return self.kind.delta(tensors, layer.module.weight.detach().float())
 
 
-def flat(deltas: Mapping[str, Callable[[], Delta]]) -> LazyTensors:
-    """Deltas of layers by key, those of biases under "KEY bias", on the CPU. Each is made once now, to see whether it can be."""
+def lazy_deltas(deltas: Mapping[str, Callable[[], Delta]]) -> LazyTensors:
+    """Deltas of layers by key, those of biases under "KEY bias", on the CPU.
+
+    Each is made once now, to see whether it can be.
+    """
     makers: dict[str, Callable[[], Tensor]] = {}
     for key, delta in deltas.items():
         makers[key] = partial(weight_of, delta)

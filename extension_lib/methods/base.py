@@ -49,7 +49,9 @@ class Trainable(Protocol):
         """What its file holds, in fp32, under the format's names."""
 
     def deltas(self) -> "Mapping[str, Tensor]":
-        """By layer key, what is added to the layer's weight, by "KEY bias" to its bias (fp32, CPU); empty without such a sum."""
+        """By layer key, what is added to the layer's weight, by "KEY bias" to its bias (fp32, CPU); empty without
+        such a sum.
+        """
 
     def after_step(self) -> None:
         """Called when the parameters have changed."""

@@ -1,4 +1,6 @@
-"""BOFT: OFT whose groups are mixed in the pattern of a butterfly, level by level (Liu et al., 2024, arXiv:2311.06243)."""
+"""BOFT: OFT whose groups are mixed in the pattern of a butterfly, level by level (Liu et al., 2024,
+arXiv:2311.06243).
+"""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import option
 from .adapter import Delta
-from .layer import applied, channels_back, without_bias
+from .layer import apply_weight, restore_channels, without_bias
 from .oft import Oft, turn
 
 
@@ -26,7 +28,9 @@ class Boft(Oft):
     block_size: int = option(8, "Outputs that are turned together at each level.", min=2, max=256)
 
     def chosen(self, layers: list[Layer]) -> list[Layer]:
-        """A butterfly needs an even group size and a power of two of groups; a layer that cannot be divided so stays as it is."""
+        """A butterfly needs an even group size and a power of two of groups; a layer that cannot be divided so stays
+        as it is.
+        """
         return [layer for layer in super().chosen(layers) if can_be_divided(layer.shape[0], self.block_size)]
 
     def make(self, layer: Layer) -> nn.Module:
@@ -35,13 +39,15 @@ class Boft(Oft):
         return ButterflyOFTModule(layer.key, layer.module, lora_dim=self.block_size)
 
     def added(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
-        """Turns what has fewer columns: the weight, whose change then takes one more product, or what the layer answered."""
+        """Turns what has fewer columns: the weight, whose change then takes one more product, or what the layer
+        answered.
+        """
         weight = layer.weight.detach()
         if y.numel() // len(weight) > weight[0].numel():
-            return applied(layer, x, butterfly(module.oft_blocks, weight.float(), exact=False).to(x.dtype))
+            return apply_weight(layer, x, butterfly(module.oft_blocks, weight.float(), exact=False).to(x.dtype))
         rows = without_bias(layer, y).movedim(-1, 0)
         turned = butterfly(module.oft_blocks, rows, exact=False)
-        return channels_back(layer, turned.movedim(0, -1))
+        return restore_channels(layer, turned.movedim(0, -1))
 
     @staticmethod
     def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:

@@ -1,4 +1,6 @@
-"""DreamBooth: the whole UNet, and for a while the text encoder, learn the subject (Ruiz et al., 2023, arXiv:2208.12242)."""
+"""DreamBooth: the whole UNet, and for a while the text encoder, learn the subject (Ruiz et al., 2023,
+arXiv:2208.12242).
+"""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,15 +13,16 @@ from torch import Tensor, nn
 from ..model import Model, Weight
 from ..settings import SettingError, option
 from .base import Group, Method, NewWord, Trainable
-from .layer import put_back
+from .layer import load_tensors
 from .product import CHECKPOINT, Product
 from .targets import part_of
 
 
 @dataclass(frozen=True)
 class Dreambooth(Method):
-    """Trains the checkpoint itself and saves a new one (2 GB for Stable Diffusion 1). The strongest way for a person or thing,
-    and the easiest to overdo: use class pictures, so that it does not forget what others of its kind look like."""
+    """Trains the checkpoint itself and saves a new one (2 GB for Stable Diffusion 1). The strongest way for a person or
+    thing, and the easiest to overdo: use class pictures, so that it does not forget what others of its kind look
+    like."""
 
     name: ClassVar[str] = "dreambooth"
     title: ClassVar[str] = "DreamBooth"
@@ -30,13 +33,19 @@ class Dreambooth(Method):
     prefers: ClassVar[dict[str, dict[str, Any]]] = {
         "training": {"schedule": "constant", "batch_size": 1}, "prior": {"preserve": True}}
 
-    unet_rate: float = option(2e-6, "Learning rate of the part that draws.", min=0.0, max=1.0, label="Learning rate, UNet",
+    unet_rate: float = option(2e-6,
+                              "Learning rate of the part that draws.",
+                              min=0.0,
+                              max=1.0,
+                              label="Learning rate, UNet",
                               small=True)
     text_rate: float = option(1e-6, "Learning rate of the text encoder; 0 leaves it as it is.", min=0.0, max=1.0,
                               label="Learning rate, text encoder", small=True)
-    text_share: float = option(0.7, "Share of the steps in which the text encoder learns too. Less keeps more of what it knows.",
+    text_share: float = option(0.7, "Share of the steps in which the text encoder learns too. Less keeps more of what "
+                                    "it knows.",
                                min=0.0, max=1.0, label="Text encoder learns for")
-    ema: float = option(0.0, "Save a running average of the weights instead of the last ones; 0.99 to 0.9999 is usual, 0 is off. "
+    ema: float = option(0.0, "Save a running average of the weights instead of the last ones; 0.99 to 0.9999 is usual, "
+                             "0 is off. "
                         "Needs the weights' memory once more.", min=0.0, max=0.99999, label="EMA decay", advanced=True)
 
     @property
@@ -54,7 +63,9 @@ AVERAGE, AVERAGED = "average ", "averaged"  # in a state: before the name of a w
 
 
 class Whole:
-    """A trainable: the model's own parameters, or their fp32 masters where it is in half precision; given back bit for bit."""
+    """A trainable: the model's own parameters, or their fp32 masters where it is in half precision; given back bit
+    for bit.
+    """
 
     def __init__(self, weights: list[Weight], rates: dict[str, float], text_share: float, ema: float):
         self.weights, self.rates, self.text_share, self.decay = weights, rates, text_share, ema
@@ -82,7 +93,8 @@ class Whole:
     def after_step(self) -> None:
         self.show_masters()
         n = float(self.averaged)
-        decay = min(self.decay, (1 + n) / (10 + n))  # else a short run would save little but the base that it began with
+        # else a short run would save little but the base that it began with
+        decay = min(self.decay, (1 + n) / (10 + n))
         for name, value in self.average.items():
             value.lerp_(self.masters[name], 1 - decay)
         self.averaged += 1
@@ -96,7 +108,7 @@ class Whole:
         learned = {name: value for name, value in state.items() if not name.startswith(AVERAGE) and name != AVERAGED}
         averages = {AVERAGE + name: state.get(AVERAGE + name, value) for name, value in learned.items()}
         counted = {AVERAGED: state.get(AVERAGED, torch.zeros(()))}
-        put_back(self.state_dict(), {**learned, **averages, **counted} if self.average else learned)
+        load_tensors(self.state_dict(), {**learned, **averages, **counted} if self.average else learned)
         self.show_masters()
 
     @torch.no_grad()
@@ -132,7 +144,8 @@ class Whole:
                 w.parameter.copy_(self.average[w.name])
 
     def muted(self) -> AbstractContextManager[None]:
-        raise SettingError("prior.penalty is for methods that hang on the model, and DreamBooth changes the model itself. "
+        raise SettingError("prior.penalty is for methods that hang on the model, and DreamBooth changes the model "
+                           "itself. "
                            "Set it to 0 and use class pictures.")
 
     @torch.no_grad()

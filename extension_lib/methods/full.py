@@ -8,14 +8,14 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import option
 from .adapter import AdapterSettings, Delta, FormatError
-from .layer import Zeros, applied
+from .layer import Zeros, apply_weight
 from .targets import TARGETS
 
 
 @dataclass(frozen=True)
 class Full(AdapterSettings):
-    """Trains the layers whole and keeps the difference: what DreamBooth learns, switched on by a tag and at any strength.
-    The most faithful, with the largest files (over 1 GB) and the most memory."""
+    """Trains the layers whole and keeps the difference: what DreamBooth learns, switched on by a tag and at any
+    strength. The most faithful, with the largest files (over 1 GB) and the most memory."""
 
     name: ClassVar[str] = "full"
     title: ClassVar[str] = "Full (difference)"
@@ -24,11 +24,16 @@ class Full(AdapterSettings):
     signature: ClassVar[str] = "diff"
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
 
-    unet_rate: float = option(1e-5, "Learning rate of the part that draws. A tenth of LoRA's, because everything learns.",
+    unet_rate: float = option(1e-5, "Learning rate of the part that draws. A tenth of LoRA's, because everything "
+                                    "learns.",
                               min=0.0, max=1.0, label="Learning rate, UNet", small=True)
     text_rate: float = option(2e-6, "Learning rate of the text encoder. 0 leaves it as it is.", min=0.0, max=1.0,
                               label="Learning rate, text encoder", small=True)
-    layers: str = option("attention and MLP", "Which layers learn.", choices=tuple(TARGETS), label="Layers", advanced=True)
+    layers: str = option("attention and MLP",
+                         "Which layers learn.",
+                         choices=tuple(TARGETS),
+                         label="Layers",
+                         advanced=True)
 
     def wanted(self) -> Any:
         return TARGETS[self.layers]
@@ -38,7 +43,7 @@ class Full(AdapterSettings):
         return Zeros(weight=layer.shape, **bias)
 
     def added(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
-        return applied(layer, x, module.weight, getattr(module, "bias", None))
+        return apply_weight(layer, x, module.weight, getattr(module, "bias", None))
 
     def saved(self, module: Any) -> dict[str, Tensor]:
         """A difference of the bias only where the layer has one: elsewhere the WebUI would crash while drawing."""

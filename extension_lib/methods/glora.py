@@ -1,4 +1,6 @@
-"""GLoRA: a low-rank change of the weight by itself beside one of its own, W A + B (Chavan et al., 2023, arXiv:2306.07967)."""
+"""GLoRA: a low-rank change of the weight by itself beside one of its own, W A + B (Chavan et al., 2023,
+arXiv:2306.07967).
+"""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -29,7 +31,11 @@ class Glora(LowRank):
     outer: ClassVar[tuple[str, ...]] = ("a2", "b2")
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
 
-    layers: str = option("attention and MLP", "Which layers learn.", choices=tuple(TARGETS)[:2], label="Layers", advanced=True)
+    layers: str = option("attention and MLP",
+                         "Which layers learn.",
+                         choices=tuple(TARGETS)[:2],
+                         label="Layers",
+                         advanced=True)
 
     def chosen(self, layers: list[Layer]) -> list[Layer]:
         """The WebUI reads GLoRA on linear layers alone."""
@@ -48,7 +54,10 @@ class Glora(LowRank):
         return (F.linear(turned, layer.weight.to(turned.dtype)) + own) * module.strength
 
     def saved(self, module: Any) -> dict[str, Tensor]:
-        """The layout that the WebUI reads: older than the one LyCORIS writes since 3.0, its matrices swapped. It ignores alpha."""
+        """The layout that the WebUI reads: older than the one LyCORIS writes since 3.0, its matrices swapped.
+
+        It ignores alpha.
+        """
         tensors = {"a1.weight": module.a2.weight * module.strength, "a2.weight": module.a1.weight,
                    "b1.weight": module.b2.weight * module.strength, "b2.weight": module.b1.weight,
                    "alpha": torch.tensor(float(self.rank))}

@@ -11,26 +11,41 @@ from ..model import Layer, Model
 from ..settings import SettingError, option
 from ..support.seeds import seeded_torch
 from .base import Group, Method, NewWord, Trainable
-from .layer import Dropout, Hung, hang_before, put_back
+from .layer import AttachedToLayers, Dropout, attach_before, load_tensors
 from .product import HYPERNETWORK, Product
 
 KEYS_OR_VALUES = re.compile(r"lora_unet_\w+_attn[12]_to_([kv])$")
 ACTIVATIONS: dict[str, type[nn.Module]] = {
-    "linear": nn.Identity, "relu": nn.ReLU, "leakyrelu": nn.LeakyReLU, "elu": nn.ELU, "swish": nn.Hardswish, "tanh": nn.Tanh,
-    "sigmoid": nn.Sigmoid, "softsign": nn.Softsign, "mish": nn.Mish, "gelu": nn.GELU, "silu": nn.SiLU, "selu": nn.SELU,
-    "celu": nn.CELU, "softplus": nn.Softplus, "relu6": nn.ReLU6, "hardtanh": nn.Hardtanh,
+    "linear": nn.Identity,
+    "relu": nn.ReLU,
+    "leakyrelu": nn.LeakyReLU,
+    "elu": nn.ELU,
+    "swish": nn.Hardswish,
+    "tanh": nn.Tanh,
+    "sigmoid": nn.Sigmoid,
+    "softsign": nn.Softsign,
+    "mish": nn.Mish,
+    "gelu": nn.GELU,
+    "silu": nn.SiLU,
+    "selu": nn.SELU,
+    "celu": nn.CELU,
+    "softplus": nn.Softplus,
+    "relu6": nn.ReLU6,
+    "hardtanh": nn.Hardtanh,
 }
 QUIET = "Quiet"  # ours: Kaiming, and a last layer of zeros, so that it changes nothing at the start
 INITIALS = {
-    "Normal": lambda w: nn.init.normal_(w, 0.0, 0.01), "XavierUniform": nn.init.xavier_uniform_,
-    "XavierNormal": nn.init.xavier_normal_, "KaimingUniform": lambda w: nn.init.kaiming_uniform_(w, nonlinearity="relu"),
+    "Normal": lambda w: nn.init.normal_(w, 0.0, 0.01),
+    "XavierUniform": nn.init.xavier_uniform_,
+    "XavierNormal": nn.init.xavier_normal_,
+    "KaimingUniform": lambda w: nn.init.kaiming_uniform_(w, nonlinearity="relu"),
     "KaimingNormal": lambda w: nn.init.kaiming_normal_(w, nonlinearity="relu"),
 }
 PAIR = ("k", "v")
 
 
 @dataclass(frozen=True)
-class Form:
+class NetworkStructure:
     """How each of the small networks is built; all of it stands in the file."""
 
     structure: tuple[float, ...] = (1, 2, 1)  # width of each layer, as multiples of what goes in
@@ -46,7 +61,7 @@ class Form:
 class Residual(nn.Module):
     """x + f(x). The layers' numbers in the sequence are part of the format: an activation or dropout takes one too."""
 
-    def __init__(self, size: int, form: Form):
+    def __init__(self, size: int, form: NetworkStructure):
         super().__init__()
         layers: list[nn.Module] = []
         last = len(form.structure) - 2
@@ -66,8 +81,8 @@ class Residual(nn.Module):
 
 @dataclass(frozen=True)
 class Hypernetwork(Method):
-    """Bends what the prompt and the picture tell each attention layer: <hypernet:name:1>. An older way that suits styles;
-    files of 20 to 80 MB. Learns slowly, and breaks at high rates."""
+    """Bends what the prompt and the picture tell each attention layer: <hypernet:name:1>. An older way that suits
+    styles; files of 20 to 80 MB. Learns slowly, and breaks at high rates."""
 
     name: ClassVar[str] = "hypernetwork"
     title: ClassVar[str] = "HyperNetwork"
@@ -82,32 +97,38 @@ class Hypernetwork(Method):
     structure: str = option("1, 2, 1", "Width of each layer as multiples of what goes in; begins and ends with 1.",
                             label="Layer structure")
     activation: str = option("swish", "What stands between the layers.", choices=tuple(ACTIVATIONS))
-    initial: str = option(QUIET, "What the weights begin as. Quiet changes nothing at first; the others are the WebUI's.",
+    initial: str = option(QUIET, "What the weights begin as. Quiet changes nothing at first; the others are the "
+                                 "WebUI's.",
                           choices=(QUIET, *INITIALS), label="Initialisation")
     layer_norm: bool = option(False, "Normalise after each layer.", label="Layer norm", advanced=True)
-    activate_output: bool = option(False, "An activation after the last layer too. Some make a quiet start loud.", advanced=True)
+    activate_output: bool = option(False,
+                                   "An activation after the last layer too. Some make a quiet start loud.",
+                                   advanced=True)
     dropout: str = option("0, 0, 0", "Dropout after each layer; as long as the structure, beginning and ending with 0.",
                           advanced=True)
-    sizes: str = option("", "Which widths of attention it is put before, such as 768, 320. Empty: all the checkpoint has.",
+    sizes: str = option("", "Which widths of attention it is put before, such as 768, 320. Empty: all the checkpoint "
+                            "has.",
                         label="Sizes", advanced=True)
 
-    def form(self) -> Form:
+    def form(self) -> NetworkStructure:
         """Raises SettingError."""
-        structure, dropout = numbers(self.structure, "method.structure"), numbers(self.dropout, "method.dropout")
+        structure, dropout = parse_numbers(self.structure,
+                                           "method.structure"), parse_numbers(self.dropout, "method.dropout")
         if len(structure) < 2 or structure[0] != 1 or structure[-1] != 1 or min(structure) <= 0:
-            raise SettingError(f"method.structure is {self.structure!r}, but must begin and end with 1, such as '1, 2, 1'.")
+            raise SettingError(f"method.structure is {self.structure!r}, but must begin and end with 1, such as '1, 2, "
+                               "1'.")
         if not any(dropout):
             dropout = (0.0,) * len(structure)
         if len(dropout) != len(structure) or dropout[0] or dropout[-1] or not all(0 <= d < 1 for d in dropout):
             raise SettingError(f"method.dropout is {self.dropout!r}, but must be {len(structure)} numbers below 1, "
                                "the first and last 0.")
-        return Form(structure, self.activation, self.layer_norm, self.activate_output, dropout)
+        return NetworkStructure(structure, self.activation, self.layer_norm, self.activate_output, dropout)
 
     def attach(self, model: Model, seed: int, words: tuple[NewWord, ...] = ()) -> Trainable:
         return Networks(model, self, seed)
 
 
-def numbers(text: str, where: str) -> tuple[float, ...]:
+def parse_numbers(text: str, where: str) -> tuple[float, ...]:
     try:
         found = tuple(float(part) for part in re.split(r"[,;\s]+", text.strip()) if part)
     except ValueError:
@@ -121,14 +142,14 @@ def attention_layers(layers: list[Layer]) -> list[tuple[Layer, str, int]]:
     return [(layer, match[1], layer.shape[1]) for layer, match in found if match]
 
 
-class Networks(Hung):
+class Networks(AttachedToLayers):
     """A trainable: for each width a network for keys and one for values."""
 
     def __init__(self, model: Model, method: Hypernetwork, seed: int):
         self.rate, self.form, self.initial = method.rate, method.form(), method.initial
         self.parts = frozenset({"unet"})
         layers = attention_layers(model.layers())
-        wanted = {int(n) for n in numbers(method.sizes, "method.sizes")} or {size for *_, size in layers}
+        wanted = {int(n) for n in parse_numbers(method.sizes, "method.sizes")} or {size for *_, size in layers}
         if missing := wanted - {size for *_, size in layers}:
             known = ", ".join(str(s) for s in sorted({size for *_, size in layers}))
             raise SettingError(f"method.sizes has {min(missing)}, but this checkpoint's attention takes {known}.")
@@ -137,7 +158,7 @@ class Networks(Hung):
             for which in PAIR:
                 with seeded_torch("hypernetwork", seed, size, which, devices=[]):
                     self.networks[size, which] = begun(self.form.module(size), method.initial).to(model.device).train()
-        self.hung = [hang_before(layer.module, self.before(self.networks[size, which]))
+        self.hung = [attach_before(layer.module, self.before(self.networks[size, which]))
                      for layer, which, size in layers if size in wanted]
 
     def before(self, network: Residual) -> Callable[[Tensor], Tensor]:
@@ -147,10 +168,14 @@ class Networks(Hung):
         return [Group("hypernetwork", self.rate, [p for n in self.networks.values() for p in n.parameters()])]
 
     def state_dict(self) -> dict[str, Tensor]:
-        return {f"{size}.{which}.{name}": p for (size, which), net in self.networks.items() for name, p in net.named_parameters()}
+        return {
+            f"{size}.{which}.{name}": p
+            for (size, which), net in self.networks.items()
+            for name, p in net.named_parameters()
+        }
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        put_back(self.state_dict(), state)
+        load_tensors(self.state_dict(), state)
 
     def saved(self) -> dict[str, Tensor]:
         return {name: p.detach() for name, p in self.state_dict().items()}

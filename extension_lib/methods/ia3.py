@@ -40,8 +40,12 @@ class Ia3(AdapterSettings):
     signature: ClassVar[str] = "on_input"
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
 
-    unet_rate: float = option(5e-3, "Learning rate of the part that draws. (IA)³ wants fifty times LoRA's.", min=0.0, max=1.0,
-                              label="Learning rate, UNet", small=True)
+    unet_rate: float = option(5e-3,
+                              "Learning rate of the part that draws. (IA)³ wants fifty times LoRA's.",
+                              min=0.0,
+                              max=1.0,
+                              label="Learning rate, UNet",
+                              small=True)
     text_rate: float = option(1e-3, "Learning rate of the text encoder. 0 leaves it as it is.", min=0.0, max=1.0,
                               label="Learning rate, text encoder", small=True)
     layers: str = option(PAPERS, "Which layers get factors. The first is the paper's choice; more of them hold more.",

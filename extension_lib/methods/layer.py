@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..support.forward import wrap_forward
 
 
-def hang(module: nn.Module, then: Callable[[Tensor, Tensor], Tensor]) -> Callable[[], None]:
+def attach_after(module: nn.Module, then: Callable[[Tensor, Tensor], Tensor]) -> Callable[[], None]:
     """Lets then(input, output) make the output of this instance's forward; returns what undoes it.
 
     The class stays what it is: hosts compare layer types strictly.
@@ -19,14 +19,14 @@ def hang(module: nn.Module, then: Callable[[Tensor, Tensor], Tensor]) -> Callabl
     return wrap_forward(module, lambda forward: lambda x, *args, **kwargs: then(x, forward(x, *args, **kwargs)))
 
 
-def hang_before(module: nn.Module, first: Callable[[Tensor], Tensor]) -> Callable[[], None]:
+def attach_before(module: nn.Module, first: Callable[[Tensor], Tensor]) -> Callable[[], None]:
     """Lets this instance's forward see first(input); returns what undoes it. first computes in fp32."""
     def before(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return lambda x, *args, **kwargs: forward(first(x.float()).to(x.dtype), *args, **kwargs)
     return wrap_forward(module, before)
 
 
-class Hung:
+class AttachedToLayers:
     """What hangs on layers: silent it changes nothing, and it can be taken off."""
 
     silent = False
@@ -52,7 +52,7 @@ class Hung:
         self.hung = []
 
 
-def applied(layer: Any, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+def apply_weight(layer: Any, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """What the layer would answer with another weight and bias."""
     if isinstance(layer, nn.Conv2d):
         return F.conv2d(x, weight, bias, layer.stride, layer.padding, layer.dilation, layer.groups)
@@ -64,7 +64,7 @@ def channels_last(layer: Any, y: Tensor) -> Tensor:
     return y.movedim(1, -1) if isinstance(layer, nn.Conv2d) else y
 
 
-def channels_back(layer: Any, y: Tensor) -> Tensor:
+def restore_channels(layer: Any, y: Tensor) -> Tensor:
     return y.movedim(-1, 1) if isinstance(layer, nn.Conv2d) else y
 
 
@@ -79,7 +79,7 @@ def channels_dropped(layer: Any, y: Tensor, share: float) -> Tensor:
     if not share or not torch.is_grad_enabled():
         return y
     own = channels_last(layer, y)
-    return channels_back(layer, own * (torch.rand(own.shape[-1], device=y.device) >= share).to(y.dtype))
+    return restore_channels(layer, own * (torch.rand(own.shape[-1], device=y.device) >= share).to(y.dtype))
 
 
 class Dropout(nn.Dropout):
@@ -90,21 +90,23 @@ class Dropout(nn.Dropout):
 
 
 def column_norm(weight: Tensor) -> Tensor:
-    """(1, in, 1, ...): the norm of what each input feeds, as DoRA's files hold it (Liu et al., 2024, arXiv:2402.09353)."""
+    """(1, in, 1, ...): the norm of what each input feeds, as DoRA's files hold it (Liu et al., 2024,
+    arXiv:2402.09353).
+    """
     norm = weight.transpose(0, 1).flatten(1).norm(dim=1)
     return norm.view(1, -1, *[1] * (weight.dim() - 2))
 
 
-def decomposed(weight: Tensor, delta: Tensor, scale: Tensor) -> Tensor:
+def dora_delta(weight: Tensor, delta: Tensor, scale: Tensor) -> Tensor:
     """The delta that gives weight + delta the column norms in scale."""
     merged = weight + delta
     return merged * (scale / column_norm(merged)) - weight
 
 
 @torch.no_grad()
-def put_back(own: dict[str, Tensor], state: dict[str, Tensor]) -> None:
-    """Copies a saved state into live tensors. Raises KeyError or RuntimeError when it does not fit, with nothing changed: also
-    where the state holds more, which the next save would lose."""
+def load_tensors(own: dict[str, Tensor], state: dict[str, Tensor]) -> None:
+    """Copies a saved state into live tensors. Raises KeyError or RuntimeError when it does not fit, with nothing
+    changed: also where the state holds more, which the next save would lose."""
     if more := state.keys() - own.keys():
         raise RuntimeError(f"{min(more)} was trained, and they leave it out")
     for name, tensor in own.items():

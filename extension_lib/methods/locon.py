@@ -21,7 +21,11 @@ class Locon(Lora):
     order: ClassVar[int] = 20
     signature: ClassVar[str] = ""  # its files are LoRA's
 
-    layers: str = option("with convolutions", "Which layers learn.", choices=tuple(TARGETS)[2:], label="Layers", advanced=True)
+    layers: str = option("with convolutions",
+                         "Which layers learn.",
+                         choices=tuple(TARGETS)[2:],
+                         label="Layers",
+                         advanced=True)
     conv_rank: int = option(8, "The rank of the convolutions. Half of the other or less is usual.", min=1, max=1024,
                             label="Convolution rank")
     conv_alpha: float = option(4.0, "The alpha of the convolutions.", min=0.01, max=4096.0, label="Convolution alpha")

@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import option
 from .adapter import Delta
-from .layer import applied, channels_dropped
+from .layer import apply_weight, channels_dropped
 from .low_rank import LowRank, normed, with_columns
 
 
 @dataclass(frozen=True)
 class Loha(LowRank):
-    """Two pairs of thin matrices multiplied with each other: a file as small as LoRA's with the reach of the rank squared.
-    Learns gently and mixes well with others; good for styles."""
+    """Two pairs of thin matrices multiplied with each other: a file as small as LoRA's with the reach of the rank
+    squared. Learns gently and mixes well with others; good for styles."""
 
     name: ClassVar[str] = "loha"
     title: ClassVar[str] = "LoHa"
@@ -48,7 +48,7 @@ class Loha(LowRank):
             outer = torch.einsum("or,os->ors", a1, a2).flatten(1)
             y = F.linear(F.linear(x, inner), outer * module.strength)
         else:
-            y = applied(layer, x, ((a1 @ b1) * (a2 @ b2) * module.strength).view(layer.weight.shape))
+            y = apply_weight(layer, x, ((a1 @ b1) * (a2 @ b2) * module.strength).view(layer.weight.shape))
         return channels_dropped(layer, y, self.rank_dropout)
 
     def saved(self, module: Any) -> dict[str, Tensor]:

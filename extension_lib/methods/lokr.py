@@ -10,14 +10,14 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import option
 from .adapter import Delta
-from .layer import applied, channels_dropped
+from .layer import apply_weight, channels_dropped
 from .low_rank import LowRank, normed, with_columns
 
 
 @dataclass(frozen=True)
 class Lokr(LowRank):
-    """A pattern repeated over each layer in many strengths. Strong, and its files are small (1 to 10 MB): for things and
-    styles that should be learned faithfully. With whole matrices it comes near to training everything."""
+    """A pattern repeated over each layer in many strengths. Strong, and its files are small (1 to 10 MB): for things
+    and styles that should be learned faithfully. With whole matrices it comes near to training everything."""
 
     name: ClassVar[str] = "lokr"
     title: ClassVar[str] = "LoKr"
@@ -30,7 +30,8 @@ class Lokr(LowRank):
 
     unet_rate: float = option(2e-4, "Learning rate of the part that draws. LoKr bears twice LoRA's.", min=0.0, max=1.0,
                               label="Learning rate, UNet", small=True)
-    factor: int = option(8, "Size of the small matrix. 4 to 8 with whole matrices is strong; -1 makes both about the same size.",
+    factor: int = option(8, "Size of the small matrix. 4 to 8 with whole matrices is strong; -1 makes both about the "
+                            "same size.",
                          min=-1, max=64)
     full_matrix: bool = option(False, "Learn the large matrix whole, without a rank.")
 
@@ -55,21 +56,24 @@ class Lokr(LowRank):
             y = torch.einsum("ac,ncbhw->nabhw", small.to(y.dtype), y).flatten(1, 2)
         else:
             rows = x.unflatten(-1, (small.shape[1], -1))
-            rows = F.linear(rows, module.lokr_w2) if module.use_w2 else F.linear(F.linear(rows, module.lokr_w2_b), module.lokr_w2_a)
+            rows = F.linear(rows, module.lokr_w2) if module.use_w2 else F.linear(F.linear(rows, module.lokr_w2_b),
+                                                                                 module.lokr_w2_a)
             y = (small.to(rows.dtype) @ rows).flatten(-2)
         return channels_dropped(layer, y, self.rank_dropout)
 
     def convolved(self, module: Any, layer: nn.Conv2d, maps: Tensor) -> Tensor:
         """The large matrix as a convolution of (n, width, h, w)."""
         if module.use_w2:
-            return applied(layer, maps, module.lokr_w2)
+            return apply_weight(layer, maps, module.lokr_w2)
         first = module.lokr_w2_b.view(len(module.lokr_w2_b), maps.shape[1], *layer.kernel_size)
-        return F.conv2d(applied(layer, maps, first), module.lokr_w2_a[..., None, None])
+        return F.conv2d(apply_weight(layer, maps, first), module.lokr_w2_a[..., None, None])
 
     def saved(self, module: Any) -> dict[str, Tensor]:
         """The scale goes into the small matrix: LyCORIS' own loader applies an alpha twice."""
-        large = {"lokr_w2": module.lokr_w2} if module.use_w2 else {"lokr_w2_a": module.lokr_w2_a, "lokr_w2_b": module.lokr_w2_b}
-        return normed(module, {"lokr_w1": module.lokr_w1 * module.strength, **large, "alpha": torch.tensor(float(self.rank))})
+        large = {"lokr_w2": module.lokr_w2
+                 } if module.use_w2 else {"lokr_w2_a": module.lokr_w2_a, "lokr_w2_b": module.lokr_w2_b}
+        return normed(module,
+                      {"lokr_w1": module.lokr_w1 * module.strength, **large, "alpha": torch.tensor(float(self.rank))})
 
     @staticmethod
     def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:

@@ -16,8 +16,9 @@ from .targets import TARGETS
 
 @dataclass(frozen=True)
 class Lora(LowRank):
-    """A small file (10 to 100 MB) that is added to a checkpoint by a tag in the prompt. Learns people, things and styles
-    from few pictures, can be mixed with others, and its strength can be chosen when drawing. The best choice to begin with."""
+    """A small file (10 to 100 MB) that is added to a checkpoint by a tag in the prompt. Learns people, things and
+    styles from few pictures, can be mixed with others, and its strength can be chosen when drawing. The best choice to
+    begin with."""
 
     name: ClassVar[str] = "lora"
     title: ClassVar[str] = "LoRA"
@@ -26,8 +27,13 @@ class Lora(LowRank):
     signature: ClassVar[str] = "lora_up.weight"
     outer: ClassVar[tuple[str, ...]] = ("lora_up",)
 
-    layers: str = option("attention and MLP", "Which layers learn.", choices=tuple(TARGETS)[:2], label="Layers", advanced=True)
-    dropout: float = option(0.0, "Share of what is learned that is left out at random in each step. 0.1 can slow overfitting.",
+    layers: str = option("attention and MLP",
+                         "Which layers learn.",
+                         choices=tuple(TARGETS)[:2],
+                         label="Layers",
+                         advanced=True)
+    dropout: float = option(0.0, "Share of what is learned that is left out at random in each step. 0.1 can slow "
+                                 "overfitting.",
                             min=0.0, max=0.9, advanced=True)
 
     def header(self) -> dict[str, Any]:

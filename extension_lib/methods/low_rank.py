@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import option
 from .adapter import AdapterSettings, Delta
-from .layer import applied, channels_dropped, column_norm, decomposed
+from .layer import apply_weight, channels_dropped, column_norm, dora_delta
 from .targets import TARGETS
 
 
@@ -17,23 +17,31 @@ from .targets import TARGETS
 class LowRank(AdapterSettings):
     """Settings of kinds with a rank."""
 
-    outer: ClassVar[tuple[str, ...]]  # the parameters that begin at zero: what they are multiplied with decides how far they reach
+    # the parameters that begin at zero: what they are multiplied with decides how far they reach
+    outer: ClassVar[tuple[str, ...]]
 
     rank: int = option(16, "How many directions each layer may learn. More can hold more detail and overfits sooner; "
                        "8 to 32 suits most.", min=1, max=1024)
     alpha: float = option(8.0, "What is learned counts alpha / rank times. Half the rank learns calmly, "
                           "as much as the rank more eagerly.", min=0.01, max=4096.0)
-    layers: str = option("attention and MLP", "Which layers learn. More hold more and make larger files.", choices=tuple(TARGETS),
+    layers: str = option("attention and MLP",
+                         "Which layers learn. More hold more and make larger files.",
+                         choices=tuple(TARGETS),
                          label="Layers")
     rs_lora: bool = option(False, "Divide alpha by the square root of the rank, so that high ranks still learn.",
                            label="rs-LoRA", advanced=True)
     dora: bool = option(False, "Learn length and direction of the weights apart. Slower, sometimes more faithful; "
                         "the WebUI reads it, diffusers does not.", label="DoRA", advanced=True)
-    rank_dropout: float = option(0.0, "Share of the directions left out at random in each step. 0.1 can slow overfitting.",
+    rank_dropout: float = option(0.0, "Share of the directions left out at random in each step. 0.1 can slow "
+                                      "overfitting.",
                                  min=0.0, max=0.9, advanced=True)
-    plus: float = option(1.0, "How many times faster the matrix learns that begins at zero (LoRA+, arXiv:2402.12354). 1 is one "
-                         "rate for all; 4 to 16 learns small things sooner, with a lower learning rate.", min=1.0, max=64.0,
-                         label="LoRA+ ratio", advanced=True)
+    plus: float = option(1.0, "How many times faster the matrix learns that begins at zero (LoRA+, arXiv:2402.12354). "
+                         "1 is one "
+                         "rate for all; 4 to 16 learns small things sooner, with a lower learning rate.",
+                         min=1.0,
+                         max=64.0,
+                         label="LoRA+ ratio",
+                         advanced=True)
 
     def safe_precisions(self) -> tuple[str, ...]:
         """The WebUI computes DoRA's norms in the precision of the file, except for a plain LoRA's."""
@@ -64,7 +72,7 @@ class LowRank(AdapterSettings):
         if not self.dora:
             return self.thin(module, layer, x)
         weight = layer.weight.detach().float()
-        y = applied(layer, x, self.delta(self.saved(module), weight).weight.to(x.dtype))
+        y = apply_weight(layer, x, self.delta(self.saved(module), weight).weight.to(x.dtype))
         return channels_dropped(layer, y, self.rank_dropout)
 
     def thin(self, module: Any, layer: Any, x: Tensor) -> Tensor:
@@ -75,7 +83,7 @@ class LowRank(AdapterSettings):
 def with_columns(tensors: dict[str, Tensor], delta: Tensor, weight: Tensor) -> Delta:
     """The delta of a file's layer, DoRA's norms applied where it has them."""
     delta = delta.reshape(weight.shape)
-    return Delta(decomposed(weight, delta, tensors["dora_scale"]) if "dora_scale" in tensors else delta)
+    return Delta(dora_delta(weight, delta, tensors["dora_scale"]) if "dora_scale" in tensors else delta)
 
 
 def normed(module: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -15,7 +15,9 @@ from .targets import NORMS
 
 @dataclass(frozen=True)
 class Norm(AdapterSettings):
-    """Learns only how loud each channel is and where its zero lies: tiny files, for colours, contrast and light styles."""
+    """Learns only how loud each channel is and where its zero lies: tiny files, for colours, contrast and light
+    styles.
+    """
 
     name: ClassVar[str] = "norm"
     title: ClassVar[str] = "Norm"

@@ -1,4 +1,6 @@
-"""OFT: turns each layer's outputs in small groups, keeping all angles between them (Qiu et al., 2023, arXiv:2306.07280)."""
+"""OFT: turns each layer's outputs in small groups, keeping all angles between them (Qiu et al., 2023,
+arXiv:2306.07280).
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from ..model import Layer
 from ..settings import option
 from ..support.autocast import autocast_off
 from .adapter import AdapterSettings, Delta
-from .layer import channels_back, without_bias
+from .layer import restore_channels, without_bias
 from .targets import TARGETS
 
 
@@ -28,12 +30,23 @@ class Oft(AdapterSettings):
     dimensions: ClassVar[int] = 3  # of a file's blocks
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
 
-    unet_rate: float = option(1e-3, "Learning rate of the part that draws. OFT bears ten times LoRA's.", min=0.0, max=1.0,
-                              label="Learning rate, UNet", small=True)
+    unet_rate: float = option(1e-3,
+                              "Learning rate of the part that draws. OFT bears ten times LoRA's.",
+                              min=0.0,
+                              max=1.0,
+                              label="Learning rate, UNet",
+                              small=True)
     text_rate: float = option(2e-4, "Learning rate of the text encoder. 0 leaves it as it is.", min=0.0, max=1.0,
                               label="Learning rate, text encoder", small=True)
-    block_size: int = option(16, "Outputs that are turned together. Larger learns more and makes larger files.", min=2, max=512)
-    layers: str = option("attention and MLP", "Which layers learn.", choices=tuple(TARGETS), label="Layers", advanced=True)
+    block_size: int = option(16,
+                             "Outputs that are turned together. Larger learns more and makes larger files.",
+                             min=2,
+                             max=512)
+    layers: str = option("attention and MLP",
+                         "Which layers learn.",
+                         choices=tuple(TARGETS),
+                         label="Layers",
+                         advanced=True)
 
     def wanted(self) -> Any:
         return TARGETS[self.layers]
@@ -47,7 +60,7 @@ class Oft(AdapterSettings):
         """The turn less the identity, applied to the output rather than to the weight: the same, and far cheaper."""
         groups = without_bias(layer, y).unflatten(-1, (len(module.oft_blocks), -1))
         turned = torch.einsum("knm,...kn->...km", turn(module.oft_blocks).to(groups.dtype), groups)
-        return channels_back(layer, turned.flatten(-2))
+        return restore_channels(layer, turned.flatten(-2))
 
     def saved(self, module: Any) -> dict[str, Tensor]:
         return {"oft_blocks": module.oft_blocks, "alpha": torch.tensor(0.0)}

@@ -39,7 +39,7 @@ def block_of(key: str) -> str:
     return "BASE" if key.startswith("lora_te") else "IN00" if "conv_in" in key or "time_embedding" in key else "OUT"
 
 
-def blocks_named(text: str) -> frozenset[str]:
+def parse_blocks(text: str) -> frozenset[str]:
     """"IN01, IN04-IN06 MID" as a set of blocks. Raises SettingError."""
     found: list[str] = []
     for word in re.split(r"[,;\s]+", text.strip().upper()):
@@ -53,7 +53,7 @@ def blocks_named(text: str) -> frozenset[str]:
     return frozenset(found)
 
 
-def chosen(layers: list[Layer], wanted: re.Pattern[str], rates: Mapping[str, float],
+def select_layers(layers: list[Layer], wanted: re.Pattern[str], rates: Mapping[str, float],
            skip: frozenset[str] = frozenset()) -> list[Layer]:
     """The layers that match, whose part learns at all, outside the blocks to be skipped."""
     return [layer for layer in layers if wanted.match(layer.key) and rates[part_of(layer.part)] > 0

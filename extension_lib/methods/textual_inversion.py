@@ -1,4 +1,6 @@
-"""Textual Inversion: only the vectors of new words are learned, the model stays as it is (Gal et al., 2022, arXiv:2208.01618)."""
+"""Textual Inversion: only the vectors of new words are learned, the model stays as it is (Gal et al., 2022,
+arXiv:2208.01618).
+"""
 
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -11,14 +13,14 @@ from ..model import Model
 from ..settings import SettingError, option
 from ..support.seeds import generator_for
 from .base import Group, Method, NewWord, Trainable
-from .layer import put_back
+from .layer import load_tensors
 from .product import EMBEDDING, Product
 
 
 @dataclass(frozen=True)
 class TextualInversion(Method):
-    """Learns a new word for something the checkpoint can nearly draw already: files of a few kilobytes that work beside any
-    LoRA and on related checkpoints. It cannot teach what the checkpoint has no means to draw."""
+    """Learns a new word for something the checkpoint can nearly draw already: files of a few kilobytes that work beside
+    any LoRA and on related checkpoints. It cannot teach what the checkpoint has no means to draw."""
 
     name: ClassVar[str] = "textual_inversion"
     title: ClassVar[str] = "Textual Inversion"
@@ -33,7 +35,8 @@ class TextualInversion(Method):
     vectors: int = option(4, "How many vectors each new word has; so many of a prompt's 75 tokens it takes. "
                           "1 for something simple, 4 to 8 for a person or a style.", min=1, max=16)
     rate: float = option(5e-3, "Learning rate of the vectors.", min=0.0, max=1.0, label="Learning rate", small=True)
-    initial: str = option("", "What the new words begin as, such as 'woman' or 'painting'. Empty: each concept's class prompt, "
+    initial: str = option("", "What the new words begin as, such as 'woman' or 'painting'. Empty: each concept's class "
+                              "prompt, "
                           "or the average word.", label="Initial words")
     hold_norm: bool = option(True, "Keep the vectors about as long as those of known words, so that the new one "
                              "does not shout the rest of the prompt down.", label="Hold their length", advanced=True)
@@ -50,7 +53,14 @@ class TextualInversion(Method):
 class NewWords:
     """A trainable: a parameter (vectors, width) for each new word."""
 
-    def __init__(self, model: Model, words: tuple[NewWord, ...], count: int, rate: float, initial: str, hold_norm: bool, seed: int,
+    def __init__(self,
+                 model: Model,
+                 words: tuple[NewWord, ...],
+                 count: int,
+                 rate: float,
+                 initial: str,
+                 hold_norm: bool,
+                 seed: int,
                  span: tuple[float, float] = (0.0, 1.0)):
         if not words:
             raise SettingError("There is no new word to learn. Give the output a name, or each concept a word.")
@@ -58,7 +68,10 @@ class NewWords:
         self.parts = frozenset({"te1"})
         table = model.vocabulary().float()
         self.longest = table.norm(dim=1).mean().item() if hold_norm else None
-        self.words = {w.name: nn.Parameter(beginning(model, table, initial or w.initial, count, (seed, w.name))) for w in words}
+        self.words = {
+            w.name: nn.Parameter(initial_vectors(model, table, initial or w.initial, count, (seed, w.name)))
+            for w in words
+        }
         for name, vectors in self.words.items():
             model.add_word(name, vectors)
 
@@ -73,7 +86,7 @@ class NewWords:
         if len(gone) == len(new) == 1:  # the first word is called as the output, which may have another name by now
             state = {**state, new.pop(): state[old := gone.pop()]}
             del state[old]
-        put_back(self.state_dict(), state)
+        load_tensors(self.state_dict(), state)
 
     def saved(self) -> dict[str, Tensor]:
         return {name: vectors.detach() for name, vectors in self.words.items()}
@@ -92,15 +105,18 @@ class NewWords:
         return nullcontext()
 
     def muted(self) -> AbstractContextManager[None]:
-        raise SettingError("prior.penalty is for methods that hang on the model; a new word changes no class prompt. Set it to 0.")
+        raise SettingError("prior.penalty is for methods that hang on the model; a new word changes no class prompt. "
+                           "Set it to 0.")
 
     def detach(self) -> None:
         for name in self.words:
             self.model.remove_word(name)
 
 
-def beginning(model: Model, table: Tensor, text: str, count: int, key: object) -> Tensor:
-    """(count, width): the vectors of the text's tokens in turn, a little apart; without text, near the vocabulary's middle."""
+def initial_vectors(model: Model, table: Tensor, text: str, count: int, key: object) -> Tensor:
+    """(count, width): the vectors of the text's tokens in turn, a little apart; without text, near the vocabulary's
+    middle.
+    """
     tokens = model.tokens(text) if text else []
     start = table[[tokens[n % len(tokens)] for n in range(count)]] if tokens else table.mean(0).expand(count, -1)
     apart = 0.1 * table.std() * torch.randn(start.shape, generator=generator_for("word", key)).to(table.device)

@@ -17,7 +17,7 @@ from ..data.folder import folder_repeats
 from ..errors import is_expected
 from ..events import Event, Paused, Saved, Warned
 from ..export import card, verify
-from ..export.products import Part, parts_of, words_learned
+from ..export.products import OutputFile, output_files, words_learned
 from ..export.provenance import About
 from ..host import Checkpoint, Host
 from ..methods.base import Trainable
@@ -84,7 +84,7 @@ class RunFiles:
         lifetime = self.earlier_steps + step
         picture = cache(partial(self.draw_card_picture, final))  # drawn once for all files
         for writing in (self.save_state(step, trainable, optimizer),
-                        *(self.save_part(part, trainable, lifetime, final, picture) for part in parts_of(self.run)),
+                        *(self.save_part(part, trainable, lifetime, final, picture) for part in output_files(self.run)),
                         self.delete_old_copies(lifetime)):
             with Guard(f"Saving at step {step}") as guard:
                 yield from writing
@@ -118,7 +118,7 @@ class RunFiles:
     def discard(self) -> None:
         restore_state_before_pause(self.workspace, self.progress)
 
-    def save_part(self, part: Part, trainable: Trainable, lifetime: int, final: bool,
+    def save_part(self, part: OutputFile, trainable: Trainable, lifetime: int, final: bool,
                   draw_picture: Callable[[], Any]) -> Iterator[Event]:
         """Writes the files of one kind and verifies each with the host's own loader. Raises SaveError."""
         stems = [stem if final else copy_name(stem, lifetime) for stem in part.stems(self.run)]
@@ -130,13 +130,13 @@ class RunFiles:
         for path, expected in zip(paths, part.expected(trainable)):
             picture = draw_picture()
             if part.card:
-                card.write(path, about)
+                card.write_card(path, about)
             if picture is not None:
-                card.write_picture(path.with_suffix(part.picture), picture)
+                card.write_card_picture(path.with_suffix(part.picture), picture)
             yield Saved(lifetime, path)
             yield from self.verify_file(part, path, expected)
 
-    def verify_file(self, part: Part, path: Path, expected: Mapping[str, Tensor]) -> list[Event]:
+    def verify_file(self, part: OutputFile, path: Path, expected: Mapping[str, Tensor]) -> list[Event]:
         with Guard(f"Reading back {path.name}") as guard:
             held = verify.coarser(self.run.saving.precision, COMPUTE_NAMES.get(str(self.model.compute), "fp32"))
             lines = verify.differences(self.host.read_back(path, part.kind), expected, held)
@@ -146,7 +146,7 @@ class RunFiles:
         """Lets the host list the new files, and keeps the last few copies up to this step."""
         self.host.refresh()
         keep = self.run.saving.keep_last
-        for part in parts_of(self.run) if keep else ():
+        for part in output_files(self.run) if keep else ():
             for stem in part.stems(self.run):
                 latest = copy_name(stem, lifetime)  # an earlier run may have left copies of later steps
                 for path in [p for p in saved_copies(part, self.host.folders, stem) if p.stem <= latest][:-keep]:

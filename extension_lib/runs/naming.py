@@ -4,12 +4,12 @@ import re
 from pathlib import Path
 
 from ..config.run import Run
-from ..export.products import Part, parts_of
+from ..export.products import output_files
 from ..host import Folders
 from ..support.disk import files_in, matching
 
 
-def saved_copies(part: Part, folders: Folders, stem: str) -> list[Path]:
+def saved_copies(part: OutputFile, folders: Folders, stem: str) -> list[Path]:
     """The copies by step of a name, the oldest first."""
     pattern = re.compile(re.escape(stem) + r"-\d{6}" + re.escape(part.suffix))
     return [p for p in matching(part.folder(folders), "*") if pattern.fullmatch(p.name)]
@@ -18,7 +18,7 @@ def saved_copies(part: Part, folders: Folders, stem: str) -> list[Path]:
 def name_taken(run: Run, folders: Folders) -> bool:
     """Whether a file exists that this run would write at its end."""
     return any(file_exists(part.folder(folders), stem + part.suffix)
-               for part in parts_of(run) for stem in part.stems(run))
+               for part in output_files(run) for stem in part.stems(run))
 
 
 def file_exists(folder: Path, name: str) -> bool:

@@ -5,7 +5,7 @@ from pathlib import Path
 from ..data.pictures import load
 from ..errors import DarkroomError
 from ..export import card
-from ..export.products import parts_of
+from ..export.products import output_files
 from .job import Job
 
 
@@ -27,11 +27,11 @@ def prefer_copy(job: Job, step: int) -> list[Path]:
     image = load(preview.paths[0])
     job.preferred = step
     for path in paths:
-        card.write_picture(card_picture_path(job, path), image)
+        card.write_card_picture(card_picture_path(job, path), image)
     return paths
 
 
 def card_picture_path(job: Job, path: Path) -> Path:
     """Where the card picture of a saved file is."""
-    part = next(part for part in parts_of(job.run) if part.path(job.host.folders, path.stem) == path)
+    part = next(part for part in output_files(job.run) if part.path(job.host.folders, path.stem) == path)
     return path.with_suffix(part.picture)

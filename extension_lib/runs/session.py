@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import memory
-from ..config.run import Run, words_of
+from ..config.run import Run, new_words_of
 from ..data.batches import Batches
 from ..data.folder import Found, Item, find_all
 from ..data.pictures import load
@@ -95,7 +95,7 @@ class Session:
 
     def run_on_borrowed_model(self, found: list[Found]) -> Iterator[Event]:
         items = [item for folder in found for item in folder.items]
-        words = words_of(self.run) if self.run.method.product.learns_words else ()
+        words = new_words_of(self.run) if self.run.method.product.learns_words else ()
         if words:
             require_words_in_captions(words, items)
         yield Prepared("Waiting for the model", 0.0)

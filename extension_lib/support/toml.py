@@ -9,17 +9,17 @@ from ..settings import SettingError
 from .disk import write_text
 
 
-def read(path: Path) -> dict[str, Any]:
+def read_toml(path: Path) -> dict[str, Any]:
     """The file's values. Raises SettingError for a file that is missing or not TOML."""
     try:
-        return parse(path.read_text(encoding="utf-8-sig"), path)  # Windows' Notepad writes a byte-order mark
+        return parse_toml(path.read_text(encoding="utf-8-sig"), path)  # Windows' Notepad writes a byte-order mark
     except FileNotFoundError:
         raise SettingError(f"There is no file {path}.") from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingError(f"{path} is not a readable TOML file: {error}.") from None
 
 
-def parse(text: str, source: Any = "This") -> dict[str, Any]:
+def parse_toml(text: str, source: Any = "This") -> dict[str, Any]:
     """The values in a text. source: what messages call it. Raises SettingError."""
     if sys.version_info >= (3, 11):
         import tomllib
@@ -32,11 +32,11 @@ def parse(text: str, source: Any = "This") -> dict[str, Any]:
         raise SettingError(f"{source} is not a readable TOML file: {error}.") from None
 
 
-def write(path: Path, values: Mapping[str, Any]) -> None:
-    write_text(path, dump(values))
+def write_toml(path: Path, values: Mapping[str, Any]) -> None:
+    write_text(path, dump_toml(values))
 
 
-def dump(values: Mapping[str, Any]) -> str:
+def dump_toml(values: Mapping[str, Any]) -> str:
     import tomli_w  # late: the page must be importable before install.py has run
 
     return tomli_w.dumps(values)

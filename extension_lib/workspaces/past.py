@@ -47,7 +47,7 @@ def read_past_run(name: str, log: Log) -> PastRun:
     began = next((line["time"] for line in lines if line["what"] == "began"), 0.0)
     measured = lines_of_kind(lines, "measured")
     return PastRun(
-        name, from_dict(toml.read(log.folder / SETTINGS)), tuple(points(lines_of_kind(lines, "step"), began)),
+        name, from_dict(toml.read_toml(log.folder / SETTINGS)), tuple(points(lines_of_kind(lines, "step"), began)),
         tuple(points(measured, began)), measured[-1]["on"] if measured else "",
         bool(measured and measured[-1]["held_out"]),
         next((line["why"] for line in lines_of_kind(lines, "ended")), ""))

@@ -40,7 +40,7 @@ class Workspace:
 
     @property
     def about(self) -> dict[str, Any]:
-        return toml.read(self.folder / ABOUT)
+        return toml.read_toml(self.folder / ABOUT)
 
     @property
     def purpose(self) -> str:
@@ -57,15 +57,15 @@ class Workspace:
         return steps
 
     def update_about(self, **values: Any) -> None:
-        toml.write(self.folder / ABOUT, {**self.about, **values})
+        toml.write_toml(self.folder / ABOUT, {**self.about, **values})
 
     def read_run(self) -> Run:
         """The settings as they were last left. Raises SettingError."""
-        return with_folders(from_dict(toml.read(self.folder / SETTINGS)), self.absolute_folder)
+        return with_folders(from_dict(toml.read_toml(self.folder / SETTINGS)), self.absolute_folder)
 
     def save_run(self, run: Run) -> None:
         """Picture folders inside the workspace are written relative to it, so that it can be moved and copied."""
-        toml.write(self.folder / SETTINGS, to_dict(with_folders(run, self.relative_folder)))
+        toml.write_toml(self.folder / SETTINGS, to_dict(with_folders(run, self.relative_folder)))
 
     def absolute_folder(self, folder: str) -> str:
         inside = not Path(folder).is_absolute() and is_folder(self.folder / folder)  # is_folder is slow on some shares
@@ -101,7 +101,7 @@ class Log:
     folder: Path
 
     def save_run(self, run: Run) -> None:
-        toml.write(self.folder / SETTINGS, to_dict(run))
+        toml.write_toml(self.folder / SETTINGS, to_dict(run))
 
     def write_line(self, what: str, **values: Any) -> None:
         with open(self.folder / EVENTS, "a", encoding="utf-8", newline="\n") as file:

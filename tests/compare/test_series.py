@@ -6,7 +6,7 @@ import pytest
 from compare.test_axes import FOLDERS, write
 
 from extension_lib.compare.series import LAST, Series, found
-from extension_lib.export.header import method_of
+from extension_lib.export.header import method_in_header
 from extension_lib.host import Folders
 
 
@@ -46,4 +46,4 @@ def test_copies_stand_in_the_order_of_their_steps_beside_their_own_file_only(tmp
     ({"ss_network_module": "lycoris.kohya", "ss_network_args": '{"algo": "tlora"}'}, "tlora"),
     ({"ss_network_args": "not JSON"}, ""), ({}, "")])
 def test_a_file_s_method_is_read_off_its_header_ours_or_kohya_s(header, method):
-    assert method_of(header) == method
+    assert method_in_header(header) == method

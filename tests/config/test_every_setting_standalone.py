@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from extension_lib import methods
-from extension_lib.config.run import all_sections, from_dict, merged
+from extension_lib.config.run import all_sections, from_dict, merge_values
 from extension_lib.data.pictures import load
 from extension_lib.errors import DarkroomError
 from extension_lib.events import Measured, Previewed, Stepped
@@ -112,11 +112,11 @@ def values_of(folder, method):
 
 
 def with_concept(values, changes):
-    """merged(), where a change of concepts is one of the first concept."""
+    """merge_values(), where a change of concepts is one of the first concept."""
     changes = dict(changes)
     if "concepts" in changes:
         changes["concepts"] = [{**values["concepts"][0], **changes["concepts"]}]
-    return merged(values, changes)
+    return merge_values(values, changes)
 
 
 def digest(path):

@@ -4,7 +4,7 @@ import pytest
 
 from extension_lib import methods
 from extension_lib.config import presets
-from extension_lib.config.purposes import CARDS, PURPOSES, touched
+from extension_lib.config.purposes import GPUS, PURPOSES, settings_touched
 from extension_lib.config.run import from_dict, require_startable, to_dict
 from extension_lib.settings import SettingError
 from extension_lib.setup.practice import TOYLAND
@@ -31,7 +31,7 @@ def values(run, keys):
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("purpose", PURPOSES)
-@pytest.mark.parametrize("card", ["", *CARDS])
+@pytest.mark.parametrize("card", ["", *GPUS])
 def test_every_choice_gives_a_run_that_can_start(method, purpose, card):
     run = presets.defaults(method, None, purpose, card)
     require_startable(run.with_values({"output": {"name": "a"}, "base": {"checkpoint": "b"}, "concepts": [{"folder": "c"}]}))
@@ -39,10 +39,10 @@ def test_every_choice_gives_a_run_that_can_start(method, purpose, card):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_card_changes_memory_alone_and_never_learns_from_fewer_pictures_at_once(method):
-    assert set(touched(CARDS, method)) <= MEMORY
+    assert set(settings_touched(GPUS, method)) <= MEMORY
     start = presets.defaults(method).training
-    for card in CARDS:
-        training = presets.with_card(presets.defaults(method), card).training
+    for card in GPUS:
+        training = presets.with_gpu(presets.defaults(method), card).training
         assert training.batch_size * training.accumulation >= start.batch_size * start.accumulation
 
 
@@ -53,21 +53,21 @@ def test_a_purpose_never_trains_shorter_than_the_method_asks(method):
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("table, choose", [(PURPOSES, presets.with_purpose), (CARDS, presets.with_card)])
+@pytest.mark.parametrize("table, choose", [(PURPOSES, presets.with_purpose), (GPUS, presets.with_gpu)])
 def test_the_last_choice_alone_counts_and_leaves_the_rest(method, table, choose):
     run = presets.defaults(method).with_values({"training": {"seed": 9}, "output": {"name": "a"}})
     *others, last = table
     straight = choose(run, last)
     for other in others:
         assert choose(choose(run, other), last) == straight
-    keys = touched(table, method)
+    keys = settings_touched(table, method)
     assert differing(straight, run) <= set(keys) and (straight.training.seed, straight.output.name) == (9, "a")
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_a_checkpoint_s_own_preset_knows_better_than_the_purpose(method, purpose):
-    own = toml.read(TOYLAND_S)
+    own = toml.read_toml(TOYLAND_S)
     of_method = own.pop("methods").get(method, {})
     run = presets.defaults(method, TOYLAND_S, purpose)
     for layer in (of_method, own):
@@ -104,9 +104,9 @@ OTHER = {"output": {"name": "cat"}, "base": {"checkpoint": "b"}, "concepts": [{"
 
 
 def test_a_saved_preset_brings_its_settings_to_another_workspace_and_nothing_of_the_first(tmp_path):
-    presets.save(tmp_path, "夜 quick", from_dict(MINE))
-    assert presets.saved(tmp_path) == ["夜 quick"]
-    brought = presets.with_saved(from_dict(OTHER), tmp_path, "夜 quick")
+    presets.save_preset(tmp_path, "夜 quick", from_dict(MINE))
+    assert presets.saved_presets(tmp_path) == ["夜 quick"]
+    brought = presets.with_saved_preset(from_dict(OTHER), tmp_path, "夜 quick")
     assert brought == from_dict({**to_dict(from_dict(MINE)), **{k: OTHER[k] for k in ("output", "base", "concepts")},
                                  "previews": {"prompts": ["qvk"], "preview_steps": 9}})
 
@@ -118,12 +118,12 @@ def test_a_preset_that_cannot_be_read_is_named(tmp_path, name, text, said):
     if text is not None:
         (tmp_path / f"{name}.toml").write_text(text, encoding="utf-8")
     with pytest.raises(SettingError, match=said):
-        presets.with_saved(from_dict({}), tmp_path, name)
+        presets.with_saved_preset(from_dict({}), tmp_path, name)
 
 
 def test_a_preset_s_name_must_be_a_file_s(tmp_path):
     with pytest.raises(NameProblem, match="preset's name"):
-        presets.save(tmp_path, "../up", from_dict({}))
+        presets.save_preset(tmp_path, "../up", from_dict({}))
 
 
 class Nobody:

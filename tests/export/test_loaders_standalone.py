@@ -35,7 +35,7 @@ def test_diffusers_reads_every_key_as_it_was_trained(tmp_path, model, precision)
             for name, parameter in module.named_parameters():
                 parameter.copy_(0.05 * torch.randn(parameter.shape, generator=generator_for(key, name)))
     path = tmp_path / "ghost.safetensors"
-    lora.write(path, trainable, about(run))
+    lora.write_adapter(path, trainable, about(run))
     deltas = trainable.deltas()
     trainable.detach()
     assert verify.differences(diffusers_deltas(path), deltas, precision) == []

@@ -35,7 +35,7 @@ def learned(model, tmp_path):
 def written(tmp_path, learned, precision="fp32", name="ghost"):
     run, trainable = learned
     path = tmp_path / f"{name}.safetensors"
-    lora.write(path, trainable, about(run.with_values({"saving": {"precision": precision}})))
+    lora.write_adapter(path, trainable, about(run.with_values({"saving": {"precision": precision}})))
     return path
 
 
@@ -67,7 +67,7 @@ def test_what_loaders_read_is_what_was_trained(tmp_path, model, learned, precisi
 def test_the_file_has_the_form_of_kohya_s(tmp_path, model, learned):
     path = written(tmp_path, learned, "fp16")
     layers = {layer.key: layer for layer in model.layers()}
-    for key, tensors in lora.read(path).items():
+    for key, tensors in lora.read_adapter(path).items():
         assert set(tensors) == {"lora_down.weight", "lora_up.weight", "alpha"}
         assert tensors["alpha"].dim() == 0 and tensors["alpha"] == 4
         assert tensors["lora_down.weight"].dim() == len(layers[key].shape)  # 1x1 convolutions stay four-dimensional
@@ -122,22 +122,22 @@ def test_a_corrupted_name_is_reported(tmp_path, model, learned):
 
     damaged(path, rename)
     trained = learned[1].deltas()
-    loaded = {k: trained[k] for k in lora.read(path) if not k.endswith("x")}
+    loaded = {k: trained[k] for k in lora.read_adapter(path) if not k.endswith("x")}
     assert verify.differences(loaded, trained, "fp32") == [f"{key} was trained but is not loaded"]
 
 
 def test_the_card_can_be_used_at_once_and_keeps_what_people_wrote(tmp_path, learned):
     run = learned[0].with_values({"concepts": [{"folder": "x", "instance_prompt": "a zwx ghost, [filewords]"}]})
     path = tmp_path / "ghost.safetensors"
-    card.write(path, about(run))
+    card.write_card(path, about(run))
     first = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     assert first["activation text"] == "a zwx ghost" and first["preferred weight"] == 1.0 and first["sd version"] == "SD1"
     first.update({"notes": "mine", "preferred weight": 0.8})
     path.with_suffix(".json").write_text(json.dumps(first), encoding="utf-8")
-    card.write(path, about(run, step=9))
+    card.write_card(path, about(run, step=9))
     second = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     assert second["notes"] == "mine" and second["preferred weight"] == 0.8 and "9 steps" in second["description"]
-    card.write(path, about(run.with_values({"concepts": [{"folder": "x", "instance_prompt": "a qvk cat"}]})))
+    card.write_card(path, about(run.with_values({"concepts": [{"folder": "x", "instance_prompt": "a qvk cat"}]})))
     third = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
     assert third["activation text"] == "a qvk cat" and third["preferred weight"] == 0.8  # the words were ours, the weight was not
 

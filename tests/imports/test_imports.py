@@ -310,7 +310,7 @@ def test_concepts_in_a_file_of_their_own(tmp_path):
 
 def test_a_run_of_our_own_is_read_back_whole(tmp_path):
     run = from_dict({"output": {"name": "ghost"}, "method": {"name": "loha", "rank": 3}, "concepts": [{"folder": "a"}]})
-    imported, again = read(tmp_path, "run.toml", toml.dump(to_dict(run)))
+    imported, again = read(tmp_path, "run.toml", toml.dump_toml(to_dict(run)))
     assert (again, imported.name, imported.lost) == (run, "ghost", ())
 
 
@@ -328,7 +328,7 @@ def test_a_json_file_that_is_none_never_breaks_the_import(tmp_path, text, words)
 def test_the_command_line_writes_a_file_that_trains_under_the_import_s_name(tmp_path):
     draw_pictures(tmp_path / "幽灵" / "10_zwx ghost", 1)
     assert cli.main(["import", str(tmp_path / "幽灵"), str(tmp_path / "run.toml")]) == 0
-    run = from_dict(toml.read(tmp_path / "run.toml"))
+    run = from_dict(toml.read_toml(tmp_path / "run.toml"))
     assert (run.output.name, run.concepts[0].folder) == ("幽灵", str(tmp_path / "幽灵"))
 
 
@@ -339,12 +339,12 @@ def test_the_command_line_prints_toml_that_trains_and_what_was_lost(tmp_path, ca
     assert cli.main(["import", str(path)]) == 0
     out, err = capsys.readouterr()
     (tmp_path / "run.toml").write_text(out, encoding="utf-8")
-    assert from_dict(toml.read(tmp_path / "run.toml")).concepts[0].folder == str(folder)
+    assert from_dict(toml.read_toml(tmp_path / "run.toml")).concepts[0].folder == str(folder)
     assert "min_snr_gamma" in err and cli.main(["import", str(tmp_path / "none.json")]) == 2
 
 
 def test_folders_that_our_own_run_names_beside_it_are_found(tmp_path):
     (tmp_path / "pictures").mkdir()
     run = from_dict({"output": {"name": "ghost"}, "concepts": [{"folder": "pictures", "class_folder": "elsewhere"}]})
-    _, again = read(tmp_path, "run.toml", toml.dump(to_dict(run)))
+    _, again = read(tmp_path, "run.toml", toml.dump_toml(to_dict(run)))
     assert (again.concepts[0].folder, again.concepts[0].class_folder) == (str(tmp_path / "pictures"), "elsewhere")

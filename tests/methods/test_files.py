@@ -6,7 +6,7 @@ from helpers import BASE, about, trained
 
 from extension_lib.config.run import PRECISIONS, require_startable
 from extension_lib.export import checkpoint, embedding, hypernetwork, verify
-from extension_lib.export.products import parts_of
+from extension_lib.export.products import output_files
 from extension_lib.host import Folders
 from extension_lib.hosts.drawing import merging
 from extension_lib.settings import SettingError
@@ -14,16 +14,19 @@ from extension_lib.settings import SettingError
 
 def read_back(part, path, model):
     names = [w.name for w in model.weights() if w.parameter.requires_grad]
-    readers = {"checkpoint": lambda: checkpoint.read(path, names),
-               "lora": lambda: merging.read_deltas(path, model.layers()), "embedding": lambda: {"vectors": embedding.read(path)},
-               "hypernetwork": lambda: hypernetwork.read(path).tensors()}
+    readers = {
+        "checkpoint": lambda: checkpoint.read_checkpoint(path, names),
+        "lora": lambda: merging.read_deltas(path, model.layers()),
+        "embedding": lambda: {"vectors": embedding.read_embedding(path)},
+        "hypernetwork": lambda: hypernetwork.read_hypernetwork(path).tensors()
+    }
     return readers[part.kind]()
 
 
 def written(run, model, trainable, root):
     """Each file of a run with what it should hold; written first."""
     folders = Folders(*(root / kind for kind in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
-    for part in parts_of(run):
+    for part in output_files(run):
         paths = [part.path(folders, stem) for stem in part.stems(run)]
         part.write(paths, trainable, about(run, checkpoint=BASE))
         contents = part.expected(trainable)

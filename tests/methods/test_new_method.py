@@ -76,7 +76,7 @@ def test_nothing_else_has_to_be_written_for_it(folder, tmp_path):
     assert texts(Shown(tmp_path)) == before
     half = methods.found()["half_lora"]()
     assert half.header()["ss_network_module"] == "networks.lora" and half.files() == ("lora",)
-    assert header.method_of({header.METHOD: "half_lora"}) == "half_lora"
+    assert header.method_in_header({header.METHOD: "half_lora"}) == "half_lora"
     assert kind_of({"lora_up.weight": None}).name == "lora"
 
 

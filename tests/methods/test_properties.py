@@ -8,10 +8,10 @@ from eager import EAGER, SHIPPED, method_of, run_of
 from helpers import trained
 
 from extension_lib import methods
-from extension_lib.config.run import words_of
+from extension_lib.config.run import new_words_of
 from extension_lib.methods.base import NewWord
 from extension_lib.methods.hypernetwork import Hypernetwork, Networks
-from extension_lib.methods.layer import hang
+from extension_lib.methods.layer import attach_after
 from extension_lib.methods.lora import Lora
 from extension_lib.methods.product import LORA
 from extension_lib.model import Condition
@@ -44,7 +44,7 @@ def test_a_host_may_exchange_the_forward_of_a_class_while_something_hangs_on_its
         pass
 
     layer = Own(2, 2)
-    unhang = hang(layer, lambda x, y: y + 1)
+    unhang = attach_after(layer, lambda x, y: y + 1)
     Own.forward = lambda self, x: x * 10
     assert torch.equal(layer(torch.ones(1, 2)), torch.full((1, 2), 11.0))
     unhang()
@@ -133,7 +133,7 @@ def test_what_it_learned_can_be_put_into_a_fresh_one(model, pictures, name):
     _, trainable = trained(model, run)
     learned, state = answer(model), {k: v.clone() for k, v in trainable.state_dict().items()}
     trainable.detach()
-    fresh = run.method.attach(model, 99, words_of(run))
+    fresh = run.method.attach(model, 99, new_words_of(run))
     fresh.load_state_dict(state)
     assert torch.equal(answer(model), learned)
     fresh.detach()
@@ -166,7 +166,7 @@ def test_every_trained_tensor_gets_a_gradient(model, pictures, name):
     """On 128x128 pictures, where every level of the UNet attends over several places; DyLoRA takes one block a step."""
     steps = {"dylora": 20, "pivotal": 6}.get(name.partition(",")[0], 2)
     run = run_of(pictures, name, data={"resolution": 128}, training={"steps": steps, "batch_size": 1})
-    fresh = run.method.attach(model, run.training.seed, words_of(run))
+    fresh = run.method.attach(model, run.training.seed, new_words_of(run))
     beginning = {k: v.detach().clone() for k, v in fresh.state_dict().items()}
     fresh.detach()
     _, trainable = trained(model, run)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from extension_lib.methods.targets import BLOCKS, TARGETS, block_of, blocks_named, chosen
+from extension_lib.methods.targets import BLOCKS, TARGETS, block_of, parse_blocks, select_layers
 from extension_lib.settings import SettingError
 
 BOTH = {"unet": 1.0, "te": 1.0}
@@ -22,12 +22,12 @@ def test_every_layer_belongs_to_a_block_that_can_be_named(view):
 
 
 def test_the_presets_hold_one_another_and_count_as_kohya_and_lycoris_count(view):
-    counts = [sum(layer.part == "unet" for layer in chosen(view.layers(), wanted, BOTH)) for wanted in TARGETS.values()]
+    counts = [sum(layer.part == "unet" for layer in select_layers(view.layers(), wanted, BOTH)) for wanted in TARGETS.values()]
     assert counts == [128, 192, 192 + 85, 192 + 85 + 4]  # SD1 has 86: toyland's second level is no wider than its first
 
 
 def test_a_part_that_does_not_learn_is_left_alone(view):
-    only = chosen(view.layers(), TARGETS["everything"], {"unet": 1.0, "te": 0.0})
+    only = select_layers(view.layers(), TARGETS["everything"], {"unet": 1.0, "te": 0.0})
     assert only and all(layer.part == "unet" for layer in only)
 
 
@@ -35,15 +35,15 @@ def test_a_part_that_does_not_learn_is_left_alone(view):
     ("", set()), ("IN01", {"IN01"}), ("in04-in06, mid", {"IN04", "IN05", "IN06", "MID"}),
     ("OUT11 OUT;BASE", {"OUT11", "OUT", "BASE"})])
 def test_blocks_are_named_as_people_write_them(text, found):
-    assert blocks_named(text) == found
+    assert parse_blocks(text) == found
 
 
 @pytest.mark.parametrize("text", ["IN12", "MIDDLE", "IN06-IN04", "IN04-x"])
 def test_what_is_no_block_is_named(text):
     with pytest.raises(SettingError, match="is no block"):
-        blocks_named(text)
+        parse_blocks(text)
 
 
 def test_blocks_can_be_left_out(view):
-    left = chosen(view.layers(), TARGETS["everything"], BOTH, blocks_named("IN00-MID"))
+    left = select_layers(view.layers(), TARGETS["everything"], BOTH, parse_blocks("IN00-MID"))
     assert left and {block_of(layer.key)[:3] for layer in left} == {"BAS", "OUT"}

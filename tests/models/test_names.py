@@ -41,7 +41,7 @@ def test_layers_have_distinct_keys_without_dots(view):
 
 def test_an_sd1_lora_has_kohya_s_192_layers_in_the_unet_and_six_a_layer_of_text(view):
     from extension_lib.methods.targets import TARGETS
-    from extension_lib.methods.targets import chosen as chosen_by
+    from extension_lib.methods.targets import select_layers as chosen_by
 
     chosen = chosen_by(view.layers(), TARGETS["attention and MLP"], {"unet": 1.0, "te": 1.0})
     assert sum(layer.part == "unet" for layer in chosen) == 192

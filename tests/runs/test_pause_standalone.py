@@ -9,7 +9,7 @@ from helpers import small_run
 from safetensors.torch import load_file
 
 from extension_lib.events import Began, Ended, Measured, Paused, Saved, Stepped
-from extension_lib.export.products import parts_of
+from extension_lib.export.products import output_files
 from extension_lib.host import Picture, find_checkpoint
 from extension_lib.runs import job as jobs
 from extension_lib.runs.pause import ASIDE
@@ -65,7 +65,7 @@ def test_a_paused_run_ends_with_the_same_file_bit_for_bit(host, pictures, method
     assert not job.ended.failed, job.ended.why
     assert [type(e) for e in job.history if isinstance(e, (Began, Paused))] == [Began, Paused, Began]
     assert [e.step for e in job.history if isinstance(e, Measured)] == [0, 3, 6]
-    folder, = (part.folder(host.folders) for part in parts_of(job.run))
+    folder, = (part.folder(host.folders) for part in output_files(job.run))
     one, two = (load_file(folder / f"{name}.safetensors") for name in ("whole", "parts"))
     assert one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
     assert space.lifetime == 6 and not (space.folder / ASIDE).exists()

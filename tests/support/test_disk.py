@@ -84,7 +84,7 @@ def test_pictures_and_captions_that_vanish_are_left_out(tmp_path, vanishing):
 
 
 @pytest.mark.parametrize("listing", [
-    workspace.list_workspaces, past.logs_by_name, rearrange.deleted_workspaces, presets.saved, disk.files_in,
+    workspace.list_workspaces, past.logs_by_name, rearrange.deleted_workspaces, presets.saved_presets, disk.files_in,
     lambda folder: disk.matching(folder, "*")])
 def test_a_folder_that_is_not_there_lists_as_empty(tmp_path, listing):
     assert not listing(tmp_path / "missing")

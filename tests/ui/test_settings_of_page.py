@@ -100,7 +100,7 @@ def test_a_preset_of_one_s_own_is_saved_and_applied_to_another_method(page, spac
 
 def test_a_preset_of_one_s_own_is_deleted_and_others_are_not(page, space):
     row = page.layout.train.presets
-    presets.save(row.folder, "old", space.read_run())
+    presets.save_preset(row.folder, "old", space.read_run())
     said, choice = page.settings_events.delete("My old")
     assert "Moved to the trash" in said and "My old" not in choice["choices"] and (row.folder / presets.DELETED
                                                                         / "old.toml").exists()
@@ -120,7 +120,7 @@ def test_saving_a_preset_without_a_name_is_said(page, space):
 
 
 def test_a_preset_called_as_a_file_of_settings_is_no_workspace(page, space):
-    presets.save(page.layout.train.presets.folder, "run", space.read_run())
+    presets.save_preset(page.layout.train.presets.folder, "run", space.read_run())
     assert page.layout.model.names() == ["ghost"]
 
 
@@ -244,7 +244,7 @@ def test_a_workspace_taken_away_by_another_page_is_not_chosen(page, space):
 def test_a_page_opened_later_lists_what_was_deleted_and_saved_meanwhile(page, space):
     page.layout.model.created("other", "plain", "thing", "lora")
     page.layout.model.discarded("other")
-    presets.save(page.layout.train.presets.folder, "mine", space.read_run())
+    presets.save_preset(page.layout.train.presets.folder, "mine", space.read_run())
     updates = page.workspace_events.enter()
     assert updates[page.layout.model.trash]["choices"] == ["other"]
     assert "My mine" in updates[page.layout.train.presets.choice]["choices"]

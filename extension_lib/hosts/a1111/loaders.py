@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...export.lora import BUNDLED
 from ...host import HostError
-from ...methods.adapter import Delta, flat
+from ...methods.adapter import Delta, lazy_deltas
 from ...methods.hypernetwork import PAIR
 from ...support.lazy import LazyTensors
 
@@ -52,7 +52,7 @@ def read_deltas(path: Path, view: Any) -> LazyTensors:
     modules = {module.network_key.partition(".")[0]: module for module in net.modules.values()}
     if unmatched := sorted(in_file - modules.keys()):
         raise HostError(f"The WebUI finds no layer for {len(unmatched)} keys of {path.name}, such as {unmatched[0]}.")
-    return flat({key: partial(module_delta, module) for key, module in modules.items()})
+    return lazy_deltas({key: partial(module_delta, module) for key, module in modules.items()})
 
 
 @torch.no_grad()

@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from ...export import hypernetwork, lora
 from ...host import HostError
-from ...methods.adapter import Delta, FormatError, flat
+from ...methods.adapter import Delta, FormatError, lazy_deltas
 from ...methods.hypernetwork import PAIR, attention_layers
-from ...methods.layer import hang_before
+from ...methods.layer import attach_before
 from ...model import Layer
 from ...support.lazy import LazyTensors
 from .tags import Tag
@@ -23,7 +23,7 @@ def read_deltas(path: Path, layers: list[Layer]) -> LazyTensors:
 
     Raises HostError: unreadable file, key without layer.
     """
-    return flat(
+    return lazy_deltas(
         {layer.key: partial(layer_delta, path, layer, tensors)
          for layer, tensors in match_layers(path, layers)})
 
@@ -32,7 +32,7 @@ def match_layers(path: Path, layers: list[Layer]) -> list[tuple[Layer, dict[str,
     """The file's layers beside the model's. Raises HostError."""
     by_key = {layer.key: layer for layer in layers}
     try:
-        found = lora.read(path)
+        found = lora.read_adapter(path)
     except FormatError as error:
         raise HostError(f"{path.name} cannot be used: {error}") from None
     unmatched = [key for key in found if key not in by_key]
@@ -46,7 +46,7 @@ def match_layers(path: Path, layers: list[Layer]) -> list[tuple[Layer, dict[str,
 def layer_delta(path: Path, layer: Layer, tensors: dict[str, Tensor]) -> Delta:
     weight = layer.module.weight.detach().float()
     try:
-        return lora.delta(layer.key, {name: t.to(weight.device) for name, t in tensors.items()}, weight)
+        return lora.adapter_delta(layer.key, {name: t.to(weight.device) for name, t in tensors.items()}, weight)
     except FormatError as error:
         raise HostError(f"{path.name} cannot be used: {error}") from None
 
@@ -79,7 +79,7 @@ def merged_into_weights(layers: list[Layer], files: list[tuple[Path, Tag]]) -> I
 
 
 @contextmanager
-def attached_before_attention(layers: list[Layer], files: list[tuple[hypernetwork.Read, Tag]]) -> Iterator[None]:
+def attached_before_attention(layers: list[Layer], files: list[tuple[hypernetwork.HypernetworkFile, Tag]]) -> Iterator[None]:
     """Within, each file's networks change what keys and values see, one file after the other.
 
     Raises HostError for a network that does not fit.
@@ -93,11 +93,11 @@ def attached_before_attention(layers: list[Layer], files: list[tuple[hypernetwor
             for layer, which, size in attention_layers(layers):
                 if (size, which) in networks:
                     network = networks[size, which].to(layer.module.weight.device)
-                    undo.callback(hang_before(layer.module, partial(network, strength=tag.te)))
+                    undo.callback(attach_before(layer.module, partial(network, strength=tag.te)))
         yield
 
 
-def build_network(read: hypernetwork.Read, size: int, state: dict[str, Tensor]) -> nn.Module:
+def build_network(read: hypernetwork.HypernetworkFile, size: int, state: dict[str, Tensor]) -> nn.Module:
     network = read.form.module(size).eval()
     try:
         network.load_state_dict(state)

@@ -20,7 +20,7 @@ def adapter_deltas(path: Path, view: View) -> Mapping[str, Tensor]:
 def embedding_vectors(path: Path, view: View) -> dict[str, Tensor]:
     """{"vectors": (n, width)}. Raises HostError for a file that is no embedding, or one for another text encoder."""
     try:
-        vectors = embedding.read(path)
+        vectors = embedding.read_embedding(path)
     except FormatError as error:
         raise HostError(str(error)) from None
     width = view.vocabulary().shape[1]
@@ -37,13 +37,13 @@ def hypernetwork_tensors(path: Path, view: View) -> dict[str, Tensor]:
 
 def checkpoint_weights(path: Path, view: View) -> dict[str, Tensor]:
     """The file's values of all parameters that can be trained."""
-    return checkpoint.read(path, [w.name for w in view.weights() if w.parameter.requires_grad])
+    return checkpoint.read_checkpoint(path, [w.name for w in view.weights() if w.parameter.requires_grad])
 
 
-def read_hypernetwork(path: Path) -> hypernetwork.Read:
+def read_hypernetwork(path: Path) -> hypernetwork.HypernetworkFile:
     """Raises HostError."""
     try:
-        return hypernetwork.read(path)
+        return hypernetwork.read_hypernetwork(path)
     except FormatError as error:
         raise HostError(str(error)) from None
 

@@ -41,7 +41,7 @@ class SettingsEvents:
         try:
             space, run = self.on_page(data)
             title = data[row.choice] or ""
-            run, about = row.applied(title, run, space, presets.of_checkpoint(self.layout.host, run.base.checkpoint))
+            run, about = row.applied(title, run, space, presets.checkpoint_preset(self.layout.host, run.base.checkpoint))
             shown = self.layout.run_updates(run, self.start(space, run.method.name))
         except DarkroomError as error:
             return {row.answer: message(str(error))}
@@ -51,7 +51,7 @@ class SettingsEvents:
     def save(self, data: dict) -> tuple[str, Any, Any]:
         row = self.tab.presets
         try:
-            path = presets.save(row.folder, data[row.name] or "", self.on_page(data)[1])
+            path = presets.save_preset(row.folder, data[row.name] or "", self.on_page(data)[1])
         except DarkroomError as error:
             return message(str(error)), gr.update(), gr.update()
         title = row.own(path.stem)

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from ...config.presets import defaults, switched
+from ...config.presets import defaults, with_method_of
 from ...config.run import Run
 from ...errors import DarkroomError
 from ...runs import job as jobs
@@ -39,7 +39,7 @@ class TrainEvents:
             start, run = starting_run(space, self.layout.host, name), space.read_run()
         except DarkroomError:
             pass  # without a workspace the method's own defaults are shown
-        own = run if run.method.name == name else switched(run, start)
+        own = run if run.method.name == name else with_method_of(run, start)
         return {self.layout.train.method_help: help_shown(name), self.layout.train.arithmetic: arithmetic(own),
                 self.layout.train.marks.starts: starts(self.layout.train.form, own, start),
                 **self.layout.train.form.updates(own)}

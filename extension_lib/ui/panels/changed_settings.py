@@ -6,7 +6,7 @@ from typing import Any
 
 import gradio as gr
 
-from ...config.presets import personal
+from ...config.presets import is_personal
 from ...config.run import Run
 from ...settings import options
 from .form import Form, Key, shown
@@ -44,11 +44,11 @@ def starts(form: Form, run: Run, start: Run) -> str:
         option = next(o for o in options(getattr(run, section)) if o.name == name)
         now, began = (shown(option, getattr(getattr(r, section), name)) for r in (run, start))
         known[component.elem_id] = {"label": option.label, "now": now, "chosen": bool(option.choices),
-                                    **({} if personal(*key) else {"start": began})}
+                                    **({} if is_personal(*key) else {"start": began})}
     return f'<div class="darkroom-starts" data-starts="{escape(json.dumps(known))}" role="status"></div>{NOTHING}'
 
 
 def gone_back(form: Form, start: Run, asked: str) -> dict[Any, Any]:
     """Updates that show how settings began: those whose components are named, or all that are not one workspace's alone."""
-    wanted = set(asked.split()) or {c.elem_id for key, c in drawn(form, start).items() if not personal(*key)}
+    wanted = set(asked.split()) or {c.elem_id for key, c in drawn(form, start).items() if not is_personal(*key)}
     return {component: update for component, update in form.updates(start).items() if component.elem_id in wanted}

@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from ...config import presets
-from ...config.purposes import CARDS, PURPOSES, Choice
+from ...config.purposes import GPUS, PURPOSES, Purpose
 from ...config.run import Run
 from ...host import Host
 from ...settings import SettingError
@@ -36,8 +36,8 @@ class PresetRow:
         self.saved = gr.HTML(elem_id="darkroom_preset_saved")
 
     def titles(self) -> list[str]:
-        ready = [choice.title for table in (PURPOSES, CARDS) for choice in table.values()]
-        return [*ready, *(self.own(name) for name in presets.saved(self.folder))]
+        ready = [choice.title for table in (PURPOSES, GPUS) for choice in table.values()]
+        return [*ready, *(self.own(name) for name in presets.saved_presets(self.folder))]
 
     def own(self, name: str) -> str:
         return OWN + name
@@ -46,7 +46,7 @@ class PresetRow:
         """Moves a preset of a person's own aside; what to say of it. Raises SettingError, OSError."""
         if not title.startswith(OWN):
             raise SettingError("Only your own presets can be deleted. Their names begin with 'My'.")
-        return f"Moved to the trash: {presets.delete(self.folder, title.removeprefix(OWN))}."
+        return f"Moved to the trash: {presets.delete_preset(self.folder, title.removeprefix(OWN))}."
 
     def applied(self, title: str, run: Run, space: Workspace, preset: Path | None) -> tuple[Run, str]:
         """The run with what a preset of this title decides, and what it is for. A purpose becomes the workspace's own.
@@ -57,12 +57,12 @@ class PresetRow:
             changed = presets.with_purpose(run, purpose, preset)
             space.update_about(purpose=purpose)
             return changed, PURPOSES[purpose].help
-        if card := key_of(CARDS, title):
-            return presets.with_card(run, card, preset, space.purpose), CARDS[card].help
+        if card := key_of(GPUS, title):
+            return presets.with_gpu(run, card, preset, space.purpose), GPUS[card].help
         if not title.startswith(OWN):
             raise SettingError("Choose a preset first.")
-        return presets.with_saved(run, self.folder, title.removeprefix(OWN)), "Name, checkpoint and pictures stay."
+        return presets.with_saved_preset(run, self.folder, title.removeprefix(OWN)), "Name, checkpoint and pictures stay."
 
 
-def key_of(table: dict[str, Choice], title: str) -> str:
+def key_of(table: dict[str, Purpose], title: str) -> str:
     return next((key for key, choice in table.items() if choice.title == title), "")

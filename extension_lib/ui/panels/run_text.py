@@ -7,7 +7,7 @@ import gradio as gr
 
 from ... import methods
 from ...config import presets
-from ...config.run import Run, table, to_dict
+from ...config.run import Run, as_section, to_dict
 from ...support import toml
 from .preset_row import PresetRow
 from .widgets import copied_by_button, small_button, unsaved
@@ -27,7 +27,7 @@ class RunText:
 
 
 def written(run: Run) -> str:
-    return toml.dump(to_dict(run))
+    return toml.dump_toml(to_dict(run))
 
 
 def applied(text: str, run: Run, start_of: Callable[[str], Run]) -> Run:
@@ -35,8 +35,8 @@ def applied(text: str, run: Run, start_of: Callable[[str], Run]) -> Run:
 
     Raises SettingError.
     """
-    values = toml.parse(text, "This text")
-    method = table(values.get("method", {}), "method").get("name", run.method.name)
+    values = toml.parse_toml(text, "This text")
+    method = as_section(values.get("method", {}), "method").get("name", run.method.name)
     if method != run.method.name and method in methods.found():
-        run = presets.switched(run, start_of(method))
+        run = presets.with_method_of(run, start_of(method))
     return run.with_values(values)

@@ -16,7 +16,7 @@ from ...config.presets import drawing_run
 from ...config.run import Run
 from ...data.folder import find_all
 from ...errors import DarkroomError
-from ...export.products import parts_of
+from ...export.products import output_files
 from ...host import Host, Picture
 from ...runs import job as jobs
 from ...settings import SettingError
@@ -153,7 +153,7 @@ class CompareTab:
     def name_of(self, run: Run) -> str:
         """What the file that a run leaves is called in the list. Raises SettingError."""
         library = self.library()
-        for part in parts_of(run):
+        for part in output_files(run):
             for series in library:
                 if (series.kind, series.name) == (part.kind, part.stems(run)[0]):
                     return series.label

@@ -203,7 +203,7 @@ class ModelTab:
             return message(str(error))
         if purpose in PURPOSES:
             rows["For"] = PURPOSES[purpose].title
-        preset = presets.of_checkpoint(self.host, run.base.checkpoint)
+        preset = presets.checkpoint_preset(self.host, run.base.checkpoint)
         if preset:
             rows["Preset"] = preset.name
         cells = "".join(f"<tr><th>{k}</th><td>{escape(v)}</td></tr>" for k, v in rows.items())
