@@ -41,8 +41,8 @@ def opened(url: str, width: int = 1280, height: int = 900, **context):
         try:
             yield opened_in(browser, url, viewport={"width": width, "height": height}, **context)
         finally:
-            for context in browser.contexts:
-                context.close()
+            for made in browser.contexts:
+                made.close()
 
 
 def opened_in(browser, url: str, **context):

@@ -5,7 +5,7 @@ from typing import Any
 from helpers import small_run
 
 from extension_lib import methods
-from extension_lib.config.run import merged
+from extension_lib.config.run import merge_values
 from extension_lib.settings import options
 
 FAST = {"unet_rate": 1e-2, "text_rate": 1e-2}
@@ -46,6 +46,6 @@ def method_of(way):
 
 def run_of(pictures, way, **sections):
     """Two steps of a method in one of these ways. Captions there say "a zwx ghost"; where a word is learned, it is zwx."""
-    return small_run(pictures, **merged({"method": {"name": way.partition(",")[0], **settings_of(way)},
+    return small_run(pictures, **merge_values({"method": {"name": way.partition(",")[0], **settings_of(way)},
                                          "concepts": [{"folder": str(pictures), "word": "zwx"}],
                                          "training": {"steps": 2, "batch_size": 1}}, sections))

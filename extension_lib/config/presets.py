@@ -120,6 +120,7 @@ def with_saved_preset(run: Run, folder: Path, name: str) -> Run:
     values = toml.read_toml(preset_path(folder, name))
     foreign = sorted(section for section in values if is_personal(section, ""))
     if foreign:
-        raise SettingError(f"The preset {name} has [{foreign[0]}], which belongs to a workspace. Import it in the "
-                           "Model tab.")
+        raise SettingError(
+            f"The preset {name} has [{foreign[0]}], which belongs to a workspace. Import it in the Model "
+            "tab.")
     return run.with_values(values)

@@ -24,14 +24,14 @@ class Purpose:
 PURPOSES: dict[str, Purpose] = {
     "thing": Purpose("Thing", "An object, an animal, a character: the methods' own settings.", {}),
     "person": Purpose(
-        "Person", "A face must be met exactly: never mirrored, and class pictures count a little less "
-        "than it.", {
+        "Person", "A face must be exact: never mirrored, and class pictures count a little less.", {
             "data": {"flip": False},
             "prior": {"weight": 0.7, "pictures": 200},
             "methods": {"textual_inversion": {"method": {"vectors": 6}}, "pivotal": {"method": {"vectors": 6}}},
         }),
     "style": Purpose(
-        "Style", "A way of drawing: longer, and with some captions left out, so that it needs no word.", {
+        "Style", "A way of drawing: longer training, and some captions left out, so that the style needs "
+        "no word.", {
             "data": {"caption_dropout": 0.05},
             "noise": {"noise_offset": 0.05},
             "training": {"steps": 3000},
@@ -54,26 +54,26 @@ PURPOSES: dict[str, Purpose] = {
 # Only what decides how much memory a step takes. What is trained at once stays the same or grows: a smaller batch
 # gathers more.
 GPUS: dict[str, Purpose] = {
-    "8": Purpose("Card with 8 GB", "One picture at a time, inner results recomputed. DreamBooth wants 16 GB, whatever "
-                                   "is set.", {
+    "8": Purpose("Graphics card with 8 GB", "One picture at a time, activations are recomputed. DreamBooth needs 16 GB "
+                 "in any case.", {
         "training": {"batch_size": 1, "accumulation": 2, "checkpointing": True},
         "methods": {"textual_inversion": {"training": {"accumulation": 4}},
                     "dreambooth": {"training": {"accumulation": 1}, "method": {"text_rate": 0.0}},
                     "full": {"method": {"text_rate": 0.0}}},
     }),
-    "12": Purpose("Card with 12 GB", "Two pictures at a time, inner results recomputed. DreamBooth wants 16 GB, "
-                                     "whatever is set.", {
+    "12": Purpose("Graphics card with 12 GB", "Two pictures at a time, activations are recomputed. DreamBooth needs 16 "
+                  "GB in any case.", {
         "training": {"batch_size": 2, "accumulation": 1, "checkpointing": True},
         "methods": {"textual_inversion": {"training": {"accumulation": 2}},
                     "dreambooth": {"training": {"batch_size": 1}, "method": {"text_rate": 0.0}}},
     }),
-    "16": Purpose("Card with 16 GB", "Two pictures at a time, inner results kept: faster.", {
+    "16": Purpose("Graphics card with 16 GB", "Two pictures at a time, activations are stored: faster.", {
         "training": {"batch_size": 2, "accumulation": 1, "checkpointing": False},
         "methods": {"textual_inversion": {"training": {"batch_size": 4}},
                     "dreambooth": {"training": {"batch_size": 1, "checkpointing": True}, "method": {"text_rate": 0.0}},
                     "full": {"training": {"checkpointing": True}}},
     }),
-    "24": Purpose("Card with 24 GB", "Four pictures at a time, inner results kept: the fastest.", {
+    "24": Purpose("Graphics card with 24 GB", "Four pictures at a time, activations are stored: the fastest.", {
         "training": {"batch_size": 4, "accumulation": 1, "checkpointing": False},
         "methods": {"dreambooth": {"training": {"batch_size": 2, "checkpointing": True}},
                     "full": {"training": {"batch_size": 2, "checkpointing": True}}},

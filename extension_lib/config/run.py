@@ -23,30 +23,27 @@ class Output:
 @dataclass(frozen=True)
 class Base:
     checkpoint: str = option("", "The checkpoint to train on: its title in the list, or the path of a .safetensors "
-                                 "file.")
+                             "file.")
 
 
 @dataclass(frozen=True)
 class Concept:
     """One thing to learn: its pictures and what they are called."""
 
-    folder: str = option("", "The folder with the pictures; captions in .txt files beside them are read, "
-                         "and folders named 10_something count ten times.",
-                         label="Folder with pictures",
-                         folder=True)
+    folder: str = option("", "The folder with the pictures. Captions are read from .txt files beside them, and "
+                         "pictures in a folder named 10_something count ten times.",
+                         label="Folder with pictures", folder=True)
     instance_prompt: str = option(FILEWORDS, "What your pictures are called, with a rare word for the new thing: "
                                   "'a zwx ghost, [filewords]'. [filewords] stands for each picture's own caption.")
-    word: str = option("", "For Textual Inversion and Pivotal Tuning: the new word. Empty: the output's name. "
-                       "[name] in prompts stands for it. For other methods: the rare word in your captions.",
-                       advanced=True)
+    word: str = option(
+        "", "For Textual Inversion and Pivotal Tuning: the new word. Empty: the output's name. "
+        "[name] in prompts stands for it. For other methods: the rare word in your captions.", advanced=True)
     class_prompt: str = option("", "What things of this kind are called without the rare word: 'a ghost'. "
                                "[filewords] stands for each picture's caption without the rare word.")
-    class_folder: str = option("",
-                               "Your own class pictures: others of the same kind. Empty: the checkpoint draws them.",
-                               label="Folder with class pictures",
-                               folder=True,
-                               advanced=True)
-    repeats: int = option(1, "How often each picture is seen in one epoch. Raise it for a concept with few pictures.",
+    class_folder: str = option("", "Your own class pictures: other things of the same kind. Empty: the checkpoint "
+                               "draws them.",
+                               label="Folder with class pictures", folder=True, advanced=True)
+    repeats: int = option(1, "How often each picture is used in one epoch. Raise it for a concept with few pictures.",
                           min=1, max=1000)
 
 
@@ -57,41 +54,38 @@ FOLDERS = tuple(option.name for option in options(Concept) if option.folder)
 class Data:
     """How pictures and captions are read."""
 
-    resolution: int = option(512, "Pictures are scaled so that they have about this many pixels squared. "
-                             "Use what the checkpoint was made for: 512 for Stable Diffusion 1.", min=64, max=2048)
-    buckets: bool = option(True, "Keep the shape of tall and wide pictures, in steps of 64 pixels; off: square only.")
-    crop: str = option("center", "What is cut away where the shape does not fit: always the rim, or a random part each "
-                                 "time.",
+    resolution: int = option(512, "Pictures are scaled to about the area of a square with this side, in pixels. Use "
+                             "what the checkpoint was made for: 512 for Stable Diffusion 1.", min=64, max=2048)
+    buckets: bool = option(True, "Keep the aspect ratio of tall and wide pictures, in steps of 64 pixels. Off: all "
+                           "pictures become square.")
+    crop: str = option("center", "How a picture is cropped that does not fit: always in the center, or at a random "
+                       "place each time.",
                        choices=("center", "random"), advanced=True)
-    masked: bool = option(False, "Learn only what the masks show: a file name-mask.png beside a picture, white where "
-                          "it counts, "
-                          "or the picture's own transparency. For two things that must not melt into each other.",
-                          label="Masks")
-    held_out: float = option(0.0, "Share of the pictures that is kept out of training, so that the loss on them tells "
-                                  "learning "
-                             "from copying. 0.1 where you have 20 or more; 0 trains on all and measures on some of "
-                             "those.",
+    masked: bool = option(False, "Train only on what the masks show: a file name-mask.png beside the picture, white "
+                          "where it counts, or the picture's own transparency. For subjects that must not be mixed "
+                          "with each other.", label="Masks")
+    held_out: float = option(0.0, "Share of the pictures that is not trained on, so that the loss on them shows "
+                             "overfitting. 0.1 if you have 20 pictures or more; 0 trains on all and measures on some "
+                             "of them.",
                              min=0.0, max=0.5, label="Pictures held out")
-    flip: bool = option(False, "Also show every picture mirrored. Not for faces or anything with writing on it.",
+    flip: bool = option(False, "Also train on every picture mirrored. Not for faces or anything with text on it.",
                         label="Mirror")
-    shuffle_captions: bool = option(False, "Shuffle the comma-separated parts of captions, so that their order is not "
-                                           "learned. "
-                                    "For tag captions.", advanced=True)
-    keep_first: int = option(1, "Parts at the head of a caption that stay in place when shuffling: your trigger word.",
+    shuffle_captions: bool = option(False, "Shuffle the comma-separated tags of captions, so that their order is not "
+                                    "learned. For tag captions.", advanced=True)
+    keep_first: int = option(1, "How many tags at the start of a caption stay in place when shuffling: your trigger "
+                             "word.",
                              min=0, max=50, advanced=True)
-    caption_dropout: float = option(0.0, "Share of steps that see an empty caption. 0.05 to 0.1 can help styles.",
+    caption_dropout: float = option(0.0, "Share of the steps in which the caption is empty. 0.05 to 0.1 can help "
+                                    "styles.",
                                     min=0.0, max=1.0, advanced=True)
-    template: str = option("captions", "Sentences around the picture: your own (instance prompt and captions), or "
-                                       "ready "
-                           "ones for an object or a style that say '[name]'. For Textual Inversion.",
+    template: str = option("captions", "The prompts of the pictures: your own (instance prompt and captions), or "
+                           "ready-made sentences with [name] for an object or a style. For Textual Inversion.",
                            choices=("captions", "object", "style"), advanced=True)
-    clip_skip: int = option(1, "How many of the text encoder's last layers are left out. 1 leaves none out; "
-                            "2 only for checkpoints that are used with 2. Written into the file.",
-                            min=1,
-                            max=12,
-                            advanced=True)
-    prompt_syntax: bool = option(False, "Read (brackets:1.2) in captions as the prompt box does. Off: captions are "
-                                        "plain text.",
+    clip_skip: int = option(1, "As in the WebUI: 1 uses all layers of the text encoder, 2 skips the last one. Use 2 "
+                            "only for checkpoints that are used with 2. It is written into the file.",
+                            min=1, max=12, advanced=True)
+    prompt_syntax: bool = option(False, "Read (brackets:1.2) in captions as in the prompt box. Off: captions are plain "
+                                 "text.",
                                  advanced=True)
 
 
@@ -99,43 +93,34 @@ class Data:
 class Noise:
     """What is learned at which noise level."""
 
-    weighting: str = option("min-snr", "How much the nearly clean and the very noisy pictures count. min-snr evens "
-                                       "them out "
-                            "and suits most; none is the plain loss.", choices=("none", "min-snr", "debiased"))
-    min_snr_gamma: float = option(5.0, "Where min-snr cuts off. Lower counts clean pictures less.", min=0.1, max=50.0,
-                                  label="Min-SNR gamma", advanced=True)
-    noise_offset: float = option(0.0, "Adds noise to the whole picture's brightness, so that very dark and very bright "
-                                 "pictures can be learned. 0.03 to 0.05 is usual.", min=0.0, max=1.0, advanced=True)
+    weighting: str = option("min-snr", "How much each noise level counts. min-snr balances them and suits most; none "
+                            "is the plain loss.", choices=("none", "min-snr", "debiased"))
+    min_snr_gamma: float = option(5.0, "Where min-snr cuts off. A lower value gives less weight to low noise.", min=0.1,
+                                  max=50.0, label="Min-SNR gamma", advanced=True)
+    noise_offset: float = option(0.0, "Adds noise to the brightness of the whole picture, so that very dark and very "
+                                 "bright pictures can be learned. 0.03 to 0.05 is usual.",
+                                 min=0.0, max=1.0, advanced=True)
 
 
 @dataclass(frozen=True)
 class Prior:
     """Class pictures: what others of the same kind look like, so that the model does not forget them."""
 
-    preserve: bool = option(False, "Also show the model its own pictures of the class prompt, so that 'a ghost' "
-                                   "without your rare "
-                            "word stays what it was. Doubles a step's time. For DreamBooth, and wherever the class "
-                            "word changes.",
+    preserve: bool = option(False, "Also train on the model's own pictures of the class prompt, so that 'a ghost' "
+                            "without your rare word stays as it was. Doubles the time of a step. For DreamBooth, and "
+                            "wherever the class word changes.",
                             label="Class pictures")
-    weight: float = option(1.0,
-                           "How much the class pictures count. 0.7 learns the subject a little better.",
-                           min=0.0,
-                           max=10.0,
-                           label="Prior weight")
-    penalty: float = option(0.0, "Holds what the model makes of the class prompt where it was, without class pictures: "
-                                 "for "
-                            "methods that hang on the model, such as LoRA. 1 is strong; a step takes about twice as "
+    weight: float = option(1.0, "How much the class pictures count. With 0.7 the subject is learned a little better.",
+                           min=0.0, max=10.0, label="Prior weight")
+    penalty: float = option(0.0, "Keeps what the model draws for the class prompt as it was, without class pictures. "
+                            "For methods that add to the model, such as LoRA. 1 is strong; a step takes about twice as "
                             "long.",
                             min=0.0, max=100.0, label="Class prompt penalty")
     pictures: int = option(100, "How many class pictures for each concept. They are drawn once and kept for this "
-                                "checkpoint.",
+                           "checkpoint.",
                            min=1, max=10_000, label="Number of class pictures")
     drawing_steps: int = option(20, "Sampling steps of class pictures.", min=1, max=150, advanced=True)
-    cfg: float = option(7.0,
-                        "How closely class pictures follow their prompt.",
-                        min=1.0,
-                        max=30.0,
-                        label="CFG scale",
+    cfg: float = option(7.0, "How closely class pictures follow their prompt.", min=1.0, max=30.0, label="CFG scale",
                         advanced=True)
 
 
@@ -143,42 +128,38 @@ class Prior:
 class Training:
     """How long and how fast."""
 
-    steps: int = option(1500, "How many times the weights are changed. About 100 per picture for a person or thing; "
-                        "more than needed begins to copy the pictures.", min=1, max=1_000_000)
-    batch_size: int = option(2, "Pictures looked at together. Larger is steadier and needs more memory.", min=1, max=64)
-    accumulation: int = option(1, "Batches gathered before the weights change: as steady as a larger batch, "
-                               "without its memory.", min=1, max=256, label="Gradient accumulation", advanced=True)
-    schedule: str = option("cosine", "How the learning rate runs: down in a gentle curve, in a line, or not at all.",
+    steps: int = option(1500, "How many times the weights are updated. About 100 per picture for a person or thing; "
+                        "too many steps overfit: the pictures are copied.", min=1, max=1_000_000)
+    batch_size: int = option(2, "How many pictures are trained on together. Larger is steadier and needs more memory.",
+                             min=1, max=64)
+    accumulation: int = option(1, "How many batches are summed before the weights are updated: as steady as a larger "
+                               "batch, without its memory.",
+                               min=1, max=256, label="Gradient accumulation", advanced=True)
+    schedule: str = option("cosine", "How the learning rate falls during training: in a cosine curve, in a straight "
+                           "line, or not at all.",
                            choices=("cosine", "linear", "constant"))
-    warmup: float = option(0.05,
-                           "Share of the steps in which the rate rises from zero.",
-                           min=0.0,
-                           max=0.5,
+    warmup: float = option(0.05, "Share of the steps in which the learning rate rises from zero.", min=0.0, max=0.5,
                            advanced=True)
-    weight_decay: float = option(0.01, "Pulls what is learned towards zero.", min=0.0, max=1.0, advanced=True)
-    clip: float = option(1.0, "Longest gradient allowed; protects against single wild steps. 0 switches it off.",
+    weight_decay: float = option(0.01, "Pulls the trained weights towards zero.", min=0.0, max=1.0, advanced=True)
+    clip: float = option(1.0, "Maximum gradient norm. Protects against single extreme steps; 0 is off.",
                          min=0.0, max=100.0, label="Gradient clipping", advanced=True)
-    checkpointing: bool = option(True, "Recompute inner results instead of keeping them: a third slower, half the "
-                                       "memory.",
+    checkpointing: bool = option(True,
+                                 "Recompute activations instead of storing them: a third slower, half the memory.",
                                  label="Gradient checkpointing", advanced=True)
-    measure_every: int = option(0, "Measure the loss on fixed noise every so many steps, so that steps and runs can be "
-                                   "compared. "
-                                "0: about twenty times in the run, which takes some 3% of its time. "
-                                "More than the steps: never.",
+    measure_every: int = option(0, "Measure the loss on fixed noise every N steps, so that steps and runs can be "
+                                "compared. 0: about twenty times in a run, which takes about 3% of its time. More than "
+                                "the number of steps: never.",
                                 min=0, max=10_000_000, label="Measure every N steps", advanced=True)
     seed: int = option(0, "The same seed, pictures and settings give the same result again.", min=0, max=2**31 - 1)
 
 
 @dataclass(frozen=True)
 class Saving:
-    save_every: int = option(0,
-                             "Save a copy every so many steps, named name-000500, to compare later. 0: only the end.",
-                             min=0,
-                             max=1_000_000,
-                             label="Save every N steps")
+    save_every: int = option(0, "Save a copy every N steps, named name-000500, to compare later. 0: only at the end.",
+                             min=0, max=1_000_000, label="Save every N steps")
     keep_last: int = option(0, "How many of these copies to keep. 0 keeps all.", min=0, max=1000)
-    precision: str = option("fp16",
-                            "Number format of the saved file. fp16 is half the size and what most people share.",
+    precision: str = option("fp16", "Number format of the saved file. fp16 has half the size of fp32 and is what most "
+                            "people share.",
                             choices=PRECISIONS)
 
 
@@ -187,21 +168,15 @@ class Previews:
     """Pictures drawn while training, by the host's own txt2img."""
 
     prompts: LINES = option((), "One prompt per line. They are drawn with what has been learned so far.")
-    preview_every: int = option(0, "Draw the previews every so many steps. 0: none.", min=0, max=1_000_000,
+    preview_every: int = option(0, "Draw previews every N steps. 0: no previews.", min=0, max=1_000_000,
                                 label="Preview every N steps")
     preview_steps: int = option(20, "Sampling steps of a preview.", min=1, max=150, advanced=True)
-    cfg: float = option(7.0,
-                        "How closely previews follow their prompt.",
-                        min=1.0,
-                        max=30.0,
-                        label="CFG scale",
+    cfg: float = option(7.0, "How closely previews follow their prompt.", min=1.0, max=30.0, label="CFG scale",
                         advanced=True)
     preview_seed: int = option(1, "The seed of the previews; the same for all, so that they can be compared.",
                                min=0, max=2**32 - 1, advanced=True)
     sampler: str = option("Euler", "The sampler that draws the previews.", advanced=True)
-    card: bool = option(True,
-                        "At the end draw a picture for the file's card.",
-                        label="Picture for the card",
+    card: bool = option(True, "Draw a picture for the file's card at the end.", label="Picture for the card",
                         advanced=True)
 
 
@@ -300,16 +275,14 @@ def require_startable(run: Run) -> Run:
     precisions = run.method.safe_precisions()
     if run.saving.precision not in precisions:
         raise SettingError(f"saving.precision is {run.saving.precision}, but the WebUI applies a {run.method.title} "
-                           "file "
-                           f"rightly only in {' or '.join(precisions)}.")
+                           f"file rightly only in {' or '.join(precisions)}.")
     if not run.base.checkpoint:
         raise SettingError("base.checkpoint is empty. Choose the checkpoint to train on.")
     if not run.concepts or not all(c.folder for c in run.concepts):
         raise SettingError("concepts.folder is empty. Choose the folder that holds your pictures.")
     if run.prior.penalty and not all(c.class_prompt for c in run.concepts):
         raise SettingError("prior.penalty holds the class prompt, but a concept has none. Say what things of its kind "
-                           "are called, "
-                           "such as 'a ghost', or set it to 0.")
+                           "are called, such as 'a ghost', or set it to 0.")
     return replace(run, output=replace(run.output, name=name))
 
 
@@ -327,8 +300,7 @@ def new_words_of(run: Run) -> tuple[NewWord, ...]:
     for name in names:
         if found := sorted({letter for letter in name if letter in WEIGHING}):
             raise SettingError(f"The word {name!r} has {' '.join(found)}, which weigh words in a prompt, so it could "
-                               "not be called "
-                               "there. Choose another.")
+                               "not be called there. Choose another.")
     try:
         return tuple(NewWord(checked_file_name(name, "word"), c.class_prompt.replace(FILEWORDS, ""))
                      for name, c in zip(names, run.concepts))

@@ -32,8 +32,7 @@ def set_preferred(path: Path, weight: float, words: str) -> None:
     card = path.with_suffix(".json")
     write_text(
         card,
-        json.dumps({**read_card(card), "preferred weight": weight, "activation text": words},
-                   indent=4,
+        json.dumps({**read_card(card), "preferred weight": weight, "activation text": words}, indent=4,
                    ensure_ascii=False))
 
 

@@ -98,9 +98,7 @@ def config_files(source: Path, path: Path) -> None:
         disk.copy_file(preset, path.with_name(path.stem + PRESET_SUFFIX))
     folder = source.with_suffix("")
     if (folder / "model_index.json").exists():  # any other folder of that name may hold anything
-        shutil.copytree(folder,
-                        path.with_suffix(""),
-                        dirs_exist_ok=True,
+        shutil.copytree(folder, path.with_suffix(""), dirs_exist_ok=True,
                         ignore=shutil.ignore_patterns("*.safetensors", "*.bin"))
 
 

@@ -24,8 +24,7 @@ def found() -> dict[str, type[Method]]:
                 continue  # what several methods share
             if name in methods:
                 raise ValueError(f"Two methods are named {name!r}: {methods[name].__qualname__} in "
-                                 f"{methods[name].__module__} "
-                                 f"and {cls.__qualname__} in {cls.__module__}. Rename one.")
+                                 f"{methods[name].__module__} and {cls.__qualname__} in {cls.__module__}. Rename one.")
             methods[name] = cls
     return dict(sorted(methods.items(), key=lambda item: item[1].order))
 

@@ -41,17 +41,17 @@ class AdapterSettings(Method):
     # how the tensor's name begins by which its files are recognized; "" if another's are the same
     signature: ClassVar[str] = ""
 
-    unet_rate: float = option(1e-4, "Learning rate of the part that draws. Too high burns colours, too low learns "
-                                    "nothing.",
+    unet_rate: float = option(1e-4, "Learning rate of the UNet, the part that draws. Too high distorts colours, too "
+                              "low learns nothing.",
                               min=0.0, max=1.0, label="Learning rate, UNet", small=True)
-    text_rate: float = option(5e-5, "Learning rate of the text encoder. Half of the UNet's is usual; "
-                              "0 leaves it as it is and saves memory.", min=0.0, max=1.0,
+    text_rate: float = option(5e-5, "Learning rate of the text encoder. Half of the UNet's rate is usual; 0 does not "
+                              "train it and saves memory.", min=0.0, max=1.0,
                               label="Learning rate, text encoder", small=True)
-    skip_blocks: str = option("", "Blocks to leave as they are: IN01, IN04-IN08, MID, OUT11, BASE for the text "
-                                  "encoder. "
-                              "The middle holds what a thing is, the outer ones texture and colour.", advanced=True)
-    module_dropout: float = option(0.0, "How often a whole layer's part is left out in a step. 0.1 can slow "
-                                        "overfitting.",
+    skip_blocks: str = option("", "Blocks that are not trained: IN01, IN04-IN08, MID, OUT11, BASE for the text "
+                              "encoder. The middle blocks hold what a thing is, the outer ones texture and colour.",
+                              advanced=True)
+    module_dropout: float = option(0.0, "Probability that a layer's adapter is switched off in a step. 0.1 can reduce "
+                                   "overfitting.",
                                    min=0.0, max=0.9, advanced=True)
 
     @property

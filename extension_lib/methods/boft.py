@@ -17,7 +17,7 @@ from .oft import Oft, turn
 
 @dataclass(frozen=True)
 class Boft(Oft):
-    """OFT with smaller groups and several levels, through which every output reaches every other. Finer, and slower."""
+    """OFT with smaller groups on several levels, so that every output is mixed with every other. Finer, and slower."""
 
     name: ClassVar[str] = "boft"
     title: ClassVar[str] = "BOFT"
@@ -25,7 +25,7 @@ class Boft(Oft):
     algorithm: ClassVar[str] = "boft"
     dimensions: ClassVar[int] = 4
 
-    block_size: int = option(8, "Outputs that are turned together at each level.", min=2, max=256)
+    block_size: int = option(8, "How many outputs are rotated together on each level.", min=2, max=256)
 
     def chosen(self, layers: list[Layer]) -> list[Layer]:
         """A butterfly needs an even group size and a power of two of groups; a layer that cannot be divided so stays

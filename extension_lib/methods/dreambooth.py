@@ -20,9 +20,9 @@ from .targets import part_of
 
 @dataclass(frozen=True)
 class Dreambooth(Method):
-    """Trains the checkpoint itself and saves a new one (2 GB for Stable Diffusion 1). The strongest way for a person or
-    thing, and the easiest to overdo: use class pictures, so that it does not forget what others of its kind look
-    like."""
+    """Trains the whole checkpoint and saves a new one (2 GB for Stable Diffusion 1). The strongest method for a
+    person or thing, and the easiest to overfit: use class pictures, so that it does not forget what others of the
+    same kind look like."""
 
     name: ClassVar[str] = "dreambooth"
     title: ClassVar[str] = "DreamBooth"
@@ -33,20 +33,17 @@ class Dreambooth(Method):
     prefers: ClassVar[dict[str, dict[str, Any]]] = {
         "training": {"schedule": "constant", "batch_size": 1}, "prior": {"preserve": True}}
 
-    unet_rate: float = option(2e-6,
-                              "Learning rate of the part that draws.",
-                              min=0.0,
-                              max=1.0,
-                              label="Learning rate, UNet",
-                              small=True)
-    text_rate: float = option(1e-6, "Learning rate of the text encoder; 0 leaves it as it is.", min=0.0, max=1.0,
+    unet_rate: float = option(2e-6, "Learning rate of the UNet, the part that draws.", min=0.0, max=1.0,
+                              label="Learning "
+                              "rate, UNet", small=True)
+    text_rate: float = option(1e-6, "Learning rate of the text encoder; 0 does not train it.", min=0.0, max=1.0,
                               label="Learning rate, text encoder", small=True)
-    text_share: float = option(0.7, "Share of the steps in which the text encoder learns too. Less keeps more of what "
-                                    "it knows.",
+    text_share: float = option(0.7, "Share of the steps in which the text encoder is trained too. A smaller share "
+                               "keeps more of what it knows.",
                                min=0.0, max=1.0, label="Text encoder learns for")
-    ema: float = option(0.0, "Save a running average of the weights instead of the last ones; 0.99 to 0.9999 is usual, "
-                             "0 is off. "
-                        "Needs the weights' memory once more.", min=0.0, max=0.99999, label="EMA decay", advanced=True)
+    ema: float = option(0.0, "Save a running average of the weights instead of the last weights. 0.99 to 0.9999 is "
+                        "usual, 0 is off. Needs memory for one more copy of the weights.",
+                        min=0.0, max=0.99999, label="EMA decay", advanced=True)
 
     @property
     def rates(self) -> dict[str, float]:
@@ -145,8 +142,7 @@ class Whole:
 
     def muted(self) -> AbstractContextManager[None]:
         raise SettingError("prior.penalty is for methods that hang on the model, and DreamBooth changes the model "
-                           "itself. "
-                           "Set it to 0 and use class pictures.")
+                           "itself. Set it to 0 and use class pictures.")
 
     @torch.no_grad()
     def detach(self) -> None:

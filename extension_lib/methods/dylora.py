@@ -18,8 +18,8 @@ from .targets import TARGETS
 
 @dataclass(frozen=True)
 class Dylora(LowRank):
-    """A LoRA whose first directions matter most, because each step trains only the first few. The file is an ordinary
-    LoRA; in the prompt <lora:name:1:dyn=4> uses less of it. Needs more steps."""
+    """A LoRA that can be used at a lower rank, because each step trains only its first directions. The file is an
+    ordinary LoRA; in the prompt <lora:name:1:dyn=4> uses its first 4 directions. Needs more steps."""
 
     name: ClassVar[str] = "dylora"
     title: ClassVar[str] = "DyLoRA"
@@ -27,12 +27,10 @@ class Dylora(LowRank):
     signature: ClassVar[str] = ""  # its files are LoRA's
     outer: ClassVar[tuple[str, ...]] = ("up_list",)
 
-    layers: str = option("attention and MLP",
-                         "Which layers learn.",
-                         choices=tuple(TARGETS),
-                         label="Layers",
+    layers: str = option("attention and MLP", "Which layers are trained.", choices=tuple(TARGETS), label="Layers",
                          advanced=True)
-    block_size: int = option(4, "Directions trained together. The rank must be a multiple of it.", min=1, max=256)
+    block_size: int = option(4, "How many directions are trained together. The rank must be a multiple of it.", min=1,
+                             max=256)
 
     def make(self, layer: Layer) -> nn.Module:
         from lycoris.modules.dylora import DyLoraModule

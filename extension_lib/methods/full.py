@@ -14,8 +14,8 @@ from .targets import TARGETS
 
 @dataclass(frozen=True)
 class Full(AdapterSettings):
-    """Trains the layers whole and keeps the difference: what DreamBooth learns, switched on by a tag and at any
-    strength. The most faithful, with the largest files (over 1 GB) and the most memory."""
+    """Trains the layers in full and saves the difference: what DreamBooth learns, switched on by a tag at any
+    strength. The most faithful method, with the largest files (over 1 GB) and the most memory."""
 
     name: ClassVar[str] = "full"
     title: ClassVar[str] = "Full (difference)"
@@ -24,15 +24,12 @@ class Full(AdapterSettings):
     signature: ClassVar[str] = "diff"
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
 
-    unet_rate: float = option(1e-5, "Learning rate of the part that draws. A tenth of LoRA's, because everything "
-                                    "learns.",
+    unet_rate: float = option(1e-5, "Learning rate of the UNet, the part that draws. A tenth of LoRA's rate, because "
+                              "every weight is trained.",
                               min=0.0, max=1.0, label="Learning rate, UNet", small=True)
-    text_rate: float = option(2e-6, "Learning rate of the text encoder. 0 leaves it as it is.", min=0.0, max=1.0,
+    text_rate: float = option(2e-6, "Learning rate of the text encoder. 0 does not train it.", min=0.0, max=1.0,
                               label="Learning rate, text encoder", small=True)
-    layers: str = option("attention and MLP",
-                         "Which layers learn.",
-                         choices=tuple(TARGETS),
-                         label="Layers",
+    layers: str = option("attention and MLP", "Which layers are trained.", choices=tuple(TARGETS), label="Layers",
                          advanced=True)
 
     def wanted(self) -> Any:

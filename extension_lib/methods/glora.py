@@ -19,7 +19,7 @@ from .targets import TARGETS
 
 @dataclass(frozen=True)
 class Glora(LowRank):
-    """LoRA that may also turn what a layer is given before the layer sees it. Linear layers only; a curiosity that
+    """LoRA that can also change a layer's input before the layer sees it. Linear layers only. An experiment that
     sometimes learns composition better."""
 
     name: ClassVar[str] = "glora"
@@ -31,10 +31,7 @@ class Glora(LowRank):
     outer: ClassVar[tuple[str, ...]] = ("a2", "b2")
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
 
-    layers: str = option("attention and MLP",
-                         "Which layers learn.",
-                         choices=tuple(TARGETS)[:2],
-                         label="Layers",
+    layers: str = option("attention and MLP", "Which layers are trained.", choices=tuple(TARGETS)[:2], label="Layers",
                          advanced=True)
 
     def chosen(self, layers: list[Layer]) -> list[Layer]:

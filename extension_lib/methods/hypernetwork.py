@@ -81,8 +81,8 @@ class Residual(nn.Module):
 
 @dataclass(frozen=True)
 class Hypernetwork(Method):
-    """Bends what the prompt and the picture tell each attention layer: <hypernet:name:1>. An older way that suits
-    styles; files of 20 to 80 MB. Learns slowly, and breaks at high rates."""
+    """Small networks that change what each attention layer reads from the prompt: <hypernet:name:1>. An older method
+    that suits styles; files of 20 to 80 MB. Learns slowly, and breaks at high learning rates."""
 
     name: ClassVar[str] = "hypernetwork"
     title: ClassVar[str] = "HyperNetwork"
@@ -92,22 +92,23 @@ class Hypernetwork(Method):
     prefers: ClassVar[dict[str, dict[str, Any]]] = {
         "training": {"steps": 8000, "weight_decay": 0.0}, "saving": {"precision": "fp32"}}
 
-    rate: float = option(5e-6, "Learning rate. Above 5e-5 it is destroyed on full-sized checkpoints.", min=0.0, max=1.0,
-                         label="Learning rate", small=True)
-    structure: str = option("1, 2, 1", "Width of each layer as multiples of what goes in; begins and ends with 1.",
+    rate: float = option(5e-6, "Learning rate. Above 5e-5 the network breaks on full-sized checkpoints.", min=0.0,
+                         max=1.0, label="Learning rate", small=True)
+    structure: str = option("1, 2, 1",
+                            "Width of each layer as a multiple of the input's width; starts and ends with 1.",
                             label="Layer structure")
-    activation: str = option("swish", "What stands between the layers.", choices=tuple(ACTIVATIONS))
-    initial: str = option(QUIET, "What the weights begin as. Quiet changes nothing at first; the others are the "
-                                 "WebUI's.",
-                          choices=(QUIET, *INITIALS), label="Initialisation")
-    layer_norm: bool = option(False, "Normalise after each layer.", label="Layer norm", advanced=True)
-    activate_output: bool = option(False,
-                                   "An activation after the last layer too. Some make a quiet start loud.",
-                                   advanced=True)
-    dropout: str = option("0, 0, 0", "Dropout after each layer; as long as the structure, beginning and ending with 0.",
+    activation: str = option("swish", "The activation function between the layers.", choices=tuple(ACTIVATIONS))
+    initial: str = option(QUIET, "How the weights are initialized. Quiet changes nothing at first; the others are the "
+                          "WebUI's.",
+                          choices=(QUIET, *INITIALS), label="Initialization")
+    layer_norm: bool = option(False, "Layer normalization after each layer.", label="Layer norm", advanced=True)
+    activate_output: bool = option(False, "An activation after the last layer too. With some activations the network "
+                                   "then starts with an effect.", advanced=True)
+    dropout: str = option("0, 0, 0", "Dropout after each layer: as many numbers as the structure has, starting and "
+                          "ending with 0.",
                           advanced=True)
-    sizes: str = option("", "Which widths of attention it is put before, such as 768, 320. Empty: all the checkpoint "
-                            "has.",
+    sizes: str = option("", "Which widths of attention layers get a network, such as 768, 320. Empty: all that the "
+                        "checkpoint has.",
                         label="Sizes", advanced=True)
 
     def form(self) -> NetworkStructure:

@@ -29,8 +29,8 @@ class Gains(Zeros):
 
 @dataclass(frozen=True)
 class Ia3(AdapterSettings):
-    """Makes what the model knows louder or softer, and adds nothing new: files of a few hundred kilobytes, for light
-    styles. Only this WebUI reads them. Wants high rates."""
+    """Only strengthens or weakens what the model knows already: files of a few hundred kilobytes, for light styles.
+    Only this WebUI reads them. Needs high learning rates."""
 
     name: ClassVar[str] = "ia3"
     title: ClassVar[str] = "(IA)³"
@@ -40,15 +40,12 @@ class Ia3(AdapterSettings):
     signature: ClassVar[str] = "on_input"
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
 
-    unet_rate: float = option(5e-3,
-                              "Learning rate of the part that draws. (IA)³ wants fifty times LoRA's.",
-                              min=0.0,
-                              max=1.0,
-                              label="Learning rate, UNet",
-                              small=True)
-    text_rate: float = option(1e-3, "Learning rate of the text encoder. 0 leaves it as it is.", min=0.0, max=1.0,
+    unet_rate: float = option(5e-3, "Learning rate of the UNet, the part that draws. (IA)³ needs fifty times LoRA's "
+                              "rate.", min=0.0, max=1.0,
+                              label="Learning rate, UNet", small=True)
+    text_rate: float = option(1e-3, "Learning rate of the text encoder. 0 does not train it.", min=0.0, max=1.0,
                               label="Learning rate, text encoder", small=True)
-    layers: str = option(PAPERS, "Which layers get factors. The first is the paper's choice; more of them hold more.",
+    layers: str = option(PAPERS, "Which layers get factors. The first choice is the paper's; more layers hold more.",
                          choices=tuple(LAYERS), label="Layers", advanced=True)
 
     def wanted(self) -> Any:

@@ -13,21 +13,18 @@ from .targets import TARGETS
 
 @dataclass(frozen=True)
 class Locon(Lora):
-    """LoRA that also learns in the convolutions, which hold texture: for styles, fabrics, brush strokes. Files are
-    a little larger, and every program that reads LoRA reads it."""
+    """LoRA that also trains the convolutions, which hold texture: for styles, fabrics, brush strokes. Files are a
+    little larger, and every program that reads LoRA reads them."""
 
     name: ClassVar[str] = "locon"
     title: ClassVar[str] = "LoCon"
     order: ClassVar[int] = 20
     signature: ClassVar[str] = ""  # its files are LoRA's
 
-    layers: str = option("with convolutions",
-                         "Which layers learn.",
-                         choices=tuple(TARGETS)[2:],
-                         label="Layers",
+    layers: str = option("with convolutions", "Which layers are trained.", choices=tuple(TARGETS)[2:], label="Layers",
                          advanced=True)
-    conv_rank: int = option(8, "The rank of the convolutions. Half of the other or less is usual.", min=1, max=1024,
-                            label="Convolution rank")
+    conv_rank: int = option(8, "The rank of the convolutions. Half of the other rank or less is usual.", min=1,
+                            max=1024, label="Convolution rank")
     conv_alpha: float = option(4.0, "The alpha of the convolutions.", min=0.01, max=4096.0, label="Convolution alpha")
 
     def network_arguments(self) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from .low_rank import LowRank, normed, with_columns
 
 @dataclass(frozen=True)
 class Loha(LowRank):
-    """Two pairs of thin matrices multiplied with each other: a file as small as LoRA's with the reach of the rank
-    squared. Learns gently and mixes well with others; good for styles."""
+    """The product of two low-rank matrices: a file as small as LoRA's that can reach the square of its rank. Learns
+    gently and combines well with other files; good for styles."""
 
     name: ClassVar[str] = "loha"
     title: ClassVar[str] = "LoHa"
@@ -28,10 +28,10 @@ class Loha(LowRank):
     outer: ClassVar[tuple[str, ...]] = ("hada_w2_a",)
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
 
-    unet_rate: float = option(2e-4, "Learning rate of the part that draws. LoHa bears twice LoRA's.", min=0.0, max=1.0,
-                              label="Learning rate, UNet", small=True)
-    rank: int = option(8, "The rank of each pair; what they make together has up to this squared.", min=1, max=64)
-    alpha: float = option(4.0, "What is learned counts alpha / rank times.", min=0.01, max=4096.0)
+    unet_rate: float = option(2e-4, "Learning rate of the UNet, the part that draws. LoHa tolerates twice LoRA's rate.",
+                              min=0.0, max=1.0, label="Learning rate, UNet", small=True)
+    rank: int = option(8, "The rank of each pair of matrices; their product has up to the square of it.", min=1, max=64)
+    alpha: float = option(4.0, "The learned change is multiplied by alpha / rank.", min=0.01, max=4096.0)
 
     def make(self, layer: Layer) -> nn.Module:
         from lycoris.modules.loha import LohaModule

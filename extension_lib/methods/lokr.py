@@ -16,8 +16,9 @@ from .low_rank import LowRank, normed, with_columns
 
 @dataclass(frozen=True)
 class Lokr(LowRank):
-    """A pattern repeated over each layer in many strengths. Strong, and its files are small (1 to 10 MB): for things
-    and styles that should be learned faithfully. With whole matrices it comes near to training everything."""
+    """A Kronecker product: one pattern repeated over each layer with different strengths. Strong, with small files
+    (1 to 10 MB), for things and styles that should be learned faithfully. With full matrices it is close to training
+    everything."""
 
     name: ClassVar[str] = "lokr"
     title: ClassVar[str] = "LoKr"
@@ -28,12 +29,12 @@ class Lokr(LowRank):
     outer: ClassVar[tuple[str, ...]] = ("lokr_w2", "lokr_w2_b")
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
 
-    unet_rate: float = option(2e-4, "Learning rate of the part that draws. LoKr bears twice LoRA's.", min=0.0, max=1.0,
-                              label="Learning rate, UNet", small=True)
-    factor: int = option(8, "Size of the small matrix. 4 to 8 with whole matrices is strong; -1 makes both about the "
-                            "same size.",
+    unet_rate: float = option(2e-4, "Learning rate of the UNet, the part that draws. LoKr tolerates twice LoRA's rate.",
+                              min=0.0, max=1.0, label="Learning rate, UNet", small=True)
+    factor: int = option(8, "Size of the small matrix. 4 to 8 with full matrices is strong; -1 makes both matrices "
+                         "about the same size.",
                          min=-1, max=64)
-    full_matrix: bool = option(False, "Learn the large matrix whole, without a rank.")
+    full_matrix: bool = option(False, "Train the large matrix in full, without a rank.")
 
     def network_arguments(self) -> dict[str, Any]:
         return {**super().network_arguments(), "factor": self.factor}

@@ -16,9 +16,9 @@ from .targets import TARGETS
 
 @dataclass(frozen=True)
 class Lora(LowRank):
-    """A small file (10 to 100 MB) that is added to a checkpoint by a tag in the prompt. Learns people, things and
-    styles from few pictures, can be mixed with others, and its strength can be chosen when drawing. The best choice to
-    begin with."""
+    """A small file (10 to 100 MB) that a tag in the prompt adds to a checkpoint. It learns people, things and styles
+    from few pictures, can be combined with other files, and its strength can be set in the prompt. The best choice
+    to begin with."""
 
     name: ClassVar[str] = "lora"
     title: ClassVar[str] = "LoRA"
@@ -27,13 +27,10 @@ class Lora(LowRank):
     signature: ClassVar[str] = "lora_up.weight"
     outer: ClassVar[tuple[str, ...]] = ("lora_up",)
 
-    layers: str = option("attention and MLP",
-                         "Which layers learn.",
-                         choices=tuple(TARGETS)[:2],
-                         label="Layers",
+    layers: str = option("attention and MLP", "Which layers are trained.", choices=tuple(TARGETS)[:2], label="Layers",
                          advanced=True)
-    dropout: float = option(0.0, "Share of what is learned that is left out at random in each step. 0.1 can slow "
-                                 "overfitting.",
+    dropout: float = option(0.0, "Share of the learned change that is switched off at random in each step. 0.1 can "
+                            "reduce overfitting.",
                             min=0.0, max=0.9, advanced=True)
 
     def header(self) -> dict[str, Any]:

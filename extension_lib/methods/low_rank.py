@@ -20,28 +20,25 @@ class LowRank(AdapterSettings):
     # the parameters that begin at zero: what they are multiplied with decides how far they reach
     outer: ClassVar[tuple[str, ...]]
 
-    rank: int = option(16, "How many directions each layer may learn. More can hold more detail and overfits sooner; "
-                       "8 to 32 suits most.", min=1, max=1024)
-    alpha: float = option(8.0, "What is learned counts alpha / rank times. Half the rank learns calmly, "
-                          "as much as the rank more eagerly.", min=0.01, max=4096.0)
-    layers: str = option("attention and MLP",
-                         "Which layers learn. More hold more and make larger files.",
-                         choices=tuple(TARGETS),
+    rank: int = option(16, "How many directions each layer can learn. A higher rank holds more detail and overfits "
+                       "sooner; 8 to 32 suits most subjects.", min=1, max=1024)
+    alpha: float = option(8.0, "The learned change is multiplied by alpha / rank. An alpha of half the rank learns "
+                          "slowly and steadily, an alpha equal to the rank learns faster.", min=0.01, max=4096.0)
+    layers: str = option("attention and MLP", "Which layers are trained. More layers hold more detail and make larger "
+                         "files.", choices=tuple(TARGETS),
                          label="Layers")
-    rs_lora: bool = option(False, "Divide alpha by the square root of the rank, so that high ranks still learn.",
+    rs_lora: bool = option(False, "Divide alpha by the square root of the rank instead of the rank, so that high ranks "
+                           "still learn.",
                            label="rs-LoRA", advanced=True)
-    dora: bool = option(False, "Learn length and direction of the weights apart. Slower, sometimes more faithful; "
-                        "the WebUI reads it, diffusers does not.", label="DoRA", advanced=True)
-    rank_dropout: float = option(0.0, "Share of the directions left out at random in each step. 0.1 can slow "
-                                      "overfitting.",
+    dora: bool = option(False, "Train the magnitude and the direction of the weights separately. Slower, sometimes "
+                        "more faithful. The WebUI reads such files, diffusers does not.", label="DoRA", advanced=True)
+    rank_dropout: float = option(0.0, "Share of the rank that is switched off at random in each step. 0.1 can reduce "
+                                 "overfitting.",
                                  min=0.0, max=0.9, advanced=True)
-    plus: float = option(1.0, "How many times faster the matrix learns that begins at zero (LoRA+, arXiv:2402.12354). "
-                         "1 is one "
-                         "rate for all; 4 to 16 learns small things sooner, with a lower learning rate.",
-                         min=1.0,
-                         max=64.0,
-                         label="LoRA+ ratio",
-                         advanced=True)
+    plus: float = option(1.0, "The matrix that starts at zero gets this many times the learning rate (LoRA+, "
+                         "arXiv:2402.12354). 1: one rate for both. With 4 to 16, use a lower learning rate.",
+                         min=1.0, max=64.0,
+                         label="LoRA+ ratio", advanced=True)
 
     def safe_precisions(self) -> tuple[str, ...]:
         """The WebUI computes DoRA's norms in the precision of the file, except for a plain LoRA's."""

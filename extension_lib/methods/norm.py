@@ -15,9 +15,8 @@ from .targets import NORMS
 
 @dataclass(frozen=True)
 class Norm(AdapterSettings):
-    """Learns only how loud each channel is and where its zero lies: tiny files, for colours, contrast and light
-    styles.
-    """
+    """Trains only the scale and the shift of the normalization layers: tiny files, for colours, contrast and light
+    styles."""
 
     name: ClassVar[str] = "norm"
     title: ClassVar[str] = "Norm"
@@ -26,9 +25,10 @@ class Norm(AdapterSettings):
     signature: ClassVar[str] = "w_norm"
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
 
-    unet_rate: float = option(1e-3, "Learning rate of the part that draws. Ten times LoRA's, because so little learns.",
+    unet_rate: float = option(1e-3, "Learning rate of the UNet, the part that draws. Ten times LoRA's rate, because so "
+                              "few weights are trained.",
                               min=0.0, max=1.0, label="Learning rate, UNet", small=True)
-    text_rate: float = option(2e-4, "Learning rate of the text encoder. 0 leaves it as it is.", min=0.0, max=1.0,
+    text_rate: float = option(2e-4, "Learning rate of the text encoder. 0 does not train it.", min=0.0, max=1.0,
                               label="Learning rate, text encoder", small=True)
 
     def wanted(self) -> Any:

@@ -19,8 +19,8 @@ from .targets import TARGETS
 
 @dataclass(frozen=True)
 class Oft(AdapterSettings):
-    """Turns what the layers say without making any of it louder: keeps the model's knowledge together while it learns.
-    Read by this WebUI, reForge and ComfyUI, not by Forge."""
+    """Rotates layer outputs without scaling them, which preserves more of what the model knows. Read by this WebUI,
+    reForge and ComfyUI, not by Forge."""
 
     name: ClassVar[str] = "oft"
     title: ClassVar[str] = "OFT"
@@ -30,22 +30,14 @@ class Oft(AdapterSettings):
     dimensions: ClassVar[int] = 3  # of a file's blocks
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
 
-    unet_rate: float = option(1e-3,
-                              "Learning rate of the part that draws. OFT bears ten times LoRA's.",
-                              min=0.0,
-                              max=1.0,
-                              label="Learning rate, UNet",
-                              small=True)
-    text_rate: float = option(2e-4, "Learning rate of the text encoder. 0 leaves it as it is.", min=0.0, max=1.0,
+    unet_rate: float = option(1e-3, "Learning rate of the UNet, the part that draws. OFT tolerates ten times LoRA's "
+                              "rate.", min=0.0, max=1.0,
+                              label="Learning rate, UNet", small=True)
+    text_rate: float = option(2e-4, "Learning rate of the text encoder. 0 does not train it.", min=0.0, max=1.0,
                               label="Learning rate, text encoder", small=True)
-    block_size: int = option(16,
-                             "Outputs that are turned together. Larger learns more and makes larger files.",
-                             min=2,
-                             max=512)
-    layers: str = option("attention and MLP",
-                         "Which layers learn.",
-                         choices=tuple(TARGETS),
-                         label="Layers",
+    block_size: int = option(16, "How many outputs are rotated together. A larger number learns more and makes larger "
+                             "files.", min=2, max=512)
+    layers: str = option("attention and MLP", "Which layers are trained.", choices=tuple(TARGETS), label="Layers",
                          advanced=True)
 
     def wanted(self) -> Any:

@@ -26,8 +26,8 @@ OF_ADAPTER = ("rank", "alpha", "unet_rate", "text_rate", "plus")  # settings tha
 
 @dataclass(frozen=True)
 class Pivotal(Method):
-    """A new word and a LoRA in one run: the word finds the place, the LoRA learns what no word could say. Needs fewer
-    steps than LoRA alone and disturbs the class word least. Type the word and the tag together."""
+    """Trains a new word first, then a LoRA around it, in one run. The LoRA learns what no word can say. Needs fewer
+    steps than LoRA alone and changes the class word least. Type the word and the tag together."""
 
     name: ClassVar[str] = "pivotal"
     title: ClassVar[str] = "Pivotal Tuning"
@@ -41,16 +41,17 @@ class Pivotal(Method):
     alpha: float = like(LowRank, "alpha", 8.0)
     unet_rate: float = like(LowRank, "unet_rate")
     text_rate: float = like(LowRank, "text_rate", 0.0, help="Learning rate of the text encoder. 0: only the word "
-                                                            "learns there.")
+                            "learns there.")
     word_rate: float = like(TextualInversion, "rate", label="Learning rate, word")
     vectors: int = like(TextualInversion, "vectors")
     initial: str = like(TextualInversion, "initial")
-    pivot: float = option(0.5, "Share of the steps after which the adapter begins.", min=0.0, max=0.95)
-    keep_learning: bool = option(False, "Let the word learn on while the adapter does.", label="Word learns on")
+    pivot: float = option(0.5, "Share of the steps after which the adapter starts to learn.", min=0.0, max=0.95)
+    keep_learning: bool = option(False, "Keep training the word while the adapter is trained.", label="Keep training "
+                                 "the word")
     hold_norm: bool = like(TextualInversion, "hold_norm")
     plus: float = like(LowRank, "plus")
-    bundle: bool = option(False, "Also write word and adapter as one file, for sharing; it lies in the workspaces' "
-                                 "folder exports.",
+    bundle: bool = option(False, "Also save word and adapter as one file, for sharing. It is saved in the folder "
+                          "exports of the workspaces.",
                           label="Also as one file", advanced=True)
 
     def kind(self) -> LowRank:
@@ -73,8 +74,8 @@ class Pivotal(Method):
     def attach(self, model: Model, seed: int, words: tuple[NewWord, ...] = ()) -> Trainable:
         if self.bundle and (dotted := next((word.name for word in words if "." in word.name), "")):
             raise SettingError(f"The word {dotted!r} has a dot, and from one file with an adapter the WebUI would read "
-                               "it as "
-                               f"{dotted.partition('.')[0]!r}. Choose another word, or switch 'Also as one file' off.")
+                               f"it as {dotted.partition('.')[0]!r}. Choose another word, or switch 'Also as one file' "
+                               "off.")
         span = (0.0, 1.0 if self.keep_learning or self.pivot == 0 else self.pivot)
         new = NewWords(model, words, self.vectors, self.word_rate, self.initial, self.hold_norm, seed, span)
         return WordAndAdapter(new, self.kind().attach(model, seed), self.pivot)

@@ -7,7 +7,8 @@ from ..model import Layer
 from ..settings import SettingError
 
 ATTENTION = r"lora_unet_\w+_attentions_\w+_(to_[qkv]|to_out_0)$|lora_te\d?_text_model_encoder_layers_\w+_self_attn_\w+$"
-MLP = r"lora_unet_\w+_attentions_\w+_(proj_in|proj_out|net_0_proj|net_2)$|lora_te\d?_text_model_encoder_layers_\w+_mlp_fc[12]$"
+MLP = (r"lora_unet_\w+_attentions_\w+_(proj_in|proj_out|net_0_proj|net_2)$"
+       r"|lora_te\d?_text_model_encoder_layers_\w+_mlp_fc[12]$")
 CONVOLUTIONS = r"lora_unet_\w+_(resnets_\d+_(conv1|conv2|conv_shortcut|time_emb_proj)|(down|up)samplers_0_conv)$"
 ENDS = r"lora_unet_(conv_in|conv_out|time_embedding_linear_[12])$"
 TARGETS = {
@@ -18,7 +19,8 @@ TARGETS = {
 }
 # The WebUI never maps the last norm of UNet and text encoder.
 NORMS = re.compile(r"lora_unet_(?!conv_norm_out)\w+_norm\d?$|lora_te\d?_text_model_encoder_layers_\w+_layer_norm[12]$")
-KEYS_AND_VALUES = re.compile(r"lora_unet_\w+_(to_k|to_v|net_2)$|lora_te\d?_text_model_encoder_layers_\w+_(k_proj|v_proj|mlp_fc2)$")
+KEYS_AND_VALUES = re.compile(r"lora_unet_\w+_(to_k|to_v|net_2)$"
+                             r"|lora_te\d?_text_model_encoder_layers_\w+_(k_proj|v_proj|mlp_fc2)$")
 BLOCKS = ("BASE", *(f"IN{n:02d}" for n in range(12)), "MID", *(f"OUT{n:02d}" for n in range(12)), "OUT")
 
 
@@ -28,7 +30,7 @@ def part_of(part: str) -> str:
 
 
 def block_of(key: str) -> str:
-    """The block of the UNet that a LoRA key belongs to, as people name them: IN04, MID, OUT11, BASE for the text encoder."""
+    """The block of the UNet that a LoRA key belongs to: IN04, MID, OUT11, or BASE for the text encoder."""
     if match := re.match(r"lora_unet_(down|up)_blocks_(\d+)_(\w+?)_(\d+)", key):
         side, level, what, j = match[1], int(match[2]), match[3], int(match[4])
         if side == "down":
@@ -47,8 +49,8 @@ def parse_blocks(text: str) -> frozenset[str]:
         if not word:
             continue
         if first not in BLOCKS or (dash and (last not in BLOCKS or BLOCKS.index(last) < BLOCKS.index(first))):
-            raise SettingError(f"method.skip_blocks has {word!r}, which is no block. Write them as IN01, IN04-IN08, MID, OUT11, "
-                               "or BASE for the text encoder.")
+            raise SettingError(f"method.skip_blocks has {word!r}, which is no block. Write them as IN01, IN04-IN08, "
+                               "MID, OUT11, or BASE for the text encoder.")
         found += BLOCKS[BLOCKS.index(first):BLOCKS.index(last or first) + 1]
     return frozenset(found)
 

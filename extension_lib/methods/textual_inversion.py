@@ -19,8 +19,8 @@ from .product import EMBEDDING, Product
 
 @dataclass(frozen=True)
 class TextualInversion(Method):
-    """Learns a new word for something the checkpoint can nearly draw already: files of a few kilobytes that work beside
-    any LoRA and on related checkpoints. It cannot teach what the checkpoint has no means to draw."""
+    """Learns a new word for something that the checkpoint can almost draw already. The file has a few kilobytes and
+    works together with any LoRA and on related checkpoints. It cannot teach what the checkpoint is unable to draw."""
 
     name: ClassVar[str] = "textual_inversion"
     title: ClassVar[str] = "Textual Inversion"
@@ -32,15 +32,16 @@ class TextualInversion(Method):
         "data": {"template": "object"}, "training": {"batch_size": 4, "weight_decay": 0.0, "clip": 0.0},
         "saving": {"precision": "fp32"}}
 
-    vectors: int = option(4, "How many vectors each new word has; so many of a prompt's 75 tokens it takes. "
-                          "1 for something simple, 4 to 8 for a person or a style.", min=1, max=16)
-    rate: float = option(5e-3, "Learning rate of the vectors.", min=0.0, max=1.0, label="Learning rate", small=True)
-    initial: str = option("", "What the new words begin as, such as 'woman' or 'painting'. Empty: each concept's class "
-                              "prompt, "
-                          "or the average word.", label="Initial words")
-    hold_norm: bool = option(True, "Keep the vectors about as long as those of known words, so that the new one "
-                             "does not shout the rest of the prompt down.", label="Hold their length", advanced=True)
-    also_pt: bool = option(False, "Also write the older .pt form; it lies in the workspaces' folder exports.",
+    vectors: int = option(4, "How many vectors each new word has. It takes as many of a prompt's 75 tokens. 1 for "
+                          "something simple, 4 to 8 for a person or a style.", min=1, max=16)
+    rate: float = option(5e-3, "Learning rate of the word's vectors.", min=0.0, max=1.0, label="Learning rate",
+                         small=True)
+    initial: str = option("", "What the new words start from, such as 'woman' or 'painting'. Empty: each concept's "
+                          "class prompt, or the average of all words.", label="Initial words")
+    hold_norm: bool = option(True, "Limit the length of the vectors to that of known words, so that the new word does "
+                             "not drown out the rest of the prompt.", label="Limit vector length", advanced=True)
+    also_pt: bool = option(False,
+                           "Also save the older .pt format. It is saved in the folder exports of the workspaces.",
                            label="Also as .pt", advanced=True)
 
     def files(self) -> tuple[str, ...]:
@@ -53,15 +54,8 @@ class TextualInversion(Method):
 class NewWords:
     """A trainable: a parameter (vectors, width) for each new word."""
 
-    def __init__(self,
-                 model: Model,
-                 words: tuple[NewWord, ...],
-                 count: int,
-                 rate: float,
-                 initial: str,
-                 hold_norm: bool,
-                 seed: int,
-                 span: tuple[float, float] = (0.0, 1.0)):
+    def __init__(self, model: Model, words: tuple[NewWord, ...], count: int, rate: float, initial: str, hold_norm: bool,
+                 seed: int, span: tuple[float, float] = (0.0, 1.0)):
         if not words:
             raise SettingError("There is no new word to learn. Give the output a name, or each concept a word.")
         self.model, self.rate, self.span = model, rate, span

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from ..config.run import Run
-from ..export.products import output_files
+from ..export.products import OutputFile, output_files
 from ..host import Folders
 from ..support.disk import files_in, matching
 

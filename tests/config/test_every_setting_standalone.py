@@ -124,7 +124,7 @@ def digest(path):
     if path.suffix == ".safetensors":
         tensors = load_file(path)
     elif path.suffix == ".pt" and "hyper" in str(path):
-        tensors = hypernetwork.read(path).tensors()
+        tensors = hypernetwork.read_hypernetwork(path).tensors()
     else:
         return hashlib.sha256(path.read_bytes()).hexdigest() if path.suffix == ".png" else ""
     return hashlib.sha256(b"".join(k.encode() + t.float().numpy().tobytes() + str(t.dtype).encode()

@@ -78,7 +78,7 @@ def test_a_purpose_changes_the_settings_and_is_the_workspace_s_from_then_on(page
 
 
 def test_a_card_changes_what_memory_needs(page, space):
-    data = {**data_of(page, space.read_run()), page.layout.train.presets.choice: "Card with 8 GB"}
+    data = {**data_of(page, space.read_run()), page.layout.train.presets.choice: "Graphics card with 8 GB"}
     updates = page.settings_events.apply(data)
     after = run_of(page, updates, space.read_run()).training
     assert (after.batch_size, after.accumulation, space.purpose) == (1, 2, "thing")
