@@ -174,6 +174,6 @@ class RunFiles:
             step=lifetime, epoch=lifetime * run.training.accumulation // per_epoch, pictures=len(items),
             class_pictures=len(self.batches.classes), compute=COMPUTE_NAMES.get(str(self.model.compute), "no"),
             per_epoch=per_epoch, folders=folders, tags={name: dict(counts) for name, counts in tags.items()},
-            buckets=dict(Counter(map(self.batches.size_of, items))),
+            buckets=dict(Counter(map(self.batches.plan.size_of, items))),
             started=self.progress.started, finished=time.time(), words=words_learned(run), name=run.output.name)
 

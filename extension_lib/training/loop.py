@@ -152,7 +152,7 @@ def take_step(run: Run, model: Model, trainable: Trainable, batches: Batches, op
     class_losses: list[Tensor] = []
     with seeded_torch("step", run.training.seed, lifetime):  # dropout is the same after a pause as without one
         for number in range(lifetime * count, (lifetime + 1) * count):
-            loss = batch_loss(run, model, trainable, batches.at(number), number)
+            loss = batch_loss(run, model, trainable, batches.batch(number), number)
             optimizer.backward(loss.total)
             losses.append(loss.subject)
             class_losses += [] if loss.class_pictures is None else [loss.class_pictures]

@@ -1,7 +1,7 @@
 """Batches: what a step sees, again and again the same."""
 
 import torch
-from helpers import draw_pictures, small_run
+from helpers import small_run
 from PIL import Image
 
 from extension_lib.data.batches import Batches
@@ -15,20 +15,11 @@ def batches(model, folder, text_trained=False, **sections):
     return made, list(made.prepare())
 
 
-def test_an_epoch_shows_every_picture_as_often_as_it_repeats(model, tmp_path):
-    draw_pictures(tmp_path / "3_a", 2)
-    draw_pictures(tmp_path / "1_b", 3)
-    made, _ = batches(model, tmp_path)
-    shown = [s.item for batch in made.plan(0) for s in batch]
-    assert sorted(shown.count(n) for n in range(5)) == [1, 1, 1, 3, 3]
-    assert made.plan(0) != made.plan(1)
-
-
 def test_the_same_number_gives_the_same_batch(model, pictures):
     made, _ = batches(model, pictures, data={"flip": True, "shuffle_captions": True, "caption_dropout": 0.3})
     again, _ = batches(model, pictures, data={"flip": True, "shuffle_captions": True, "caption_dropout": 0.3})
     for number in (7, 0, 3):
-        one, two = made.at(number), again.at(number)
+        one, two = made.batch(number), again.batch(number)
         assert one.prompts == two.prompts and torch.equal(one.latents, two.latents)
         assert torch.equal(one.condition.hidden, two.condition.hidden)
 
@@ -36,18 +27,8 @@ def test_the_same_number_gives_the_same_batch(model, pictures):
 def test_batches_hold_pictures_of_one_size(model, pictures):
     Image.new("RGB", (256, 96)).save(pictures / "wide.png")
     made, _ = batches(model, pictures, data={"resolution": 128}, training={"batch_size": 3})
-    sizes = [tuple(made.at(n).latents.shape[2:]) for n in range(made.per_epoch)]
+    sizes = [tuple(made.batch(n).latents.shape[2:]) for n in range(made.per_epoch)]
     assert sorted(sizes) == [(8, 24), (16, 16), (16, 16)]
-
-
-def test_an_epoch_is_planned_once(model, pictures, monkeypatch):
-    made, _ = batches(model, pictures)
-    assert made.per_epoch == 3
-    planned, asked = made.planned, []
-    monkeypatch.setattr(made, "planned", lambda epoch: asked.append(epoch) or planned(epoch))
-    for number in range(9):
-        made.at(number)
-    assert asked == [0, 1, 2]
 
 
 def test_what_is_encoded_once_is_moved_off_the_device(model, pictures):
@@ -62,7 +43,7 @@ def test_random_crops_and_shuffled_captions_keep_their_encoders(model, pictures)
 
 def test_a_trained_text_encoder_encodes_in_the_step(model, pictures):
     made, _ = batches(model, pictures, text_trained=True)
-    assert made.at(0).condition is None and model.parked == {"vae"}
+    assert made.batch(0).condition is None and model.parked == {"vae"}
 
 
 def test_a_picture_that_breaks_while_reading_is_left_out_with_a_word(model, pictures):
@@ -76,7 +57,7 @@ def test_a_picture_that_breaks_while_reading_is_left_out_with_a_word(model, pict
 def test_prompts_of_different_length_are_filled_up_as_the_encoder_does(model, pictures):
     (pictures / "0.txt").write_text("dog, " * 60, encoding="utf-8")
     made, _ = batches(model, pictures, training={"batch_size": 5})
-    batch = made.at(0)
+    batch = made.batch(0)
     with torch.no_grad():
         together = model.encode_prompts(batch.prompts).hidden
     assert batch.condition.hidden.shape[1] == 154

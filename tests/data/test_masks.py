@@ -43,17 +43,18 @@ def test_batches_bring_masks_of_the_latents_size_and_mirror_them_too(model, fold
     run = small_run(folder, data={"masked": True, "flip": True}, training={"batch_size": 1})
     batches = Batches(run, model, list(find_all(run)[0].items), text_trained=True)
     list(batches.prepare())
-    plain, mirrored = batches.masks[0, False], batches.masks[0, True]
-    assert plain.shape == (1, 8, 8) and plain[0, 0, 0] == 1 and plain[0, 0, 7] == 0
-    assert (plain.flip(2) == mirrored).all() and (batches.masks[2, False] == 1).all()
-    assert batches.at(0).masks.shape == (1, 1, 8, 8)
+    first, _, third = (batches.pictures.masks[item.path, (64, 64), False] for item in batches.items)
+    mirrored = batches.pictures.masks[batches.items[0].path, (64, 64), True]
+    assert first.shape == (1, 8, 8) and first[0, 0, 0] == 1 and first[0, 0, 7] == 0
+    assert (first.flip(2) == mirrored).all() and (third == 1).all()
+    assert batches.batch(0).masks.shape == (1, 1, 8, 8)
 
 
 def test_without_the_setting_there_are_none(model, folder):
     run = small_run(folder)
     batches = Batches(run, model, list(find_all(run)[0].items), text_trained=True)
     list(batches.prepare())
-    assert batches.at(0).masks is None
+    assert batches.batch(0).masks is None
 
 
 @pytest.mark.parametrize("crop", ["center", "random"])

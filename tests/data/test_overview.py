@@ -6,11 +6,12 @@ import pytest
 from helpers import draw_pictures, small_run
 from PIL import Image
 
-from extension_lib.data.batches import Batches
 from extension_lib.data.buckets import bucket_of, buckets
 from extension_lib.data.captions import varied
 from extension_lib.data.folder import find_all
+from extension_lib.data.held_out import split
 from extension_lib.data.overview import advice, overview
+from extension_lib.data.plan import Plan
 
 
 @pytest.fixture
@@ -23,24 +24,25 @@ def run(tmp_path):
 
 
 def planned(run):
-    """The batches that training plans, without a model."""
-    return Batches(run, None, [item for found in find_all(run) for item in found.items], text_trained=False)
+    """What training plans, and the pictures held out."""
+    items, held_out = split([item for found in find_all(run) for item in found.items], run.data.held_out)
+    return Plan(run, items), held_out
 
 
 def test_pictures_showings_sizes_and_steps_are_those_of_the_run(run):
-    said, batches = overview(run), planned(run)
+    said, (plan, _) = overview(run), planned(run)
     part, = said.parts
     assert (said.pictures, said.showings, part.repeats) == (7, 13, (1, 3))
-    assert said.batches == batches.per_epoch == 4 and said.per_epoch == 4
+    assert said.batches == plan.per_epoch == 4 and said.per_epoch == 4
     sizes = buckets(128)
-    assert dict(part.sizes) == Counter(bucket_of(item.width, item.height, sizes) for item in batches.items)
+    assert dict(part.sizes) == Counter(bucket_of(item.width, item.height, sizes) for item in plan.items)
 
 
 def test_held_out_pictures_are_counted_apart(run):
     run = run.with_values({"data": {"held_out": 0.3}})
-    said, batches = overview(run), planned(run)
-    assert (said.pictures, said.parts[0].held_out) == (len(batches.items), len(batches.held_out)) == (5, 2)
-    assert said.batches == batches.per_epoch and said.showings == sum(item.repeats for item in batches.items)
+    said, (plan, held_out) = overview(run), planned(run)
+    assert (said.pictures, said.parts[0].held_out) == (len(plan.items), len(held_out)) == (5, 2)
+    assert said.batches == plan.per_epoch and said.showings == sum(item.repeats for item in plan.items)
 
 
 def test_accumulation_makes_fewer_steps_of_the_same_batches(run):
@@ -50,7 +52,7 @@ def test_accumulation_makes_fewer_steps_of_the_same_batches(run):
 
 def test_the_prompts_shown_are_those_of_the_first_epoch(run):
     run = run.with_values({"data": {"held_out": 0.2}})
-    said, items = overview(run), planned(run).items
+    said, items = overview(run), planned(run)[0].items
     for item, prompt in said.parts[0].prompts:
         assert prompt == varied(item.prompts, run.data, run.training.seed, 0, items.index(item), 0)
 

@@ -96,7 +96,7 @@ def test_every_batch_pairs_the_subject_with_its_class(model, host, pictures):
     items = [i for found in find_all(run) for i in found.items] + items_of(run, host)
     batches = Batches(run, model, items, text_trained=True)
     list(batches.prepare())
-    batch = batches.at(0)
+    batch = batches.batch(0)
     assert batch.subjects == 2 and batch.latents.shape[0] == 4 and batch.weights.tolist() == [1, 1, 0.5, 0.5]
     assert batch.prompts[2:] == ["a ghost", "a ghost"]
 
@@ -109,7 +109,7 @@ def test_one_that_breaks_is_left_out_with_a_word(model, host, pictures, tmp_path
     batches = Batches(run, model, [i for found in find_all(run) for i in found.items] + items_of(run, host), text_trained=True)
     said = [e.message for e in batches.prepare() if isinstance(e, Warned)]
     assert len(said) == 1 and "0.png" in said[0] and len(batches.classes) == 2
-    assert all(batches.at(n).latents.shape[0] == 2 * batches.at(n).subjects for n in range(6))
+    assert all(batches.batch(n).latents.shape[0] == 2 * batches.batch(n).subjects for n in range(6))
 
 
 def test_without_them_nothing_is_drawn(host, pictures):

@@ -1,0 +1,121 @@
+"""What is encoded once and kept in memory: latents and masks of pictures, hidden states of prompts."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from random import Random
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from ..config.run import Run
+from ..model import Model
+from ..support.seeds import random_for
+from .buckets import Size, fitted
+from .folder import Item
+from .masks import mask_of
+from .pictures import load
+
+Key = tuple[Path, Size, bool]  # a picture, the size that it is cut to, and whether it is mirrored
+
+
+class PictureStore:
+    """Latents and masks of pictures, on the CPU. With random crops nothing is kept: each showing is encoded anew."""
+
+    def __init__(self, run: Run, model: Model):
+        self.run, self.model = run, model
+        self.latents: dict[Key, Tensor] = {}
+        self.masks: dict[Key, Tensor] = {}
+
+    @property
+    def random_crops(self) -> bool:
+        return self.run.data.crop == "random"
+
+    def add(self, item: Item, size: Size) -> None:
+        """Encodes a picture; with random crops it is only read, to find out now whether that works. Raises PictureError."""
+        image = load(item.path)
+        if self.random_crops:
+            if self.run.data.masked:
+                mask_of(item.path)
+            return
+        for mirrored in (False, True) if self.run.data.flip else (False,):
+            self.latents[item.path, size, mirrored] = self.encode(image, size, mirrored)
+            self.masks[item.path, size, mirrored] = self.read_mask(item, size, mirrored)
+
+    def add_class_picture(self, item: Item, sizes: Iterable[Size]) -> None:
+        """Encodes a picture in each of these sizes. Raises PictureError."""
+        image = load(item.path)
+        for size in sizes:
+            self.latents[item.path, size, False] = self.encode(image, size)
+
+    def latents_of(self, item: Item, size: Size, mirrored: bool, crop_key: object) -> Tensor:
+        """(4, h/8, w/8). crop_key: decides the crop, where crops are random."""
+        if self.random_crops:
+            return self.encode(load(item.path), size, mirrored, crop_key)
+        return self.latents[item.path, size, mirrored]
+
+    def class_latents_of(self, item: Item, size: Size) -> Tensor:
+        return self.latents[item.path, size, False]
+
+    def mask_of(self, item: Item, size: Size, mirrored: bool, crop_key: object) -> Tensor:
+        """(1, h/8, w/8), cut as the latents are."""
+        if self.random_crops:
+            return self.read_mask(item, size, mirrored, crop_key)
+        return self.masks[item.path, size, mirrored]
+
+    def middle_of(self, item: Item, size: Size) -> tuple[Tensor, Tensor]:
+        """Latents and mask of the picture's middle, whatever the crops are. Raises PictureError."""
+        latents = self.latents.get((item.path, size, False))
+        return self.encode(load(item.path), size) if latents is None else latents, self.read_mask(item, size)
+
+    def encode(self, image: Image.Image, size: Size, mirrored: bool = False, crop_key: object = None) -> Tensor:
+        """Scaled latents (4, h/8, w/8) of the picture's middle, or of the crop that the key decides."""
+        cut = fitted(image, size, self.random_crop(crop_key))
+        pixels = torch.from_numpy(np.array(cut)).permute(2, 0, 1).float() / 127.5 - 1
+        pixels = pixels.flip(2) if mirrored else pixels
+        return self.model.encode_images(pixels[None].to(self.model.device))[0].cpu()
+
+    def read_mask(self, item: Item, size: Size, mirrored: bool = False, crop_key: object = None) -> Tensor:
+        """(1, h/8, w/8): how much of each place counts."""
+        mask = mask_of(item.path) if self.run.data.masked else None
+        if mask is None:
+            return torch.ones(1, size[1] // 8, size[0] // 8)
+        cut = fitted(mask.resize((item.width, item.height)), size, self.random_crop(crop_key))
+        small = cut.resize((size[0] // 8, size[1] // 8), Image.Resampling.BOX)
+        values = torch.from_numpy(np.array(small)).float()[None] / 255
+        return values.flip(2) if mirrored else values
+
+    def random_crop(self, key: object) -> Random | None:
+        return None if key is None else random_for("crop", self.run.training.seed, key)
+
+
+class PromptStore:
+    """Hidden states of prompts, on the CPU. Where captions are shuffled nothing is kept: each prompt is encoded anew."""
+
+    def __init__(self, run: Run, model: Model):
+        self.run, self.model = run, model
+        self.hidden: dict[str, Tensor] = {}
+
+    @property
+    def shuffled_captions(self) -> bool:
+        return self.run.data.shuffle_captions
+
+    def add(self, prompts: Iterable[str]) -> None:
+        """Encodes prompts, and the empty one, one by one."""
+        for prompt in sorted({*prompts, ""}):
+            self.hidden[prompt] = self.encode([prompt])[0].cpu()
+
+    def encode(self, prompts: list[str]) -> Tensor:
+        """(prompts, tokens, width)"""
+        data = self.run.data
+        with torch.no_grad(), self.model.autocast():
+            return self.model.encode_prompts(prompts, data.clip_skip, data.prompt_syntax).hidden.float()
+
+    def hidden_of(self, prompts: Sequence[str]) -> Tensor:
+        """(prompts, tokens, width); shorter ones are filled up with empty chunks, as encode_prompts does."""
+        if self.shuffled_captions:
+            return self.encode(list(prompts))
+        states = [self.hidden[prompt] for prompt in prompts]
+        longest, empty = max(len(s) for s in states), self.hidden[""]
+        return torch.stack([torch.cat([s, *[empty] * ((longest - len(s)) // len(empty))]) for s in states])

@@ -1,0 +1,70 @@
+"""The plan of a run: which pictures each batch shows. It needs no model."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from helpers import ROOT, small_run
+
+from extension_lib.data.folder import Item
+from extension_lib.data.plan import Plan
+
+
+def items(*sizes, repeats=1):
+    return [Item(Path(f"{n}.png"), (f"picture {n}",), repeats, *size) for n, size in enumerate(sizes)]
+
+
+def plan(listed, class_pictures=0, **sections):
+    return Plan(small_run(Path("pictures"), **{"training": {"batch_size": 2}, **sections}), listed, class_pictures)
+
+
+def shown(made, epoch):
+    return [sample.item for batch in made.epoch(epoch) for sample in batch]
+
+
+def test_an_epoch_shows_every_picture_as_often_as_it_repeats():
+    made = plan(items((64, 64), (64, 64), repeats=3) + items((64, 64)))
+    assert sorted(shown(made, 0)) == sorted(shown(made, 1)) == [0, 0, 0, 1, 1, 1, 2]
+    assert shown(made, 0) != shown(made, 1) and made.per_epoch == 4
+
+
+def test_a_batch_depends_on_its_number_alone():
+    listed = items(*[(64, 64)] * 9)
+    changes = {"data": {"flip": True, "caption_dropout": 0.3}}
+    made, again = plan(listed, 4, **changes), plan(listed, 4, **changes)
+    assert [made.batch(n) for n in (7, 0, 12, 3)] == [again.batch(n) for n in (7, 0, 12, 3)]
+    assert [made.batch(n) for n in range(5)] != [plan(listed, 4, training={"batch_size": 2, "seed": 5}).batch(n) for n in range(5)]
+
+
+def test_a_batch_holds_pictures_of_one_size():
+    made = plan(items((128, 128), (256, 96), (128, 128), (256, 96), (250, 95)), data={"resolution": 128})
+    batches = [made.batch(n) for n in range(made.per_epoch)]
+    assert sorted((batch.size, len(batch.samples)) for batch in batches) == [((128, 128), 2), ((192, 64), 1), ((192, 64), 2)]
+    assert all({made.size_of(made.items[s.item]) for s in batch.samples} == {batch.size} for batch in batches)
+
+
+def test_each_sample_has_a_class_picture_where_there_are_any():
+    made, without = plan(items(*[(64, 64)] * 4), class_pictures=3), plan(items(*[(64, 64)] * 4))
+    numbers = [n for number in range(20) for n in made.batch(number).class_pictures]
+    assert set(numbers) == {0, 1, 2} and len(numbers) == 40 and without.batch(0).class_pictures == ()
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_pictures_are_mirrored_only_where_that_is_set(flip):
+    made = plan(items(*[(64, 64)] * 20), data={"flip": flip})
+    assert {sample.mirrored for batch in made.epoch(0) for sample in batch} == ({False, True} if flip else {False})
+
+
+def test_an_epoch_is_planned_once(monkeypatch):
+    made, asked = plan(items(*[(64, 64)] * 5)), []
+    shuffle_epoch = made.shuffle_epoch
+    monkeypatch.setattr(made, "shuffle_epoch", lambda epoch: asked.append(epoch) or shuffle_epoch(epoch))
+    for number in range(9):
+        made.batch(number)
+    assert asked == [0, 1, 2]
+
+
+def test_planning_needs_no_torch():
+    code = "import sys, extension_lib.data.plan; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
