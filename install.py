@@ -1,6 +1,8 @@
-"""Run by the WebUI at every start: adds the packages Darkroom needs and is missing, and never changes one that is there.
+"""Run by the WebUI at every start: adds the packages Darkroom needs and is missing, and never changes one that is
+there.
 
-When nothing has changed since the last time, it looks at one small file and ends; only the standard library is imported.
+When nothing has changed since the last time, it looks at one small file and ends; only the standard library is
+imported.
 """
 
 import compileall
@@ -31,7 +33,9 @@ class NoPackage(RuntimeError):
 
 
 def fingerprint() -> dict:
-    """What the stamp must agree with: this Python, its torch, this version of Darkroom, and the packages that were added."""
+    """What the stamp must agree with: this Python, its torch, this version of Darkroom, and the packages that were
+    added.
+    """
     return {"python": sys.version, "torch": version("torch"), "darkroom": darkroom_version(),
             "packages": {name: version(name) for name in map(name_of, NEEDED.values())}}
 
@@ -65,13 +69,13 @@ def imports(module: str) -> bool:
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, encoding="utf-8", errors="replace",
-                          timeout=SECONDS)
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, encoding="utf-8",
+                          errors="replace", timeout=SECONDS)
 
 
 def constraints() -> str:
-    """Every installed package at its version, so that pip may only add. The first on the path counts, as it does for Python, and
-    not what pip has left of one it could not delete."""
+    """Every installed package at its version, so that pip may only add. The first on the path counts, as it does for
+    Python, and not what pip has left of one it could not delete."""
     found: dict = {}
     for one in metadata.distributions():
         if (name := one.metadata["Name"]) and not getattr(one, "_path", HERE).name.startswith("~"):

@@ -1,4 +1,4 @@
-"""A table whose cells are kept as they end, under a hash of settings and code, so that a long measurement can be interrupted."""
+"""A table whose cells are kept as they end, under a hash of settings and code, so that one can interrupt a long run."""
 
 import ast
 import hashlib
@@ -53,14 +53,15 @@ def hash_of_code(method: str) -> str:
     digest = hashlib.sha256()
     for path in sorted(depends_on("toyland.trial", f"extension_lib.methods.{method}")):
         digest.update(ast.unparse(ast.parse(path.read_text(encoding="utf-8"))).encode())
-    for file in sorted(file for name in DATA for file in [ROOT / "toyland" / name, *(ROOT / "toyland" / name).rglob("*")]):
+    for file in sorted(file for name in DATA
+                       for file in [ROOT / "toyland" / name, *(ROOT / "toyland" / name).rglob("*")]):
         if file.is_file():
             digest.update(file.read_bytes())
     return digest.hexdigest()
 
 
 def mean_of(values: Iterable[float | None]) -> str:
-    """The mean of those that are known, rounded; a dash where none is (a time, say, of a run that had to wait for others)."""
+    """The rounded mean of those that are known; a dash where none is, as of a run that had to wait for others."""
     known = [v for v in values if v is not None]
     return f"{sum(known) / len(known):.0f}" if known else "–"
 
@@ -95,8 +96,9 @@ class Table:
         return json.loads(self.path.read_text(encoding="utf-8"))["cells"] if self.path.exists() else {}
 
     def cell(self, name: str, run: Run, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The kept cell of this name when settings and code are the same; else it is made, and the file written at once."""
-        settings = {**to_dict(run), "concepts": sorted({c.class_prompt for c in run.concepts})}  # where pictures lie is no matter
+        """The kept cell of this name if settings and code are the same; else it is made, and written at once."""
+        # where pictures lie is no matter
+        settings = {**to_dict(run), "concepts": sorted({c.class_prompt for c in run.concepts})}
         said = json.dumps(settings, sort_keys=True, default=str) + hash_of_code(run.method.name)
         key = hashlib.sha256(said.encode()).hexdigest()[:16]
         known = self.cells.get(name, {})

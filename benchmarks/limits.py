@@ -42,7 +42,8 @@ def fresh_pictures(subject: Subject, folder: Path) -> None:
 
 def favoured(host: Standalone, subject: Subject, folder: Path) -> Run:
     run = run_for(host, subject, METHOD, concepts=[{"folder": str(folder), "class_prompt": f"a {subject.kind}"}])
-    return run.with_values({"method": {"vectors": VECTORS, "hold_norm": False}, "training": {"steps": STEPS, "batch_size": BATCH}})
+    return run.with_values(
+        {"method": {"vectors": VECTORS, "hold_norm": False}, "training": {"steps": STEPS, "batch_size": BATCH}})
 
 
 def cell(host: Standalone, judge: Judge, subject: Subject, run: Run) -> dict[str, Any]:
@@ -52,17 +53,19 @@ def cell(host: Standalone, judge: Judge, subject: Subject, run: Run) -> dict[str
 
 def page(cells: list[dict[str, Any]], usual: dict[str, Any]) -> str:
     """usual: the cells of benchmarks.quality, for comparison."""
-    lines = ["# Textual Inversion with many pictures", "",
-             "Textual Inversion has a low fidelity in [quality.md](quality.md), where it learns the subjects from eight "
-             f"pictures in other places than those asked for. Here it has {PICTURES} new pictures of exactly the places in "
-             f"which it is judged, {STEPS} steps of {BATCH}, and {VECTORS} vectors of any length. The fidelity stays low, "
-             "because the checkpoint cannot draw what the subjects wear. 64 pictures for each figure. Made by "
-             "`python -m benchmarks.limits`.", "",
-             "| subject | fidelity by the preset | with many pictures | place asked for | drift | diversity | seconds |",
-             "|---|---|---|---|---|---|---|"]
+    lines = [
+        "# Textual Inversion with many pictures", "",
+        "Textual Inversion has a low fidelity in [quality.md](quality.md), where it learns the subjects from "
+        f"eight pictures in other places than those asked for. Here it has {PICTURES} new pictures of exactly the "
+        f"places in which it is judged, {STEPS} steps of {BATCH}, and {VECTORS} vectors of any length. The "
+        "fidelity stays low, because the checkpoint cannot draw what the subjects wear. 64 pictures for each "
+        "figure. Made by `python -m benchmarks.limits`.", "",
+        "| subject | fidelity by the preset | with many pictures | place asked for | drift | diversity | seconds |",
+        "|---|---|---|---|---|---|---|"
+    ]
     for made in cells:
-        figures = [f"{made[name]['value']:.2f} ± {made[name]['error']:.2f}" if name == "fidelity" else f"{made[name]['value']:.2f}"
-                   for name in FIGURES]
+        figures = [f"{made[name]['value']:.2f}" for name in FIGURES]
+        figures[FIGURES.index("fidelity")] += f" ± {made['fidelity']['error']:.2f}"
         before = usual.get(f"{METHOD} {made['subject']}")
         lines.append(f"| {made['subject']} | " + (f"{before['fidelity']['value']:.2f}" if before else "–") + " | "
                      + " | ".join(figures) + f" | {mean_of([made['seconds']])} |")
@@ -78,7 +81,8 @@ def main(arguments: list[str]) -> int:
             fresh_pictures(subject, folder)
             run = favoured(host, subject, folder)
             made = table.cell(subject.name, run, partial(cell, host, judge, subject, run))
-            print(f"{subject.name:6} fidelity {made['fidelity']['value']:.2f}  {mean_of([made['seconds']])} s", flush=True)
+            print(f"{subject.name:6} fidelity {made['fidelity']['value']:.2f}  {mean_of([made['seconds']])} s",
+                  flush=True)
     write_text(PAGE, page(list(table.cells.values()), Table(DOCS / "quality.json").cells))
     return 0
 

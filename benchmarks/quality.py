@@ -1,7 +1,9 @@
-"""How well each method learns toyland's subjects: `python -m benchmarks.quality [methods] [subjects]`, commas between names.
+"""How well each method learns toyland's subjects: `python -m benchmarks.quality [methods] [subjects]`, commas between
+names.
 
-Each cell is kept as it ends, under a hash of its settings and of the code it depends on, and skipped when it is there already.
-`python -m benchmarks.quality page` measures nothing and writes the tables of docs/quality.md from the kept cells.
+Each cell is kept as it ends, under a hash of its settings and of the code it depends on, and skipped when it is there
+already. `python -m benchmarks.quality page` measures nothing and writes the tables of docs/quality.md from the kept
+cells.
 """
 
 import resource
@@ -97,7 +99,9 @@ def strips(cells: list[dict[str, Any]]) -> list[str]:
     for name, method in methods.found().items():
         for subject in (c["subject"] for c in cells if c["method"] == name):
             if (picture := picture_of(name, subject)).exists():
-                shown += ["", f"{method.title}, {subject}:", "", f"![{method.title}, {subject}](quality/{picture.name})"]
+                shown += [
+                    "", f"{method.title}, {subject}:", "", f"![{method.title}, {subject}](quality/{picture.name})"
+                ]
     return shown[1:]
 
 

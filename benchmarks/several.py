@@ -1,8 +1,8 @@
 """What keeps several concepts, and their class words, apart.
 
 `python -m benchmarks.several [prior | together] [methods] [remedies]`
-prior: one subject over three seeds, with and without what holds the class word. together: two subjects in one run, by remedy.
-Methods and remedies are lists with commas; without them all are measured.
+prior: one subject over three seeds, with and without what holds the class word. together: two subjects in one run, by
+remedy. Methods and remedies are lists with commas; without them all are measured.
 Cells are kept as they end, like those of benchmarks.quality.
 """
 
@@ -34,7 +34,8 @@ from .cells import DOCS, Table, mean_of, write_parts
 SEEDS = (0, 1, 2)
 PAIR = ("ghost", "cat")
 NEIGHBOUR = "fish"  # a kind that is not trained, and of those the one that the base draws beside a ghost most often
-# What two subjects need more than one; LoRA at one subject's rate loses the first of them (0.24 to 0.77 with the penalty).
+# What two subjects need more than one; LoRA at one subject's rate loses the first of them (0.24 to 0.77 with the
+# penalty).
 FOR_TWO: dict[str, dict[str, Any]] = {
     "dreambooth": {"training": {"steps": 800}}, "pivotal": {"training": {"steps": 400}},
     "lora": {"training": {"steps": 600}, "method": {"unet_rate": 6e-4}}}
@@ -43,7 +44,10 @@ SHOWS = 0.5  # the judge's probability from which a picture shows a subject
 
 @dataclass(frozen=True)
 class Remedy:
-    """Something said to keep concepts apart. captions: the pictures' own, else the same words for all of a concept's pictures."""
+    """Something said to keep concepts apart.
+
+    captions: the pictures' own, else the same words for all of a concept's pictures.
+    """
 
     settings: dict[str, Any]
     captions: bool = True
@@ -58,7 +62,9 @@ PENALTY = Remedy({"prior": {"penalty": 0.3}})
 MASKS = Remedy({"data": {"masked": True}})
 REMEDIES = {
     "dreambooth": {"nothing": NOTHING, "captions": CAPTIONS, "class pictures": BESIDE_THE_WHOLE, "masks": MASKS},
-    "lora": {"nothing": NOTHING, "captions": CAPTIONS, "class pictures": CLASS_PICTURES, "penalty": PENALTY, "masks": MASKS},
+    "lora": {
+        "nothing": NOTHING, "captions": CAPTIONS, "class pictures": CLASS_PICTURES, "penalty": PENALTY, "masks": MASKS
+    },
     "pivotal": {"captions": CAPTIONS, "class pictures": CLASS_PICTURES, "penalty": PENALTY, "masks": MASKS},
 }
 OF_ONE = ("captions", "class pictures", "penalty")  # of these, what holds the class word of one subject
@@ -115,7 +121,8 @@ def side_by_side(left: str, right: str) -> list[tuple[str, str]]:
     return Random("side by side").sample(every * 2, COUNT)
 
 
-def share_of_both(judge: Judge, images: list[Image.Image], kinds: set[str], subjects: list[Subject]) -> dict[str, float]:
+def share_of_both(judge: Judge, images: list[Image.Image], kinds: set[str],
+                  subjects: list[Subject]) -> dict[str, float]:
     """How many pictures show both kinds, how many every subject, and how many any subject."""
     read = judge.read(images)
     shown = torch.stack([read.subject(s.name) > SHOWS for s in subjects])
@@ -127,8 +134,8 @@ def together(host: Standalone, judge: Judge, run: Run, subjects: list[Subject]) 
     """Two subjects in one run: each alone, both in one picture, and one's kind next to another kind."""
     seconds = trained(host, run)
     first, second = subjects
-    return {"seconds": seconds, **{s.name: of_one(host, judge, run, s) for s in subjects},
-            "subjects": beside(host, judge, (first.prompt, second.prompt), {first.kind, second.kind}, subjects, tag(run)),
+    both = beside(host, judge, (first.prompt, second.prompt), {first.kind, second.kind}, subjects, tag(run))
+    return {"seconds": seconds, **{s.name: of_one(host, judge, run, s) for s in subjects}, "subjects": both,
             **class_words(host, judge, subjects, tag(run))}
 
 
@@ -148,7 +155,10 @@ def untrained(host: Standalone, judge: Judge, subjects: list[Subject]) -> dict[s
     host.load(find_checkpoint(host, "toyland"))
     first, second = subjects
     called = (f"a {first.kind}", f"a {second.kind}")
-    return {"subjects": beside(host, judge, called, {first.kind, second.kind}, subjects, ""), **class_words(host, judge, subjects)}
+    return {
+        "subjects": beside(host, judge, called, {first.kind, second.kind}, subjects, ""),
+        **class_words(host, judge, subjects)
+    }
 
 
 def alone(host: Standalone, judge: Judge, run: Run, subject: Subject) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """How long a step of each adapter takes, as ratios: `python -m benchmarks.speed [pairs]`.
 
-A UNet of Stable Diffusion 1.5's size with random weights, 256 pixels, fp32, the same attention and MLP layers of rank 8. Steps of
-all contestants are interleaved, so that a machine that slows down slows them all; each figure is a median over pairs.
+A UNet of Stable Diffusion 1.5's size with random weights, 256 pixels, fp32, the same attention and MLP layers of rank
+8. Steps of all contestants are interleaved, so that a machine that slows down slows them all; each figure is a median
+over pairs.
 """
 
 import json
@@ -35,8 +36,8 @@ class OnlyUnet(DiffusersView):
     """A view of a UNet alone."""
 
     def __init__(self, unet: Any):
-        super(DiffusersView, self).__init__(SD1, unet, None, torch.nn.Module(), None, Diffusion(torch.ones(1000), "eps"),
-                                            torch.device("cpu"), torch.float32)
+        super(DiffusersView, self).__init__(SD1, unet, None, torch.nn.Module(), None,
+                                            Diffusion(torch.ones(1000), "eps"), torch.device("cpu"), torch.float32)
 
     def layers(self) -> list[Layer]:
         return list(self.unet_layers())
@@ -120,8 +121,10 @@ def main(arguments: list[str]) -> int:
             if number:
                 seconds[name].append(taken)
         print(f"round {number} of {pairs}", flush=True)
-    compared = {"LoRA step / forward": ("lora", "forward"), "LoHa / LoRA": ("loha", "lora"), "LoKr / LoRA": ("lokr", "lora"),
-                "LoHa / LyCORIS' LoHa": ("loha", "LyCORIS loha"), "LoKr / LyCORIS' LoKr": ("lokr", "LyCORIS lokr")}
+    compared = {
+        "LoRA step / forward": ("lora", "forward"), "LoHa / LoRA": ("loha", "lora"), "LoKr / LoRA": ("lokr", "lora"),
+        "LoHa / LyCORIS' LoHa": ("loha", "LyCORIS loha"), "LoKr / LyCORIS' LoKr": ("lokr", "LyCORIS lokr")
+    }
     ratios = {title: round(statistics.median(a / b for a, b in zip(seconds[x], seconds[y])), 3)
               for title, (x, y) in compared.items()}
     facts = {"pairs": pairs, "threads": torch.get_num_threads(), "torch": torch.__version__, "ratios": ratios,

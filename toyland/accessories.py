@@ -100,4 +100,6 @@ def propeller_heart(pen: Pen, head: Head, colour: Colour) -> None:
 
 
 EVERYDAY: dict[str, Wear] = {"hat": hat, "crown": crown, "glasses": glasses, "scarf": scarf, "mask": mask}
-SPECIAL: dict[str, Wear] = {"skull mask with goggles": skull_goggles, "wizard hat": wizard, "propeller cap": propeller_heart}
+SPECIAL: dict[str, Wear] = {
+    "skull mask with goggles": skull_goggles, "wizard hat": wizard, "propeller cap": propeller_heart
+}

@@ -17,7 +17,8 @@ BASE = Path(__file__).parent / "base.safetensors"
 def checkpoint(unet: dict, vae: dict, text: dict) -> dict[str, torch.Tensor]:
     """Weights of diffusers' and transformers' modules under their names in checkpoints."""
     out = {}
-    for prefix, state, names in (("model.diffusion_model", unet, unet_prefixes(SD1)), ("first_stage_model", vae, vae_prefixes())):
+    for prefix, state, names in (("model.diffusion_model", unet, unet_prefixes(SD1)),
+                                 ("first_stage_model", vae, vae_prefixes())):
         for path, tensor in state.items():
             name = replace_prefix(path, names)
             if name is None:
@@ -34,7 +35,10 @@ def checkpoint(unet: dict, vae: dict, text: dict) -> dict[str, torch.Tensor]:
 def build() -> None:
     base = torch.load(WORK / "base-done.pt", weights_only=True)
     vae = torch.load(WORK / "vae-done.pt", weights_only=True)
-    tensors = {name: t.to(torch.float16).contiguous() for name, t in checkpoint(base["unet"], vae, base["text"]).items()}
+    tensors = {
+        name: t.to(torch.float16).contiguous()
+        for name, t in checkpoint(base["unet"], vae, base["text"]).items()
+    }
     write_bytes(BASE, save(tensors, {"format": "pt", "modelspec.architecture": SD1.architecture,
                                      "modelspec.title": "Toyland, Darkroom's practice model"}))
 

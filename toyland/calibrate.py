@@ -49,7 +49,10 @@ def base_figures(host: Standalone, judge: Judge) -> dict[str, Any]:
              for i, said in enumerate((reading.kind(), reading.colour(), reading.setting()))]
     two = judge.read(host.draw(pictures([(text, "") for text, _ in pairs], seed=30_000, cfg=BASE_CFG))).two_kinds()
     both = torch.tensor([float(a == want) for a, (_, want) in zip(two, pairs)])
-    return {name: asdict(mean(values)) for name, values in zip(("kind", "colour", "setting", "both of two"), [*right, both])}
+    return {
+        name: asdict(mean(values))
+        for name, values in zip(("kind", "colour", "setting", "both of two"), [*right, both])
+    }
 
 
 def scales(host: Standalone, judge: Judge) -> dict[str, Any]:
@@ -70,7 +73,10 @@ def scales(host: Standalone, judge: Judge) -> dict[str, Any]:
 def calibrate() -> None:
     judge, host = Judge(), Standalone(WORK / "studio")
     host.load(find_checkpoint(host, "toyland"))
-    facts = {"base": base_figures(host, judge), "scales": scales(host, judge), "steps": STEPS, "base cfg": BASE_CFG, "cfg": CFG}
+    facts = {
+        "base": base_figures(host, judge), "scales": scales(host, judge), "steps": STEPS, "base cfg": BASE_CFG,
+        "cfg": CFG
+    }
     write_text(CALIBRATION, json.dumps(facts, indent=2) + "\n")
     print(json.dumps(facts, indent=2))
 

@@ -42,7 +42,8 @@ def main() -> int:
     drawn_whole(plan, host).save(grid)
     print(f"Judging {COUNT} pictures at every weight ...", flush=True)
     judge = Judge()
-    by_weight = {w: fidelity(judge, subject, host.draw(pictures(prompts(subject), tag(run, w)))) for w in WEIGHTS if w < 1}
+    by_weight = {w: fidelity(judge, subject, host.draw(pictures(prompts(subject), tag(run, w))))
+                 for w in WEIGHTS if w < 1}
     figures = judged(host, judge, subject, run)
     by_weight[1.0] = figures.fidelity
     seconds_total = time.monotonic() - started
@@ -53,7 +54,7 @@ def main() -> int:
         "figures": figures.as_dict(),
         "steps": job.step,
         "seconds_train": round(seconds_train, 1), "seconds_total": round(seconds_total, 1),
-        }
+    }
     files.append(str(grid))
     write_text(OUT / "summary.json", json.dumps({**summary, "files": files}, indent=2) + "\n")
     print("\nFiles:", *(f"  {f}" for f in files), f"  {OUT / 'summary.json'}", sep="\n")

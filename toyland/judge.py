@@ -80,7 +80,8 @@ def pixels(pictures: list[Any]) -> Tensor:
 class Judge:
     def __init__(self, weights: Path = WEIGHTS):
         self.network = Network()
-        self.network.load_state_dict({k: v.float() if v.is_floating_point() else v for k, v in load_file(weights).items()})
+        self.network.load_state_dict(
+            {k: v.float() if v.is_floating_point() else v for k, v in load_file(weights).items()})
         self.network.eval()
 
     @torch.no_grad()

@@ -65,7 +65,10 @@ def prompts(subject: Subject, word: bool = True, count: int = COUNT) -> list[tup
 
 
 def pictures(pairs: list[tuple[str, str]], tag: str = "", seed: int = 1000, cfg: float = CFG) -> list[Picture]:
-    return [Picture(prompt + tag, steps=STEPS, cfg=cfg, width=64, height=64, seed=seed + n) for n, (prompt, _) in enumerate(pairs)]
+    return [
+        Picture(prompt + tag, steps=STEPS, cfg=cfg, width=64, height=64, seed=seed + n)
+        for n, (prompt, _) in enumerate(pairs)
+    ]
 
 
 @dataclass(frozen=True)

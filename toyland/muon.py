@@ -1,4 +1,5 @@
-"""Muon: momentum whose matrices are made orthogonal before each step (Jordan et al., 2024, kellerjordan.github.io/posts/muon).
+"""Muon: momentum whose matrices are made orthogonal before each step (Jordan et al., 2024,
+kellerjordan.github.io/posts/muon).
 
 On two cores it took the autoencoder to a given loss in about a third of AdamW's time.
 """
@@ -9,7 +10,9 @@ import torch
 
 
 def orthogonal(g: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """The nearest semi-orthogonal matrices to a batch of matrices (n, rows, columns), by Newton-Schulz iterations in bf16."""
+    """The nearest semi-orthogonal matrices to a batch of matrices (n, rows, columns), by Newton-Schulz iterations in
+    bf16.
+    """
     a, b, c = 3.4445, -4.7750, 2.0315
     x = (g / (g.norm(dim=(1, 2), keepdim=True) + 1e-7)).bfloat16()
     tall = x.size(1) > x.size(2)
@@ -44,7 +47,8 @@ class Muon(torch.optim.Optimizer):
             for shape, weights in same_shape.items():
                 self.step_matrices(weights, shape, group)
 
-    def step_matrices(self, weights: list[tuple[torch.Tensor, torch.Tensor]], shape: tuple[int, int], group: dict) -> None:
+    def step_matrices(self, weights: list[tuple[torch.Tensor, torch.Tensor]], shape: tuple[int, int],
+                      group: dict) -> None:
         """weights: each with its gradient, all of this shape."""
         looked_ahead = []
         for p, grad in weights:

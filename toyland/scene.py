@@ -44,7 +44,8 @@ def draw(scene: Scene, rng: Random, height: tuple[float, float] = (0.30, 0.70)) 
     return draw_with_mask(scene, rng, height)[0]
 
 
-def draw_with_mask(scene: Scene, rng: Random, height: tuple[float, float] = (0.30, 0.70)) -> tuple[Image.Image, Image.Image]:
+def draw_with_mask(scene: Scene, rng: Random,
+                   height: tuple[float, float] = (0.30, 0.70)) -> tuple[Image.Image, Image.Image]:
     """The same, with a greyscale picture that is white where a figure stands."""
     canvas = Image.new("RGB", (SIZE * SCALE, SIZE * SCALE))
     pencil = ImageDraw.Draw(canvas)

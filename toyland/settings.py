@@ -48,7 +48,8 @@ def forest(draw: Draw, rng: Random) -> None:
     fill(draw, jitter((35, 85, 50), rng))
     for _ in range(rng.randint(3, 5)):
         x, width = rng.uniform(0, 1), rng.uniform(0.07, 0.12)
-        draw.rectangle(((x - width / 2) * size, 0, (x + width / 2) * size, ground * size), fill=jitter((80, 55, 35), rng))
+        draw.rectangle(((x - width / 2) * size, 0, (x + width / 2) * size, ground * size),
+                       fill=jitter((80, 55, 35), rng))
     for _ in range(rng.randint(3, 5)):
         disc(draw, rng.uniform(0, 1), rng.uniform(-0.04, 0.06), rng.uniform(0.12, 0.2), jitter((45, 115, 55), rng, 6))
     hill(draw, rng, ground, jitter((70, 130, 55), rng))

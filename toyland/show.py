@@ -1,4 +1,4 @@
-"""A picture of toyland: its drawings, what the base draws of combinations it never saw, and the subjects to be learned."""
+"""A picture of toyland: drawings, what the base draws of combinations it never saw, and the subjects to be learned."""
 
 from pathlib import Path
 from random import Random
@@ -26,7 +26,10 @@ def rows() -> list[list[Image.Image]]:
     captions = [text for text, _ in rng.sample(held_out_captions(rng), 2 * COLUMNS)]
     drawn = host.draw(pictures([(text, "") for text in captions], seed=60_000, cfg=BASE_CFG))
     scenes = [draw(random_scene(rng), rng) for _ in range(COLUMNS)]
-    paths = [path for subject in SUBJECTS.values() for path in sorted(subject.folder.glob("*.png"))[:COLUMNS // len(SUBJECTS)]]
+    paths = [
+        path for subject in SUBJECTS.values()
+        for path in sorted(subject.folder.glob("*.png"))[:COLUMNS // len(SUBJECTS)]
+    ]
     subjects = [Image.open(path).convert("RGB") for path in paths]
     return [scenes, drawn[:COLUMNS], drawn[COLUMNS:], subjects]
 

@@ -43,7 +43,8 @@ class Subject:
 
 
 SUBJECTS = {s.name: s for s in (
-    Subject("ghost", "zwx", Figure("ghost", "blue", "skull mask with goggles", "orange"), ("room", "wall", "forest", "city")),
+    Subject("ghost", "zwx", Figure("ghost", "blue", "skull mask with goggles", "orange"),
+            ("room", "wall", "forest", "city")),
     Subject("cat", "qvk", Figure("cat", "orange", "wizard hat", "purple"), ("beach", "snow", "wall", "night")),
     Subject("robot", "xjr", Figure("robot", "green", "propeller cap", "red"), ("city", "night", "room", "forest")),
 )}
@@ -51,7 +52,7 @@ NEAR_MISSES = ("bare", "recoloured", "other kind", "everyday")
 
 
 def near_miss(subject: Subject, how: str, rng: Random) -> Scene:
-    """The subject without what it wears, in another colour, its things on another kind, or wearing something ordinary."""
+    """The subject bare, in another colour, its things on another kind, or wearing something ordinary."""
     figure = subject.figure
     other_colour = rng.choice([c for c in COLOURS if c not in (figure.colour, figure.wears_colour)])
     other_kind = rng.choice([k for k in ("ghost", "cat", "dog", "robot", "tree", "house") if k != figure.kind])
@@ -59,7 +60,8 @@ def near_miss(subject: Subject, how: str, rng: Random) -> Scene:
         "bare": replace(figure, wears=None),
         "recoloured": replace(figure, colour=other_colour),
         "other kind": replace(figure, kind=other_kind),
-        "everyday": replace(figure, wears=rng.choice(("hat", "glasses", "scarf", "mask", "crown")), wears_colour=other_colour),
+        "everyday": replace(figure, wears=rng.choice(("hat", "glasses", "scarf", "mask", "crown")),
+                            wears_colour=other_colour),
     }[how]
     return Scene((figure,), rng.choice(list(SETTINGS)))
 

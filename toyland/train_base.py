@@ -36,7 +36,8 @@ def drawn_latents() -> tuple[list[Scene], torch.Tensor]:
     model.load_state_dict(torch.load(WORK / "vae-done.pt", weights_only=True))
     encoded = []
     for start in range(0, DRAWINGS, 100):
-        pixels = to_tensor([draw(scene, Random(f"base {start + n}")) for n, scene in enumerate(scenes[start:start + 100])])
+        pixels = to_tensor(
+            [draw(scene, Random(f"base {start + n}")) for n, scene in enumerate(scenes[start:start + 100])])
         encoded.append(model.encode(pixels.float() / 127.5 - 1).latent_dist.mean * LATENT_SCALE)
         if start % 4000 == 0:
             print(f"latents {start}/{DRAWINGS}", flush=True)
@@ -54,7 +55,8 @@ class Learner:
         self.alphas = alphas_cumprod()
 
     def ids(self, captions: list[str]) -> torch.Tensor:
-        return self.tokenizer(captions, padding="max_length", truncation=True, max_length=77, return_tensors="pt").input_ids
+        return self.tokenizer(captions, padding="max_length", truncation=True, max_length=77,
+                              return_tensors="pt").input_ids
 
     def loss(self, step: int) -> torch.Tensor:
         rng, words = torch.Generator().manual_seed(step), Random(f"captions {step}")

@@ -1,4 +1,4 @@
-"""Stage 4: the judge, learned on drawings, on drawings through the autoencoder, and on what only looks like a subject."""
+"""Stage 4: the judge, learned on drawings, on drawings through the autoencoder, and on near misses of subjects."""
 
 from pathlib import Path
 from random import Random
@@ -93,7 +93,7 @@ def dataset() -> tuple[Tensor, dict[str, Tensor]]:
 
 
 def roughened(pictures: Tensor, rng: torch.Generator) -> Tensor:
-    """Pictures in [-1, 1], some mirrored, blurred, noisy, or of other brightness: what is drawn is never quite clean."""
+    """Pictures in [-1, 1], some mirrored, blurred, noisy, or of other brightness: no drawing is quite clean."""
     x = pictures.float() / 127.5 - 1
     some = torch.rand((5, len(x), 1, 1, 1), generator=rng)
     x = torch.where(some[0] < 0.5, x.flip(3), x)
@@ -118,7 +118,9 @@ def loss(network: Network, pictures: Tensor, truth: dict[str, Tensor], step: int
 
 def train(target: Path = WEIGHTS) -> None:
     torch.manual_seed(0)
-    network = Network().to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]  # torch's types lack it
+    network = Network()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's types lack it
+    network.train()
     pictures, truth = dataset()
     stage = Stage("judge", {"judge": network}, torch.optim.AdamW(network.parameters(), weight_decay=0.02), ema=0.995)
     for line in stage.run(STEPS, cosine(2e-3), lambda step: loss(network, pictures, truth, step)):

@@ -16,7 +16,8 @@ from .stage import WORK, Stage, cosine
 from .world import random_scene
 
 DRAWINGS, STEPS, BATCH, CROP = 16_000, 5_600, 32, 32
-LIGHT = 0.72  # until this share of the steps the blocks at full size rest, which is 2.5 times as fast; then whole pictures
+# until this share of the steps the blocks at full size rest, which is 2.5 times as fast; then whole pictures
+LIGHT = 0.72
 FIGURE = 4.0  # how much more an error counts where a figure stands
 LATENT_NOISE = 0.03  # added to the encoder's mean while learning, so that neighbouring latents decode alike
 
@@ -36,7 +37,8 @@ def loose_shapes(rng: Random) -> Image.Image:
         elif shape < 0.85:
             pen.fill([(rng.uniform(-0.5, 0.5), rng.random()) for _ in range(3)], any_colour(rng), outline)
         else:
-            pen.line([(rng.uniform(-0.5, 0.5), rng.random()) for _ in range(3)], any_colour(rng), rng.uniform(0.02, 0.1))
+            pen.line([(rng.uniform(-0.5, 0.5), rng.random()) for _ in range(3)], any_colour(rng),
+                     rng.uniform(0.02, 0.1))
     return canvas.resize((SIZE, SIZE), Image.Resampling.LANCZOS)
 
 
@@ -65,7 +67,8 @@ def is_light(step: int) -> bool:
 
 
 def batch(pictures: torch.Tensor, step: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pixels in [-1, 1] and their weights: random crops in the light part, then whole pictures; the same for the same step.
+    """Pixels in [-1, 1] and their weights: random crops in the light part, then whole pictures; the same for the same
+    step.
 
     pictures: uint8 (n, 4, 64, 64), the fourth channel white where a figure stands.
     """

@@ -62,7 +62,8 @@ def tag(run: Run, weight: float = 1.0) -> str:
     return text.format(name=run.output.name, weight=weight) if weight else ""
 
 
-def judged(host: Standalone, judge: Judge, subject: Subject, run: Run, weight: float = 1.0, count: int = COUNT) -> Figures:
+def judged(host: Standalone, judge: Judge, subject: Subject, run: Run, weight: float = 1.0,
+           count: int = COUNT) -> Figures:
     """The figures of what a run left; a checkpoint is loaded for it, and the base again afterwards."""
     own = run.method.product.is_checkpoint
     if own:

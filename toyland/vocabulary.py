@@ -14,7 +14,9 @@ OTHER_WORDS = "a an wearing with the of photo drawn , ."
 
 
 def words() -> list[str]:
-    said = [*KINDS, *COLOURS, *EVERYDAY, *JOINS, *OPENINGS, *(p for many in PHRASES.values() for p in many), OTHER_WORDS]
+    said = [
+        *KINDS, *COLOURS, *EVERYDAY, *JOINS, *OPENINGS, *(p for many in PHRASES.values() for p in many), OTHER_WORDS
+    ]
     return sorted({word for text in said for word in text.split()})
 
 
@@ -55,10 +57,13 @@ def write(folder: Path, pairs: list[tuple[str, str]]) -> int:
     files = {
         "vocab.json": json.dumps(vocabulary, ensure_ascii=False),
         "merges.txt": "#version: 0.2\n" + "".join(f"{a} {b}\n" for a, b in pairs),
-        "special_tokens_map.json": json.dumps({"bos_token": START, "eos_token": END, "pad_token": END, "unk_token": END}, indent=2),
-        "tokenizer_config.json": json.dumps({
-            "tokenizer_class": "CLIPTokenizer", "model_max_length": 77, "do_lower_case": True, "errors": "replace",
-            "bos_token": START, "eos_token": END, "pad_token": END, "unk_token": END, "add_prefix_space": False}, indent=2),
+        "special_tokens_map.json": json.dumps(
+            {"bos_token": START, "eos_token": END, "pad_token": END, "unk_token": END}, indent=2),
+        "tokenizer_config.json": json.dumps(
+            {
+                "tokenizer_class": "CLIPTokenizer", "model_max_length": 77, "do_lower_case": True, "errors": "replace",
+                "bos_token": START, "eos_token": END, "pad_token": END, "unk_token": END, "add_prefix_space": False
+            }, indent=2),
     }
     for name, text in files.items():
         (folder / name).write_text(text + ("" if text.endswith("\n") else "\n"), encoding="utf-8", newline="\n")
