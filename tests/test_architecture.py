@@ -1,6 +1,7 @@
 """The rooms of the package: which file stands where, and who may import whom."""
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,29 @@ def test_an_import_that_a_room_may_not_have_is_named(tmp_path, place, text, wron
     path.parent.mkdir(exist_ok=True)
     path.write_text(text, encoding="utf-8")
     assert list(wrong_imports(path, tmp_path)) == wrong
+
+
+def rooms_on_the_map():
+    """By room, the files that CONTRIBUTING.md names: a line begins with the room, the lines further right list its files."""
+    text = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rooms, room = {}, None
+    for line in text[text.index("## The map"):text.index("Arrows point")].splitlines():
+        if match := re.match(r" {8}(at the top:|[a-z0-9/]+/ )", line):
+            room = match[1].strip(" /").removeprefix("at the top:")
+            rooms[room] = set()
+        elif line.startswith(" " * 12) and room is not None:
+            rooms[room] |= {name for name in line.strip(" ,").split(", ") if name}
+        elif not line.startswith(" " * 8):
+            room = None
+    return rooms
+
+
+def test_the_map_in_contributing_names_every_file_in_its_room():
+    rooms = {}
+    for path in FILES:
+        if path.stem not in ("__init__", "__main__"):
+            rooms.setdefault(path.parent.relative_to(PACKAGE).as_posix().removeprefix("."), set()).add(path.stem)
+    assert rooms_on_the_map() == rooms
 
 
 def circle(imports):
