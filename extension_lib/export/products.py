@@ -13,11 +13,13 @@ from torch import Tensor
 
 from ..config.run import Run, new_words_of
 from ..host import Folders
+from ..methods.base import Trainable
 from ..support.lazy import LazyTensors
 from . import checkpoint, embedding, hypernetwork, lora
 from .provenance import About
 
 EXPORTS = "exports"  # among the workspaces: files that the WebUI should not list beside their own parts
+EmbeddingWriter = Callable[[Path, Tensor, About], None]
 VERSION = re.compile(r"-v\d+$")
 
 
@@ -57,24 +59,25 @@ class OutputFile:
         return self.folder(folders) / f"{stem}{self.suffix}"
 
 
-def save_lora(paths: list[Path], trained: Any, about: About) -> None:
+def save_lora(paths: list[Path], trained: Trainable, about: About) -> None:
     lora.write_adapter(paths[0], trained, about)
 
 
-def save_embeddings(paths: list[Path], trained: Any, about: About, write: Any = embedding.write_embedding) -> None:
+def save_embeddings(paths: list[Path], trained: Trainable, about: About,
+                    write: EmbeddingWriter = embedding.write_embedding) -> None:
     for path, vectors in zip(paths, trained.saved().values()):
         write(path, vectors, about)
 
 
-def save_hypernetwork(paths: list[Path], trained: Any, about: About) -> None:
+def save_hypernetwork(paths: list[Path], trained: Trainable, about: About) -> None:
     hypernetwork.write_hypernetwork(paths[0], trained, about)
 
 
-def save_checkpoint(paths: list[Path], trained: Any, about: About) -> None:
+def save_checkpoint(paths: list[Path], trained: Trainable, about: About) -> None:
     checkpoint.write_checkpoint(paths[0], trained.saved(), about)
 
 
-def trained_tensors(trained: Any) -> list[Mapping[str, Tensor]]:
+def trained_tensors(trained: Trainable) -> list[Mapping[str, Tensor]]:
     """What was trained, under its own names."""
     return [LazyTensors({name: partial(as_loaded, t) for name, t in trained.saved().items()})]
 

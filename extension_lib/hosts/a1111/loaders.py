@@ -15,6 +15,7 @@ from ...export.lora import BUNDLED
 from ...host import HostError
 from ...methods.adapter import Delta, lazy_deltas
 from ...methods.hypernetwork import PAIR
+from ...models.view import View
 from ...support.lazy import LazyTensors
 
 
@@ -26,7 +27,7 @@ def lora_extension() -> Any:
     return sys.modules["networks"]
 
 
-def read_embedding(path: Path, view: Any) -> dict[str, Tensor]:
+def read_embedding(path: Path, view: View | None) -> dict[str, Tensor]:
     """The vectors that the WebUI's embedding database reads."""
     database = textual_inversion.EmbeddingDatabase()
     database.expected_shape = database.get_expected_shape()
@@ -39,7 +40,7 @@ def read_embedding(path: Path, view: Any) -> dict[str, Tensor]:
     return {"vectors": database.word_embeddings[path.stem].vec.float().cpu()}
 
 
-def read_deltas(path: Path, view: Any) -> LazyTensors:
+def read_deltas(path: Path, view: View | None) -> LazyTensors:
     """The weight changes that the Lora extension's own loader reads."""
     import network
 
@@ -67,7 +68,7 @@ def module_delta(module: Any) -> Delta:
     return Delta(updown.float(), None if bias is None else bias.float())
 
 
-def read_networks(path: Path, view: Any) -> dict[str, Tensor]:
+def read_networks(path: Path, view: View | None) -> dict[str, Tensor]:
     """The tensors that the WebUI reads from a hypernetwork's file."""
     made = hypernetwork.Hypernetwork()
     try:
@@ -78,7 +79,7 @@ def read_networks(path: Path, view: Any) -> dict[str, Tensor]:
             for which, network in zip(PAIR, pair) for name, tensor in network.state_dict().items()}
 
 
-def read_weights(path: Path, view: Any) -> LazyTensors:
+def read_weights(path: Path, view: View | None) -> LazyTensors:
     """What the WebUI reads from a checkpoint for each weight that is trained now."""
     state = sd_models.read_state_dict(str(path))
     return LazyTensors(
