@@ -155,6 +155,7 @@ class Job:
         if guard.error:
             short = is_out_of_memory(guard.error)
             reason = f"Out of memory. To use less: {memory.advice(self.run)}." if short else guard.reason
+            guard.error = None  # its traceback holds the session, and with it the model
             self.add_event(Ended(self.step, reason, failed=True))
 
 

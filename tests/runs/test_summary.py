@@ -1,8 +1,10 @@
 """What a job keeps of its events: little, however long it runs and however many jobs there were."""
 
 import gc
+import logging
 import math
 import threading
+import weakref
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -172,3 +174,30 @@ def test_a_process_that_trains_a_hundred_runs_keeps_the_memory_of_a_few(tmp_path
             counts.append(kept())
     assert counts[1] <= counts[0] + 2 and len(jobs.jobs) == jobs.KEPT_JOBS and jobs.jobs[-1] is job and job.record is None
     assert threading.active_count() == threads and len(space.logs()) == 100
+
+
+def test_a_failed_job_lets_go_of_its_session_at_once(tmp_path, monkeypatch):
+    """Not when the garbage collector runs: a session holds the model."""
+    class Failing(Session):
+        def events(self):
+            yield Began(0, 5, 5, 5)
+            raise RuntimeError("no picture today")
+
+    sessions = []
+
+    def session(job, log):
+        made = Failing(tmp_path)
+        sessions.append(weakref.ref(made))
+        return made
+
+    monkeypatch.setattr(jobs.Job, "session", session)
+    monkeypatch.setattr(logging.getLogger("darkroom"), "disabled", True)  # pytest keeps what is logged, with its traceback
+    run = small_run(tmp_path)
+    space = workspace.create_workspace(tmp_path / "workspaces", "ghost", run)
+    gc.disable()
+    try:
+        job = jobs.Job(run, Host(), space, None)
+        job.work()
+        assert job.ended.failed and sessions[0]() is None
+    finally:
+        gc.enable()
