@@ -1,7 +1,7 @@
-// A press on a workspace's card tells the page its name.
+// A press on a workspace's tile tells the page its name.
 (function () {
     document.addEventListener("click", (event) => {
-        const card = event.composedPath().find((node) => node.classList && node.classList.contains("darkroom-card"));
-        if (card) darkroomPage.tell("#darkroom_picked", card.dataset.name, "#darkroom_pick");
+        const tile = event.composedPath().find((node) => node.classList && node.classList.contains("darkroom-tile"));
+        if (tile) darkroomPage.tell("#darkroom_picked", tile.dataset.name, "#darkroom_pick");
     });
 })();

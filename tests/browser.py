@@ -65,21 +65,21 @@ def free_port() -> int:
 @contextmanager
 def served(host):
     """The standalone app in the background; gives its address."""
-    from extension_lib.ui.app import built
+    from extension_lib.ui.app import build_page
 
-    with launched(built(host)) as address:
+    with launched(build_page(host)) as address:
         yield address
 
 
 @contextmanager
 def launched(blocks, **options):
     """Gradio's blocks in the background, with our scripts, style and route; gives their address."""
-    from extension_lib.ui.app import own
+    from extension_lib.ui.app import launch_options
 
     port = free_port()
     # _frontend=False: Gradio would give up when its own address does not answer within seconds; a page waits longer.
     blocks.launch(server_name="127.0.0.1", server_port=port, prevent_thread_lock=True, quiet=True, _frontend=False,
-                  **{**own(), **options})
+                  **{**launch_options(), **options})
     yield f"http://127.0.0.1:{port}"
     blocks.close()
 
@@ -190,6 +190,6 @@ def telling(page):
     try:
         yield
     except WaitedInVain as error:
-        parts = (*(f"#darkroom_{part}" for part in ("answer", "question", "worries", "live")), ".toast-wrap")
+        parts = (*(f"#darkroom_{part}" for part in ("answer", "question", "problems", "live")), ".toast-wrap")
         said = {part: page.locator(part).first.inner_text() for part in parts if page.locator(part).first.is_visible()}
         raise AssertionError(f"{error.message} The page says {said}; its scripts {page.problems}") from error

@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT / "tests" / "ui"))
 from shown import Shown  # noqa: E402
 from texts import texts  # noqa: E402
 
-from extension_lib.ui.tabs.train_tab import help_shown
+from extension_lib.ui.tabs.train_tab import method_help_html
 
 FILES = sorted((ROOT / "localizations").glob("*.json"))
 VALUE = re.compile(r"\{(?:text)? ?(\d*)\}")
@@ -38,7 +38,7 @@ def test_every_text_of_the_page_has_a_translation(language, said):
 
 
 def test_every_method_s_help_is_shown_as_the_one_text_that_is_translated(language):
-    shown = {html.unescape(help_shown(name).removeprefix("<p>").removesuffix("</p>")) for name in SHIPPED}
+    shown = {html.unescape(method_help_html(name).removeprefix("<p>").removesuffix("</p>")) for name in SHIPPED}
     assert sorted(shown - set(language)) == []
 
 

@@ -16,7 +16,7 @@ from extension_lib import methods
 from extension_lib.config.run import all_sections
 from extension_lib.settings import options
 from extension_lib.ui.page import Page
-from extension_lib.ui.tabs.train_tab import help_of
+from extension_lib.ui.tabs.train_tab import method_help
 
 PACKAGE = ROOT / "extension_lib"
 SILENT = {  # files whose strings no page shows
@@ -91,7 +91,7 @@ def of_settings() -> Iterator[str]:
     for section in all_sections().values():
         for option in options(section):
             yield from (option.label, option.help, *option.choices)
-    yield from (help_of(name) for name in methods.found())
+    yield from (method_help(name) for name in methods.found())
 
 
 def of_methods_that_do_not_ship() -> Iterator[str]:
@@ -101,7 +101,7 @@ def of_methods_that_do_not_ship() -> Iterator[str]:
 
 
 def of_method(name: str) -> Iterator[str]:
-    yield from (methods.found()[name].title, help_of(name))
+    yield from (methods.found()[name].title, method_help(name))
     for option in options(methods.found()[name]):
         yield from (option.label, option.help, *option.choices)
 

@@ -16,13 +16,13 @@ PROJECT = Path(__file__).resolve().parents[2]
 
 
 def serve(host: Standalone, port: int, listen: bool = False, wait: bool = True) -> Any:
-    """Serves the pages until the process ends (or, without wait, in the background); returns what launch returned."""
+    """Serves the page until the process ends; without wait, in the background. Returns what launch returned."""
     address = "0.0.0.0" if listen else "127.0.0.1"
-    return built(host).launch(server_name=address, server_port=port, prevent_thread_lock=not wait,
-                              allowed_paths=[str(host.folders.workspaces)], **own())
+    return build_page(host).launch(server_name=address, server_port=port, prevent_thread_lock=not wait,
+                                   allowed_paths=[str(host.folders.workspaces)], **launch_options())
 
 
-def built(host: Standalone) -> gr.Blocks:
+def build_page(host: Standalone) -> gr.Blocks:
     def extra() -> None:
         with gr.Tab("Generate", elem_id="darkroom_tab_generate"):
             GenerateTab(host, list(SAMPLERS))
@@ -33,8 +33,8 @@ def built(host: Standalone) -> gr.Blocks:
     return blocks
 
 
-def own() -> dict[str, Any]:
-    """What the WebUI takes from an extension's folder and callbacks by itself, as options of launch."""
+def launch_options() -> dict[str, Any]:
+    """Options of launch for all that the WebUI loads from an extension's folder by itself."""
     return {"css": style(), "head": script(), "app_kwargs": {"routes": [corner.route()]}}
 
 
@@ -49,6 +49,6 @@ def script() -> str:
 
 
 def languages() -> str:
-    """The translations by language, as a script may hold them: javascript/language.js takes the one that fits the browser."""
+    """The translations by language, as JSON. javascript/language.js uses the one that fits the browser."""
     files = sorted((PROJECT / "localizations").glob("*.json"))
     return json.dumps({path.stem: json.loads(path.read_text(encoding="utf-8")) for path in files}).replace("</", "<\\/")

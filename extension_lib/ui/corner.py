@@ -1,6 +1,7 @@
 """The newest job in a corner of the page, whichever tab is in front.
 
-It has a route of its own: after a reload Gradio takes seconds to build its tabs, and until then nobody could see that a job runs.
+It has a route of its own, because Gradio takes seconds to build its tabs after a reload, and the job should be seen at
+once.
 """
 
 from starlette.requests import Request

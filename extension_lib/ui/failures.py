@@ -1,4 +1,4 @@
-"""The border of the page: what fails behind a button is logged, and shown as a sentence."""
+"""A guard around every event of the page: what fails is logged, and shown as a sentence."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -12,7 +12,10 @@ from ..training.guard import Guard
 
 
 def show_failures(blocks: gr.Blocks) -> None:
-    """Puts a guard around every function of these blocks. Errors that a person can put right are answered before they get here."""
+    """Puts a guard around every function of these blocks.
+
+    Most errors that a person can put right never get here: the functions answer them.
+    """
     functions = blocks.fns.values() if isinstance(blocks.fns, dict) else blocks.fns  # a list in Gradio 3
     for event in functions:
         if event.fn:
@@ -22,9 +25,9 @@ def show_failures(blocks: gr.Blocks) -> None:
 def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(function)
     def call(*inputs: Any) -> Any:
-        with Guard(name_of(function)) as guard:
+        with Guard(function_name(function)) as guard:
             return function(*inputs)
-        raise shown(guard)
+        raise visible_error(guard)
 
     return call
 
@@ -32,22 +35,22 @@ def guarded(function: Callable[..., Any]) -> Callable[..., Any]:
 def guarded_generator(function: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
     @wraps(function)
     def call(*inputs: Any) -> Iterator[Any]:
-        with Guard(name_of(function)) as guard:
+        with Guard(function_name(function)) as guard:
             yield from function(*inputs)
         if guard.error:
-            raise shown(guard)
+            raise visible_error(guard)
 
     return call
 
 
-def name_of(function: Callable[..., Any]) -> str:
+def function_name(function: Callable[..., Any]) -> str:
     return getattr(function, "__qualname__", repr(function))
 
 
-def shown(guard: Guard) -> gr.Error:
+def visible_error(guard: Guard) -> gr.Error:
     """What Gradio shows in a corner of the page."""
     assert guard.error
     text = guard.reason if is_expected(guard.error) else f"This failed: {guard.reason}. See the console for details."
     error = gr.Error(text)
-    error.print_exception = False  # it is logged already; Gradio 3 prints it all the same
+    error.print_exception = False  # it is logged already; Gradio 3 prints it anyway
     return error

@@ -24,10 +24,10 @@ class Page:
         self.settings_events = SettingsEvents(layout)
         self.concept_events = ConceptEvents(layout)
         self.train_events = TrainEvents(layout)
-        layout.runs_tab.select(layout.runs.refreshed, layout.runs.inputs, [layout.runs.runs, layout.runs.plot],
+        layout.runs_tab.select(layout.runs.list_runs, layout.runs.inputs, [layout.runs.runs, layout.runs.plot],
                                queue=False)
         layout.show_train.click(lambda: gr.update(selected=TRAIN), None, [layout.tabs], queue=False)
-        layout.compare.wire(layout.model.workspace, layout.entering, layout.tabs,
-                            [layout.train.compare, layout.compare.learned])
+        layout.compare.wire(layout.model.workspace, layout.enter, layout.tabs,
+                            [layout.train.compare, layout.compare.compare_learned])
         if Context.root_block:
             show_failures(Context.root_block)

@@ -10,7 +10,7 @@ from extension_lib import methods
 from extension_lib.config.run import all_sections, from_dict
 from extension_lib.settings import options
 from extension_lib.ui.page import Page
-from extension_lib.ui.panels.form import limits
+from extension_lib.ui.panels.form import limits_of
 
 
 @pytest.fixture
@@ -30,13 +30,13 @@ DRAWN_ELSEWHERE = {("base", "checkpoint")}  # chosen with the workspace
 def test_every_setting_of_every_section_has_a_component(page):
     form = page.layout.train.form
     drawn = {*form.components, *(("concepts", name) for name in page.layout.concepts.fields),
-             *((f"method ({method})", name) for method, name in form.of_method)}
+             *((f"method ({method})", name) for method, name in form.method_components)}
     known = {(section, o.name) for section, cls in all_sections().items() for o in options(cls)}
     assert known - DRAWN_ELSEWHERE == drawn
 
 
 def test_every_component_has_a_name_for_scripts_and_stays_out_of_the_webui_s_saved_values(page):
-    made = page.layout.train.form.everything()
+    made = page.layout.train.form.all_components()
     assert all(one.elem_id.startswith("darkroom_") and one.do_not_save_to_config for one in made)
     assert len({one.elem_id for one in made}) == len(made)
 
@@ -45,13 +45,13 @@ def test_every_component_has_a_name_for_scripts_and_stays_out_of_the_webui_s_sav
 def test_choosing_a_method_shows_its_options_with_its_own_words_limits_and_values(page, name):
     run = from_dict({"method": {"name": name}})
     updates = page.layout.train.form.updates(run)
-    own = {page.layout.train.form.of_method[name, o.name]: o for o in options(run.method)}
-    for component in page.layout.train.form.slots.values():
+    own = {page.layout.train.form.method_components[name, o.name]: o for o in options(run.method)}
+    for component in page.layout.train.form.shared.values():
         said, option = updates[component], own.get(component)
         assert said["visible"] == (option is not None)
         if option:
             assert (said["label"], said["info"]) == (option.label, option.help)
-            assert {**said, "value": None}.items() >= limits(option).items()
+            assert {**said, "value": None}.items() >= limits_of(option).items()
 
 
 def test_every_method_can_be_chosen_and_says_what_it_is(page):

@@ -38,7 +38,7 @@ def said(page, folder="", **more):
     tools, pictures = tab.tools, tab.pictures
     parts = {
         *page.layout.run_fields, tools.find, tools.replace, tools.before, tools.after, tools.undoable, tools.how,
-        tools.which, pictures.paths, pictures.chosen, pictures.caption, pictures.page, tab.drop
+        tools.which, pictures.paths, pictures.chosen, pictures.caption, pictures.page, tab.upload
     }
     data = {part: part.value for part in parts}
     data.update({page.layout.model.workspace: "ghost", tab.all: [{}], tab.current: 0, tab.fields["folder"]: str(folder),
@@ -52,7 +52,7 @@ def paths(folder):
 
 def test_the_check_shows_the_table_and_every_finding_beside_its_picture(page, folder):
     found, line, _, _, shown, *_ = page.concept_events.check(said(page, folder))
-    run = page.layout.space_of("ghost").read_run()
+    run = page.layout.open_workspace("ghost").read_run()
     problems = examined(run)
     assert found.count('class="darkroom-finding"') == len({p.kind for p in problems}) == 4
     assert found.count("<img") >= len([p for p in problems if p.kind != "unreadable"])
@@ -77,15 +77,15 @@ def test_a_chosen_picture_is_shown_with_its_caption_and_saved_beside_it(page, fo
     chosen, picture, box, answer = panel.choose(said(page, folder, also={panel.paths: shown}), SimpleNamespace(index=1))
     assert chosen == shown[1] and "<img" in picture and box["value"] == (written_caption(Path(chosen)) or "")
     data = said(page, folder, also={panel.paths: shown, panel.chosen: chosen, panel.caption: "新的 caption, zwx"})
-    gallery, after, *_ = panel.saved_next(data)
+    gallery, after, *_ = panel.save_and_next(data)
     assert written_caption(Path(chosen)) == "新的 caption, zwx" and after == shown[2]
     assert "新的 caption, zwx" in [prompt for _, prompt in gallery]
-    assert panel.saved(data)[1] == chosen
+    assert panel.save_caption(data)[1] == chosen
 
 
 def test_saving_without_a_choice_says_so_and_writes_nothing(page, folder):
     before = sorted(p.name for p in folder.iterdir())
-    assert "Choose a picture" in page.layout.concepts.pictures.saved(said(page, folder))[-1]
+    assert "Choose a picture" in page.layout.concepts.pictures.save_caption(said(page, folder))[-1]
     assert sorted(p.name for p in folder.iterdir()) == before
 
 
@@ -101,7 +101,7 @@ def test_many_pictures_come_in_pages(page, tmp_path, monkeypatch):
     for n in range(7):
         Image.new("RGB", (64, 64), (n, 0, 0)).save(tmp_path / f"{n}.png")
     panel = page.layout.concepts.pictures
-    gallery, slider, shown, *_ = panel.turn(said(page, tmp_path, also={panel.page: 3}))
+    gallery, slider, shown, *_ = panel.turn_page(said(page, tmp_path, also={panel.page: 3}))
     assert len(gallery) == 1 and [Path(p).name
                                   for p in shown] == ["6.png"] and slider["maximum"] == 3 and slider["visible"]
 
@@ -126,17 +126,17 @@ def test_every_tool_changes_captions_and_undo_brings_them_back(page, tmp_path, n
     tools = page.layout.concepts.tools
     value, alone = TOOLS[name]
     also = {getattr(tools, name): value, **({} if alone else {tools.find: "snow"})}
-    assert "1 caption would change" in tools.previewed(said(page, folder, also=also))
+    assert "1 caption would change" in tools.preview_edit(said(page, folder, also=also))
     assert written_caption(folder / "a.png") == "ohwx, snow"
-    made = tools.applied(said(page, folder, also=also))[1]
+    made = tools.apply_edit(said(page, folder, also=also))[1]
     assert written_caption(folder / "a.png") == {"find": "snow", "replace": "ohwx, zzz", "before": "start ohwx, snow",
                                                  "after": "ohwx, snow, end"}[name]
-    tools.undone(said(page, folder, also={tools.undoable: made}))
+    tools.undo_edit(said(page, folder, also={tools.undoable: made}))
     assert written_caption(folder / "a.png") == "ohwx, snow"
 
 
 def test_tags_are_counted_and_shuffling_is_shown(page, folder):
-    assert "darkroom-tag" in page.layout.concepts.tools.counted(said(page, folder))
+    assert "darkroom-tag" in page.layout.concepts.tools.count_tags(said(page, folder))
 
 
 @pytest.mark.parametrize("which, written", [("Pictures without a caption", 1),
@@ -148,7 +148,7 @@ def test_the_host_s_describer_writes_captions(page, tmp_path, which, written):
         Image.new("RGB", (64, 64)).save(folder / f"{name}.png")
     (folder / "a.txt").write_text("mine", encoding="utf-8")
     tools = page.layout.concepts.tools
-    *_, last = tools.described(said(page, folder, also={tools.how: "CLIP", tools.which: which}))
+    *_, last = tools.describe_pictures(said(page, folder, also={tools.how: "CLIP", tools.which: which}))
     assert len(last[1]) == written and written_caption(folder / "b.png") == "CLIP sees 64 pixels"
     assert (written_caption(folder / "a.png") == "mine") == (written == 1)
 
@@ -164,18 +164,18 @@ def test_without_describers_their_controls_are_hidden(tmp_path):
 def test_dropped_pictures_are_copied_and_the_concept_uses_them(page, folder):
     tab = page.layout.concepts
     dropped = [SimpleNamespace(name=p) for p in paths(folder)[:2]]
-    answer, _, concepts, *_ = page.concept_events.take_in(said(page, folder, also={tab.drop: dropped}))
-    space = page.layout.space_of("ghost").folder
+    answer, _, concepts, *_ = page.concept_events.upload_pictures(said(page, folder, also={tab.upload: dropped}))
+    space = page.layout.open_workspace("ghost").folder
     assert concepts[0]["folder"] == str(space / "pictures") and len(list((space / "pictures").iterdir())) == 2
     assert "Copied 2 pictures" in answer and str(folder.name.split("<")[0]) in answer
 
 
 def test_starting_repeats_only_what_is_serious(folder, page):
     page.concept_events.check(said(page, folder))
-    run = page.layout.space_of("ghost").read_run()
+    run = page.layout.open_workspace("ghost").read_run()
     told = page.train_events.problems_found(run)
     assert told.count("darkroom-warning") == 3 and "mirrored" not in told and "shows the same" not in told
-    assert check_view.once_more(()) == ""
+    assert check_view.serious_problems(()) == ""
 
 
 def test_the_pictures_of_a_workspace_are_there_before_they_are_checked(page, folder):
@@ -189,7 +189,7 @@ def test_the_pictures_of_a_workspace_are_there_before_they_are_checked(page, fol
 def test_captions_changed_beside_a_concept_without_a_folder_can_be_undone(page, folder):
     tools = page.layout.concepts.tools
     two = {page.layout.concepts.all: [{}, {"folder": ""}], tools.before: "zwx ghost,"}
-    answer, made, *_ = tools.applied(said(page, folder, also=two))
+    answer, made, *_ = tools.apply_edit(said(page, folder, also=two))
     assert "changed" in answer and made
-    answer, left, *_ = tools.undone(said(page, folder, also={**two, tools.undoable: made}))
+    answer, left, *_ = tools.undo_edit(said(page, folder, also={**two, tools.undoable: made}))
     assert "Restored" in answer and left == []

@@ -14,7 +14,7 @@ from extension_lib.host import Folders
 from extension_lib.runs.job import Job
 from extension_lib.runs.preferred import NoCopy, prefer_copy
 from extension_lib.ui.tabs import runs_tab
-from extension_lib.ui.tabs.train_tab import seen_of
+from extension_lib.ui.tabs.train_tab import job_version
 from extension_lib.ui.views import job_view
 from extension_lib.ui.views.curve import Line, svg
 from extension_lib.ui.views.preview_table import COLUMNS, preview_table
@@ -121,12 +121,12 @@ def test_of_many_previews_the_first_and_the_last_are_shown(tmp_path):
 
 def test_buttons_change_when_the_job_pauses_or_ends_and_not_at_every_step():
     one = job(*steps(1))
-    before = seen_of(one)
+    before = job_version(one)
     for event in steps(2):
         one.keep(event)
-    assert seen_of(one) == before
+    assert job_version(one) == before
     one.keep(Paused(2))
-    assert seen_of(one) != before
+    assert job_version(one) != before
 
 
 def test_a_curve_of_one_value_or_none_is_drawn():
@@ -148,19 +148,19 @@ def test_runs_of_several_workspaces_stand_in_one_plot(tmp_path):
     logged(tmp_path, "one", [0.3, 0.2, 0.25])
     logged(tmp_path, "two", [0.3, 0.1, 0.05])
     runs, problems = read_past_runs(tmp_path, ["one 0001", "two 0001"])
-    shown = runs_tab.side_by_side(runs, runs_tab.FIXED, runs_tab.BY_STEP)
+    shown = runs_tab.comparison(runs, runs_tab.FIXED, runs_tab.BY_STEP)
     assert not problems and [r.lowest[::2] for r in runs] == [(1, 0.2), (2, 0.05)]
     assert shown.count("<polyline") == 2 and "All done." in shown and "different pictures" not in shown
     for loss, along in ((runs_tab.STEPS, runs_tab.BY_STEP), (runs_tab.FIXED, runs_tab.BY_TIME)):
-        assert runs_tab.side_by_side(runs, loss, along) != shown
+        assert runs_tab.comparison(runs, loss, along) != shown
 
 
 def test_runs_on_different_pictures_are_said_not_to_compare(tmp_path):
     logged(tmp_path, "one", [0.3, 0.2])
     logged(tmp_path, "two", [0.3, 0.1], on="b")
     runs, _ = read_past_runs(tmp_path, list(logs_by_name(tmp_path)))
-    assert "different pictures" in runs_tab.side_by_side(runs, runs_tab.FIXED, runs_tab.BY_STEP)
-    assert "different pictures" not in runs_tab.side_by_side(runs, runs_tab.STEPS, runs_tab.BY_STEP)
+    assert "different pictures" in runs_tab.comparison(runs, runs_tab.FIXED, runs_tab.BY_STEP)
+    assert "different pictures" not in runs_tab.comparison(runs, runs_tab.STEPS, runs_tab.BY_STEP)
 
 
 def test_a_run_that_was_killed_is_shown_as_far_as_it_got(tmp_path):

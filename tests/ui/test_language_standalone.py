@@ -30,7 +30,7 @@ def test_a_chinese_browser_sees_chinese_from_the_first_tab_to_the_end_of_a_run(u
         fill(page, "darkroom_new_name", "Style")
         page.click("#darkroom_create")
         is_said(page, "#darkroom_create_answer", "已创建 Style。")
-        assert page.inner_text(".darkroom-card b") == "Style"
+        assert page.inner_text(".darkroom-tile b") == "Style"
         for tab in TABS.values():
             choose_tab(page, tab)
             page.wait_for_timeout(500)

@@ -17,7 +17,7 @@ from extension_lib.methods.lora import Lora
 from extension_lib.settings import SettingError
 from extension_lib.setup.practice import BASE
 from extension_lib.ui.page import Page
-from extension_lib.ui.panels.changed_settings import gone_back, starts
+from extension_lib.ui.panels.changed_settings import reset_updates, starting_values
 from extension_lib.workspaces import workspace
 
 
@@ -36,7 +36,7 @@ def page(tmp_path_factory):
 
 @pytest.fixture
 def space(page):
-    page.layout.model.created("ghost", "plain", "thing", "lora")
+    page.layout.model.create_workspace("ghost", "plain", "thing", "lora")
     made = workspace.open_workspace(page.layout.host.folders.workspaces, "ghost")
     made.save_run(made.read_run().with_values({"concepts": [{"folder": "pictures"}]}))
     yield made
@@ -48,7 +48,7 @@ def data_of(page, run):
     shown = page.layout.run_updates(run, run)
     data = {component: update["value"] if isinstance(update, dict) else update for component, update in shown.items()
             if not isinstance(update, dict) or "value" in update}
-    own = {component: component.value for component in page.layout.train.form.everything() if component not in data}
+    own = {component: component.value for component in page.layout.train.form.all_components() if component not in data}
     return {**own, **data, page.layout.model.workspace: "ghost"}
 
 
@@ -69,59 +69,60 @@ def said(page, updates):
 
 def test_a_purpose_changes_the_settings_and_is_the_workspace_s_from_then_on(page, space):
     data = {**data_of(page, space.read_run()), page.layout.train.presets.choice: "Style"}
-    updates = page.settings_events.apply(data)
+    updates = page.settings_events.apply_preset(data)
     after = run_of(page, updates, space.read_run())
     assert (after.training.steps, after.method.rank, space.purpose) == (3000, 32, "style")
     assert "Style: " in said(page, updates) and "LoRA · Style" in updates[page.layout.model.about]
-    assert "start" in updates[page.layout.train.marks.starts] and changed_in(
-        updates[page.layout.train.marks.starts]) == []
+    assert "start" in updates[page.layout.train.changed.starts] and changed_in(
+        updates[page.layout.train.changed.starts]) == []
 
 
 def test_a_card_changes_what_memory_needs(page, space):
     data = {**data_of(page, space.read_run()), page.layout.train.presets.choice: "Graphics card with 8 GB"}
-    updates = page.settings_events.apply(data)
+    updates = page.settings_events.apply_preset(data)
     after = run_of(page, updates, space.read_run()).training
     assert (after.batch_size, after.accumulation, space.purpose) == (1, 2, "thing")
     assert changed_in(
-        updates[page.layout.train.marks.starts]) == ["darkroom_training_accumulation", "darkroom_training_batch_size"]
+        updates[page.layout.train.changed.starts]) == ["darkroom_training_accumulation", "darkroom_training_batch_size"]
 
 
 def test_a_preset_of_one_s_own_is_saved_and_applied_to_another_method(page, space):
     mine = space.read_run().with_values({"method": {"name": "loha", "rank": 3}, "training": {"steps": 5}})
-    answer, choice, emptied = page.settings_events.save(
+    answer, choice, emptied = page.settings_events.save_preset(
         {**data_of(page, mine), page.layout.train.presets.name: "快 quick"})
     assert "Saved as 快 quick.toml" in answer and choice["value"] == "My 快 quick" and emptied["value"] == ""
-    updates = page.settings_events.apply(
+    updates = page.settings_events.apply_preset(
         {**data_of(page, space.read_run()), page.layout.train.presets.choice: choice["value"]})
     assert updates[page.layout.train.method]["value"] == "loha"
     assert updates[page.layout.train.form.components["training", "steps"]]["value"] == 5
-    assert updates[page.layout.train.form.of_method["loha", "rank"]]["value"] == 3
+    assert updates[page.layout.train.form.method_components["loha", "rank"]]["value"] == 3
 
 
 def test_a_preset_of_one_s_own_is_deleted_and_others_are_not(page, space):
     row = page.layout.train.presets
     presets.save_preset(row.folder, "old", space.read_run())
-    said, choice = page.settings_events.delete("My old")
+    said, choice = page.settings_events.delete_preset("My old")
     assert "Moved to the trash" in said and "My old" not in choice["choices"] and (row.folder / presets.DELETED
                                                                         / "old.toml").exists()
-    assert "Only your own" in page.settings_events.delete("Style")[0] and "no preset old" in page.settings_events.delete(
-        "My old")[0]
+    assert "Only your own" in page.settings_events.delete_preset(
+        "Style")[0] and "no preset old" in page.settings_events.delete_preset("My old")[0]
 
 
 @pytest.mark.parametrize("title, words", [(None, "Choose a preset"), ("My gone", "There is no file")])
 def test_a_preset_that_is_none_is_said(page, space, title, words):
     assert words in said(
-        page, page.settings_events.apply({**data_of(page, space.read_run()), page.layout.train.presets.choice: title}))
+        page,
+        page.settings_events.apply_preset({**data_of(page, space.read_run()), page.layout.train.presets.choice: title}))
 
 
 def test_saving_a_preset_without_a_name_is_said(page, space):
-    assert "is empty" in page.settings_events.save(
+    assert "is empty" in page.settings_events.save_preset(
         {**data_of(page, space.read_run()), page.layout.train.presets.name: ""})[0]
 
 
 def test_a_preset_called_as_a_file_of_settings_is_no_workspace(page, space):
     presets.save_preset(page.layout.train.presets.folder, "run", space.read_run())
-    assert page.layout.model.names() == ["ghost"]
+    assert page.layout.model.workspace_names() == ["ghost"]
 
 
 # ---- the way back
@@ -139,7 +140,7 @@ def changed_in(text):
 def test_the_page_is_told_what_every_setting_began_as(page, method):
     start = presets.defaults(method)
     run = start.with_values({"data": {"flip": True}, "previews": {"prompts": ["a"]}, "output": {"name": "ghost"}})
-    text = starts(page.layout.train.form, run, start)
+    text = starting_values(page.layout.train.form, run, start)
     assert changed_in(text) == ["darkroom_data_flip"]
     alone = {name for name, setting in told(text).items() if "start" not in setting}
     assert alone == {"darkroom_output_name", "darkroom_previews_prompts"}
@@ -147,26 +148,26 @@ def test_the_page_is_told_what_every_setting_began_as(page, method):
 
 def test_one_setting_goes_back_or_all_but_what_is_the_workspace_s_own(page):
     form, start = page.layout.train.form, presets.defaults("lora")
-    rank, flip = form.of_method["lora", "rank"], form.components["data", "flip"]
-    assert set(gone_back(form, start, rank.elem_id)) == {rank}
-    everything = gone_back(form, start, "")
+    rank, flip = form.method_components["lora", "rank"], form.components["data", "flip"]
+    assert set(reset_updates(form, start, rank.elem_id)) == {rank}
+    everything = reset_updates(form, start, "")
     assert {rank, flip} <= set(everything) and form.components["output", "name"] not in everything
     assert isinstance(start.method, Lora) and everything[rank]["value"] == start.method.rank
 
 
 def test_the_way_back_leads_to_the_checkpoint_s_preset_and_does_not_mind_what_else_is_wrong(page, space):
-    page.layout.model.rebased("ghost", "toyland")
+    page.layout.model.change_checkpoint("ghost", "toyland")
     steps = page.layout.train.form.components["training", "steps"]
-    data = {**data_of(page, space.read_run()), steps: None, page.layout.train.marks.asked: steps.elem_id}
-    assert page.settings_events.back(data)[steps]["value"] == 400
+    data = {**data_of(page, space.read_run()), steps: None, page.layout.train.changed.reset_ids: steps.elem_id}
+    assert page.settings_events.reset(data)[steps]["value"] == 400
 
 
 def test_the_steps_per_epoch_are_reckoned_anew_on_the_way_back(page, space, tmp_path):
     steps = page.layout.train.form.components["training", "steps"]
     run = space.read_run().with_values({"concepts": [{"folder": str(draw_pictures(tmp_path / "pictures"))}]})
-    data = {**data_of(page, run), steps: 7, page.layout.train.marks.asked: steps.elem_id}
+    data = {**data_of(page, run), steps: 7, page.layout.train.changed.reset_ids: steps.elem_id}
     assert "; 7 steps = " in page.layout.steps_text(data)
-    updates = page.settings_events.back(data)
+    updates = page.settings_events.reset(data)
     assert f"; {updates[steps]['value']} steps = " in updates[page.layout.train.arithmetic]
 
 
@@ -175,16 +176,16 @@ def test_the_steps_per_epoch_are_reckoned_anew_on_the_way_back(page, space, tmp_
 def test_a_run_written_down_and_pasted_back_is_the_same(page, space):
     run = space.read_run().with_values(
         {"method": {"name": "locon", "rank": 7}, "concepts": [{"folder": "a"}, {"folder": "b"}]})
-    text, said = page.settings_events.write(data_of(page, run))
+    text, said = page.settings_events.write_text(data_of(page, run))
     assert said == "" and "locon" in text
-    page.settings_events.paste({**data_of(page, space.read_run()), page.layout.train.text.text: text})
+    page.settings_events.apply_text({**data_of(page, space.read_run()), page.layout.train.text.text: text})
     assert space.read_run().with_values({"concepts": []}) == run.with_values({"concepts": []})
 
 
 def test_what_is_pasted_changes_only_what_it_says(page, space):
     run = space.read_run().with_values({"data": {"flip": True}, "previews": {"prompts": ["zwx"]}})
     text = 'training.steps = 9\n[method]\nname = "ia3"'
-    updates = page.settings_events.paste({**data_of(page, run), page.layout.train.text.text: text})
+    updates = page.settings_events.apply_text({**data_of(page, run), page.layout.train.text.text: text})
     after = space.read_run()
     # as that method begins
     assert (after.training.steps, after.method.name, after.saving.precision) == (9, "ia3", "fp32")
@@ -193,12 +194,13 @@ def test_what_is_pasted_changes_only_what_it_says(page, space):
 
 
 def test_a_checkpoint_that_is_not_here_stays_as_it_was(page, space):
-    updates = page.settings_events.paste(
+    updates = page.settings_events.apply_text(
         {**data_of(page, space.read_run()), page.layout.train.text.text: 'base.checkpoint = "gone"'})
     assert "no checkpoint gone here, so plain is kept" in updates[
         page.layout.train.text.answer] and space.read_run().base.checkpoint == "plain"
-    page.settings_events.paste({**data_of(page, space.read_run()), page.layout.train.text.text: 'base.checkpoint = '
-                                                                                                '"toyland"'})
+    page.settings_events.apply_text(
+        {**data_of(page, space.read_run()), page.layout.train.text.text: 'base.checkpoint = '
+         '"toyland"'})
     assert space.read_run().base.checkpoint == "toyland"
 
 
@@ -207,7 +209,7 @@ def test_a_checkpoint_that_is_not_here_stays_as_it_was(page, space):
                                          ("training.steps = 0", "at least 1")])
 def test_what_cannot_be_applied_is_said_and_changes_nothing(page, space, text, words):
     before = to_dict(space.read_run())
-    updates = page.settings_events.paste({**data_of(page, space.read_run()), page.layout.train.text.text: text})
+    updates = page.settings_events.apply_text({**data_of(page, space.read_run()), page.layout.train.text.text: text})
     assert words in updates[page.layout.train.text.answer] and len(updates) == 1 and space.read_run() == from_dict(
         before)
 
@@ -216,7 +218,7 @@ def test_another_method_keeps_what_is_the_workspace_s_own(page, space):
     space.save_run(space.read_run().with_values({"previews": {"prompts": ["zwx"]}}))
     updates = page.train_events.change_method({**data_of(page, space.read_run()), page.layout.train.method: "ia3"})
     assert updates[page.layout.train.form.components["previews", "prompts"]]["value"] == "zwx"
-    assert changed_in(updates[page.layout.train.marks.starts]) == []
+    assert changed_in(updates[page.layout.train.changed.starts]) == []
 
 
 def test_a_workspace_is_shown_also_when_its_pictures_or_the_checkpoint_s_preset_cannot_be(page, space, monkeypatch):
@@ -242,8 +244,8 @@ def test_a_workspace_taken_away_by_another_page_is_not_chosen(page, space):
 
 
 def test_a_page_opened_later_lists_what_was_deleted_and_saved_meanwhile(page, space):
-    page.layout.model.created("other", "plain", "thing", "lora")
-    page.layout.model.discarded("other")
+    page.layout.model.create_workspace("other", "plain", "thing", "lora")
+    page.layout.model.delete_workspace("other")
     presets.save_preset(page.layout.train.presets.folder, "mine", space.read_run())
     updates = page.workspace_events.enter()
     assert updates[page.layout.model.trash]["choices"] == ["other"]
@@ -256,12 +258,13 @@ def test_an_answer_counts_only_for_the_question_that_it_was_given_to(page, space
     space.save_run(space.read_run().with_values({"base": {"checkpoint": "toyland"}}))
     space.state.write_bytes(b"weights")
     space.update_about(lifetime=30)
-    data = {**data_of(page, space.read_run()), tab.question: None, tab.asked: []}
+    data = {**data_of(page, space.read_run()), tab.question: None, tab.choices_shown: []}
     updates = events.start(data)
     shown = updates[tab.question]["choices"]
-    assert shown[0] == ("Continue after step 30 and save as ghost", "continue-overwrite") and updates[tab.begun] is None
+    assert shown[0] == ("Continue after step 30 and save as ghost",
+                        "continue-overwrite") and updates[tab.started] is None
 
-    chosen = {**data, tab.question: "restart-overwrite", tab.asked: updates[tab.asked]}
+    chosen = {**data, tab.question: "restart-overwrite", tab.choices_shown: updates[tab.choices_shown]}
     assert events.answer_to_question(chosen, space.read_run(), space) == "restart-overwrite"
     space.update_about(lifetime=60)
     assert events.answer_to_question(chosen, space.read_run(), space) == ""

@@ -21,14 +21,14 @@ def nothing_changed(page):
     page.wait_for_function("() => document.querySelector('.darkroom-starts')?.innerText === ''")
 
 
-def test_a_card_chooses_its_workspace_by_mouse_and_by_key(page):
+def test_a_tile_chooses_its_workspace_by_mouse_and_by_key(page):
     create(page, "one")
     create(page, "two")
-    page.locator(".darkroom-card", has_text="one").click()
+    page.locator(".darkroom-tile", has_text="one").click()
     shows(page, "darkroom_workspace", "one")
-    page.locator(".darkroom-card", has_text="two").press("Enter")
+    page.locator(".darkroom-tile", has_text="two").press("Enter")
     shows(page, "darkroom_workspace", "two")
-    assert page.locator(".darkroom-card[aria-pressed=true] b").inner_text() == "two"
+    assert page.locator(".darkroom-tile[aria-pressed=true] b").inner_text() == "two"
 
 
 def test_a_workspace_is_renamed_duplicated_and_deleted(page, host):
@@ -65,7 +65,7 @@ def test_an_import_says_what_it_could_not_take_over(page, tmp_path):
 
 
 def test_a_changed_setting_is_marked_and_goes_back_alone_or_with_all(page):
-    create(page, "marked")
+    create(page, "changed")
     choose_tab(page, "Train")
     nothing_changed(page)
     fill(page, "darkroom_training_steps", 123)

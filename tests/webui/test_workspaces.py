@@ -11,10 +11,10 @@ def changed(page, text):
     page.wait_for_function(f"() => document.querySelector('#darkroom_starts').innerText.includes('{text}')")
 
 
-def test_a_card_chooses_its_workspace(page, seen):
+def test_a_tile_chooses_its_workspace(page, seen):
     create(page, "one")
     create(page, "two")
-    page.locator(".darkroom-card", has_text="one").click()
+    page.locator(".darkroom-tile", has_text="one").click()
     shows(page, "darkroom_workspace", "one")
     seen({})
 

@@ -1,4 +1,4 @@
-"""Pictures, captions and prompts of the concepts: what is dropped, checked, looked at and written."""
+"""Concepts are added and removed; their pictures are uploaded, checked and shown."""
 
 from typing import Any
 
@@ -8,25 +8,27 @@ from ...config.run import Concept, Run
 from ...errors import DarkroomError
 from ..tabs.layout import Layout
 from ..views import job_view
-from ..views.overview_table import arithmetic
+from ..views.overview_table import steps_summary
 
 
 class ConceptEvents:
     def __init__(self, layout: Layout):
         self.layout, tab, fields = layout, layout.concepts, layout.run_fields
-        tab.add.click(tab.added, tab.parts(), tab.outputs(), queue=False)
-        tab.remove.click(tab.removed, tab.parts(), tab.outputs(), queue=False)
-        tab.which.input(tab.chosen, [tab.which, *tab.parts()], tab.outputs(), queue=False)
-        tab.look.click(self.check, fields, [tab.found, layout.train.arithmetic, *tab.pictures.outputs()], queue=False)
-        tab.drop.upload(self.take_in, {*fields, tab.drop}, [tab.dropped, tab.drop, *tab.outputs()], queue=False)
-        tab.pictures.wire(fields, self.saved_run)
+        tab.add.click(tab.add_concept, tab.inputs(), tab.outputs(), queue=False)
+        tab.remove.click(tab.remove_concept, tab.inputs(), tab.outputs(), queue=False)
+        tab.which.input(tab.choose_concept, [tab.which, *tab.inputs()], tab.outputs(), queue=False)
+        tab.check.click(self.check, fields, [tab.check_answer, layout.train.arithmetic, *tab.pictures.outputs()],
+                        queue=False)
+        tab.upload.upload(self.upload_pictures, {*fields, tab.upload}, [tab.upload_answer, tab.upload, *tab.outputs()],
+                          queue=False)
+        tab.pictures.wire(fields, self.save_run_on_page)
         layout.concepts_tab.select(self.show_pictures, {*fields, tab.pictures.paths}, tab.pictures.outputs(),
                                    queue=False)
-        tab.tools.wire(fields, self.saved_run, self.concept_shown, tab.pictures)
+        tab.tools.wire(fields, self.save_run_on_page, self.concept_shown, tab.pictures)
 
-    def saved_run(self, data: dict) -> Run:
+    def save_run_on_page(self, data: dict) -> Run:
         """The run on the page, saved in its workspace. Raises DarkroomError."""
-        space = self.layout.space_of(data[self.layout.model.workspace])
+        space = self.layout.open_workspace(data[self.layout.model.workspace])
         run = self.layout.run_of(data, space.read_run().base.checkpoint)
         space.save_run(run)
         return run
@@ -35,30 +37,31 @@ class ConceptEvents:
         return run.concepts[data[self.layout.concepts.current]]
 
     def check(self, data: dict) -> list[Any]:
-        """The check before the start."""
+        """The report of the check before the start, and the pictures."""
         from ..views import check_view
 
         pictures = self.layout.concepts.pictures
         try:
-            run = self.saved_run(data)
-            return [check_view.panel(run, self.layout.host.tokens()), arithmetic(run), *pictures.all(run)]
+            run = self.save_run_on_page(data)
+            report = check_view.check_report(run, self.layout.host.tokens())
+            return [report, steps_summary(run), *pictures.show_all(run)]
         except DarkroomError as error:
-            return [job_view.message(str(error)), "", *pictures.none()]
+            return [job_view.message(str(error)), "", *pictures.show_none()]
 
     def show_pictures(self, data: dict) -> list[Any]:
         """The pictures of a workspace, when its Concepts tab is opened for the first time."""
         pictures = self.layout.concepts.pictures
         if not data[pictures.paths]:
             try:
-                return pictures.all(self.layout.run_of(data, "any"))
+                return pictures.show_all(self.layout.run_of(data, "any"))
             except DarkroomError:
                 pass  # no folder was chosen yet
         return [gr.update() for _ in pictures.outputs()]
 
-    def take_in(self, data: dict) -> list[Any]:
+    def upload_pictures(self, data: dict) -> list[Any]:
         tab = self.layout.concepts
         try:
-            folder = self.layout.space_of(data[self.layout.model.workspace]).folder
-            return tab.taken_in(data[tab.drop], folder, *(data[part] for part in tab.parts()))
+            folder = self.layout.open_workspace(data[self.layout.model.workspace]).folder
+            return tab.upload_pictures(data[tab.upload], folder, *(data[part] for part in tab.inputs()))
         except DarkroomError as error:
-            return [job_view.message(str(error)), *[gr.update() for _ in (tab.drop, *tab.outputs())]]
+            return [job_view.message(str(error)), *[gr.update() for _ in (tab.upload, *tab.outputs())]]

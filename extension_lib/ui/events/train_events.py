@@ -9,24 +9,24 @@ from ...runs import job as jobs
 from ...runs.start import Undecided, choices, start_run
 from ...workspaces.starting_run import starting_run
 from ...workspaces.workspace import Workspace
-from ..panels.changed_settings import starts
+from ..panels.changed_settings import starting_values
 from ..tabs.layout import Layout, Updates
-from ..tabs.train_tab import help_shown
+from ..tabs.train_tab import method_help_html
 from ..views import job_view
-from ..views.overview_table import arithmetic
+from ..views.overview_table import steps_summary
 
 
 class TrainEvents:
     def __init__(self, layout: Layout):
         self.layout, tab, fields = layout, layout.train, layout.run_fields
         tab.method.input(self.change_method, fields,
-                         [tab.method_help, tab.arithmetic, tab.marks.starts, *tab.form.everything()], queue=False)
+                         [tab.method_help, tab.arithmetic, tab.changed.starts, *tab.form.all_components()], queue=False)
         # Pictures are checked in an event of their own: while an event runs, Gradio ignores more clicks on its button.
-        started = tab.train.click(self.start, {*fields, tab.question, tab.asked},
-                                  [tab.question, tab.asked, tab.answer, tab.begun, tab.live], queue=False)
-        started.then(self.problems_found, [tab.begun], [tab.worries], queue=False)
-        layout.poll.click(self.follow, [tab.seen, layout.model.workspace], [*tab.shown_of_job(), layout.model.about],
-                          queue=False, show_progress="hidden")
+        started = tab.train.click(self.start, {*fields, tab.question, tab.choices_shown},
+                                  [tab.question, tab.choices_shown, tab.answer, tab.started, tab.live], queue=False)
+        started.then(self.problems_found, [tab.started], [tab.problems], queue=False)
+        layout.poll.click(self.follow, [tab.job_version, layout.model.workspace],
+                          [*tab.job_outputs(), layout.model.about], queue=False, show_progress="hidden")
         for name in ("steps", "batch_size", "accumulation"):
             tab.form.components["training", name].input(layout.steps_text, fields, [tab.arithmetic], queue=False)
 
@@ -35,36 +35,38 @@ class TrainEvents:
         name = data[self.layout.train.method]
         start = run = defaults(name)
         try:
-            space = self.layout.space_of(data[self.layout.model.workspace])
+            space = self.layout.open_workspace(data[self.layout.model.workspace])
             start, run = starting_run(space, self.layout.host, name), space.read_run()
         except DarkroomError:
             pass  # without a workspace the method's own defaults are shown
         own = run if run.method.name == name else with_method_of(run, start)
-        return {self.layout.train.method_help: help_shown(name), self.layout.train.arithmetic: arithmetic(own),
-                self.layout.train.marks.starts: starts(self.layout.train.form, own, start),
+        return {self.layout.train.method_help: method_help_html(name), self.layout.train.arithmetic: steps_summary(own),
+                self.layout.train.changed.starts: starting_values(self.layout.train.form, own, start),
                 **self.layout.train.form.updates(own)}
 
     def start(self, data: dict) -> Updates:
         """Starts the run, or asks what to do with an earlier one."""
         layout, tab = self.layout, self.layout.train
-        unasked: Updates = {tab.question: gr.update(choices=[], value=None, visible=False), tab.asked: [], tab.answer: "",
-                            tab.begun: None}
+        unasked: Updates = {
+            tab.question: gr.update(choices=[], value=None, visible=False), tab.choices_shown: [], tab.answer: "",
+            tab.started: None
+        }
         try:
-            space = layout.space_of(data[layout.model.workspace])
+            space = layout.open_workspace(data[layout.model.workspace])
             run = layout.run_of(data, space.read_run().base.checkpoint)
             job = start_run(run, layout.host, space, self.answer_to_question(data, run, space))
         except Undecided as undecided:
-            return {**unasked, tab.asked: undecided.choices,
+            return {**unasked, tab.choices_shown: undecided.choices,
                     tab.question: gr.update(choices=[(choice.text, choice.id) for choice in undecided.choices],
                                             value=undecided.choices[0].id, visible=True)}
         except DarkroomError as error:
             return {**unasked, tab.answer: job_view.message(str(error))}
-        return {**unasked, tab.begun: job.run, tab.live: job_view.panel(job)}
+        return {**unasked, tab.started: job.run, tab.live: job_view.panel(job)}
 
     def answer_to_question(self, data: dict, run: Run, space: Workspace) -> str:
         """The id that was chosen; "" where nothing was asked, or something else than would be asked now."""
         tab = self.layout.train
-        asked = data[tab.asked]
+        asked = data[tab.choices_shown]
         return (data[tab.question] or "") if asked and asked == choices(run, self.layout.host, space) else ""
 
     def problems_found(self, run: Run | None) -> str:
@@ -74,14 +76,14 @@ class TrainEvents:
         if run is None:
             return ""
         try:
-            return check_view.at_start(run, self.layout.host.tokens())
+            return check_view.problems_at_start(run, self.layout.host.tokens())
         except DarkroomError as error:
             return job_view.message(str(error))
 
     def follow(self, seen: str, name: str | None) -> Updates:
         """What the page's timer shows: the newest job, on any number of pages. A page that was just opened waits for
         enter() to say which workspace it shows."""
-        updates = self.layout.train.followed(jobs.jobs[-1] if jobs.jobs else None, seen)
-        if seen and self.layout.train.seen in updates:
-            updates[self.layout.model.about] = self.layout.model.described(name)
+        updates = self.layout.train.job_updates(jobs.jobs[-1] if jobs.jobs else None, seen)
+        if seen and self.layout.train.job_version in updates:
+            updates[self.layout.model.about] = self.layout.model.describe_workspaces(name)
         return updates

@@ -1,4 +1,4 @@
-"""Tools for all captions of the concept shown: find and replace, text before and after, tags, the host's captioners."""
+"""Tools for all captions of a concept: find and replace, text at start and end, tags, the host's captioners."""
 
 from collections.abc import Callable, Iterator
 from html import escape
@@ -17,7 +17,7 @@ from ...host import Host
 from ...runs import job as jobs
 from ..views.job_view import message
 from ..views.plural import counted
-from .pictures_panel import Settled
+from .pictures_panel import PicturesPanel, ReadRun
 from .widgets import unsaved
 
 SHOWN, TAGS = 8, 60  # changes and tags that are listed
@@ -25,18 +25,18 @@ EMPTY, ALL = "Pictures without a caption", "All pictures, replacing their captio
 
 
 class CaptionTools:
-    """Nothing is written before Apply; the last change can be undone."""
+    """Changes captions only after Apply or Describe. The last change can be undone."""
 
     def __init__(self, host: Host) -> None:
         self.host, self.undoable = host, gr.State([])
         with gr.Accordion("Caption tools", open=False, elem_id="darkroom_caption_tools"):
             gr.Markdown("For all pictures of the concept above. Nothing is changed until you press Apply or Describe.")
             with gr.Row():
-                self.find = field("Find", "find", "Upper and lower case matter.")
-                self.replace = field("Replace with", "replace", "Leave empty to remove the text.")
+                self.find = text_field("Find", "find", "Upper and lower case matter.")
+                self.replace = text_field("Replace with", "replace", "Leave empty to remove the text.")
             with gr.Row():
-                self.before = field("Add at the start", "before", "For example: 'zwx ghost,'.")
-                self.after = field("Add at the end", "after", "For example: ', night'.")
+                self.before = text_field("Add at the start", "before", "For example: 'zwx ghost,'.")
+                self.after = text_field("Add at the end", "after", "For example: ', night'.")
             with gr.Row():
                 self.preview = gr.Button("Preview", elem_id="darkroom_tools_preview")
                 self.apply = gr.Button("Apply", elem_id="darkroom_tools_apply")
@@ -44,69 +44,72 @@ class CaptionTools:
                 self.count = gr.Button("Count tags", elem_id="darkroom_tools_tags")
             names = host.captioners()
             with gr.Row(visible=bool(names)) as self.describing:
-                self.how = unsaved(gr.Dropdown(choices=list(names), value=next(iter(names), None), label="Describe with",
-                                               elem_id="darkroom_describe_how", info="The WebUI's own interrogators."))
+                self.how = unsaved(gr.Dropdown(
+                    choices=list(names), value=next(iter(names), None), label="Describe with",
+                    elem_id="darkroom_describe_how", info="The WebUI's own interrogators."))
                 self.which = unsaved(gr.Dropdown(choices=[EMPTY, ALL], value=EMPTY, label="Which pictures",
                                                  elem_id="darkroom_describe_which"))
                 self.describe = gr.Button("Describe", elem_id="darkroom_describe")
             self.answer = gr.HTML(elem_id="darkroom_tools_answer")
 
-    def wire(self, everything: set[Any], settled: Settled, current: Callable[[dict, Run], Concept], pictures: Any) -> None:
-        """current: the concept that the page shows; pictures: the panel whose gallery follows."""
-        self.settled, self.current, self.pictures = settled, current, pictures
-        known = {*everything, self.find, self.replace, self.before, self.after}
+    def wire(self, run_fields: set[Any], read_run: ReadRun, concept_shown: Callable[[dict, Run], Concept],
+             pictures: PicturesPanel) -> None:
+        """concept_shown: the concept on the page; pictures: the panel with the gallery to update."""
+        self.read_run, self.concept_shown, self.pictures = read_run, concept_shown, pictures
+        inputs = {*run_fields, self.find, self.replace, self.before, self.after}
         after = [self.answer, self.undoable, *pictures.outputs()]
-        self.preview.click(self.previewed, known, [self.answer], queue=False)
-        self.apply.click(self.applied, known, after, queue=False)
-        self.undo.click(self.undone, {*everything, self.undoable}, after, queue=False)
-        self.count.click(self.counted, everything, [self.answer], queue=False)
-        self.describe.click(self.described, {*everything, self.how, self.which}, after)
+        self.preview.click(self.preview_edit, inputs, [self.answer], queue=False)
+        self.apply.click(self.apply_edit, inputs, after, queue=False)
+        self.undo.click(self.undo_edit, {*run_fields, self.undoable}, after, queue=False)
+        self.count.click(self.count_tags, run_fields, [self.answer], queue=False)
+        self.describe.click(self.describe_pictures, {*run_fields, self.how, self.which}, after)
 
     def edit(self, data: dict) -> Edit:
-        return Edit(*(data[one] or "" for one in (self.find, self.replace, self.before, self.after)))
+        return Edit(*(data[field] or "" for field in (self.find, self.replace, self.before, self.after)))
 
     def changes(self, data: dict) -> list[Change]:
-        return caption_tools.changes(self.current(data, self.settled(data)), self.edit(data))
+        return caption_tools.changes(self.concept_shown(data, self.read_run(data)), self.edit(data))
 
-    def previewed(self, data: dict) -> str:
+    def preview_edit(self, data: dict) -> str:
         try:
-            return listed(self.changes(data), "{} would change.")
+            return changes_table(self.changes(data), "{} would change.")
         except DarkroomError as error:
             return message(str(error))
 
-    def applied(self, data: dict) -> list[Any]:
-        """What was written before an error can be undone too."""
-        made: list[Change] = []
+    def apply_edit(self, data: dict) -> list[Any]:
+        """Changes made before an error can be undone too."""
+        changes: list[Change] = []
         try:
             for change in caption_tools.apply(self.changes(data)):
-                made.append(change)
-            said = listed(made, "{} changed.")
+                changes.append(change)
+            answer = changes_table(changes, "{} changed.")
         except DarkroomError as error:
-            said = message(str(error))
-        return [said, made or gr.update(), *self.gallery(data)]
+            answer = message(str(error))
+        return [answer, changes or gr.update(), *self.gallery_updates(data)]
 
-    def undone(self, data: dict) -> list[Any]:
+    def undo_edit(self, data: dict) -> list[Any]:
         left = list(data[self.undoable])
-        said = message(f"Restored {counted(len(left), 'caption')}." if left else "There is nothing to undo.", good=bool(left))
+        restored = f"Restored {counted(len(left), 'caption')}."
+        answer = message(restored if left else "There is nothing to undo.", good=bool(left))
         try:
             for change in caption_tools.undo(data[self.undoable]):
                 left.remove(change)
         except DarkroomError as error:
-            said = message(str(error))
-        return [said, left, *self.gallery(data)]
+            answer = message(str(error))
+        return [answer, left, *self.gallery_updates(data)]
 
-    def gallery(self, data: dict) -> list[Any]:
-        """Updates of the pictures above; none while they cannot be shown, as when another concept has no folder yet."""
+    def gallery_updates(self, data: dict) -> list[Any]:
+        """Updates of the gallery; none if a concept has no folder yet."""
         try:
-            return self.pictures.all(self.settled(data))
+            return self.pictures.show_all(self.read_run(data))
         except DarkroomError:
             return [gr.update() for _ in self.pictures.outputs()]
 
-    def counted(self, data: dict) -> str:
-        """Every tag with its number, and how shuffling may show a caption."""
+    def count_tags(self, data: dict) -> str:
+        """Every tag with its count, and examples of a shuffled caption."""
         try:
-            run = self.settled(data)
-            texts = list(caption_tools.captions_in(self.current(data, run)).values())
+            run = self.read_run(data)
+            texts = list(caption_tools.captions_in(self.concept_shown(data, run)).values())
         except DarkroomError as error:
             return message(str(error))
         found = caption_tools.tags(texts)
@@ -120,39 +123,39 @@ class CaptionTools:
 
     # ---- the host's interrogators
 
-    def described(self, data: dict) -> Iterator[list[Any]]:
-        """Writes a caption beside each picture as it is made, so that interrupting loses none."""
-        made: list[Change] = []
-        quiet = [gr.update() for _ in self.pictures.outputs()]
+    def describe_pictures(self, data: dict) -> Iterator[list[Any]]:
+        """Writes each caption as soon as it is made, so that an interruption loses none."""
+        changes: list[Change] = []
+        unchanged = [gr.update() for _ in self.pictures.outputs()]
         try:
             if jobs.running_job():
                 raise FolderError("Something is being trained. Describe pictures when it is done.")
-            run = self.settled(data)
-            root = root_of(self.current(data, run))
+            run = self.read_run(data)
+            root = root_of(self.concept_shown(data, run))
             chosen = [p for p in pictures_in(root) if data[self.which] == ALL or not written_caption(p)]
             for path, text in zip(chosen, self.host.caption(data[self.how], (load(p) for p in chosen))):
-                if text:  # a describer may find nothing to say
+                if text:  # a captioner may return nothing
                     before, said = caption_file(path), written_caption(path)
                     write_caption(path, text)
-                    made.append(Change(path, before, said or "", text))
-                yield [message(f"{len(made)} of {len(chosen)} described.", good=True), made, *quiet]
-            yield [listed(made, "{} described."), made, *self.gallery(data)]
+                    changes.append(Change(path, before, said or "", text))
+                yield [message(f"{len(changes)} of {len(chosen)} described.", good=True), changes, *unchanged]
+            yield [changes_table(changes, "{} described."), changes, *self.gallery_updates(data)]
         except DarkroomError as error:
-            yield [message(str(error)), made, *quiet]
+            yield [message(str(error)), changes, *unchanged]
 
 
-def field(label: str, name: str, info: str) -> Any:
+def text_field(label: str, name: str, info: str) -> Any:
     return unsaved(gr.Textbox(label=label, info=info, max_lines=1, elem_id=f"darkroom_tools_{name}"))
 
 
-def listed(made: list[Change], what: str) -> str:
-    """Some of the changes, before and after. what: a sentence with {} for their number."""
-    if not made:
+def changes_table(changes: list[Change], sentence: str) -> str:
+    """Some of the changes, before and after. sentence: with {} for their number."""
+    if not changes:
         return message("No caption matches, so nothing changes.")
-    shown = ((change.path.name, change.said, change.says) for change in made[:SHOWN])
+    shown = ((change.path.name, change.said, change.says) for change in changes[:SHOWN])
     rows = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in texts)}</tr>" for texts in shown)
-    more = f'<div class="darkroom-faint">and {len(made) - SHOWN} more</div>' if len(made) > SHOWN else ""
+    more = f'<div class="darkroom-faint">and {len(changes) - SHOWN} more</div>' if len(changes) > SHOWN else ""
     head = "<thead><tr><th>Picture</th><th>Before</th><th>After</th></tr></thead>"
-    return (f'<div class="darkroom-figures">{what.format(counted(len(made), "caption"))}</div><div class="darkroom-wide">'
-            f'<table class="darkroom-check-table darkroom-check-changes">{head}<tbody translate="no">{rows}</tbody></table></div>'
-            f"{more}")
+    return (f'<div class="darkroom-figures">{sentence.format(counted(len(changes), "caption"))}</div>'
+            f'<div class="darkroom-wide"><table class="darkroom-check-table darkroom-check-changes">{head}'
+            f'<tbody translate="no">{rows}</tbody></table></div>{more}')

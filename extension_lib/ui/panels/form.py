@@ -1,4 +1,4 @@
-"""A form drawn from settings: one component per option, nothing retyped."""
+"""A form made from the settings: one component per option."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -14,15 +14,16 @@ Key = tuple[str, str]  # section and option
 STEPS = {int: 1, float: 0.01}
 
 
-def component(option: Option, elem_id: str, visible: bool = True) -> Any:
+def build_component(option: Option, elem_id: str, visible: bool = True) -> Any:
     """The component that fits an option's kind, with its help beneath."""
-    lines = {"lines": 3} if option.kind == LINES else {"max_lines": 1} if look_of(option) is gr.Textbox else {}
-    whole = {"precision": 0 if option.kind is int else None} if look_of(option) is gr.Number else {}
-    return unsaved(look_of(option)(value=shown(option, option.default), label=option.label, info=option.help, elem_id=elem_id,
-                                   visible=visible, **limits(option), **lines, **whole))
+    kind = component_class(option)
+    lines = {"lines": 3} if option.kind == LINES else {"max_lines": 1} if kind is gr.Textbox else {}
+    precision = {"precision": 0 if option.kind is int else None} if kind is gr.Number else {}
+    return unsaved(kind(value=display_value(option, option.default), label=option.label, info=option.help,
+                        elem_id=elem_id, visible=visible, **limits_of(option), **lines, **precision))
 
 
-def look_of(option: Option) -> Any:
+def component_class(option: Option) -> Any:
     """The class of component that fits an option's kind."""
     if option.choices:
         return gr.Dropdown
@@ -34,14 +35,14 @@ def look_of(option: Option) -> Any:
     return gr.Slider if bounded else gr.Number
 
 
-def limits(option: Option) -> dict[str, Any]:
+def limits_of(option: Option) -> dict[str, Any]:
     """What a component of this option lets people choose."""
-    if look_of(option) is gr.Slider:
+    if component_class(option) is gr.Slider:
         return {"minimum": option.min, "maximum": option.max, "step": STEPS[option.kind]}
     return {"choices": list(option.choices)} if option.choices else {}
 
 
-def shown(option: Option, value: Any) -> Any:
+def display_value(option: Option, value: Any) -> Any:
     """A setting's value as its component shows it."""
     if option.kind == LINES:
         return "\n".join(value)
@@ -49,57 +50,63 @@ def shown(option: Option, value: Any) -> Any:
 
 
 class Form:
-    """Components by section and option. Methods with an option of the same name and look share one component, so that the page
-    stays light; what it says and allows is then the chosen method's."""
+    """Components by section and option.
+
+    Methods with options of the same name and kind of component share one component, so that the page has fewer of them.
+    Its label, help and limits are those of the chosen method.
+    """
 
     def __init__(self) -> None:
         self.components: dict[Key, Any] = {}
         self.options: dict[Key, Option] = {}
-        self.of_method: dict[Key, Any] = {}  # by method and option
-        self.slots: dict[tuple[str, type, bool], Any] = {}  # by name, look and whether it is advanced
+        self.method_components: dict[Key, Any] = {}  # by method and option
+        self.shared: dict[tuple[str, type, bool], Any] = {}  # by name, kind and whether it is advanced
 
     def draw(self, section: str, only: Iterable[str] | None = None, advanced: bool | None = None) -> None:
         """Draws a section's options here: those named, or those that are (not) advanced."""
         for option in options(SECTIONS[section]):
-            named = only is None or option.name in only
-            if named and (advanced is None or option.advanced == advanced) and (section, option.name) not in self.components:
+            named = (only is None or option.name in only) and (section, option.name) not in self.components
+            if named and (advanced is None or option.advanced == advanced):
                 self.options[section, option.name] = option
-                self.components[section, option.name] = component(option, elem_id(section, option.name))
+                self.components[section, option.name] = build_component(option, elem_id(section, option.name))
 
     def draw_methods(self, shown_first: str, advanced: bool) -> None:
-        """Draws the options of all methods here; those of one of them can be seen."""
-        found = methods.found()
-        for name in (shown_first, *(other for other in found if other != shown_first)):
-            for option in options(found[name]):
-                slot = (option.name, look_of(option), option.advanced)
+        """Draws the options of all methods here; only those of shown_first are visible."""
+        all_methods = methods.found()
+        for name in (shown_first, *(other for other in all_methods if other != shown_first)):
+            for option in options(all_methods[name]):
+                key = (option.name, component_class(option), option.advanced)
                 if option.advanced == advanced:
-                    if slot not in self.slots:
-                        twin = any(option.name == other for other, *_ in self.slots)
-                        own = f"{option.name}_{look_of(option).__name__.lower()}" if twin else option.name
-                        self.slots[slot] = component(option, elem_id("method", own), visible=name == shown_first)
-                    self.of_method[name, option.name] = self.slots[slot]
+                    if key not in self.shared:
+                        self.shared[key] = build_component(option, self.unused_id(option), visible=name == shown_first)
+                    self.method_components[name, option.name] = self.shared[key]
 
-    def everything(self) -> list[Any]:
-        return [*self.components.values(), *self.slots.values()]
+    def unused_id(self, option: Option) -> str:
+        """With the kind of component at the end, where another kind has the plain name."""
+        taken = any(option.name == name for name, *_ in self.shared)
+        return elem_id("method", f"{option.name}_{component_class(option).__name__.lower()}" if taken else option.name)
+
+    def all_components(self) -> list[Any]:
+        return [*self.components.values(), *self.shared.values()]
 
     def values(self, data: Mapping[Any, Any], method: str) -> dict[str, dict[str, Any]]:
-        """The page's values as nested loose values; of the methods only the chosen one's."""
+        """The page's values by section; for the methods, only those of the chosen one."""
         out: dict[str, dict[str, Any]] = {"method": {"name": method}}
-        for (section, name), made in self.components.items():
-            out.setdefault(section, {})[name] = data[made]
+        for (section, name), component in self.components.items():
+            out.setdefault(section, {})[name] = data[component]
         for option in options(methods.found()[method]):
-            out["method"][option.name] = data[self.of_method[method, option.name]]
+            out["method"][option.name] = data[self.method_components[method, option.name]]
         return out
 
     def updates(self, run: Run) -> dict[Any, Any]:
         """What every component shows for this run; options that its method does not have are hidden."""
-        out = {made: gr.update(value=shown(self.options[key], getattr(getattr(run, key[0]), key[1])))
-               for key, made in self.components.items()}
-        out.update({made: gr.update(visible=False) for made in self.slots.values()})
+        out = {component: gr.update(value=display_value(self.options[key], getattr(getattr(run, key[0]), key[1])))
+               for key, component in self.components.items()}
+        out.update({component: gr.update(visible=False) for component in self.shared.values()})
         for option in options(run.method):
-            value = shown(option, getattr(run.method, option.name))
-            out[self.of_method[run.method.name, option.name]] = gr.update(
-                value=value, visible=True, label=option.label, info=option.help, **limits(option))
+            value = display_value(option, getattr(run.method, option.name))
+            out[self.method_components[run.method.name, option.name]] = gr.update(
+                value=value, visible=True, label=option.label, info=option.help, **limits_of(option))
         return out
 
 

@@ -20,52 +20,62 @@ class ImportPanel:
         self.host = host
         with gr.Accordion("Import from another trainer", open=False, elem_id="darkroom_import"):
             self.path = gr.Textbox(label="File or folder", elem_id="darkroom_import_path", max_lines=1,
-                                   info="kohya's folders (10_name) or dataset TOML, settings saved by kohya_ss, a db_config.json "
-                                        "of sd_dreambooth_extension, or Darkroom's own run.toml.")
-            self.upload = gr.File(label="Or drop the file here", file_types=[".json", ".toml"], elem_id="darkroom_import_file",
-                                  height=110)
-            self.go = gr.Button("Import", elem_id="darkroom_import_go")
+                                   info="kohya's folders (10_name) or dataset TOML, settings saved by kohya_ss, a "
+                                        "db_config.json of sd_dreambooth_extension, or Darkroom's own run.toml.")
+            self.upload = gr.File(label="Or drop the file here", file_types=[".json", ".toml"],
+                                  elem_id="darkroom_import_file", height=110)
+            self.start = gr.Button("Import", elem_id="darkroom_import_go")
             self.answer = gr.HTML(elem_id="darkroom_import_answer")
-        for made in (self.path, self.upload):
-            unsaved(made)
+        for field in (self.path, self.upload):
+            unsaved(field)
 
-    def imported(self, text: str, upload: Any, name: str, checkpoint: str) -> tuple[str | None, str]:
-        """Makes the workspace; its name, or None, and what to show: also what could not be honoured."""
+    def import_settings(self, text: str, upload: Any, name: str, checkpoint: str) -> tuple[str | None, str]:
+        """Creates the workspace.
+
+        Returns its name, or None, and the report, with the settings that were not imported.
+        """
         from ... import imports
 
         try:
-            path = path_of(text, upload)
+            path = given_path(text, upload)
             read = imports.read(path)
-            base, lost = self.base_of(read.values, checkpoint or "")
+            base, lost = self.checkpoint_for(read.values, checkpoint or "")
             start = presets.defaults(read.values.get("method", {}).get("name", "lora"), base.preset)
             name = name.strip() or read.name
-            run = start.with_values(read.values).with_values({"output": {"name": name}, "base": {"checkpoint": base.title}})
+            own = {"output": {"name": name}, "base": {"checkpoint": base.title}}
+            run = start.with_values(read.values).with_values(own)
             made = workspace.create_workspace(self.host.folders.workspaces, name, run)
         except DarkroomError as error:
             return None, message(str(error))
-        return made.name, report(made.name, [*lost, *read.lost])
+        return made.name, import_report(made.name, [*lost, *read.lost])
 
-    def base_of(self, values: dict[str, Any], otherwise: str) -> tuple[Any, list[str]]:
-        """The checkpoint that the file names, where this host has it, else the one chosen on the page. Raises HostError."""
-        wanted = str(values.get("base", {}).get("checkpoint", ""))
-        if not wanted:
+    def checkpoint_for(self, values: dict[str, Any], otherwise: str) -> tuple[Any, list[str]]:
+        """The checkpoint that the file names, if this host has it, else the one chosen on the page.
+
+        Raises HostError.
+        """
+        named = str(values.get("base", {}).get("checkpoint", ""))
+        if not named:
             return find_checkpoint(self.host, otherwise), []
         try:
-            return find_checkpoint(self.host, wanted), []
+            return find_checkpoint(self.host, named), []
         except HostError:
             base = find_checkpoint(self.host, otherwise)
-            return base, [f"There is no checkpoint {wanted} here; {base.title} is used instead."]
+            return base, [f"There is no checkpoint {named} here; {base.title} is used instead."]
 
 
-def path_of(text: str, upload: Any) -> Path:
-    """What was typed, else what was dropped: a path, or an object with its name, depending on Gradio. Raises SettingError."""
+def given_path(text: str, upload: Any) -> Path:
+    """The typed path, else that of the dropped file, which is a path or an object, depending on Gradio's version.
+
+    Raises SettingError.
+    """
     given = (text or "").strip().strip('"') or (getattr(upload, "name", upload) if upload else "")
     if not given:
         raise SettingError("Enter the path of a file or folder, or drop a file.")
     return Path(given)
 
 
-def report(name: str, lost: list[str]) -> str:
+def import_report(name: str, lost: list[str]) -> str:
     if not lost:
         return message(f"Imported as {name}, with all its settings.", good=True)
     lines = "".join(f"<li>{escape(line)}</li>" for line in lost)

@@ -1,4 +1,4 @@
-"""The gallery of a run's pictures, and the chosen picture: how it is cut, its mask, and its caption, edited in place."""
+"""The gallery of a run's pictures, and the chosen picture: its crop, its mask, and its caption to edit."""
 
 from collections.abc import Callable
 from html import escape
@@ -14,24 +14,24 @@ from ...data.crop_view import framed
 from ...data.folder import Item, find_all
 from ...data.pictures import PictureError, load
 from ...errors import DarkroomError
-from ..views.data_url import address
+from ..views.data_url import data_url
 from ..views.job_view import message
 from .widgets import unsaved
 
-THUMBNAILS = 60  # on a page of the gallery; one of more is slow
+THUMBNAILS = 60  # on a page of the gallery; more would be slow
 SIDE = 256  # pixels of a thumbnail
-Settled = Callable[[dict], Run]  # the page's values as a run, kept in the workspace; raises DarkroomError
+ReadRun = Callable[[dict], Run]  # the run on the page, saved in its workspace; raises DarkroomError
 
 
 class PicturesPanel:
-    """Which picture is chosen is a path in a state; what is shown is read anew from the folder every time."""
+    """A state holds the path of the chosen picture. The folder is read again for every event."""
 
     def __init__(self) -> None:
         self.paths, self.chosen = gr.State([]), gr.State("")
         with gr.Row():
             with gr.Column(scale=4):
-                self.gallery = gr.Gallery(label="Pictures: choose one to see its crop and its caption", columns=4, height=360,
-                                          allow_preview=False, elem_id="darkroom_gallery")
+                self.gallery = gr.Gallery(label="Pictures: choose one to see its crop and its caption", columns=4,
+                                          height=360, allow_preview=False, elem_id="darkroom_gallery")
                 self.page = unsaved(gr.Slider(1, 2, value=1, step=1, label="Page", visible=False,
                                               elem_id="darkroom_gallery_page"))
             with gr.Column(scale=3):
@@ -45,43 +45,43 @@ class PicturesPanel:
                 self.answer = gr.HTML(elem_id="darkroom_caption_answer")
 
     def outputs(self) -> list[Any]:
-        """What all() updates."""
-        return [self.gallery, self.page, self.paths, *self.of_chosen()]
+        """What show_all() updates."""
+        return [self.gallery, self.page, self.paths, *self.choice_outputs()]
 
-    def of_chosen(self) -> list[Any]:
-        """What one() updates."""
+    def choice_outputs(self) -> list[Any]:
+        """What show_picture() updates."""
         return [self.chosen, self.picture, self.caption, self.answer]
 
-    def wire(self, everything: set[Any], settled: Settled) -> None:
-        """everything: the inputs that settled() reads."""
-        self.settled = settled
-        self.gallery.select(self.choose, {*everything, self.paths}, self.of_chosen(), queue=False)
-        self.page.input(self.turn, {*everything, self.page}, self.outputs(), queue=False)
-        known = {*everything, self.paths, self.chosen, self.caption, self.page}
-        self.save.click(self.saved, known, [self.gallery, *self.of_chosen()], queue=False)
-        self.save_next.click(self.saved_next, known, [self.gallery, *self.of_chosen()], queue=False)
+    def wire(self, run_fields: set[Any], read_run: ReadRun) -> None:
+        """run_fields: the inputs of read_run()."""
+        self.read_run = read_run
+        self.gallery.select(self.choose, {*run_fields, self.paths}, self.choice_outputs(), queue=False)
+        self.page.input(self.turn_page, {*run_fields, self.page}, self.outputs(), queue=False)
+        inputs = {*run_fields, self.paths, self.chosen, self.caption, self.page}
+        self.save.click(self.save_caption, inputs, [self.gallery, *self.choice_outputs()], queue=False)
+        self.save_next.click(self.save_and_next, inputs, [self.gallery, *self.choice_outputs()], queue=False)
 
     # ---- all pictures
 
-    def all(self, run: Run, page: int = 1) -> list[Any]:
+    def show_all(self, run: Run, page: int = 1) -> list[Any]:
         """Updates that show a page of the run's pictures, with none chosen."""
-        items = items_of(run)
+        items = all_items(run)
         pages = max(1, -(-len(items) // THUMBNAILS))
         shown = items[THUMBNAILS * (page - 1):THUMBNAILS * page]
         slider = gr.update(maximum=max(2, pages), value=page, visible=pages > 1)
-        return [thumbnails(shown), slider, [str(item.path) for item in shown], *self.nothing()]
+        return [thumbnails(shown), slider, [str(item.path) for item in shown], *self.clear_choice()]
 
-    def none(self) -> list[Any]:
-        return [[], gr.update(visible=False), [], *self.nothing()]
+    def show_none(self) -> list[Any]:
+        return [[], gr.update(visible=False), [], *self.clear_choice()]
 
-    def nothing(self) -> list[Any]:
+    def clear_choice(self) -> list[Any]:
         return ["", "", gr.update(value="", interactive=False, info="Choose a picture first."), ""]
 
-    def turn(self, data: dict) -> list[Any]:
+    def turn_page(self, data: dict) -> list[Any]:
         try:
-            return self.all(self.settled(data), int(data[self.page]))
+            return self.show_all(self.read_run(data), int(data[self.page]))
         except DarkroomError as error:
-            return [*self.none()[:-1], message(str(error))]
+            return [*self.show_none()[:-1], message(str(error))]
 
     # ---- the chosen one
 
@@ -89,61 +89,65 @@ class PicturesPanel:
         paths = data[self.paths]
         number = event.index if isinstance(event.index, int) else 0
         if number >= len(paths):
-            return self.nothing()
+            return self.clear_choice()
         try:
-            return self.one(self.settled(data), paths[number])
+            return self.show_picture(self.read_run(data), paths[number])
         except DarkroomError as error:
-            return [*self.nothing()[:-1], message(str(error))]
+            return [*self.clear_choice()[:-1], message(str(error))]
 
-    def one(self, run: Run, path: str, answer: str = "") -> list[Any]:
+    def show_picture(self, run: Run, path: str, answer: str = "") -> list[Any]:
         """Updates that show this picture."""
-        item = next((item for item in items_of(run) if str(item.path) == path), None)
+        item = next((item for item in all_items(run) if str(item.path) == path), None)
         if item is None:
-            return [*self.nothing()[:-1], message(f"{Path(path).name} no longer exists. Press Check before start.")]
-        return [path, figure(item, run), self.box(item), answer]
+            return [
+                *self.clear_choice()[:-1],
+                message(f"{Path(path).name} no longer exists. Press Check before start.")
+            ]
+        return [path, picture_figure(item, run), self.caption_update(item), answer]
 
-    def box(self, item: Item) -> Any:
-        """The caption's text, and where it is kept."""
+    def caption_update(self, item: Item) -> Any:
+        """The caption's text, and the file that holds it."""
         written = written_caption(item.path)
-        info = f"Saved in {item.path.stem}.txt." if written is not None else f"No caption yet; saving creates {item.path.stem}.txt."
+        name = f"{item.path.stem}.txt"
+        info = f"Saved in {name}." if written is not None else f"No caption yet; saving creates {name}."
         return gr.update(value=written or "", interactive=True, info=info)
 
-    def saved(self, data: dict) -> list[Any]:
-        return self.write(data, data[self.chosen])
+    def save_caption(self, data: dict) -> list[Any]:
+        return self.write_and_show(data, data[self.chosen])
 
-    def saved_next(self, data: dict) -> list[Any]:
+    def save_and_next(self, data: dict) -> list[Any]:
         paths, chosen = data[self.paths], data[self.chosen]
         following = paths[(paths.index(chosen) + 1) % len(paths)] if chosen in paths else chosen
-        return self.write(data, following)
+        return self.write_and_show(data, following)
 
-    def write(self, data: dict, shown_next: str) -> list[Any]:
+    def write_and_show(self, data: dict, shown_next: str) -> list[Any]:
         """Writes the chosen picture's caption, then shows this one."""
         chosen = data[self.chosen]
         if not chosen:
-            return [gr.update(), *self.nothing()[:-1], message("Choose a picture first.")]
+            return [gr.update(), *self.clear_choice()[:-1], message("Choose a picture first.")]
         try:
             write_caption(Path(chosen), data[self.caption])
-            run = self.settled(data)
-            known = set(data[self.paths])
-            shown = [item for item in items_of(run) if str(item.path) in known]
+            run = self.read_run(data)
+            paths = set(data[self.paths])
+            shown = [item for item in all_items(run) if str(item.path) in paths]
             answer = message(f"Saved {Path(chosen).stem}.txt.", good=True)
-            return [thumbnails(shown), *self.one(run, shown_next, answer)]
+            return [thumbnails(shown), *self.show_picture(run, shown_next, answer)]
         except DarkroomError as error:
             return [gr.update(), gr.update(), gr.update(), gr.update(), message(str(error))]
 
 
-def items_of(run: Run) -> list[Item]:
+def all_items(run: Run) -> list[Item]:
     """Raises FolderError."""
     return [item for found in find_all(run) for item in found.items]
 
 
 def thumbnails(items: list[Item]) -> list[tuple[Any, str]]:
-    """Small pictures with their prompts, not paths: Gradio serves no file from outside the folders that it was given."""
+    """Small pictures with their prompts. They are no paths, because Gradio serves only files of folders it may read."""
     return [(thumbnail(item.path), item.prompt) for item in items]
 
 
 def thumbnail(path: Path) -> Any:
-    """The picture made small; a grey square for one that cannot be read, so that every picture keeps its place."""
+    """The picture made small; a grey square if it cannot be read, so that every picture keeps its place."""
     try:
         image = load(path, SIDE)
     except PictureError:
@@ -152,8 +156,8 @@ def thumbnail(path: Path) -> Any:
     return image
 
 
-def figure(item: Item, run: Run) -> str:
-    """The picture as it will be learned, with what that means in words."""
+def picture_figure(item: Item, run: Run) -> str:
+    """The picture as training uses it, with a description."""
     try:
         image, size, masked = framed(item.path, run)
     except PictureError as error:
@@ -162,10 +166,13 @@ def figure(item: Item, run: Run) -> str:
     if run.data.crop == "random":
         notes.append("cropped at random")
     if masked:
-        notes.append("tinted parts are ignored because of the mask" if run.data.masked else "it has a mask, but Masks is off in "
-                                                                                            "the Train tab")
-    called = f'<div>Prompt: <q translate="no">{escape(item.prompt)}</q></div>'
+        notes.append("tinted parts are ignored because of the mask" if run.data.masked
+                     else "it has a mask, but Masks is off in the Train tab")
+    prompt = f'<div>Prompt: <q translate="no">{escape(item.prompt)}</q></div>'
     if FILEWORDS not in run.concepts[0].instance_prompt and len(run.concepts) == 1 and run.concepts[0].instance_prompt:
-        called += f'<div class="darkroom-warning">The instance prompt lacks {FILEWORDS}, so captions are not used.</div>'
-    return (f'<figure class="darkroom-framed"><img src="{address(image)}" alt="{escape(item.path.name)}">'
-            f'<figcaption><b translate="no">{escape(item.path.name)}</b> {escape("; ".join(notes))}{called}</figcaption></figure>')
+        prompt += (
+            f'<div class="darkroom-warning">The instance prompt lacks {FILEWORDS}, so captions are not used.</div>')
+    return (
+        f'<figure class="darkroom-framed"><img src="{data_url(image)}" alt="{escape(item.path.name)}">'
+        f'<figcaption><b translate="no">{escape(item.path.name)}</b> {escape("; ".join(notes))}{prompt}</figcaption>'
+        "</figure>")

@@ -1,4 +1,4 @@
-"""A run as text: TOML to copy, and TOML to paste; the part of the page where settings are kept."""
+"""A run as TOML to copy and paste, and presets to save."""
 
 from collections.abc import Callable
 from typing import Any
@@ -26,14 +26,14 @@ class RunText:
             self.answer = gr.HTML(elem_id="darkroom_toml_answer")
 
 
-def written(run: Run) -> str:
+def run_as_toml(run: Run) -> str:
     return toml.dump_toml(to_dict(run))
 
 
-def applied(text: str, run: Run, start_of: Callable[[str], Run]) -> Run:
-    """The run with what the text says; what it does not say stays, but another method begins as start_of says.
+def run_from_toml(text: str, run: Run, start_of: Callable[[str], Run]) -> Run:
+    """The run with the values of the text; others stay as they are.
 
-    Raises SettingError.
+    Another method starts with the values of start_of(method). Raises SettingError.
     """
     values = toml.parse_toml(text, "This text")
     method = as_section(values.get("method", {}), "method").get("name", run.method.name)

@@ -1,4 +1,4 @@
-"""What the page shows: its tabs, and the run that they describe. What the buttons do is in events/."""
+"""What the page shows: its tabs, and the run that they describe. What its buttons do is in events/."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,17 +11,17 @@ from ...host import Host
 from ...settings import SettingError
 from ...setup import installation
 from ...workspaces import workspace
-from ..panels.changed_settings import starts
+from ..panels.changed_settings import starting_values
 from ..views import job_view
-from ..views.overview_table import arithmetic
+from ..views.overview_table import steps_summary
 from .compare_tab import TAB, CompareTab
 from .concepts_tab import ConceptsTab
 from .model_tab import ModelTab
 from .runs_tab import RunsTab
-from .train_tab import TrainTab, help_shown
+from .train_tab import TrainTab, method_help_html
 
 TRAIN = "train"  # the tab's id
-Updates = dict[Any, Any]  # by component, what Gradio is to change
+Updates = dict[Any, Any]  # what Gradio shall change, by component
 
 
 class Layout:
@@ -31,7 +31,7 @@ class Layout:
         self.host = host
         self.draw_notice()
         # The scripts in javascript/ press these: follow.js the first two, darkroom_corner.js the third.
-        self.entering, self.poll, self.show_train = map(hidden_button, ("enter", "poll", "show_train"))
+        self.enter, self.poll, self.show_train = map(hidden_button, ("enter", "poll", "show_train"))
         with gr.Tabs(elem_id="darkroom_tabs") as self.tabs:
             with gr.Tab("Model", elem_id="darkroom_tab_model"):
                 self.model = ModelTab(host)
@@ -46,15 +46,18 @@ class Layout:
             if extra:
                 extra()
         # The components that describe a run, and those that another workspace fills.
-        self.run_fields = {self.model.workspace, *self.concepts.parts(), self.train.method,
-                           *self.train.form.everything()}
+        self.run_fields = {self.model.workspace, *self.concepts.inputs(), self.train.method,
+                           *self.train.form.all_components()}
         self.workspace_fields = [
             *self.run_fields, self.concepts.which, self.train.method_help, self.train.arithmetic,
-            self.train.marks.starts, self.model.about, self.model.base, self.concepts.found,
+            self.train.changed.starts, self.model.about, self.model.base, self.concepts.check_answer,
             *self.concepts.pictures.outputs()]
 
     def draw_notice(self) -> None:
-        """That this host cannot train; or what is missing, with a button to try again; nothing when all is there."""
+        """Says that this host cannot train, or what is missing, with a button to retry.
+
+        Draws nothing if all is well.
+        """
         if self.host.unsupported:
             gr.HTML(job_view.message(self.host.unsupported), elem_id="darkroom_unsupported")
             return
@@ -70,30 +73,30 @@ class Layout:
 
     def run_of(self, data: dict, base: str) -> Run:
         """The run that the page describes. Raises SettingError."""
-        parts = [data[p] for p in self.concepts.parts()]
+        parts = [data[p] for p in self.concepts.inputs()]
         values = self.train.form.values(data, data[self.train.method])
-        concepts = self.concepts.collected(*parts)
+        concepts = self.concepts.all_concepts(*parts)
         return from_dict({**values, "base": {"checkpoint": base}, "concepts": concepts})
 
-    def space_of(self, name: str | None) -> workspace.Workspace:
+    def open_workspace(self, name: str | None) -> workspace.Workspace:
         if not name:
             raise SettingError("There is no workspace yet. Create one in the Model tab.")
         return workspace.open_workspace(self.host.folders.workspaces, name)
 
     def run_updates(self, run: Run, start: Run) -> Updates:
-        """Updates that put a run on the page. start: what it began as."""
+        """Updates that show a run on the page. start: the run with the starting values."""
         concepts = to_dict(run)["concepts"]
         return {
-            **dict(zip(self.concepts.outputs(), self.concepts.shown(concepts, 0))),
+            **dict(zip(self.concepts.outputs(), self.concepts.show_concept(concepts, 0))),
             **self.train.form.updates(run), self.train.method: gr.update(value=run.method.name),
-            self.train.method_help: help_shown(run.method.name), self.train.arithmetic: arithmetic(run),
-            self.train.marks.starts: starts(self.train.form, run, start)
+            self.train.method_help: method_help_html(run.method.name), self.train.arithmetic: steps_summary(run),
+            self.train.changed.starts: starting_values(self.train.form, run, start)
         }
 
     def steps_text(self, data: dict) -> str:
-        """How many steps the run on the page will take, in words; "" where the page describes no valid run."""
+        """The steps of the run on the page, in words; "" if the page describes no valid run."""
         try:
-            return arithmetic(self.run_of(data, "any"))
+            return steps_summary(self.run_of(data, "any"))
         except DarkroomError:
             return ""
 

@@ -18,9 +18,9 @@ from ..panels.import_panel import ImportPanel
 from ..panels.method_choice import method_radio
 from ..panels.widgets import NAMES, refresh_button, small_button, unsaved
 from ..views.job_view import message
-from ..views.workspace_tiles import cards, last_run
+from ..views.workspace_tiles import last_run, tiles
 
-Said = Callable[[str], str]  # what is said of a change, by its result
+Answer = Callable[[str], str]  # what to say about a change, given its result
 
 
 class ModelTab:
@@ -30,25 +30,25 @@ class ModelTab:
         self.host = host
         with gr.Row():
             with gr.Column(scale=3):
-                self.draw_own()
+                self.draw_workspaces()
             with gr.Column(scale=2):
                 self.draw_new()
                 self.importing = ImportPanel(host)
-        for made in (self.workspace, self.picked, self.new_name, self.base, self.trash, self.name, self.checkpoint, self.purpose,
-                     self.method):
-            unsaved(made)
-        self.practice.click(self.installed, None, [self.answer, self.checkpoint], queue=False)
-        self.refresh_checkpoints.click(self.refreshed, None, [self.checkpoint, self.base], queue=False)
+        for field in (self.workspace, self.picked, self.new_name, self.base, self.trash, self.name, self.checkpoint,
+                      self.purpose, self.method):
+            unsaved(field)
+        self.practice.click(self.install_practice_model, None, [self.answer, self.checkpoint], queue=False)
+        self.refresh_checkpoints.click(self.list_checkpoints, None, [self.checkpoint, self.base], queue=False)
 
-    def draw_own(self) -> None:
+    def draw_workspaces(self) -> None:
         gr.Markdown("### Your models")
         with gr.Row():
-            self.workspace = gr.Dropdown(choices=self.names(), value=self.newest(), label="Workspace",
-                                         elem_id="darkroom_workspace", elem_classes=[NAMES],
+            self.workspace = gr.Dropdown(choices=self.workspace_names(), value=self.newest_workspace(),
+                                         label="Workspace", elem_id="darkroom_workspace", elem_classes=[NAMES],
                                          info="Everything that belongs to one model.")
             self.refresh_workspaces = refresh_button("darkroom_refresh_workspaces")
         self.about = gr.HTML(elem_id="darkroom_about")
-        # javascript/workspaces.js writes the name of the card that was pressed here, and presses the button.
+        # javascript/workspaces.js writes the name of the tile that was pressed here, and presses the button.
         self.picked = gr.Textbox(label="Picked", elem_id="darkroom_picked", elem_classes=["darkroom-hidden"])
         self.pick = gr.Button("pick", elem_id="darkroom_pick", elem_classes=["darkroom-hidden"])
         with gr.Accordion("Rename, duplicate, delete, restore", open=False, elem_id="darkroom_manage"):
@@ -58,25 +58,29 @@ class ModelTab:
                 self.rename = small_button("Rename", "darkroom_rename")
                 self.duplicate = small_button("Duplicate", "darkroom_duplicate")
                 self.discard = small_button("Delete", "darkroom_discard")
-            self.base = gr.Dropdown(choices=self.titles(), label="Train on another checkpoint",
+            self.base = gr.Dropdown(choices=self.checkpoint_titles(), label="Train on another checkpoint",
                                     elem_id="darkroom_base_checkpoint", elem_classes=[NAMES],
                                     info="For a workspace from another computer, or to change to a newer checkpoint.")
             with gr.Row():
-                self.trash = gr.Dropdown(choices=self.thrown_away(), label="Deleted models", elem_id="darkroom_trash",
-                                         elem_classes=[NAMES], info="They stay in the trash folder until you empty it.")
+                self.trash = gr.Dropdown(choices=self.deleted_models(), label="Deleted models",
+                                         elem_id="darkroom_trash", elem_classes=[NAMES],
+                                         info="They stay in the trash folder until you empty it.")
                 self.restore = small_button("Restore", "darkroom_restore")
-            self.order = gr.HTML(elem_id="darkroom_manage_answer")
+            self.manage_answer = gr.HTML(elem_id="darkroom_manage_answer")
 
     def draw_new(self) -> None:
         gr.Markdown("### Create a model")
         self.name = gr.Textbox(label="Name", elem_id="darkroom_new_name", max_lines=1,
                                info="Also the name you will type in the prompt: <lora:name:1>.")
         with gr.Row():
-            self.checkpoint = gr.Dropdown(choices=self.titles(), value=self.current(), label="Checkpoint to train on",
-                                          elem_id="darkroom_new_checkpoint", elem_classes=[NAMES], info="It is not changed.")
+            self.checkpoint = gr.Dropdown(choices=self.checkpoint_titles(), value=self.loaded_checkpoint(),
+                                          label="Checkpoint to train on",
+                                          elem_id="darkroom_new_checkpoint", elem_classes=[NAMES], info="It is not "
+                                                                                                        "changed.")
             self.refresh_checkpoints = refresh_button("darkroom_refresh_checkpoints")
-        self.purpose = gr.Radio(choices=[(choice.title, name) for name, choice in PURPOSES.items()], value=next(iter(PURPOSES)),
-                                label="What it is for", elem_id="darkroom_new_purpose", info=purposes_help())
+        self.purpose = gr.Radio(choices=[(choice.title, name) for name, choice in PURPOSES.items()],
+                                value=next(iter(PURPOSES)), label="What it is for", elem_id="darkroom_new_purpose",
+                                info=purpose_help())
         self.method = method_radio(Run().method.name, "darkroom_new_method",
                                    "LoRA is a good first choice. You can change it later.")
         self.create = gr.Button("Create", variant="primary", elem_id="darkroom_create")
@@ -85,38 +89,38 @@ class ModelTab:
                                   and self.host.name != "standalone")
         self.answer = gr.HTML(elem_id="darkroom_create_answer")
 
-    def names(self) -> list[str]:
+    def workspace_names(self) -> list[str]:
         return list(workspace.workspace_names(self.host.folders.workspaces))
 
-    def thrown_away(self) -> list[str]:
+    def deleted_models(self) -> list[str]:
         return rearrange.deleted_workspaces(self.host.folders.workspaces)
 
-    def newest(self) -> str | None:
-        return next(iter(self.names()), None)
+    def newest_workspace(self) -> str | None:
+        return next(iter(self.workspace_names()), None)
 
-    def titles(self) -> list[str]:
+    def checkpoint_titles(self) -> list[str]:
         return [c.title for c in self.host.checkpoints()]
 
-    def refreshed(self) -> tuple[Any, Any]:
-        return gr.update(choices=self.titles()), gr.update(choices=self.titles())
+    def list_checkpoints(self) -> tuple[Any, Any]:
+        return gr.update(choices=self.checkpoint_titles()), gr.update(choices=self.checkpoint_titles())
 
-    def current(self) -> str | None:
+    def loaded_checkpoint(self) -> str | None:
         current = self.host.current()
         return current.title if current else None
 
-    def installed(self) -> tuple[str, Any]:
-        """The practice model among the checkpoints, chosen."""
+    def install_practice_model(self) -> tuple[str, Any]:
+        """Installs the practice model and chooses it as the checkpoint."""
         try:
             path = practice.install(self.host.folders.checkpoints)
         except DarkroomError as error:
             return message(str(error)), gr.update()
         self.host.refresh()
         title = next((c.title for c in self.host.checkpoints() if c.path == path), None)
-        return (message("The practice model is in the list of checkpoints now: a tiny model to try everything with.", good=True),
-                gr.update(choices=self.titles(), value=title))
+        answer = "The practice model is in the list of checkpoints now: a tiny model to try everything with."
+        return message(answer, good=True), gr.update(choices=self.checkpoint_titles(), value=title)
 
-    def created(self, name: str, checkpoint: str, purpose: str, method: str) -> tuple[str | None, str]:
-        """Makes the workspace; its name, or None, and the line to show."""
+    def create_workspace(self, name: str, checkpoint: str, purpose: str, method: str) -> tuple[str | None, str]:
+        """Creates the workspace. Returns its name, or None, and the answer."""
         try:
             base = find_checkpoint(self.host, checkpoint or "")
             start = presets.defaults(method, base.preset, purpose)
@@ -125,48 +129,52 @@ class ModelTab:
         except DarkroomError as error:
             return None, message(str(error))
         note = f" Its settings come from {base.preset.name}, made for this checkpoint." if base.preset else ""
-        return made.name, message(f"Created {made.name}. Next, choose your pictures in the Concepts tab.{note}", good=True)
+        return made.name, message(f"Created {made.name}. Next, choose your pictures in the Concepts tab.{note}",
+                                  good=True)
 
-    # ---- order among workspaces: each gives the name to show now, or None where nothing happened, and the line to show
+    # ---- what the buttons do: each returns the workspace to show next (None if nothing changed) and the answer
 
-    def renamed(self, name: str | None, new: str) -> tuple[str | None, str]:
-        return self.ordered(name, lambda space: rearrange.rename(space, new).name, lambda now: f"Renamed {name} to {now}.")
+    def rename_workspace(self, name: str | None, new: str) -> tuple[str | None, str]:
+        return self.change_idle_workspace(name, lambda space: rearrange.rename(space, new).name,
+                                          lambda new_name: f"Renamed {name} to {new_name}.")
 
-    def duplicated(self, name: str | None, new: str) -> tuple[str | None, str]:
-        return self.ordered(name, lambda space: rearrange.duplicate(space, new).name,
-                            lambda twin: f"Created {twin}, a duplicate of {name}.")
+    def duplicate_workspace(self, name: str | None, new: str) -> tuple[str | None, str]:
+        return self.change_idle_workspace(name, lambda space: rearrange.duplicate(space, new).name,
+                                          lambda copy: f"Created {copy}, a duplicate of {name}.")
 
-    def discarded(self, name: str | None) -> tuple[str | None, str]:
-        return self.ordered(name, lambda space: str(rearrange.move_to_trash(space)),
-                            lambda folder: f"Moved {name} to the trash ({folder}). Use Restore to undo.")
+    def delete_workspace(self, name: str | None) -> tuple[str | None, str]:
+        return self.change_idle_workspace(name, lambda space: str(rearrange.move_to_trash(space)),
+                                          lambda folder: f"Moved {name} to the trash ({folder}). Use Restore to undo.")
 
-    def restored(self, thrown: str | None) -> tuple[str | None, str]:
-        if not thrown:
+    def restore_workspace(self, deleted: str | None) -> tuple[str | None, str]:
+        if not deleted:
             return None, message("Choose a deleted model first.")
-        return self.done(lambda: rearrange.restore(self.host.folders.workspaces, thrown).name, thrown,
-                         lambda back: f"{back} was restored.")
+        return self.try_change(lambda: rearrange.restore(self.host.folders.workspaces, deleted).name, deleted,
+                               lambda restored: f"{restored} was restored.")
 
-    def rebased(self, name: str | None, checkpoint: str) -> tuple[str | None, str]:
-        def keep(space: workspace.Workspace) -> str:
+    def change_checkpoint(self, name: str | None, checkpoint: str) -> tuple[str | None, str]:
+        def save_checkpoint(space: workspace.Workspace) -> str:
             base = find_checkpoint(self.host, checkpoint or "")
             space.save_run(space.read_run().with_values({"base": {"checkpoint": base.title}}))
             return base.title
 
-        return self.ordered(name, keep, lambda base: f"{name} is trained on {base} from now on.")
+        return self.change_idle_workspace(name, save_checkpoint,
+                                          lambda base: f"{name} is trained on {base} from now on.")
 
-    def ordered(self, name: str | None, change: Callable[[workspace.Workspace], str], said: Said) -> tuple[str | None, str]:
-        return self.done(lambda: change(self.idle(name)), name, said)
+    def change_idle_workspace(self, name: str | None, change: Callable[[workspace.Workspace], str],
+                              answer: Answer) -> tuple[str | None, str]:
+        return self.try_change(lambda: change(self.idle_workspace(name)), name, answer)
 
-    def done(self, change: Callable[[], str], name: str | None, said: Said) -> tuple[str | None, str]:
+    def try_change(self, change: Callable[[], str], name: str | None, answer: Answer) -> tuple[str | None, str]:
         try:
             result = change()
         except DarkroomError as error:
             return None, message(str(error))
-        left = self.names()
-        shown = next((one for one in (result, name) if one in left), None) or self.newest()
-        return shown or "", message(said(result), good=True)
+        existing = self.workspace_names()
+        shown = next((space for space in (result, name) if space in existing), None) or self.newest_workspace()
+        return shown or "", message(answer(result), good=True)
 
-    def idle(self, name: str | None) -> workspace.Workspace:
+    def idle_workspace(self, name: str | None) -> workspace.Workspace:
         """The workspace, when nothing is being trained in it. Raises WorkspaceError, Busy."""
         if not name:
             raise workspace.WorkspaceError("There is no workspace yet. Create one first.")
@@ -175,25 +183,25 @@ class ModelTab:
             raise jobs.Busy(f"{name} is being trained. Wait for it, or stop it first.")
         return space
 
-    # ---- what is shown of them
+    # ---- what the tab shows
 
-    def shows(self, name: str | None) -> dict[Any, Any]:
+    def workspace_updates(self, name: str | None) -> dict[Any, Any]:
         """Updates of this tab's components for the chosen workspace."""
         try:
             base = workspace.open_workspace(self.host.folders.workspaces, name or "").read_run().base.checkpoint
         except DarkroomError:
             base = ""
-        known = next((title for title in self.titles() if without_hash(title) == without_hash(base)), None)
-        return {self.about: self.described(name), self.base: gr.update(value=known)}
+        known = next((title for title in self.checkpoint_titles() if without_hash(title) == without_hash(base)), None)
+        return {self.about: self.describe_workspaces(name), self.base: gr.update(value=known)}
 
-    def described(self, name: str | None) -> str:
-        """The cards of all workspaces and what is known of the chosen one, as HTML."""
+    def describe_workspaces(self, name: str | None) -> str:
+        """The tiles of all workspaces, and a table about the chosen one, as HTML."""
         spaces = workspace.list_workspaces(self.host.folders.workspaces)
         if not name or not spaces:
             return '<div class="darkroom-about">Create your first model: give it a name, then press Create.</div>'
-        return cards(spaces, name) + self.table(name)
+        return tiles(spaces, name) + self.about_table(name)
 
-    def table(self, name: str) -> str:
+    def about_table(self, name: str) -> str:
         try:
             space = workspace.open_workspace(self.host.folders.workspaces, name)
             run, purpose = space.read_run(), space.purpose
@@ -210,5 +218,5 @@ class ModelTab:
         return f'<table class="darkroom-about">{cells}</table>'
 
 
-def purposes_help() -> str:
+def purpose_help() -> str:
     return " ".join(f"{choice.title}: {choice.help}" for choice in PURPOSES.values())

@@ -1,4 +1,4 @@
-"""The Runs tab: the losses of several runs, of several workspaces, in one picture."""
+"""The Runs tab: the loss curves of several runs in one plot, also from several workspaces."""
 
 from collections.abc import Sequence
 from html import escape
@@ -14,85 +14,87 @@ from ..views.job_view import duration, message
 
 FIXED, STEPS = "on fixed noise", "of each step, smoothed"
 BY_STEP, BY_TIME = "steps", "minutes"
-COLOURS, AT_FIRST = 8, 3  # of style.css; runs that are shown when none was chosen
+COLOURS, AT_FIRST = 8, 3  # the colours of style.css; the runs that are shown if none is chosen
 
 
 class RunsTab:
     def __init__(self, host: Host):
         self.host = host
         with gr.Row():
-            self.runs = gr.Dropdown(choices=self.names(), value=[], multiselect=True, label="Runs",
+            self.runs = gr.Dropdown(choices=self.run_names(), value=[], multiselect=True, label="Runs",
                                     elem_id="darkroom_runs", elem_classes=[NAMES],
                                     info="Workspace and number of each run, the newest first.")
             self.refresh = refresh_button("darkroom_refresh_runs")
         with gr.Row():
             self.loss = gr.Radio(choices=[FIXED, STEPS], value=FIXED, label="Loss", elem_id="darkroom_runs_loss",
-                                 info="Use the loss on fixed noise to compare runs on the same pictures. The loss of single steps "
-                                      "is mostly random.")
-            self.along = gr.Radio(choices=[BY_STEP, BY_TIME], value=BY_STEP, label="Horizontal axis", elem_id="darkroom_runs_along")
+                                 info="Use the loss on fixed noise to compare runs on the same pictures. The loss of "
+                                      "single steps is mostly random.")
+            self.along = gr.Radio(choices=[BY_STEP, BY_TIME], value=BY_STEP, label="Horizontal axis",
+                                  elem_id="darkroom_runs_along")
         self.plot = gr.HTML(elem_id="darkroom_runs_plot")
         self.inputs: list[Any] = [self.runs, self.loss, self.along]
-        for made in self.inputs:
-            unsaved(made)
-            made.input(self.drawn, self.inputs, [self.plot], queue=False)
-        self.refresh.click(self.refreshed, self.inputs, [self.runs, self.plot], queue=False)
+        for field in self.inputs:
+            unsaved(field)
+            field.input(self.draw, self.inputs, [self.plot], queue=False)
+        self.refresh.click(self.list_runs, self.inputs, [self.runs, self.plot], queue=False)
 
-    def names(self) -> list[str]:
+    def run_names(self) -> list[str]:
         return list(logs_by_name(self.host.folders.workspaces))
 
-    def refreshed(self, chosen: list[str] | None, loss: str, along: str) -> tuple[Any, str]:
-        """The list as it is now. Where nothing is chosen, the newest runs are."""
-        names = self.names()
-        kept = [name for name in chosen or [] if name in names] or names[:AT_FIRST]
-        return gr.update(choices=names, value=kept), self.drawn(kept, loss, along)
+    def list_runs(self, chosen: list[str] | None, loss: str, along: str) -> tuple[Any, str]:
+        """Updates the list. If no run is chosen, chooses the newest."""
+        names = self.run_names()
+        shown = [name for name in chosen or [] if name in names] or names[:AT_FIRST]
+        return gr.update(choices=names, value=shown), self.draw(shown, loss, along)
 
-    def drawn(self, chosen: list[str] | None, loss: str, along: str) -> str:
+    def draw(self, chosen: list[str] | None, loss: str, along: str) -> str:
         runs, problems = read_past_runs(self.host.folders.workspaces, chosen or [])
-        return "".join(message(problem) for problem in problems) + side_by_side(runs, loss, along)
+        return "".join(message(problem) for problem in problems) + comparison(runs, loss, along)
 
 
-def side_by_side(runs: Sequence[PastRun], loss: str, along: str) -> str:
-    """The picture and the table under it."""
+def comparison(runs: Sequence[PastRun], loss: str, along: str) -> str:
+    """The plot and the table under it."""
     if not runs:
-        return '<div class="darkroom-figures">Choose one run or several. Each run of the Train tab is listed here.</div>'
-    lines = [line(run, n, loss, along) for n, run in enumerate(runs)]
-    last = max((x for made in lines for x, _ in made.points), default=1)
-    drawn = svg(lines, last, f"Loss {loss} of {len(runs)} runs by {along}", width=1200, height=380)
-    names = legend([(look(n), run.name) for n, run in enumerate(runs)])
-    return f'<div class="darkroom-live">{warning(runs, loss)}{names}{drawn}{table(runs)}</div>'
+        return '<div class="darkroom-figures">Choose one or more runs. All runs of the Train tab are listed here.</div>'
+    lines = [loss_line(run, n, loss, along) for n, run in enumerate(runs)]
+    last = max((x for line in lines for x, _ in line.points), default=1)
+    curves = svg(lines, last, f"Loss {loss} of {len(runs)} runs by {along}", width=1200, height=380)
+    names = legend([(colour_class(n), run.name) for n, run in enumerate(runs)])
+    return f'<div class="darkroom-live">{warning(runs, loss)}{names}{curves}{runs_table(runs)}</div>'
 
 
-def look(number: int) -> str:
+def colour_class(number: int) -> str:
     return f"run{number % COLOURS}"
 
 
-def line(run: PastRun, number: int, loss: str, along: str) -> Line:
-    found = run.measured if loss == FIXED else run.stepped
-    values = [value for *_, value in found] if loss == FIXED else smoothed([value for *_, value in found])
-    xs = [step if along == BY_STEP else minutes for step, minutes, _ in found]
-    return Line(look(number), list(zip(xs, values)), dots=loss == FIXED)
+def loss_line(run: PastRun, number: int, loss: str, along: str) -> Line:
+    losses = run.measured if loss == FIXED else run.stepped
+    values = [value for *_, value in losses]
+    xs = [step if along == BY_STEP else minutes for step, minutes, _ in losses]
+    return Line(colour_class(number), list(zip(xs, values if loss == FIXED else smoothed(values))), dots=loss == FIXED)
 
 
 def warning(runs: Sequence[PastRun], loss: str) -> str:
-    if loss == FIXED and (silent := [run.name for run in runs if not run.measured]):
-        return message(f"{', '.join(silent)}: not measured on fixed noise (Advanced, 'Measure every N steps').")
+    if loss == FIXED and (unmeasured := [run.name for run in runs if not run.measured]):
+        return message(f"{', '.join(unmeasured)}: not measured on fixed noise (Advanced, 'Measure every N steps').")
     if loss == FIXED and len({(run.measured_on, run.held_out) for run in runs}) > 1:
-        return message("These runs were measured on different pictures or sizes, so only the shapes of their curves compare. Train "
-                       "them on the same folder with the same 'Pictures held out' to compare heights.")
+        return message("These runs were measured on different pictures or sizes, so you can compare only the shapes of "
+                       "their curves. To compare heights, train on the same folder with the same 'Pictures held out'.")
     return ""
 
 
 HEADS = ("run", "method", "steps", "time", "lowest loss", "at step", "last loss", "measured on", "how it ended")
 
 
-def table(runs: Sequence[PastRun]) -> str:
+def runs_table(runs: Sequence[PastRun]) -> str:
     heads = "".join(f'<th scope="col">{name}</th>' for name in HEADS)
-    rows = "".join(f'<tr><th scope="row"><i class="swatch {look(n)}"></i>{escape(run.name)}</th>'
-                   + "".join(f"<td>{escape(cell)}</td>" for cell in cells(run)) + "</tr>" for n, run in enumerate(runs))
+    rows = "".join(f'<tr><th scope="row"><i class="swatch {colour_class(n)}"></i>{escape(run.name)}</th>'
+                   + "".join(f"<td>{escape(cell)}</td>" for cell in run_cells(run)) + "</tr>"
+                   for n, run in enumerate(runs))
     return f'<table class="darkroom-copies"><tr>{heads}</tr>{rows}</table>'
 
 
-def cells(run: PastRun) -> list[str]:
+def run_cells(run: PastRun) -> list[str]:
     lowest = run.lowest
     on = ("pictures held out" if run.held_out else "pictures trained on") if run.measured else ""
     return [run.run.method.title, str(run.stepped[-1][0]) if run.stepped else "0", duration(60 * run.minutes),

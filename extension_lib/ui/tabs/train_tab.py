@@ -12,7 +12,7 @@ from ...host import Host
 from ...runs import job as jobs
 from ...runs import preferred
 from ...runs.job import Job
-from ..panels.changed_settings import Marks
+from ..panels.changed_settings import ChangedSettings
 from ..panels.form import Form
 from ..panels.method_choice import method_radio
 from ..panels.preset_row import PresetRow
@@ -36,8 +36,8 @@ class TrainTab:
                 self.presets = PresetRow(host)
                 first = Run().method.name
                 self.method = unsaved(method_radio(first, "darkroom_method"))
-                self.method_help = gr.HTML(help_shown(first))
-                self.marks = Marks()
+                self.method_help = gr.HTML(method_help_html(first))
+                self.changed = ChangedSettings()
                 self.form.draw("output", only=["name"])
                 self.form.draw_methods(first, advanced=False)
                 for title, section in BASIC_SECTIONS:
@@ -55,56 +55,59 @@ class TrainTab:
                 self.train = gr.Button("Train", variant="primary", elem_id="darkroom_train")
                 with gr.Row(elem_id="darkroom_while_running"):
                     self.pause = gr.Button(PAUSE, size="sm", min_width=80, interactive=False, elem_id="darkroom_pause")
-                    self.save_now = gr.Button("Save now", size="sm", min_width=80, interactive=False, elem_id="darkroom_save_now")
+                    self.save_now = gr.Button("Save now", size="sm", min_width=80, interactive=False,
+                                              elem_id="darkroom_save_now")
                     self.stop = gr.Button("Stop and save", variant="stop", size="sm", min_width=80, interactive=False,
                                           elem_id="darkroom_stop")
-                    self.discard = gr.Button(DISCARD, size="sm", min_width=80, interactive=False, elem_id="darkroom_discard")
+                    self.discard = gr.Button(DISCARD, size="sm", min_width=80, interactive=False,
+                                             elem_id="darkroom_discard")
                 self.question = unsaved(gr.Radio(
                     choices=[], visible=False, elem_id="darkroom_question",
                     label="This was trained before, or the name is taken. Choose what to do, then press Train again."))
                 self.answer = gr.HTML(elem_id="darkroom_answer")
-                self.worries = gr.HTML(elem_id="darkroom_worries")
+                self.problems = gr.HTML(elem_id="darkroom_problems")
                 self.live = gr.HTML(elem_id="darkroom_live")
                 self.compare = gr.Button("Compare what was learned", elem_id="darkroom_learned")
                 self.previews = gr.HTML(elem_id="darkroom_previews")
                 # javascript/previews.js writes the step here whose star was pressed, and presses the button.
                 self.star = unsaved(gr.Textbox(label="Star", elem_id="darkroom_star", elem_classes=["darkroom-hidden"]))
                 self.prefer = gr.Button("prefer", elem_id="darkroom_prefer", elem_classes=["darkroom-hidden"])
-                self.seen = gr.State("")
-                self.asked = gr.State([])  # the choices that the question shows
-                self.begun = gr.State(None)  # the run that the last press of Train began
+                self.job_version = gr.State("")
+                self.choices_shown = gr.State([])  # the choices of the question
+                self.started = gr.State(None)  # the run that the last press of Train started
         self.wire()
 
     def wire(self) -> None:
         self.pause.click(pause_or_resume, None, [self.answer], queue=False)
         self.save_now.click(save_now, None, [self.answer], queue=False)
         self.stop.click(stop, None, [self.answer], queue=False)
-        self.prefer.click(prefer, [self.star], [self.answer, self.live, self.previews, self.seen], queue=False)
+        self.prefer.click(prefer, [self.star], [self.answer, self.live, self.previews, self.job_version], queue=False)
         self.discard.click(discard, [self.discard], [self.answer, self.discard], queue=False)
 
-    def shown_of_job(self) -> list[Any]:
-        """What followed() may change."""
-        return [self.live, self.previews, self.answer, self.seen, self.pause, self.save_now, self.stop, self.discard]
+    def job_outputs(self) -> list[Any]:
+        """What job_updates() may change."""
+        return [self.live, self.previews, self.answer, self.job_version, self.pause, self.save_now, self.stop,
+                self.discard]
 
-    def followed(self, job: Job | None, seen: str) -> dict[Any, Any]:
-        """Updates that show a job; buttons and previews only when what they depend on has changed since it was seen."""
-        changes = seen_of(job)
-        if changes == seen:
+    def job_updates(self, job: Job | None, page_version: str) -> dict[Any, Any]:
+        """Updates that show a job; of its buttons and previews only if the job has changed since the page's version."""
+        version = job_version(job)
+        if version == page_version:
             return {self.live: panel(job) if job and not job.ended else gr.update()}
         running = bool(job and not job.ended)
-        return {self.live: panel(job), self.seen: changes, self.previews: preview_table(job),
-                **({self.answer: ""} if seen else {}),
+        return {self.live: panel(job), self.job_version: version, self.previews: preview_table(job),
+                **({self.answer: ""} if page_version else {}),
                 self.pause: gr.update(value=CONTINUE if job and job.paused else PAUSE, interactive=running),
                 self.discard: gr.update(value=DISCARD, interactive=running),
                 **{button: gr.update(interactive=running) for button in (self.save_now, self.stop)}}
 
 
-PAUSE, CONTINUE, DISCARD, REALLY = "Pause", "Continue", "Stop and discard", "Really discard?"
-NOTHING = "Nothing is being trained."
+PAUSE, CONTINUE, DISCARD, CONFIRM = "Pause", "Continue", "Stop and discard", "Really discard?"
+NO_JOB = "Nothing is being trained."
 
 
-def seen_of(job: Job | None) -> str:
-    """What of a job buttons and previews depend on."""
+def job_version(job: Job | None) -> str:
+    """What the page's buttons and previews depend on; it changes when they must."""
     if job is None:
         return "none"
     return (f"{job.created} {job.summary.previews.count} {job.summary.saves} {job.paused} {bool(job.ended)} "
@@ -114,7 +117,7 @@ def seen_of(job: Job | None) -> str:
 def pause_or_resume() -> str:
     job = jobs.running_job()
     if job is None:
-        return message(NOTHING)
+        return message(NO_JOB)
     if job.paused:
         job.resume()
         return message("Training continues as soon as the model is free.", good=True)
@@ -125,7 +128,7 @@ def pause_or_resume() -> str:
 def save_now() -> str:
     job = jobs.running_job()
     if job is None:
-        return message(NOTHING)
+        return message(NO_JOB)
     job.request_save()
     return message("Saving after the next step.", good=True)
 
@@ -133,40 +136,42 @@ def save_now() -> str:
 def stop() -> str:
     job = jobs.running_job()
     if job is None:
-        return message(NOTHING)
+        return message(NO_JOB)
     job.stop()
     return message("Stopping after this step. What was learned is saved.", good=True)
 
 
-def discard(said: str) -> tuple[str, Any]:
-    """Asks once more before it is done. said: what the button says now."""
+def discard(label: str) -> tuple[str, Any]:
+    """Asks for a second press. label: of the button now."""
     job = jobs.running_job()
     if job is None:
-        return message(NOTHING), gr.update(value=DISCARD)
-    if said != REALLY:
-        return message("What was learned since the last save will be lost. Press again to discard it."), gr.update(value=REALLY)
+        return message(NO_JOB), gr.update(value=DISCARD)
+    if label != CONFIRM:
+        return (message("What was learned since the last save will be lost. Press again to discard it."),
+                gr.update(value=CONFIRM))
     job.discard()
-    return message("Stopping after this step. What was saved before stays as it is.", good=True), gr.update(value=DISCARD)
+    return (message("Stopping after this step. What was saved before stays as it is.", good=True),
+            gr.update(value=DISCARD))
 
 
 def prefer(step: str) -> tuple[str, str, str, str]:
-    """The answer, the panel, the previews and what they depend on, after a star was pressed."""
+    """The answer, the panel, the previews and the job's version, after a star was pressed."""
     job = jobs.jobs[-1] if jobs.jobs else None
     if job is None:
-        return message(NOTHING), panel(job), preview_table(job), seen_of(job)
+        return message(NO_JOB), panel(job), preview_table(job), job_version(job)
     try:
         names = ", ".join(path.name for path in preferred.prefer_copy(job, int(step)))
-        said = message(f"{names} is marked as your choice now, and this preview is its picture.", good=True)
+        answer = message(f"{names} is marked as your choice now, and this preview is its picture.", good=True)
     except DarkroomError as error:
-        said = message(str(error))
-    return said, panel(job), preview_table(job), seen_of(job)
+        answer = message(str(error))
+    return answer, panel(job), preview_table(job), job_version(job)
 
 
-def help_shown(name: str) -> str:
-    """A method's help as HTML: Markdown would take <lora:name:1> for a tag of its own."""
-    return f"<p>{escape(help_of(name))}</p>"
+def method_help_html(name: str) -> str:
+    """A method's help as HTML, because Markdown would read <lora:name:1> as a tag."""
+    return f"<p>{escape(method_help(name))}</p>"
 
 
-def help_of(name: str) -> str:
+def method_help(name: str) -> str:
     return " ".join((methods.found()[name].__doc__ or "").split())
 

@@ -1,4 +1,4 @@
-"""Pictures as addresses of their own, so that no server has to serve them; each Gradio does so under another address."""
+"""Pictures as data URLs, because each version of Gradio serves files under other addresses."""
 
 import base64
 import io
@@ -11,8 +11,8 @@ from ...data.pictures import PictureError, load
 THUMBNAIL = 56  # pixels
 
 
-def address(image: Any, side: int | None = None, kind: str = "JPEG") -> str:
-    """A PIL image as a data URL, where side is given made as small as that."""
+def data_url(image: Any, side: int | None = None, kind: str = "JPEG") -> str:
+    """A PIL image as a data URL, reduced to this side in pixels, if one is given."""
     small, data = image.convert("RGB"), io.BytesIO()
     if side:
         small.thumbnail((side, side))
@@ -25,5 +25,5 @@ def small_picture(path: Path) -> str:
         image = load(path, 2 * THUMBNAIL)
     except PictureError:
         return f'<span class="darkroom-thumb darkroom-broken" title="{escape(path.name)}">?</span>'
-    shown = address(image, 2 * THUMBNAIL)
-    return f'<img class="darkroom-thumb" src="{shown}" alt="{escape(path.name)}" title="{escape(path.name)}">'
+    url = data_url(image, 2 * THUMBNAIL)
+    return f'<img class="darkroom-thumb" src="{url}" alt="{escape(path.name)}" title="{escape(path.name)}">'

@@ -26,8 +26,9 @@ def panel(job: Job | None) -> str:
     """The live panel's HTML."""
     if job is None:
         return '<div class="darkroom-live">Nothing has been trained yet. Choose pictures, then press Train.</div>'
-    return framed(job, figures(job), *(alarm(event) for event in job.summary.alarms), loss_curves(job), fixed_loss_curve(job),
-                  rate_curve(job), *(warning(event) for event in job.summary.warnings[-WARNINGS:]), copies_table(job))
+    return framed(job, figures(job), *(alarm(event) for event in job.summary.alarms), loss_curves(job),
+                  fixed_loss_curve(job), rate_curve(job),
+                  *(warning(event) for event in job.summary.warnings[-WARNINGS:]), copies_table(job))
 
 
 def short_panel(job: Job) -> str:
@@ -153,9 +154,9 @@ def rate_curve(job: Job) -> str:
     last = job.summary.stepped
     if not last:
         return ""
+    label = f"Learning rate, now {last.rate:.2e}"
     return legend([("rate", "learning rate")]) + svg(
-        [Line("rate", job.summary.rate.means())], job.run.training.steps, f"Learning rate, now {last.rate:.2e}", height=80,
-        unit="{:.0e}")
+        [Line("rate", job.summary.rate.means())], job.run.training.steps, label, height=80, unit="{:.0e}")
 
 
 def copies_table(job: Job) -> str:
@@ -175,8 +176,8 @@ def copies_table(job: Job) -> str:
 def copy_row(copy: Copy, best: bool, preferred: bool) -> str:
     badges = (BEST if best else "") + (PREFERRED if preferred else "")
     loss = f"{copy.measured.loss:.4f}" if copy.measured and copy.measured.step == copy.step else ""
-    return (f'<tr class="{"best" if badges else ""}"><td>{copy.step}</td><td>{escape(copy.saved.path.name)}{badges}</td>'
-            f"<td>{loss}</td></tr>")
+    return (f'<tr class="{"best" if badges else ""}"><td>{copy.step}</td><td>'
+            f"{escape(copy.saved.path.name)}{badges}</td><td>{loss}</td></tr>")
 
 
 BEST = ' <span class="darkroom-badge best" title="The lowest loss on the pictures held out">best</span>'
@@ -186,8 +187,9 @@ HOW_TO_FIND_THE_BEST = '. <span>To see which is best, hold some pictures out (Pi
 
 def bar(share: float, label: str = "Training progress") -> str:
     percent = round(100 * share)
-    return (f'<div class="darkroom-bar" role="progressbar" aria-valuenow="{percent}" aria-valuemin="0" aria-valuemax="100" '
-            f'aria-label="{escape(label)}"><div style="width:{percent}%"></div></div>')
+    return (
+        f'<div class="darkroom-bar" role="progressbar" aria-valuenow="{percent}" aria-valuemin="0" aria-valuemax="100" '
+        f'aria-label="{escape(label)}"><div style="width:{percent}%"></div></div>')
 
 
 def message(text: str, good: bool = False) -> str:

@@ -8,13 +8,16 @@ from ...data.pictures import PictureError, load
 from ...events import Previewed
 from ...runs.job import Job
 from ...runs.preferred import copies_of_step
-from .data_url import address
+from .data_url import data_url
 
 COLUMNS, SIDE = 10, 320  # the most steps that are shown, evenly spread; pixels of a picture's longer side
 
 
 def preview_table(job: Job | None) -> str:
-    """The table's HTML; empty before the first preview. A click on a picture enlarges it, one on a star prefers its copy."""
+    """The table's HTML; empty before the first preview.
+
+    A click on a picture enlarges it, one on a star prefers its copy.
+    """
     previews = job.summary.previews.items() if job else []
     if not job or not previews:
         return ""
@@ -41,8 +44,9 @@ def prompts(job: Job, count: int) -> list[str]:
 
 
 def row(prompt: str, number: int, shown: Sequence[Previewed]) -> str:
-    cells = "".join(f"<td>{picture(e.paths[number], f'{prompt} at step {e.step}') if number < len(e.paths) else ''}</td>"
-                    for e in shown)
+    cells = "".join(
+        f"<td>{picture(e.paths[number], f'{prompt} at step {e.step}') if number < len(e.paths) else ''}</td>"
+        for e in shown)
     named = ' translate="no"' if prompt else ""
     return f'<tr><th scope="row"{named}>{escape(prompt or "first picture")}</th>{cells}</tr>'
 
@@ -51,7 +55,7 @@ def picture(path: Path, title: str) -> str:
     """The picture with its title; empty when its file was deleted."""
     title = escape(title.strip(), quote=True)
     try:
-        return f'<img src="{address(load(path), SIDE)}" alt="{title}" title="{title}" tabindex="0">'
+        return f'<img src="{data_url(load(path), SIDE)}" alt="{title}" title="{title}" tabindex="0">'
     except PictureError:
         return ""
 

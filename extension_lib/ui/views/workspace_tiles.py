@@ -1,4 +1,4 @@
-"""A card for each workspace: its picture, method, base, steps and how its last run ended."""
+"""A tile for each workspace: its picture, method, base, steps and how its last run ended."""
 
 from html import escape
 from pathlib import Path
@@ -10,27 +10,28 @@ from ...errors import DarkroomError
 from ...runs import job as jobs
 from ...support.disk import matching
 from ...workspaces.workspace import Log, Workspace
-from .data_url import address
+from .data_url import data_url
 
-SIDE = 224  # pixels of a card's picture: sharp on a dense screen, and a few kilobytes
+SIDE = 224  # pixels of a tile's picture: sharp on a dense screen, and a few kilobytes
 BESIDE_FILE = (".png", ".preview.png")  # the picture of a file's own card
 
 
-def cards(spaces: list[Workspace], chosen: str | None) -> str:
-    """The HTML of all cards; javascript/workspaces.js chooses the workspace whose card is pressed."""
+def tiles(spaces: list[Workspace], chosen: str | None) -> str:
+    """The HTML of all tiles; javascript/workspaces.js chooses the workspace whose tile is pressed."""
     if not spaces:
         return ""
-    return ('<div class="darkroom-cards" role="group" aria-label="Your models">'
-            + "".join(card(space, space.name == chosen) for space in spaces) + "</div>")
+    return ('<div class="darkroom-tiles" role="group" aria-label="Your models">'
+            + "".join(tile(space, space.name == chosen) for space in spaces) + "</div>")
 
 
-def card(space: Workspace, chosen: bool) -> str:
-    lines = "".join(f"<span>{escape(line)}</span>" for line in lines_of(space))
-    return (f'<button type="button" class="darkroom-card" data-name="{escape(space.name)}" aria-pressed="{str(chosen).lower()}">'
-            f'{picture(space)}<b translate="no">{escape(space.name)}</b>{lines}</button>')
+def tile(space: Workspace, chosen: bool) -> str:
+    lines = "".join(f"<span>{escape(line)}</span>" for line in tile_lines(space))
+    name = escape(space.name)
+    return (f'<button type="button" class="darkroom-tile" data-name="{name}" aria-pressed="{str(chosen).lower()}">'
+            f'{picture_html(space)}<b translate="no">{name}</b>{lines}</button>')
 
 
-def lines_of(space: Workspace) -> list[str]:
+def tile_lines(space: Workspace) -> list[str]:
     try:
         run = space.read_run()
         purpose = PURPOSES[space.purpose].title if space.purpose in PURPOSES else ""
@@ -41,23 +42,23 @@ def lines_of(space: Workspace) -> list[str]:
 
 
 def last_run(space: Workspace) -> str:
-    """How the last run ended, or that one is going on."""
+    """How the last run ended, or that one is running now."""
     running = jobs.running_job()
     if running and running.workspace.folder == space.folder:
         return "Training now"
     logs = space.logs()
-    ended = of(logs[-1], "ended") if logs else None
+    ended = last_event(logs[-1], "ended") if logs else None
     if ended:
         return f"Failed: {ended['why']}" if ended.get("failed") else str(ended["why"])
     return "Interrupted" if logs else "Not trained yet"
 
 
-def picture(space: Workspace) -> str:
+def picture_html(space: Workspace) -> str:
     path = picture_of(space)
     data = thumbnail(path) if path else ""
     if data:
         return f'<img src="{data}" alt="">'
-    return f'<span class="darkroom-card-blank" aria-hidden="true">{escape(space.name[:1].upper())}</span>'
+    return f'<span class="darkroom-tile-blank" aria-hidden="true">{escape(space.name[:1].upper())}</span>'
 
 
 def picture_of(space: Workspace) -> Path | None:
@@ -66,21 +67,21 @@ def picture_of(space: Workspace) -> Path | None:
         previews = matching(log.folder / "previews", "*.png")
         if previews:
             return previews[-1]
-        saved = of(log, "saved")
+        saved = last_event(log, "saved")
         beside = [Path(str(saved["path"])).with_suffix(suffix) for suffix in BESIDE_FILE] if saved else []
         if found := next((path for path in beside if path.exists()), None):
             return found
     return None
 
 
-def of(log: Log, what: str) -> dict[str, Any] | None:
+def last_event(log: Log, what: str) -> dict[str, Any] | None:
     """The last event of this kind."""
     return next((line for line in reversed(log.read_last_lines()) if line["what"] == what), None)
 
 
 def thumbnail(path: Path) -> str:
-    """The picture as an address of its own; "" where it cannot be read."""
+    """The picture as a data URL; "" when it cannot be read."""
     try:
-        return address(load(path, SIDE), SIDE)
+        return data_url(load(path, SIDE), SIDE)
     except PictureError:
         return ""
