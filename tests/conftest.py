@@ -37,14 +37,28 @@ def view():
     return load_view()
 
 
-@pytest.fixture
-def model(view):
-    """The model borrowed for one test; it is checked to be unchanged afterwards."""
-    from extension_lib.models.frozen import frozen
+@pytest.fixture(scope="session")
+def weights_before(view):
+    """Fingerprints of the model's weights before any test."""
+    from extension_lib.models.frozen import checksum, parameter_states
 
-    with frozen(view.unet, view.text_model, view.vae):
+    return checksum(parameter_states((view.unet, view.text_model, view.vae)))
+
+
+@pytest.fixture
+def model(view, weights_before, monkeypatch):
+    """The model borrowed for one test; afterwards it is checked to be what it was before the first."""
+    from extension_lib.models import frozen
+
+    with monkeypatch.context() as patch:
+        patch.setattr(frozen, "checksum", lambda states: weights_before)  # they need not be computed anew for each test
+        borrowed = frozen.frozen(view.unet, view.text_model, view.vae)
+        borrowed.__enter__()
+    try:
         yield view
         view.unpark()
+    finally:
+        borrowed.__exit__(None, None, None)
 
 
 @pytest.fixture

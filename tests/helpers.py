@@ -48,7 +48,8 @@ def small_run(folder: Path, **sections) -> Run:
     """A short LoRA run on these pictures; sections change it: training={"steps": 3}."""
     values = {"output": {"name": "ghost"}, "base": {"checkpoint": "toyland"}, "concepts": [{"folder": str(folder)}],
               "method": {"rank": 4, "alpha": 4, "unet_rate": 2e-3, "text_rate": 5e-4}, "data": {"resolution": 64},
-              "training": {"steps": 4, "batch_size": 2, "measure_every": 1000}, "previews": {"card": False}}
+              "training": {"steps": 4, "batch_size": 2, "checkpointing": False, "measure_every": 1000},
+              "previews": {"card": False}}
     return from_dict(merge_values(values, sections))
 
 

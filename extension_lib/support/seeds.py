@@ -29,10 +29,11 @@ def random_for(*key: object) -> random.Random:
 def seeded_torch(*key: object, devices: list | None = None):
     """Within, torch's own generators, as dropout uses them, are seeded by the key; afterwards they are as before.
 
-    devices: the GPUs whose generators are restored too; None for all.
+    devices: the GPUs whose generators are seeded and restored too; None for all, an empty list for the CPU alone.
     """
     import torch
 
+    seed = torch.default_generator.manual_seed if devices == [] else torch.manual_seed  # the second seeds every GPU
     with torch.random.fork_rng(devices):
-        torch.manual_seed(seed_from(*key))
+        seed(seed_from(*key))
         yield

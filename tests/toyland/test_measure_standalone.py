@@ -86,11 +86,11 @@ def test_fresh_drawings_score_one(judge, subject):
 
 
 def test_drawings_through_the_autoencoder_score_nearly_one(judge, host, subject):
-    assert fidelity(judge, subject, through(host, drawings(subject.fresh, "through"))).value >= 0.9
+    assert fidelity(judge, subject, through(host, drawings(subject.fresh, "through")[::2])).value >= 0.9
 
 
 def test_what_the_base_draws_for_the_class_word_scores_nothing(judge, host, subject):
-    drawn = host.draw(pictures(prompts(subject, word=False), seed=77_000)[::3])
+    drawn = host.draw(pictures(prompts(subject, word=False), seed=77_000)[::5])
     assert abs(fidelity(judge, subject, drawn).value) <= 0.05
 
 
