@@ -87,7 +87,7 @@ def test_a_class_that_would_be_called_as_the_subject_is_refused(pictures):
 def test_what_is_missing_is_said(host, pictures, tmp_path):
     with pytest.raises(SettingError, match="no class prompt"):
         items_of(run_with(pictures, {"class_prompt": ""}), host)
-    with pytest.raises(FolderError, match="holds no picture"):
+    with pytest.raises(FolderError, match="contains no picture"):
         items_of(run_with(pictures, {"class_folder": str(tmp_path / "none")}), host)
 
 
