@@ -11,7 +11,8 @@ from extension_lib.methods.adapter import AdapterSettings, lazy_deltas
 from extension_lib.support.seeds import generator_for
 
 FOLDER = Path(__file__).parent / "golden" / "adapters"
-KEYS = ("lora_unet_down_blocks_0_attentions_0_proj_in", "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k",
+KEYS = ("lora_unet_down_blocks_0_attentions_0_proj_in",
+        "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn2_to_k",
         "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_ff_net_2", "lora_unet_down_blocks_0_resnets_0_conv1",
         "lora_te_text_model_encoder_layers_0_self_attn_q_proj", "lora_te_text_model_encoder_layers_0_mlp_fc2",
         "lora_unet_down_blocks_0_resnets_0_norm1")

@@ -5,8 +5,10 @@ import shutil
 import socket
 from contextlib import contextmanager, nullcontext
 
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update",
-         "--disable-sync", "--no-first-run"]
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--disable-component-update",
+    "--disable-sync", "--no-first-run"
+]
 
 PATIENCE = 120_000  # milliseconds that a page may take: the machine may be doing something else
 
@@ -36,7 +38,10 @@ def started_browser():
 
 @contextmanager
 def opened(url: str, width: int = 1280, height: int = 900, **context):
-    """A page at this address; page.problems collects errors of its scripts. Afterwards all of the browser's pages are closed."""
+    """A page at this address; page.problems collects errors of its scripts.
+
+    Afterwards all of the browser's pages are closed.
+    """
     with nullcontext(running[-1]) if running else started_browser() as browser:
         try:
             yield opened_in(browser, url, viewport={"width": width, "height": height}, **context)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: its threads leave a busy machine to others
+# before torch is imported: its threads leave a busy machine to others
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # the workers share the cores
 
@@ -85,7 +86,9 @@ def host(tmp_path, view):
 
 
 def pytest_sessionfinish(session, exitstatus):
-    """With NO_SKIPS set, a test that is skipped outside tests/webui fails the run: a machine lacks what it should have."""
+    """With NO_SKIPS set, a test that is skipped outside tests/webui fails the run: a machine lacks what it should
+    have.
+    """
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     reports = reporter.stats.get("skipped", []) if reporter else []
     skipped = [report for report in reports if "tests/webui/" not in report.nodeid]

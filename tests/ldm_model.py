@@ -49,7 +49,8 @@ class LatentDiffusion(nn.Module):
         vae = settings.first_stage_config.params
         self.first_stage_model = Autoencoder(vae.ddconfig, vae.embed_dim)
         self.cond_stage_model = Embedder(TOYLAND / "base")
-        betas = torch.linspace(settings.linear_start**0.5, settings.linear_end**0.5, settings.timesteps, dtype=torch.float64) ** 2
+        betas = torch.linspace(settings.linear_start**0.5, settings.linear_end**0.5, settings.timesteps,
+                               dtype=torch.float64)**2
         self.register_buffer("alphas_cumprod", (1 - betas).cumprod(0).float(), persistent=False)
 
 

@@ -3,7 +3,8 @@
     python tests/stress.py 30 -m "timing and not browser"
     python tests/stress.py 10 --apart tests/ui/test_page_standalone.py
 
-With --apart each repetition is a process of its own: for tests of one file that share a server and what they left on it.
+With --apart each repetition is a process of its own: for tests of one file that share a server and what they left on
+it.
 """
 
 import subprocess

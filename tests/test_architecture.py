@@ -9,12 +9,16 @@ import pytest
 pytestmark = pytest.mark.once
 PACKAGE = Path(__file__).resolve().parents[1] / "extension_lib"
 # From top to bottom: a room may import the rooms below it, never those above it.
-ROOMS = ["__main__", "ui", "ui.events", "ui.tabs", "ui.panels", "ui.views",
-         "hosts", "hosts.a1111", "hosts.drawing", "models", "runs", "training", "compare", "export", "imports",
-         "data", "diffusion", "memory", "workspaces", "setup", "config", "methods", "host", "events", "model", "families",
-         "support", "settings", "errors"]
+ROOMS = [
+    "__main__", "ui", "ui.events", "ui.tabs", "ui.panels", "ui.views", "hosts", "hosts.a1111", "hosts.drawing",
+    "models", "runs", "training", "compare", "export", "imports", "data", "diffusion", "memory", "workspaces", "setup",
+    "config", "methods", "host", "events", "model", "families", "support", "settings", "errors"
+]
 # Libraries of one place: the rooms that may import them.
-ONLY_IN = {"modules": ("hosts",), "backend": ("hosts",), "ldm": ("models",), "diffusers": ("hosts", "models"), "gradio": ("ui",)}
+ONLY_IN = {
+    "modules": ("hosts", ), "backend": ("hosts", ), "ldm": ("models", ), "diffusers": ("hosts", "models"),
+    "gradio": ("ui", )
+}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 
@@ -84,7 +88,9 @@ def test_an_import_that_a_room_may_not_have_is_named(tmp_path, place, text, wron
 
 
 def rooms_on_the_map():
-    """By room, the files that CONTRIBUTING.md names: a line begins with the room, the lines further right list its files."""
+    """By room, the files that CONTRIBUTING.md names: a line begins with the room, the lines further right list its
+    files.
+    """
     text = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
     rooms, room = {}, None
     for line in text[text.index("## The map"):text.index("Arrows point")].splitlines():
@@ -143,5 +149,6 @@ def test_every_file_names_its_encoding_when_it_opens_text():
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             name = getattr(getattr(node, "func", None), "attr", getattr(getattr(node, "func", None), "id", ""))
             if isinstance(node, ast.Call) and name in ("read_text", "write_text") and path.name != "disk.py":
-                ours = name == "write_text" and isinstance(node.func, ast.Name)  # disk.write_text, which always writes utf-8
+                # disk.write_text, which always writes utf-8
+                ours = name == "write_text" and isinstance(node.func, ast.Name)
                 assert ours or "encoding" in {k.arg for k in node.keywords}, f"{path.name}:{node.lineno}"

@@ -9,7 +9,11 @@ from extension_lib.host import HostError
 from extension_lib.support.disk import SaveError
 
 PACKAGE = Path(__file__).resolve().parents[1] / "extension_lib"
-BUILTIN = {name for name, value in vars(builtins).items() if isinstance(value, type) and issubclass(value, BaseException)}
+BUILTIN = {
+    name
+    for name, value in vars(builtins).items()
+    if isinstance(value, type) and issubclass(value, BaseException)
+}
 OTHERS: set[str] = set()  # exception classes that are meant to be crashes
 
 

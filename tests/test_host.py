@@ -13,8 +13,10 @@ class Listing:
                 Checkpoint("other.safetensors", Path("/models/other.safetensors"))]
 
 
-@pytest.mark.parametrize("text", ["sub/model.safetensors [82a973c043]", "sub/model.safetensors", "model", "model.safetensors",
-                                  "/models/sub/model.safetensors"])
+@pytest.mark.parametrize("text", [
+    "sub/model.safetensors [82a973c043]", "sub/model.safetensors", "model", "model.safetensors",
+    "/models/sub/model.safetensors"
+])
 def test_a_title_is_known_with_and_without_its_hash(text):
     assert find_checkpoint(Listing(), text).path.stem == "model"
 

@@ -34,7 +34,8 @@ def install(folder):
 
 
 def run(folder, *flags):
-    return subprocess.run([sys.executable, *flags, str(folder / "install.py")], capture_output=True, text=True, encoding="utf-8")
+    return subprocess.run([sys.executable, *flags, str(folder / "install.py")], capture_output=True, text=True,
+                          encoding="utf-8")
 
 
 def test_where_everything_is_there_it_installs_nothing_and_leaves_a_stamp(install, monkeypatch):
@@ -52,7 +53,11 @@ def test_with_a_fresh_stamp_only_the_standard_library_is_imported(folder, instal
     done = run(folder, "-X", "importtime")
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.stderr.splitlines() if "|" in line}
     site = {"sitecustomize", "usercustomize", "imported package", "_distutils_hack", "distutils-precedence"}
-    assert done.returncode == 0 and not {m for m in imported - site if m not in sys.stdlib_module_names and not m.startswith("_")}
+    assert done.returncode == 0 and not {
+        m
+        for m in imported - site
+        if m not in sys.stdlib_module_names and not m.startswith("_")
+    }
 
 
 @pytest.mark.parametrize("what", ["python", "torch", "darkroom"])
@@ -65,9 +70,11 @@ def test_without_network_there_is_a_sentence_no_stamp_and_the_webui_starts(folde
     text = (folder / "install.py").read_text(encoding="utf-8")
     text = text.replace('"tomli_w": ("tomli-w>=1.0,<2",)', '"not_there_at_all": ("not-there-at-all==1.0",)')
     (folder / "install.py").write_text(text, encoding="utf-8")
-    env_proof = subprocess.run([sys.executable, str(folder / "install.py")], capture_output=True, text=True, encoding="utf-8",
-                               env={"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0", "PIP_TIMEOUT": "1",
-                                    "PIP_CONFIG_FILE": "/dev/null", "PATH": ""})
+    env_proof = subprocess.run(
+        [sys.executable, str(folder / "install.py")], capture_output=True, text=True, encoding="utf-8", env={
+            "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0", "PIP_TIMEOUT": "1",
+            "PIP_CONFIG_FILE": "/dev/null", "PATH": ""
+        })
     assert env_proof.returncode == 0
     assert not (folder / ".installed.json").exists()
     assert "not-there-at-all, which could not be added" in (folder / ".install-problem.txt").read_text(encoding="utf-8")
@@ -120,7 +127,11 @@ def test_pip_is_held_to_the_version_that_python_imports(install, monkeypatch):
     def found(name, number, folder):
         return SimpleNamespace(metadata={"Name": name}, version=number, _path=Path(folder))
 
-    listed = [found("Some_Thing", "2.0", "a/some_thing-2.0.dist-info"), found("some-thing", "1.0", "b/some_thing-1.0.dist-info"),
-              found("numpy", "1.0", "a/~umpy-1.0.dist-info"), found("numpy", "2.0", "a/numpy-2.0.dist-info")]
+    listed = [
+        found("Some_Thing", "2.0", "a/some_thing-2.0.dist-info"),
+        found("some-thing", "1.0", "b/some_thing-1.0.dist-info"),
+        found("numpy", "1.0", "a/~umpy-1.0.dist-info"),
+        found("numpy", "2.0", "a/numpy-2.0.dist-info")
+    ]
     monkeypatch.setattr(install.metadata, "distributions", lambda: listed)
     assert install.constraints() == "numpy==2.0\nsome-thing==2.0\n"

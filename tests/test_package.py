@@ -9,8 +9,10 @@ from helpers import ROOT
 
 import extension_lib
 
-ELSEWHERE = {"modules", "modules_forge", "networks", "diffusers"}  # a WebUI's own, and what the WebUI's environment lacks
-MODULES = sorted(m.name for m in pkgutil.walk_packages(extension_lib.__path__, "extension_lib.", onerror=lambda name: None)
+# a WebUI's own, and what the WebUI's environment lacks
+ELSEWHERE = {"modules", "modules_forge", "networks", "diffusers"}
+MODULES = sorted(m.name
+                 for m in pkgutil.walk_packages(extension_lib.__path__, "extension_lib.", onerror=lambda name: None)
                  if not m.name.endswith("__main__"))
 
 

@@ -1,4 +1,5 @@
-"""Every text of the page that a person may see: from the page as it is built, the settings, and the code that says something.
+"""Every text of the page that a person may see: from the page as it is built, the settings, and the code that says
+something.
 
 A text is as a translation file has it: what stands in one text node, with {} for each value.
 """
@@ -24,29 +25,35 @@ SILENT = {  # files whose strings no page shows
     "data/templates.py", "data/trigger_word.py",  # prompts and words
     "export/card.py", "export/metadata.py", "export/provenance.py", "export/header.py",  # what stands in files
     "compare/infotext.py", "models/names.py"}
-NAMES = {"Darkroom", "LoRA", "DreamBooth", "LoCon", "LoHa", "LoKr", "OFT", "BOFT", "GLoRA", "DyLoRA", "(IA)³", "TOML", "DeepBooru",
-         "CLIP", "DoRA", "toyland", "fp16", "bf16", "fp32", "min-snr", "Euler", "Euler a", "DPM++ 2M", "DPM++ 2M Karras",
-         "XavierNormal", "XavierUniform", "KaimingNormal", "KaimingUniform", "lora", "locon", "loha", "lokr", "celu", "elu", "gelu",
-         "hardtanh", "leakyrelu", "mish", "relu", "relu6", "selu", "sigmoid", "silu", "softplus", "softsign", "swish", "tanh",
-         "rs-LoRA", "Alpha", "Min-SNR gamma"}  # the same in every language
-TAG = re.compile(r"</?(div|span|b|i|q|li|ul|th|td|tr|thead|tbody|table|caption|dl|dt|dd|details|summary|img|figure|figcaption"
-                 r"|button|svg|title|text|script|line|polyline|circle|pre|h\d)\b[^<]*")
+NAMES = {
+    "Darkroom", "LoRA", "DreamBooth", "LoCon", "LoHa", "LoKr", "OFT", "BOFT", "GLoRA", "DyLoRA", "(IA)³", "TOML",
+    "DeepBooru", "CLIP", "DoRA", "toyland", "fp16", "bf16", "fp32", "min-snr", "Euler", "Euler a", "DPM++ 2M",
+    "DPM++ 2M Karras", "XavierNormal", "XavierUniform", "KaimingNormal", "KaimingUniform", "lora", "locon", "loha",
+    "lokr", "celu", "elu", "gelu", "hardtanh", "leakyrelu", "mish", "relu", "relu6", "selu", "sigmoid", "silu",
+    "softplus", "softsign", "swish", "tanh", "rs-LoRA", "Alpha", "Min-SNR gamma"
+}  # the same in every language
+TAG = re.compile(
+    r"</?(div|span|b|i|q|li|ul|th|td|tr|thead|tbody|table|caption|dl|dt|dd|details|summary|img|figure|figcaption"
+    r"|button|svg|title|text|script|line|polyline|circle|pre|h\d)\b[^<]*")
 LOGGED = ("debug", "exception", "getLogger", "compile", "split", "warning", "Guard")  # calls whose texts no page shows
 SPOKEN = ("title", "aria-label", "placeholder")
 # Words that code shows on their own, where nothing else says that they are shown.
 WORDS = {
-    "failed", "discarded", "done", "stopping", "paused", "running", "step", "loss", "class pictures", "rate", "pace", "memory",
-    "skipped", "pictures", "base", "run", "method", "time", "name", "weights", "seeds", "on", "off", "empty", "My {}",
-    "{} s"}
+    "failed", "discarded", "done", "stopping", "paused", "running", "step", "loss", "class pictures", "rate", "pace",
+    "memory", "skipped", "pictures", "base", "run", "method", "time", "name", "weights", "seeds", "on", "off", "empty",
+    "My {}", "{} s"
+}
 # Sentences in code that only programmers, files or the command line see.
 UNSHOWN = {
-    "[Darkroom] training step", "[Darkroom] weight", "activation text", "average {}", "back", "Back", "can't allocate memory",
-    "Cell", "choose", "Darkroom captions", "Darkroom check", "Darkroom pictures", "darkroom {}", "enter", "Kohya DyLoRA",
-    "Kohya LoCon", "Kohya LoHa", "Kohya LoKr", "LyCORIS/Native Fine-Tuning", "method ({})", "no effect", "not finite",
-    "object template", "out of memory", "pick", "Picked", "poll", "raw {}", "show_train", "Stable Diffusion 1",
-    "state before the pause.safetensors", "state of the pause.safetensors", "Step {} of {}, loss {}", "style template",
-    "ends with Ended or Paused", "window.darkroomLanguages = {}", "word {}", "{} tokens instead of {}",
-    "Two methods are named {}: {} in {} and {} in {}. Rename one.", "X Type", "X Values", "X/Y/Z plot", "Y Type", "Y Values"}
+    "[Darkroom] training step", "[Darkroom] weight", "activation text", "average {}", "back", "Back", "can't allocate "
+    "memory", "Cell", "choose", "Darkroom captions", "Darkroom check", "Darkroom pictures", "darkroom {}", "enter",
+    "Kohya DyLoRA", "Kohya LoCon", "Kohya LoHa", "Kohya LoKr", "LyCORIS/Native Fine-Tuning", "method ({})", "no effect",
+    "not finite", "object template", "out of memory", "pick", "Picked", "poll", "raw {}", "show_train",
+    "Stable Diffusion 1", "state before the pause.safetensors", "state of the pause.safetensors",
+    "Step {} of {}, loss {}", "style template", "ends with Ended or Paused", "window.darkroomLanguages = {}", "word {}",
+    "{} tokens instead of {}", "Two methods are named {}: {} in {} and {} in {}. Rename one.", "X Type", "X Values",
+    "X/Y/Z plot", "Y Type", "Y Values"
+}
 
 
 def texts(host) -> set[str]:
@@ -117,7 +124,9 @@ def of_code() -> Iterator[str]:
 
 
 def said_in(tree: ast.AST, named: bool) -> Iterator[str]:
-    """What a file says: sentences, the texts within its HTML, and (named) the words of components and capitalised words."""
+    """What a file says: sentences, the texts within its HTML, and (named) the words of components and capitalised
+    words.
+    """
     passed = set(unspoken(tree))
     for node in walked(tree, passed):
         if isinstance(node, ast.Call):

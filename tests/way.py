@@ -63,7 +63,8 @@ class Way:
     def choose(self, cell: int) -> None:
         """What was learned as a grid, a picture of it chosen, and its prompt sent."""
         self.click("#darkroom_learned", "#darkroom_compare_progress >> text=Done", timeout=MINUTES)
-        self.click(self.page.locator("#darkroom_grid .darkroom-cell").nth(cell), "#darkroom_compare_answer >> text=The card of")
+        self.click(self.page.locator("#darkroom_grid .darkroom-cell").nth(cell), "#darkroom_compare_answer >> text=The "
+                   "card of")
         self.page.wait_for_timeout(1000)
         self.seen("compared")
         self.click("#darkroom_compare_send")

@@ -52,7 +52,8 @@ def test_it_yields_its_share_and_every_picture_once():
     assert {p for some in news for p in some} == {PLAN.picture_of(cell) for cell in PLAN.cells()}
 
 
-@pytest.mark.parametrize("host, stopping", [(Painter(), iter([False, True]).__next__), (Painter(until=1), lambda: False)])
+@pytest.mark.parametrize("host, stopping", [(Painter(), iter([False, True]).__next__),
+                                            (Painter(until=1), lambda: False)])
 def test_stopping_and_the_host_s_interrupt_keep_what_is_done(host, stopping):
     assert [len(news) for _, news in drawn(PLAN, host, stopping)] == [2]
 
@@ -70,7 +71,8 @@ def test_the_sheet_has_a_row_for_every_step_and_seed_and_leaves_room_for_what_is
     assert whole.tobytes() != empty.tobytes()
 
 
-@pytest.mark.parametrize("text, found", [("0, 0.5,1", (0, 0.5, 1)), ("1;2\n3", (1, 2, 3)), ("-0.5", (-0.5,)), ("1, 1", (1,))])
+@pytest.mark.parametrize("text, found", [("0, 0.5,1", (0, 0.5, 1)), ("1;2\n3", (1, 2, 3)), ("-0.5", (-0.5, )),
+                                         ("1, 1", (1, ))])
 def test_weights_are_read_as_people_write_them(text, found):
     assert grid.weights(text) == found
 

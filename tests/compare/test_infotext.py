@@ -10,7 +10,8 @@ from extension_lib.host import Picture
 @pytest.mark.parametrize("prompt, negative, theirs, ours", [
     ("a ghost <lora:ghost:1>", "", "a ghost \nSteps: 20, Seed: 1", "a ghost <lora:ghost:1>\nSteps: 20, Seed: 1"),
     ("<lora:ghost:1>", "", "Steps: 20, Seed: 1", "<lora:ghost:1>\nSteps: 20, Seed: 1"),
-    ("a\nb <lora:g:1>", "a cat", "a\nb \nNegative prompt: a cat\nSteps: 20", "a\nb <lora:g:1>\nNegative prompt: a cat\nSteps: 20"),
+    ("a\nb <lora:g:1>", "a cat", "a\nb \nNegative prompt: a cat\nSteps: 20", "a\nb <lora:g:1>\nNegative prompt: a "
+     "cat\nSteps: 20"),
     ("a ghost", "", "a ghost\nSteps: 20", "a ghost\nSteps: 20")])
 def test_the_host_s_text_is_kept_with_the_tags_it_left_out(prompt, negative, theirs, ours):
     image = Image.new("RGB", (1, 1))
@@ -20,5 +21,5 @@ def test_the_host_s_text_is_kept_with_the_tags_it_left_out(prompt, negative, the
 
 def test_without_one_it_is_written_as_the_webui_would():
     assert written(Picture("a ghost", "a cat", seed=3, clip_skip=2), "my, model") == (
-        "a ghost\nNegative prompt: a cat\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 3, Size: 512x512, Model: \"my, model\", "
-        "Clip skip: 2")
+        "a ghost\nNegative prompt: a cat\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 3, Size: 512x512, Model: "
+        "\"my, model\", Clip skip: 2")

@@ -18,14 +18,16 @@ from extension_lib.hosts.standalone import Standalone
 from extension_lib.runs import job as jobs
 from extension_lib.workspaces import workspace
 
-LABELS = {"lora": "ghost", "lokr": "ghost", "hypernetwork": "ghost (hypernetwork)", "textual_inversion": "zwx (embedding)",
+LABELS = {"lora": "ghost", "lokr": "ghost", "hypernetwork": "ghost (hypernetwork)", "textual_inversion": "zwx "
+          "(embedding)",
           "pivotal": "ghost"}
 PICTURE = Picture("", negative="a cat", steps=4, cfg=4.0, width=64, height=64)
 
 
 def trained(root, method):
     host = Standalone(root / "工作 place")
-    run = small_run(draw_pictures(root / "pictures"), method={"name": method, **EAGER[method]}, saving={"save_every": 2},
+    run = small_run(draw_pictures(root / "pictures"), method={"name": method,
+                                                              **EAGER[method]}, saving={"save_every": 2},
                     concepts=[{"folder": str(root / "pictures"), "word": "zwx", "instance_prompt": "a zwx ghost"}])
     run = run.with_values({"output": {"name": "zwx" if method == "textual_inversion" else "ghost"}})
     space = workspace.create_workspace(host.folders.workspaces, "ghost", run)
@@ -36,7 +38,10 @@ def trained(root, method):
 
 def plan(host, label, **changes):
     series = next(one for one in found(host.folders) if one.label == label)
-    values = {"weights": (0.0, 0.5, 1.0), "prompts": ("a zwx ghost", "a zwx ghost at night"), "seeds": (1, 2), "picture": PICTURE}
+    values = {
+        "weights": (0.0, 0.5, 1.0), "prompts": ("a zwx ghost", "a zwx ghost at night"), "seeds": (1, 2),
+        "picture": PICTURE
+    }
     return Plan(series, **{**values, **changes})
 
 
@@ -107,7 +112,8 @@ def test_the_base_has_no_card_and_a_cell_that_is_not_there_is_named(host, grid):
 
 def test_a_cancelled_grid_keeps_what_was_drawn(host):
     answers = iter([False, True])
-    *_, (share, grid) = saved_grids.drawing(plan(host, "ghost"), host, host.folders.workspaces / "ghost", lambda: next(answers))
+    *_, (share, grid) = saved_grids.drawing(plan(host, "ghost"), host, host.folders.workspaces / "ghost",
+                                            lambda: next(answers))
     assert 0 < share < 1 and saved_grids.read(grid.folder) == grid
     drawn = [at for at in grid.cells if at.file]
     assert 0 < len(drawn) < len(grid.cells) and (grid.folder / saved_grids.SHEET).exists()

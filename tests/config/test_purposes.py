@@ -14,7 +14,8 @@ from extension_lib.workspaces import workspace
 from extension_lib.workspaces.starting_run import starting_run
 
 TOYLAND_S = TOYLAND / "base.darkroom.toml"
-MEMORY = {("training", "batch_size"), ("training", "accumulation"), ("training", "checkpointing"), ("method", "text_rate")}
+MEMORY = {("training", "batch_size"), ("training", "accumulation"), ("training", "checkpointing"),
+          ("method", "text_rate")}
 METHODS = list(methods.found())
 
 
@@ -22,7 +23,10 @@ def differing(run, other):
     """(section, name) of the settings that are not the same in both."""
     sections, others = to_dict(run), to_dict(other)
     assert sections.pop("concepts") == others["concepts"]
-    return {(section, name) for section, values in sections.items() for name in values if values[name] != others[section][name]}
+    return {(section, name)
+            for section, values in sections.items()
+            for name in values
+            if values[name] != others[section][name]}
 
 
 def values(run, keys):
@@ -34,7 +38,8 @@ def values(run, keys):
 @pytest.mark.parametrize("card", ["", *GPUS])
 def test_every_choice_gives_a_run_that_can_start(method, purpose, card):
     run = presets.defaults(method, None, purpose, card)
-    require_startable(run.with_values({"output": {"name": "a"}, "base": {"checkpoint": "b"}, "concepts": [{"folder": "c"}]}))
+    require_startable(
+        run.with_values({"output": {"name": "a"}, "base": {"checkpoint": "b"}, "concepts": [{"folder": "c"}]}))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -98,9 +103,15 @@ def test_a_preset_that_names_no_method_is_named(tmp_path):
 
 # ---- saved presets
 
-MINE = {"output": {"name": "ghost"}, "base": {"checkpoint": "a"}, "concepts": [{"folder": "a"}],
-        "method": {"name": "loha", "rank": 3}, "training": {"steps": 5}, "previews": {"prompts": ["zwx"], "preview_steps": 9}}
-OTHER = {"output": {"name": "cat"}, "base": {"checkpoint": "b"}, "concepts": [{"folder": "b"}], "previews": {"prompts": ["qvk"]}}
+MINE = {
+    "output": {"name": "ghost"}, "base": {"checkpoint": "a"}, "concepts": [{"folder": "a"}],
+    "method": {"name": "loha",
+               "rank": 3}, "training": {"steps": 5}, "previews": {"prompts": ["zwx"], "preview_steps": 9}
+}
+OTHER = {
+    "output": {"name": "cat"}, "base": {"checkpoint": "b"}, "concepts": [{"folder": "b"}],
+    "previews": {"prompts": ["qvk"]}
+}
 
 
 def test_a_saved_preset_brings_its_settings_to_another_workspace_and_nothing_of_the_first(tmp_path):

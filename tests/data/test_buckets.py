@@ -20,7 +20,8 @@ def test_without_buckets_there_is_only_the_square():
     assert buckets(512, shapes=False) == ((512, 512),)
 
 
-@pytest.mark.parametrize("size, bucket", [((1000, 1000), (512, 512)), ((3000, 2000), (640, 384)), ((400, 1600), (256, 1024))])
+@pytest.mark.parametrize("size, bucket", [((1000, 1000), (512, 512)), ((3000, 2000), (640, 384)),
+                                          ((400, 1600), (256, 1024))])
 def test_a_picture_goes_where_its_shape_is_nearest(size, bucket):
     assert bucket_of(size[0], size[1], buckets(512)) == bucket
 

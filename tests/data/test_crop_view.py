@@ -13,8 +13,11 @@ RUN = Run().with_values({"data": {"resolution": 128}})
 
 @pytest.mark.parametrize("width, height", [(300, 128), (128, 300), (256, 256), (201, 333)])
 def test_the_part_that_is_kept_is_what_training_cuts_out(width, height):
-    ramp = np.stack([np.tile(np.linspace(0, 255, width), (height, 1)), np.tile(np.linspace(0, 255, height), (width, 1)).T,
-                     np.zeros((height, width))], -1).astype(np.uint8)
+    ramp = np.stack([
+        np.tile(np.linspace(0, 255, width), (height, 1)),
+        np.tile(np.linspace(0, 255, height), (width, 1)).T,
+        np.zeros((height, width))
+    ], -1).astype(np.uint8)
     image, size = Image.fromarray(ramp), (128, 64) if width > height else (64, 128)
     shown = image.resize(size, box=kept_part(width, height, size))
     assert np.abs(np.asarray(shown, int) - np.asarray(fitted(image, size), int)).max() <= 6

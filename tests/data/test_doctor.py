@@ -26,7 +26,9 @@ def judged(found, problems):
     """How many findings were planted, how many were not, how many planted ones were missed."""
     left = list(problems)
     for problem in found:
-        hit = next((p for p in left if p[0] == problem.kind and (not p[1] or (problem.path and problem.path.stem in p[1]))), None)
+        hit = next(
+            (p for p in left if p[0] == problem.kind and (not p[1] or (problem.path and problem.path.stem in p[1]))),
+            None)
         if hit:
             left.remove(hit)
     right = len(problems) - len(left)

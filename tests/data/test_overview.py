@@ -20,7 +20,8 @@ def run(tmp_path):
     draw_pictures(tmp_path / "square", 4)
     for path in (tmp_path / "3_wide").glob("*.png"):
         Image.open(path).resize((256, 128)).save(path)
-    return small_run(tmp_path, data={"resolution": 128, "shuffle_captions": True}, training={"steps": 30, "batch_size": 4})
+    return small_run(tmp_path, data={"resolution": 128, "shuffle_captions": True},
+                     training={"steps": 30, "batch_size": 4})
 
 
 def planned(run):
@@ -59,7 +60,8 @@ def test_the_prompts_shown_are_those_of_the_first_epoch(run):
 
 def test_every_concept_has_its_own_line(run, tmp_path):
     folder = draw_pictures(tmp_path / "second", 2)
-    both = run.with_values({"concepts": [{"folder": run.concepts[0].folder + "/square"}, {"folder": str(folder), "repeats": 5}]})
+    both = run.with_values(
+        {"concepts": [{"folder": run.concepts[0].folder + "/square"}, {"folder": str(folder), "repeats": 5}]})
     assert [(len(p.items), p.showings) for p in overview(both).parts] == [(4, 4), (2, 10)]
 
 
@@ -70,4 +72,5 @@ def test_several_concepts_without_what_keeps_them_apart_are_advised(run, method,
     two = one.with_values({"concepts": [{"folder": "here", "word": "zwx"}, {"folder": "there", "word": "qvk"}]})
     assert advice(one) == ""
     assert (help in advice(two)) if help else advice(two) == ""
-    assert advice(two.with_values({"prior": {"penalty": 0.3}})) == "" == advice(two.with_values({"prior": {"preserve": True}}))
+    assert advice(two.with_values({"prior": {"penalty": 0.3}})) == "" == advice(
+        two.with_values({"prior": {"preserve": True}}))

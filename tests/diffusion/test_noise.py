@@ -16,7 +16,8 @@ def test_latents_can_be_recovered_from_noisy_and_target(prediction):
     latents = torch.randn(4, 4, 8, 8)
     made = noised(latents, Diffusion(ALPHAS, prediction), 0.0, 1)
     signal, spread = (ALPHAS[made.t].sqrt().view(-1, 1, 1, 1), (1 - ALPHAS[made.t]).sqrt().view(-1, 1, 1, 1))
-    back = (made.noisy - spread * made.target) / signal if prediction == "eps" else signal * made.noisy - spread * made.target
+    back = (made.noisy
+            - spread * made.target) / signal if prediction == "eps" else signal * made.noisy - spread * made.target
     assert torch.allclose(back, latents, atol=1e-3)
 
 

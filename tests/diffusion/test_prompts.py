@@ -10,11 +10,13 @@ def rounded(prompt):
     return [(text, round(weight, 4)) for text, weight in weighted(prompt)]
 
 
-@pytest.mark.parametrize("prompt, expected", [
-    ("plain, text", [("plain, text", 1.0)]), ("a (red) dog", [("a ", 1.0), ("red", 1.1), (" dog", 1.0)]),
-    ("((x))", [("x", 1.21)]), ("[x]", [("x", 0.9091)]), ("(x:1.5)", [("x", 1.5)]), ("((a):2)b", [("a", 2.2), ("b", 1.0)]),
-    (r"ghost \(pac-man\)", [("ghost (pac-man)", 1.0)]), ("(open", [("open", 1.1)]),
-    ("closed)", [("closed)", 1.0)]), ("", [("", 1.0)])])
+@pytest.mark.parametrize("prompt, expected", [("plain, text", [("plain, text", 1.0)]),
+                                              ("a (red) dog", [("a ", 1.0), ("red", 1.1), (" dog", 1.0)]),
+                                              ("((x))", [("x", 1.21)]), ("[x]", [("x", 0.9091)]),
+                                              ("(x:1.5)", [("x", 1.5)]), ("((a):2)b", [("a", 2.2), ("b", 1.0)]),
+                                              (r"ghost \(pac-man\)", [("ghost (pac-man)", 1.0)]),
+                                              ("(open", [("open", 1.1)]), ("closed)", [("closed)", 1.0)]),
+                                              ("", [("", 1.0)])])
 def test_prompt_syntax_gives_the_webui_s_weights(prompt, expected):
     assert rounded(prompt) == expected
 
@@ -31,7 +33,9 @@ def test_long_prompts_take_as_many_chunks_as_they_need(view, count, expected):
     made = chunks(view.tokenizer, "ghost " * count)
     assert len(made) == expected
     assert all(len(c.ids) == len(c.weights) == CHUNK + 2 for c in made)
-    assert sum(i not in (view.tokenizer.bos_token_id, view.tokenizer.eos_token_id) for c in made for i in c.ids) == count
+    assert sum(i not in (view.tokenizer.bos_token_id, view.tokenizer.eos_token_id)
+               for c in made
+               for i in c.ids) == count
 
 
 def test_a_chunk_ends_at_a_comma_that_is_near(view):

@@ -52,7 +52,8 @@ def lycoris_deltas(path, model):
     for layer in model.layers():
         kind, weights = get_module(tensors, layer.key)
         if kind is not None:
-            out[layer.key] = make_module(kind, weights, layer.key, layer.module).get_diff_weight()[0].detach().reshape(layer.shape)
+            out[layer.key] = make_module(kind, weights, layer.key,
+                                         layer.module).get_diff_weight()[0].detach().reshape(layer.shape)
     return out
 
 
@@ -131,7 +132,8 @@ def test_the_card_can_be_used_at_once_and_keeps_what_people_wrote(tmp_path, lear
     path = tmp_path / "ghost.safetensors"
     card.write_card(path, about(run))
     first = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    assert first["activation text"] == "a zwx ghost" and first["preferred weight"] == 1.0 and first["sd version"] == "SD1"
+    assert first["activation text"] == "a zwx ghost" and first["preferred weight"] == 1.0 and first["sd version"] == (
+        "SD1")
     first.update({"notes": "mine", "preferred weight": 0.8})
     path.with_suffix(".json").write_text(json.dumps(first), encoding="utf-8")
     card.write_card(path, about(run, step=9))
@@ -139,7 +141,8 @@ def test_the_card_can_be_used_at_once_and_keeps_what_people_wrote(tmp_path, lear
     assert second["notes"] == "mine" and second["preferred weight"] == 0.8 and "9 steps" in second["description"]
     card.write_card(path, about(run.with_values({"concepts": [{"folder": "x", "instance_prompt": "a qvk cat"}]})))
     third = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    assert third["activation text"] == "a qvk cat" and third["preferred weight"] == 0.8  # the words were ours, the weight was not
+    # the words were ours, the weight was not
+    assert third["activation text"] == "a qvk cat" and third["preferred weight"] == 0.8
 
 
 def test_a_layer_that_learned_nothing_is_not_called_broken(model, pictures, tmp_path):
@@ -162,4 +165,5 @@ def test_a_card_says_what_was_learned_to_be_called(sections, words, called):
 
 
 def test_a_host_in_half_precision_is_held_to_half_precision():
-    assert [verify.coarser(*pair) for pair in (("fp32", "fp16"), ("bf16", "fp16"), ("fp32", "fp32"))] == ["fp16", "bf16", "fp32"]
+    assert [verify.coarser(*pair)
+            for pair in (("fp32", "fp16"), ("bf16", "fp16"), ("fp32", "fp32"))] == ["fp16", "bf16", "fp32"]

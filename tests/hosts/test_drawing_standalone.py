@@ -30,7 +30,8 @@ def test_what_was_off_the_device_is_off_it_again_when_a_picture_cannot_be_drawn(
     moved = []
     with host.borrow(find_checkpoint(host, "toyland")) as view:
         view.park("vae")
-        monkeypatch.setattr(view, "module_of", lambda part: SimpleNamespace(to=lambda device: moved.append((part, device))))
+        monkeypatch.setattr(view, "module_of", lambda part: SimpleNamespace(to=lambda device: moved.append(
+            (part, device))))
         with pytest.raises(HostError, match="There is no lora gone"):
             host.draw([Picture("<lora:gone:1>")])
         assert moved == [("vae", view.device), ("vae", "cpu")] and view.parked == {"vae"}

@@ -41,10 +41,12 @@ def test_a_missing_or_broken_file_is_named(tmp_path):
         require_sd1(tmp_path / "broken.safetensors")
 
 
-@pytest.mark.parametrize("prompt, text, tags", [
-    ("a ghost", "a ghost", []), ("a <lora:x>b", "a b", [Tag("lora", "x", 1.0, 1.0)]),
-    ("<lora:x:0.5>", "", [Tag("lora", "x", 0.5, 0.5)]), ("<lora:x:0.2:0.8>", "", [Tag("lora", "x", 0.2, 0.8)]),
-    ("<lyco:x:te=0.1:unet=0.9>", "", [Tag("lora", "x", 0.1, 0.9)]), ("<lora:鬼 魂:1>", "", [Tag("lora", "鬼 魂", 1.0, 1.0)])])
+@pytest.mark.parametrize("prompt, text, tags", [("a ghost", "a ghost", []),
+                                                ("a <lora:x>b", "a b", [Tag("lora", "x", 1.0, 1.0)]),
+                                                ("<lora:x:0.5>", "", [Tag("lora", "x", 0.5, 0.5)]),
+                                                ("<lora:x:0.2:0.8>", "", [Tag("lora", "x", 0.2, 0.8)]),
+                                                ("<lyco:x:te=0.1:unet=0.9>", "", [Tag("lora", "x", 0.1, 0.9)]),
+                                                ("<lora:鬼 魂:1>", "", [Tag("lora", "鬼 魂", 1.0, 1.0)])])
 def test_tags_are_read_as_the_webui_reads_them(prompt, text, tags):
     assert split(prompt) == (text, tags)
 

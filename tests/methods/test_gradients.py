@@ -13,7 +13,8 @@ from extension_lib.model import Layer
 KINDS = {"LoHa": Loha(rank=8, alpha=4.0), "LoKr": Lokr(rank=8, alpha=4.0, factor=4),
          "LoKr, whole": Lokr(rank=8, alpha=4.0, factor=4, full_matrix=True)}
 LAYERS = {
-    "linear, one token": (lambda: nn.Linear(64, 48), (1, 1, 64)), "linear, many tokens": (lambda: nn.Linear(64, 48), (2, 96, 64)),
+    "linear, one token": (lambda: nn.Linear(64, 48), (1, 1, 64)),
+    "linear, many tokens": (lambda: nn.Linear(64, 48), (2, 96, 64)),
     "convolution, 3x3": (lambda: nn.Conv2d(32, 16, 3, padding=1), (2, 32, 6, 6)),
     "convolution, 1x1": (lambda: nn.Conv2d(32, 16, 1), (2, 32, 6, 6)),
 }

@@ -18,7 +18,8 @@ from extension_lib.model import Condition
 from extension_lib.settings import SettingError
 
 WAYS = list(EAGER)
-NOT_BY_SEED = {"ia3", "oft", "boft", "full", "norm", "dreambooth", "dreambooth, EMA"}  # they begin at zero, or as the model is
+# they begin at zero, or as the model is
+NOT_BY_SEED = {"ia3", "oft", "boft", "full", "norm", "dreambooth", "dreambooth, EMA"}
 WORD = (NewWord("wholly-new", "ghost"),)  # in none of the prompts here
 
 

@@ -22,7 +22,11 @@ def test_every_layer_belongs_to_a_block_that_can_be_named(view):
 
 
 def test_the_presets_hold_one_another_and_count_as_kohya_and_lycoris_count(view):
-    counts = [sum(layer.part == "unet" for layer in select_layers(view.layers(), wanted, BOTH)) for wanted in TARGETS.values()]
+    counts = [
+        sum(layer.part == "unet"
+            for layer in select_layers(view.layers(), wanted, BOTH))
+        for wanted in TARGETS.values()
+    ]
     assert counts == [128, 192, 192 + 85, 192 + 85 + 4]  # SD1 has 86: toyland's second level is no wider than its first
 
 

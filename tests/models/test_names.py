@@ -8,13 +8,16 @@ from extension_lib.families.sd1 import SD1
 from extension_lib.models.names import inverted, replace_prefix, unet_prefixes, vae_prefixes
 
 
-@pytest.mark.parametrize("diffusers, compvis", [
-    ("conv_in", "input_blocks.0.0"),
-    ("down_blocks.2.attentions.1.transformer_blocks.0.attn1.to_q", "input_blocks.8.1.transformer_blocks.0.attn1.to_q"),
-    ("down_blocks.0.downsamplers.0.conv", "input_blocks.3.0.op"), ("mid_block.resnets.1.conv2", "middle_block.2.out_layers.3"),
-    ("up_blocks.0.upsamplers.0.conv", "output_blocks.2.1.conv"), ("up_blocks.1.upsamplers.0.conv", "output_blocks.5.2.conv"),
-    ("up_blocks.3.resnets.2.conv_shortcut", "output_blocks.11.0.skip_connection"), ("time_embedding.linear_2", "time_embed.2"),
-    ("conv_norm_out", "out.0")])
+@pytest.mark.parametrize(
+    "diffusers, compvis",
+    [("conv_in", "input_blocks.0.0"),
+     ("down_blocks.2.attentions.1.transformer_blocks.0.attn1.to_q", "input_blocks.8.1.transformer_blocks.0.attn1.to_q"),
+     ("down_blocks.0.downsamplers.0.conv", "input_blocks.3.0.op"),
+     ("mid_block.resnets.1.conv2", "middle_block.2.out_layers.3"),
+     ("up_blocks.0.upsamplers.0.conv", "output_blocks.2.1.conv"),
+     ("up_blocks.1.upsamplers.0.conv", "output_blocks.5.2.conv"),
+     ("up_blocks.3.resnets.2.conv_shortcut", "output_blocks.11.0.skip_connection"),
+     ("time_embedding.linear_2", "time_embed.2"), ("conv_norm_out", "out.0")])
 def test_known_names(diffusers, compvis):
     assert replace_prefix(diffusers, unet_prefixes(SD1)) == compvis
     assert replace_prefix(compvis, inverted(unet_prefixes(SD1))) == diffusers

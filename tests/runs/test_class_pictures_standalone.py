@@ -16,7 +16,8 @@ class Painter:
     """A host that paints, and counts what it was asked for."""
 
     def __init__(self, root):
-        self.folders = Folders(*(root / n for n in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
+        self.folders = Folders(*(root / n
+                                 for n in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
         self.asked = []
 
     def draw(self, pictures):
@@ -106,7 +107,8 @@ def test_one_that_breaks_is_left_out_with_a_word(model, host, pictures, tmp_path
     broken = own / "0.png"
     broken.write_bytes(broken.read_bytes()[:-200])  # the header is whole, the picture is not
     run = run_with(pictures, {"class_folder": str(own)})
-    batches = Batches(run, model, [i for found in find_all(run) for i in found.items] + items_of(run, host), text_trained=True)
+    batches = Batches(run, model, [i for found in find_all(run) for i in found.items] + items_of(run, host),
+                      text_trained=True)
     said = [e.message for e in batches.prepare() if isinstance(e, Warned)]
     assert len(said) == 1 and "0.png" in said[0] and len(batches.classes) == 2
     assert all(batches.batch(n).latents.shape[0] == 2 * batches.batch(n).subjects for n in range(6))

@@ -17,7 +17,8 @@ FOLDERS = ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")
 @pytest.fixture
 def job(tmp_path):
     """A job whose folder of pictures is missing."""
-    host = SimpleNamespace(folders=Folders(*(tmp_path / name for name in FOLDERS)), show=lambda event: None, stopping=lambda: False)
+    host = SimpleNamespace(folders=Folders(*(tmp_path / name for name in FOLDERS)), show=lambda event: None,
+                           stopping=lambda: False)
     run = from_dict({"output": {"name": "ghost"}, "concepts": [{"folder": str(tmp_path / "missing")}]})
     space = workspace.create_workspace(host.folders.workspaces, "ghost", run)
     return Job(run, host, space, SimpleNamespace(path=tmp_path / "model.safetensors"))

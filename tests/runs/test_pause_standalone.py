@@ -55,7 +55,8 @@ def at(step, act):
     return answer
 
 
-@pytest.mark.parametrize("method", [{}, {"name": "textual_inversion", "rate": 0.05}, {"name": "dreambooth", "ema": 0.5}])
+@pytest.mark.parametrize("method",
+                         [{}, {"name": "textual_inversion", "rate": 0.05}, {"name": "dreambooth", "ema": 0.5}])
 def test_a_paused_run_ends_with_the_same_file_bit_for_bit(host, pictures, method):
     six = {"training": {"steps": 6, "measure_every": 3}, **RANDOM, "method": method or RANDOM["method"],
            "concepts": [{"folder": str(pictures), "instance_prompt": "[name], [filewords]", "word": "zwx"}]}

@@ -1,4 +1,6 @@
-"""The measure measured: what is a subject scores one, what the base draws scores nothing, what only looks like it little."""
+"""The measure measured: what is a subject scores one, what the base draws scores nothing, what only looks like it
+little.
+"""
 
 import json
 from random import Random
@@ -67,7 +69,8 @@ def test_it_reads_kind_colour_and_setting_off_fresh_drawings(judge):
 
 def auc(true, false):
     """The probability that a true one is rated above a false one."""
-    return (true[:, None] > false[None]).float().mean().item() + (true[:, None] == false[None]).float().mean().item() / 2
+    return (true[:, None]
+            > false[None]).float().mean().item() + (true[:, None] == false[None]).float().mean().item() / 2
 
 
 def test_a_subject_is_told_from_its_class_from_the_others_and_from_near_misses(judge, subject):

@@ -56,7 +56,8 @@ def test_no_effect_is_told_after_a_hundred_steps_and_not_of_a_run_that_goes_on(r
 
 def test_what_grows_beyond_measure_is_told_once(run):
     assert kinds(run, [0.3] * 4, [1, 40, 60, 90]) == ["exploding"]
-    assert kinds(run, [0.3, 0.2, 0.2, 0.1], [1, 40, 60, 90]) == [], "a word that began as nothing may grow, as long as it learns"
+    assert kinds(run, [0.3, 0.2, 0.2, 0.1], [1, 40, 60, 90]) == [], ("a word that began as nothing may grow, as long "
+                                                                     "as it learns")
     assert kinds(run, [0.3, 0.3, 0.5, 0.9], held_out=False) == ["exploding"]
     assert kinds(run, [0.3, 0.3, math.nan]) == ["exploding"]
 

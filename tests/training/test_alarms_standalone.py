@@ -15,9 +15,13 @@ def told(model, run):
 
 
 def long_run(pictures, **sections):
-    return small_run(pictures, **{"method": {"text_rate": 0}, **sections,
-                                  "training": {"steps": 100, "batch_size": 1, "checkpointing": False, "measure_every": 25,
-                                               **sections.get("training", {})}})
+    return small_run(
+        pictures, **{
+            "method": {"text_rate": 0}, **sections, "training": {
+                "steps": 100, "batch_size": 1, "checkpointing": False, "measure_every": 25,
+                **sections.get("training", {})
+            }
+        })
 
 
 def test_a_run_of_usual_rates_raises_none(model, pictures):
@@ -46,6 +50,7 @@ def test_copying_is_told(model, tmp_path):
     """Two pictures learned by heart with a high rate; the others show other places."""
     from helpers import draw_pictures
 
-    run = long_run(draw_pictures(tmp_path / "few", 4), data={"held_out": 0.5},
-                   training={"schedule": "constant", "measure_every": 10}, method={"unet_rate": 1e-2, "text_rate": 0, "rank": 16})
+    run = long_run(draw_pictures(tmp_path / "few",
+                                 4), data={"held_out": 0.5}, training={"schedule": "constant", "measure_every": 10},
+                   method={"unet_rate": 1e-2, "text_rate": 0, "rank": 16})
     assert "overfitting" in [a.kind for a in told(model, run)]

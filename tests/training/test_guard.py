@@ -15,8 +15,15 @@ def fail(error):
 
 
 @pytest.mark.parametrize("error", [
-    RuntimeError("size mismatch"), KeyError("x"), TypeError("wrong"), OSError(28, "full"), AssertionError(), ImportError("old"),
-    StopIteration(), NotImplementedError()])
+    RuntimeError("size mismatch"),
+    KeyError("x"),
+    TypeError("wrong"),
+    OSError(28, "full"),
+    AssertionError(),
+    ImportError("old"),
+    StopIteration(),
+    NotImplementedError()
+])
 def test_any_exception_is_kept_and_logged_with_its_traceback(error, caplog):
     guard = fail(error)
     assert guard.error is error and guard.reason

@@ -41,7 +41,8 @@ def test_stopping_is_answered_by_saving_and_ending(model, pictures):
     run, files = small_run(pictures, training={"steps": 50}), NoFiles()
     trainable, batches = prepared(model, run)
     events = []
-    for event in train(run, model, trainable, batches, files, Controls(stop_reason=lambda: "enough" if len(events) > 3 else "")):
+    for event in train(run, model, trainable, batches, files,
+                       Controls(stop_reason=lambda: "enough" if len(events) > 3 else "")):
         events.append(event)
     trainable.detach()
     assert events[-1] == Ended(3, "enough") and files.saved == [(3, True)]
@@ -79,7 +80,8 @@ def test_running_out_of_memory_saves_the_last_step_and_says_what_to_change(model
 
 
 @pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), TypeError("'NoneType' object is not callable")])
-def test_another_error_is_not_taken_for_memory_and_ends_the_run_with_what_was_learned(model, pictures, monkeypatch, error):
+def test_another_error_is_not_taken_for_memory_and_ends_the_run_with_what_was_learned(
+        model, pictures, monkeypatch, error):
     run, files = small_run(pictures), NoFiles()
     trainable, batches = prepared(model, run)
     predict, calls = model.predict, []
@@ -93,7 +95,8 @@ def test_another_error_is_not_taken_for_memory_and_ends_the_run_with_what_was_le
     monkeypatch.setattr(model, "predict", fails)
     *_, ended = train(run, model, trainable, batches, files)
     trainable.detach()
-    assert ended.failed and ended.step == 2 and str(error) in ended.why and "memory" not in ended.why and files.saved == [(2, True)]
+    assert ended.failed and ended.step == 2 and str(
+        error) in ended.why and "memory" not in ended.why and files.saved == [(2, True)]
 
 
 def test_a_loss_that_stays_infinite_ends_the_run_and_spoils_nothing(model, pictures, monkeypatch):
@@ -115,7 +118,8 @@ def test_a_preview_that_fails_in_any_way_is_a_warning_and_the_run_goes_on(model,
     def fails(step):
         raise error
 
-    events, trainable = trained(model, small_run(pictures, previews={"preview_every": 2}), Controls(draw_previews=fails))
+    events, trainable = trained(model, small_run(pictures, previews={"preview_every": 2}),
+                                Controls(draw_previews=fails))
     trainable.detach()
     told = [e.message for e in events if isinstance(e, Warned)]
     assert "previews of step 2" in told[0] and told[0].endswith(str(error))
@@ -158,7 +162,8 @@ def test_checkpointing_keeps_fewer_activations(model, pictures):
 
         trainable = small_run(pictures).method.attach(model, 0)
         with gradient_checkpointing(model, enabled), torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
-            model.predict(torch.randn(2, 4, 16, 16), torch.tensor([1, 2]), Condition(model.encode_prompts(["a", "b"]).hidden))
+            model.predict(torch.randn(2, 4, 16, 16), torch.tensor([1, 2]),
+                          Condition(model.encode_prompts(["a", "b"]).hidden))
         trainable.detach()
         return total
 
@@ -175,7 +180,8 @@ def test_a_penalty_keeps_the_class_prompt_s_answer_nearer_to_what_it_was(model, 
             return model.predict(latents, t, model.encode_prompts(["a ghost"] * 4))
     before, moved = answer(), []
     for penalty in (0.0, 10.0):
-        run = small_run(pictures, concepts=[{"folder": str(pictures), "class_prompt": "a ghost"}], prior={"penalty": penalty},
+        run = small_run(pictures, concepts=[{"folder": str(pictures),
+                                             "class_prompt": "a ghost"}], prior={"penalty": penalty},
                         training={"steps": 12}, method={"unet_rate": 1e-2, "text_rate": 1e-2})
         _, trainable = trained(model, run)
         moved.append((answer() - before).norm().item())

@@ -8,7 +8,8 @@ class Shown:
     unsupported = ""
 
     def __init__(self, root):
-        self.folders = Folders(*(root / name for name in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
+        self.folders = Folders(*(root / name
+                                 for name in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
 
     def checkpoints(self):
         return [Checkpoint("toyland", self.folders.checkpoints / "toyland.safetensors")]

@@ -9,7 +9,8 @@ from extension_lib.config.presets import defaults
 from extension_lib.ui.tabs.compare_tab import CompareTab
 from extension_lib.workspaces import rearrange, workspace
 
-ASKED = ("ghost", "a ghost", "0, 0.5, 1", "1", "", 4, 2.0, 64)  # file, prompts, weights, seeds, negative, steps, CFG scale, size
+# file, prompts, weights, seeds, negative, steps, CFG scale, size
+ASKED = ("ghost", "a ghost", "0, 0.5, 1", "1", "", 4, 2.0, 64)
 
 
 class Drawing(Shown):

@@ -52,7 +52,8 @@ def test_the_panel_shows_each_loss_there_is_and_no_other():
 
 
 def test_a_loss_that_is_no_number_does_not_spoil_the_curve():
-    shown = job_view.panel(job(*steps(3), Stepped(4, float("nan"), 1e-4), Stepped(5, float("inf"), 1e-4), Stepped(6, 0.1, 1e-4)))
+    shown = job_view.panel(
+        job(*steps(3), Stepped(4, float("nan"), 1e-4), Stepped(5, float("inf"), 1e-4), Stepped(6, 0.1, 1e-4)))
     drawn = {look: points for points, look in re.findall(r'<polyline points="([^"]*)" class="line ([^"]*)"', shown)}
     assert "nan" not in "".join(drawn.values()) and "inf" not in "".join(drawn.values())
     ends = [drawn[look].split()[-1].split(",")[0] for look in ("raw instance", "instance")]
@@ -72,7 +73,8 @@ def test_the_badge_says_how_the_job_stands(events, said):
 
 
 def test_an_alarm_says_what_is_seen_and_what_to_do():
-    assert "It rises. <span>Stop.</span>" in job_view.panel(job(*steps(1), Alarmed(1, "overfitting", "It rises.", "Stop.")))
+    assert "It rises. <span>Stop.</span>" in job_view.panel(
+        job(*steps(1), Alarmed(1, "overfitting", "It rises.", "Stop.")))
 
 
 def copies(folder, held_out):

@@ -61,7 +61,8 @@ def test_an_english_browser_sees_what_is_written(url):
 
 SENTENCES = {
     "Training, 1 h 3 min left": "训练中，还剩 1 小时 3 分钟",
-    "6 pictures with repeats in 3 batches, 2 per step = 1 step per epoch; 4 steps = 1.3 epochs, each picture is seen about 2 times":
+    "6 pictures with repeats in 3 batches, 2 per step = 1 step per epoch; 4 steps = 1.3 epochs, each picture is seen "
+    "about 2 times":
         "6 张图片（含重复），3 个批次；每步 2 张 = 每轮 1 步；4 步 = 1.3 轮，每张图片约出现 2 次",
     "Failed: Could not write D:\\a b.safetensors: the disk is full. What was there before is untouched.":
         "失败：无法写入 D:\\a b.safetensors：磁盘已满。原有内容未受影响。",

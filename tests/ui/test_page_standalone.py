@@ -32,7 +32,8 @@ def test_the_whole_way_takes_few_clicks_and_leaves_a_file_a_card_and_a_picture(p
     assert page.locator("#darkroom_live .line.instance:not(.raw)").count() == 1
     way.choose(3)
     assert page.locator("#darkroom_grid .darkroom-cell").count() == 2 * 5  # a copy and the end, five weights
-    assert json.loads((host.folders.lora / "learned-000002.json").read_text(encoding="utf-8"))["preferred weight"] == 0.75
+    assert json.loads(
+        (host.folders.lora / "learned-000002.json").read_text(encoding="utf-8"))["preferred weight"] == 0.75
     sent = "() => document.querySelector('#darkroom_prompt textarea')?.value.includes('<lora:learned-000002:0.75>')"
     page.wait_for_function(sent)
     way.click("#darkroom_generate", "#darkroom_picture img")

@@ -10,7 +10,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason
 
 def shows(page, elem_id, value):
     """Waits until a component's field has this value."""
-    page.wait_for_function(f"() => document.querySelector('#{elem_id} textarea, #{elem_id} input')?.value === '{value}'")
+    page.wait_for_function(
+        f"() => document.querySelector('#{elem_id} textarea, #{elem_id} input')?.value === '{value}'")
 
 
 def changed(page, text):
@@ -56,7 +57,8 @@ def test_a_workspace_is_renamed_duplicated_and_deleted(page, host):
 def test_an_import_says_what_it_could_not_take_over(page, tmp_path):
     create(page, "before")  # whose name is not the import's
     path = tmp_path / "kohya 设置.json"
-    path.write_text('{"LoRA_type": "Standard", "train_batch_size": 3, "network_dim": 5, "color_aug": true}', encoding="utf-8")
+    path.write_text('{"LoRA_type": "Standard", "train_batch_size": 3, "network_dim": 5, "color_aug": true}',
+                    encoding="utf-8")
     import_settings(page, path)
     page.wait_for_selector("#darkroom_import_answer >> text=color_aug")
     choose_tab(page, "Train")

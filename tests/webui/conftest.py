@@ -32,7 +32,9 @@ def checks():
 
 @pytest.fixture
 def seen(request, checks):
-    """Call with figures when the test has seen what its name says; without that, or when it fails, nothing is written down."""
+    """Call with figures when the test has seen what its name says; without that, or when it fails, nothing is written
+    down.
+    """
     began, told = time.monotonic(), []
     yield told.append
     if told and not getattr(request.node, "failed", False):

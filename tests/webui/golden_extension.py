@@ -1,4 +1,6 @@
-"""A second extension, for tests alone: tells what the WebUI's own network classes make of a LoRA file, and what the tab costs."""
+"""A second extension, for tests alone: tells what the WebUI's own network classes make of a LoRA file, and what the
+tab costs.
+"""
 
 import sys
 import time
@@ -33,7 +35,9 @@ def norms(path: str) -> dict[str, float]:
 
 
 def borrowed() -> dict[str, int]:
-    """While something is trained: how many of the layers it sees are the WebUI's own parameters, and how many are not."""
+    """While something is trained: how many of the layers it sees are the WebUI's own parameters, and how many are
+    not.
+    """
     jobs = sys.modules["extension_lib.runs.job"].jobs
     view = jobs[-1].host.borrowed
     own = {id(p) for p in sd_models.model_data.sd_model.parameters()}

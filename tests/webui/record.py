@@ -14,7 +14,8 @@ WATCHED = ("extension_lib/hosts", "extension_lib/models", "extension_lib/ui", "e
 def content_hash() -> str:
     """Over the text of everything that only a real WebUI can prove; the same on every system."""
     digest = hashlib.sha256()
-    files = sorted(p for name in WATCHED for p in ([ROOT / name] if (ROOT / name).is_file() else (ROOT / name).rglob("*"))
+    files = sorted(p for name in WATCHED
+                   for p in ([ROOT / name] if (ROOT / name).is_file() else (ROOT / name).rglob("*"))
                    if p.suffix in (".py", ".js", ".json"))
     for path in files:
         digest.update(path.relative_to(ROOT).as_posix().encode())
@@ -41,8 +42,8 @@ def verdict() -> str:
     if not record:
         return "No real WebUI has been seen yet: run pytest tests/webui with WEBUI_DIR set."
     if record["content"] != content_hash():
-        return ("docs/webui-run.json is stale: hosts, ui, export, scripts or install.py have changed since a real WebUI was last "
-                "seen. Run pytest tests/webui with WEBUI_DIR set.")
+        return ("docs/webui-run.json is stale: hosts, ui, export, scripts or install.py have changed since a real "
+                "WebUI was last seen. Run pytest tests/webui with WEBUI_DIR set.")
     return f"docs/webui-run.json is up to date: {len(record['checks'])} checks in WebUI {record['webui']['version']}."
 
 

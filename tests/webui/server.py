@@ -31,7 +31,8 @@ class WebUI:
             return json.load(answer)
 
     def post(self, path: str, timeout: float = 600, **body):
-        request = urllib.request.Request(self.url + path, json.dumps(body).encode(), {"Content-Type": "application/json"})
+        request = urllib.request.Request(self.url + path,
+                                         json.dumps(body).encode(), {"Content-Type": "application/json"})
         with urllib.request.urlopen(request, timeout=timeout) as answer:
             return json.load(answer)
 
@@ -105,9 +106,11 @@ def running(folder: Path, data: Path, port: int, *flags: str):
     install.py is run first, as the WebUI does where the flags do not forbid it.
     """
     log = data / "console.log"
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1", "HOME": str(data)}  # what "~" in a path means there
+    # what "~" in a path means there
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1", "HOME": str(data)}
     installer = data / "extensions" / "darkroom" / "install.py"
-    subprocess.run([str(python_of(folder)), str(installer)], cwd=folder, env={**env, "PYTHONPATH": str(folder)}, check=True)
+    subprocess.run([str(python_of(folder)), str(installer)], cwd=folder, env={**env, "PYTHONPATH": str(folder)},
+                   check=True)
     command = [str(python_of(folder)), "launch.py", *FLAGS, "--data-dir", str(data), "--port", str(port), *flags]
     with open(log, "a", encoding="utf-8") as out:
         process = subprocess.Popen(command, cwd=folder, env=env, stdout=out, stderr=subprocess.STDOUT)

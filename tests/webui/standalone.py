@@ -20,7 +20,8 @@ LONG = "a zwx ghost_(pac-man) [in] a (room:1.3), " + ", ".join(["a small picture
 
 def standalone(home, *arguments):
     env = {**os.environ, "DARKROOM_HOME": str(home), "HF_HUB_OFFLINE": "1"}
-    done = subprocess.run([sys.executable, "-m", "extension_lib", *arguments], cwd=ROOT, env=env, capture_output=True, text=True)
+    done = subprocess.run([sys.executable, "-m", "extension_lib", *arguments], cwd=ROOT, env=env, capture_output=True,
+                          text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -30,7 +31,10 @@ def host_beside(webui, root):
     from extension_lib.hosts.standalone import Standalone
 
     host = Standalone(root)
-    own = {"lora": webui.loras, "embeddings": webui.data / "embeddings", "hypernetworks": webui.data / "models" / "hypernetworks"}
+    own = {
+        "lora": webui.loras, "embeddings": webui.data / "embeddings",
+        "hypernetworks": webui.data / "models" / "hypernetworks"
+    }
     host.folders = host.folders.__class__(**{**vars(host.folders), **own})
     return host
 
@@ -59,7 +63,8 @@ def losses_alike(page, webui, tmp_path):
     folder = pictures_with_hard_captions(tmp_path / "hard captions")
     theirs, their_file = losses_in_webui(page, webui, folder)
     ours, our_file = losses_standalone(tmp_path, folder, {})
-    untrained, _ = losses_standalone(tmp_path, folder, {"method.unet_rate": "1e-12", "method.text_rate": "1e-12"}, "untrained")
+    untrained, _ = losses_standalone(tmp_path, folder, {"method.unet_rate": "1e-12", "method.text_rate": "1e-12"},
+                                     "untrained")
     relative = [abs(a - b) / b for a, b in zip(theirs, ours)]
     return {"largest_relative_difference": max(relative), "smallest_cosine": smallest_cosine(their_file, our_file),
             "difference_from_untrained": max(abs(a - b) / b for a, b in zip(ours, untrained)), "losses": len(theirs)}
@@ -89,11 +94,13 @@ def losses_in_webui(page, webui, folder):
 def losses_standalone(tmp_path, folder, changed, name="parity"):
     home = tmp_path / f"home {name}"
     toml = tmp_path / f"{name}.toml"
-    toml.write_text(f'output.name = "{name}"\nbase.checkpoint = "toyland"\n[[concepts]]\nfolder = {json.dumps(str(folder))}\n',
-                    encoding="utf-8")
+    toml.write_text(
+        f'output.name = "{name}"\nbase.checkpoint = "toyland"\n[[concepts]]\nfolder = {json.dumps(str(folder))}\n',
+        encoding="utf-8")
     values = {**SETTINGS, **changed}
     standalone(home, "train", str(toml), *(part for item in values.items() for part in (f"--{item[0]}", item[1])))
-    return losses_of(home / "workspaces" / name / "runs" / "0001" / "events.jsonl"), home / "loras" / f"{name}.safetensors"
+    return losses_of(home / "workspaces" / name / "runs" / "0001"
+                     / "events.jsonl"), home / "loras" / (f"{name}.safetensors")
 
 
 def losses_of(log):
@@ -113,5 +120,3 @@ def smallest_cosine(one, two):
             if a.norm() > 1e-6:
                 cosines.append((a @ b / (a.norm() * b.norm())).item())
     return min(cosines)
-
-

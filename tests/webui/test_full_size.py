@@ -1,4 +1,7 @@
-"""A checkpoint of SD 1.5's own size, with random weights, in a real WebUI. Set FULL_SIZE=1: it takes 12 GB of memory."""
+"""A checkpoint of SD 1.5's own size, with random weights, in a real WebUI.
+
+Set FULL_SIZE=1: it takes 12 GB of memory.
+"""
 
 import gzip
 import json
@@ -16,7 +19,8 @@ from toyland.subjects import SUBJECTS
 from toyland.vocabulary import write
 
 SD1_CONFIG = server.ROOT / "extension_lib" / "models" / "sd1"
-pytestmark = pytest.mark.skipif(not os.environ.get("FULL_SIZE"), reason="FULL_SIZE is not set: no room for a full-sized checkpoint")
+pytestmark = pytest.mark.skipif(not os.environ.get("FULL_SIZE"), reason="FULL_SIZE is not set: no room for a "
+                                "full-sized checkpoint")
 MERGES = 49152 - 256 - 2  # of CLIP's vocabulary
 SMALL = {"size": 256, "steps": 4}
 
@@ -24,7 +28,8 @@ SMALL = {"size": 256, "steps": 4}
 def clip_merges(webui: Path) -> list[tuple[str, str]]:
     """CLIP's byte pairs, from the open_clip that the WebUI brings along."""
     where = "import importlib.util; print(importlib.util.find_spec('open_clip').origin)"
-    origin = subprocess.run([server.python_of(webui), "-c", where], capture_output=True, text=True, check=True).stdout.strip()
+    origin = subprocess.run([server.python_of(webui), "-c", where], capture_output=True, text=True,
+                            check=True).stdout.strip()
     packed = Path(origin).with_name("bpe_simple_vocab_16e6.txt.gz")
     lines = gzip.decompress(packed.read_bytes()).decode("utf-8").split("\n")[1:MERGES + 1]
     return [tuple(line.split()) for line in lines]
@@ -63,7 +68,8 @@ def test_ten_steps_by_clicking_within_two_gigabytes_more(tmp_path, seen):
     server.install_extension(data)
     with server.running(webui, data, free_port()) as running, opened(running.url) as page:
         before = running.txt2img("a ghost", **SMALL)
-        Path(f"/proc/{running.process.pid}/clear_refs").write_text("5", encoding="ascii")  # the peak is counted from here
+        # the peak is counted from here
+        Path(f"/proc/{running.process.pid}/clear_refs").write_text("5", encoding="ascii")
         idle, _ = running.memory()
         page.wait_for_selector("#txt2img_generate", timeout=60_000)
         page.get_by_role("button", name="Darkroom", exact=True).first.click()
@@ -81,7 +87,9 @@ def test_ten_steps_by_clicking_within_two_gigabytes_more(tmp_path, seen):
         page.click("#darkroom_train")
         said = wait_for_end(page, 1200)
         _, peak = running.memory()
-        seen({"model_gib": round(size / 2**30, 2), "idle_gib": round(idle / 2**30, 2), "peak_gib": round(peak / 2**30, 2)})
+        seen({
+            "model_gib": round(size / 2**30, 2), "idle_gib": round(idle / 2**30, 2), "peak_gib": round(peak / 2**30, 2)
+        })
         assert "All 10 steps are done" in said and "does not load" not in said, said
         assert peak <= max(idle, size) + 2 * 2**30 and peak - idle <= size / 2
         assert running.txt2img("a ghost", **SMALL) == before

@@ -1,4 +1,6 @@
-"""What the WebUI does while something is trained changes nothing of what is learned, and training nothing of what it draws."""
+"""What the WebUI does while something is trained changes nothing of what is learned, and training nothing of what it
+draws.
+"""
 
 import shutil
 import time

@@ -1,4 +1,6 @@
-"""Every method in a real WebUI, by clicking: trained, listed without restart, used from the prompt, the same as standalone."""
+"""Every method in a real WebUI, by clicking: trained, listed without restart, used from the prompt, the same as
+standalone.
+"""
 
 import io
 import shutil
@@ -15,7 +17,8 @@ from toyland.subjects import SUBJECTS
 
 GHOST = SUBJECTS["ghost"]
 STEPS = 40
-PLACES = ("on the beach", "at night", "in the snow", "in the city", "on a snowy day", "under the night sky", "at the beach",
+PLACES = ("on the beach", "at night", "in the snow", "in the city", "on a snowy day", "under the night sky", "at the "
+          "beach",
           "on a city street")
 # How what was learned is called up; the rest is a tag.
 WORDED = {"textual_inversion": "a {name} ghost {place}", "pivotal": "a {name} ghost {place} <lora:{name}:1>",
@@ -79,10 +82,12 @@ def test_trained_listed_used_and_the_same_as_standalone(page, webui, before, see
 
 
 def test_a_bundle_put_among_the_loras_is_word_and_adapter_in_one(page, webui, seen):
-    assert f"All {STEPS} steps are done" in trained_by_clicking(page, "m-pair", "pivotal", switch="darkroom_method_bundle")
+    assert f"All {STEPS} steps are done" in trained_by_clicking(page, "m-pair", "pivotal",
+                                                                switch="darkroom_method_bundle")
     prompt = "a m-pair ghost on the beach <lora:{}:1>"
     together = webui.txt2img(prompt.format("m-pair"))
-    bundle, embedding = (next(webui.data.rglob(name)) for name in ("m-pair-bundle.safetensors", "embeddings/m-pair.safetensors"))
+    bundle, embedding = (next(webui.data.rglob(name))
+                         for name in ("m-pair-bundle.safetensors", "embeddings/m-pair.safetensors"))
     bundle.replace(webui.loras / bundle.name)
     embedding.unlink()
     for refresh in ("embeddings", "loras"):

@@ -209,7 +209,8 @@ def test_generating_and_changing_the_checkpoint_wait_for_the_run(page, webui, be
     lines = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
     last = max(line["time"] for line in lines if line["what"] == "step")
     assert done["drawn"][1] > last and done["changed"][1] > last
-    assert np.array_equal(pixels(done["drawn"][0]), pixels(before))  # either may come first, and the text beside them tells which
+    # either may come first, and the text beside them tells which
+    assert np.array_equal(pixels(done["drawn"][0]), pixels(before))
     assert webui.get("/sdapi/v1/options")["sd_model_checkpoint"].startswith("second")
     webui.post("/sdapi/v1/options", sd_model_checkpoint=first)
     assert webui.txt2img(PROMPT) == before

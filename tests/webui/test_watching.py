@@ -11,8 +11,8 @@ SECONDS = 5  # after the page has been loaded
 
 
 def shown_after(page) -> dict[str, float]:
-    """Seconds from the page's load until the running job and its curve are seen on the tab that is in front, and until they are
-    on the Train tab, for which the WebUI must have built its page."""
+    """Seconds from the page's load until the running job and its curve are seen on the tab that is in front, and until
+    they are on the Train tab, for which the WebUI must have built its page."""
     loaded = time.monotonic()
     page.wait_for_selector("#darkroom_corner .darkroom-badge.running")
     page.wait_for_selector("#darkroom_corner .darkroom-curve .line.instance")

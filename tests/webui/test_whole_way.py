@@ -1,4 +1,6 @@
-"""The whole way in a real WebUI by clicks, from nothing to a picture of what was learned; its screenshots are the READMEs'."""
+"""The whole way in a real WebUI by clicks, from nothing to a picture of what was learned; its screenshots are the
+READMEs'.
+"""
 
 import json
 import shutil

@@ -4,7 +4,8 @@ from browser import choose_tab, create, fill, import_settings, unfold
 
 
 def shows(page, elem_id, value):
-    page.wait_for_function(f"() => document.querySelector('#{elem_id} textarea, #{elem_id} input')?.value === '{value}'")
+    page.wait_for_function(
+        f"() => document.querySelector('#{elem_id} textarea, #{elem_id} input')?.value === '{value}'")
 
 
 def changed(page, text):
@@ -32,7 +33,8 @@ def test_a_workspace_is_renamed_and_deleted(page, webui, seen):
 
 def test_an_import_becomes_a_workspace(page, webui, seen):
     path = webui.data / "kohya 设置.json"
-    path.write_text('{"LoRA_type": "Standard", "train_batch_size": 3, "network_dim": 5, "color_aug": true}', encoding="utf-8")
+    path.write_text('{"LoRA_type": "Standard", "train_batch_size": 3, "network_dim": 5, "color_aug": true}',
+                    encoding="utf-8")
     import_settings(page, path)
     page.wait_for_selector("#darkroom_import_answer >> text=color_aug")
     seen({})
