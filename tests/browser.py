@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import time
 from contextlib import contextmanager, nullcontext
 
 FLAGS = [
@@ -100,6 +101,14 @@ def fill(page, elem_id: str, text: str) -> None:
     field = page.locator(f"#{elem_id} textarea, #{elem_id} input").first
     field.fill(str(text))
     field.press("Tab")
+
+
+def settled(page, look):
+    """What look() gives once it gives nothing; after a while, what it still gives: a page on a busy machine takes its time."""
+    end = time.monotonic() + 20
+    while (found := look()) and time.monotonic() < end:
+        page.wait_for_timeout(200)
+    return found
 
 
 def import_settings(page, path) -> None:

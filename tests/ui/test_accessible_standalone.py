@@ -11,6 +11,7 @@ from browser import (
     entered,
     opened,
     opened_in,
+    settled,
     show_pictures,
     wait_for_end,
     wait_for_step,
@@ -38,7 +39,7 @@ def test_every_tab_in_both_themes(url, theme):
         for tab in ("Model", "Concepts", "Train", "Compare", "Runs", "Generate"):
             choose_tab(page, tab)
             page.wait_for_timeout(700)
-            assert violations(page) == [], tab
+            assert settled(page, lambda: violations(page)) == [], tab
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
@@ -51,7 +52,7 @@ def test_the_running_job_in_the_corner_in_both_themes(page, url, folder, theme):
     other = opened_in(page.context.browser, f"{url}/?__theme={theme}")
     entered(other)
     other.wait_for_selector("#darkroom_corner .darkroom-curve .line.instance")
-    assert violations(other) == []
+    assert settled(other, lambda: violations(other)) == []
     page.click("#darkroom_stop")
     wait_for_end(page)
 
@@ -67,8 +68,12 @@ UNREACHED = """() => {
 BY_ARROWS = 'role="tab"'
 
 
+def unreached(page):
+    return [html for html in page.evaluate(UNREACHED) if BY_ARROWS not in html]
+
+
 def test_everything_that_can_be_pressed_or_filled_in_is_reached_by_keyboard(page):
     for tab in ("Model", "Concepts", "Train", "Compare", "Runs", "Generate"):
         choose_tab(page, tab)
         page.wait_for_timeout(700)
-        assert [html for html in page.evaluate(UNREACHED) if BY_ARROWS not in html] == [], tab
+        assert settled(page, lambda: unreached(page)) == [], tab

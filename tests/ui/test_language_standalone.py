@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from browser import choose_tab, chromium, entered, fill, opened
+from browser import choose_tab, chromium, entered, fill, opened, settled
 from chinese import untranslated
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")]
@@ -34,7 +34,7 @@ def test_a_chinese_browser_sees_chinese_from_the_first_tab_to_the_end_of_a_run(u
         for tab in TABS.values():
             choose_tab(page, tab)
             page.wait_for_timeout(500)
-            assert untranslated(page) == []
+            assert settled(page, lambda: untranslated(page)) == []
             shot(page, tab)
         choose_tab(page, TABS["Concepts"])
         fill(page, "darkroom_concepts_folder", folder)
@@ -77,5 +77,5 @@ def test_sentences_with_values_are_said_whole_and_what_people_wrote_stays(url):
         for english, chinese in SENTENCES.items():
             page.evaluate("text => { document.querySelector('#darkroom_about').innerHTML = '<p id=said></p>';"
                           " document.querySelector('#said').textContent = text; }", english)
-            page.wait_for_timeout(50)
-            assert page.inner_text("#said") == chinese
+            page.wait_for_timeout(50)  # for the one that stays
+            page.wait_for_function("text => document.querySelector('#said')?.innerText === text", arg=chinese)

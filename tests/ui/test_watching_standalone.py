@@ -41,11 +41,12 @@ def test_another_tab_shows_the_running_job_in_its_corner_until_it_is_hidden(page
     choose_tab(page, "Train")
     page.click("#darkroom_stop")
     wait_for_end(page)
-    choose_tab(page, "Model")
-    page.wait_for_timeout(1500)
+    with page.expect_response("**/darkroom/job"):
+        choose_tab(page, "Model")
+    page.wait_for_timeout(500)
     assert page.locator("#darkroom_corner").is_hidden()
     other = opened_in(page.context.browser, url)
-    other.wait_for_timeout(1500)
+    other.wait_for_selector("#darkroom_corner", state="attached")
     assert other.locator("#darkroom_corner").is_hidden()  # nothing runs any more
 
 
@@ -59,14 +60,15 @@ def test_the_corner_s_route_may_be_there_later_than_the_page(page):
 def test_a_program_that_is_gone_is_asked_again_only_when_the_reader_does_something(page, folder):
     """A WebUI with --api that starts anew while an old page keeps asking can fail to start."""
     started(page, folder, "lost", **LONG)
-    page.context.set_offline(True)
-    page.wait_for_timeout(2000)  # what was under way has failed
+    with page.expect_event("requestfailed", lambda request: request.url.endswith("robots.txt")):
+        page.context.set_offline(True)
+    page.wait_for_timeout(2000)  # what was under way has failed too
     asked = []
     page.on("request", lambda request: asked.append(request.url))
     page.wait_for_timeout(7000)
     assert asked == []
-    page.mouse.move(9, 9)
-    page.wait_for_timeout(1000)
+    with page.expect_request("**/robots.txt"):
+        page.mouse.move(9, 9)
     assert [url.rpartition("/")[2] for url in asked] == ["robots.txt"]
     page.context.set_offline(False)
     wait_for_step(page, int(page.get_attribute("#darkroom_live .darkroom-live", "data-step")), 30)
