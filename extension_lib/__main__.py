@@ -120,7 +120,7 @@ def train(given: argparse.Namespace, rest: list[str]) -> int:
 
 def check(given: argparse.Namespace, rest: list[str]) -> int:
     """Show what a TOML file would train, and check its pictures; the exit status is 1 when there are problems."""
-    from .data.doctor import examined
+    from .data.doctor import find_problems
     from .data.overview import overview
 
     run = read_run(given.run, parse_changes(rest), host())
@@ -130,7 +130,7 @@ def check(given: argparse.Namespace, rest: list[str]) -> int:
     for part in view.parts:
         print("  " + ", ".join(f"{n} in {width}x{height}" for (width, height), n in part.sizes))
         print(*(f"  {item.path.name}: {prompt}" for item, prompt in part.prompts), sep="\n")
-    problems = examined(run)
+    problems = find_problems(run)
     print(*(problem.text for problem in problems), sep="\n")
     return 1 if problems else 0
 
@@ -203,19 +203,19 @@ def draw(given: argparse.Namespace, rest: list[str]) -> int:
 
 def compare(given: argparse.Namespace, rest: list[str]) -> int:
     """Draw LoRA weight against training step."""
-    from .compare.grid import Plan, seeds, weights
-    from .compare.series import found
-    from .compare.sheet import drawn_whole
+    from .compare.grid import GridPlan, parse_seeds, parse_weights
+    from .compare.series import find_series
+    from .compare.sheet import draw_sheet
 
     require_writable(given.out)
     here = host()
     if given.checkpoint:
         here.load(find_checkpoint(here, given.checkpoint))
-    series = next((s for s in found(here.folders) if s.label == given.lora), None)
+    series = next((s for s in find_series(here.folders) if s.label == given.lora), None)
     if series is None:
         raise HostError(f"There is no LoRA {given.lora} in {here.folders.lora}.")
-    plan = Plan(series, weights(given.weights), (given.prompt,), seeds(str(given.seed)), picture(given, here))
-    drawn_whole(plan, here).save(given.out)
+    plan = GridPlan(series, parse_weights(given.weights), (given.prompt,), parse_seeds(str(given.seed)), picture(given, here))
+    draw_sheet(plan, here).save(given.out)
     print(given.out)
     return 0
 
@@ -243,13 +243,13 @@ def require_writable(path: Path) -> None:
 
 def import_(given: argparse.Namespace, rest: list[str]) -> int:
     """Convert another trainer's settings to a run's TOML; what could not be converted is listed on stderr."""
-    imported = imports.read(given.file)
+    imported = imports.read_settings(given.file)
     values = merge_values({"output": {"name": imported.name}}, imported.values)
     if given.run:
         toml.write_toml(given.run, values)
     else:
         print(toml.dump_toml(values))
-    for line in imported.lost:
+    for line in imported.dropped:
         print(line, file=sys.stderr)
     return 0
 

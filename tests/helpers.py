@@ -78,13 +78,13 @@ class NoFiles:
 def trained(model, run, controls=None):
     """Runs the loop; returns its events and the trainable, still attached."""
     from extension_lib.data.batches import Batches
-    from extension_lib.data.folder import find_all
+    from extension_lib.data.folder import find_all_pictures
     from extension_lib.training.controls import Controls
     from extension_lib.training.loop import train
 
     words = new_words_of(run) if run.method.product.learns_words else ()
     trainable = run.method.attach(model, run.training.seed, words)
-    items = [item for found in find_all(run) for item in found.items]
+    items = [item for found in find_all_pictures(run) for item in found.items]
     batches = Batches(run, model, items, text_trained=any(p.startswith("te") for p in trainable.parts))
     list(batches.prepare())
     return list(train(run, model, trainable, batches, NoFiles(), controls or Controls())), trainable

@@ -5,9 +5,9 @@ import sys
 import time
 from pathlib import Path
 
-from extension_lib.compare.grid import Plan
-from extension_lib.compare.series import found
-from extension_lib.compare.sheet import drawn_whole
+from extension_lib.compare.grid import GridPlan
+from extension_lib.compare.series import find_series
+from extension_lib.compare.sheet import draw_sheet
 from extension_lib.host import Picture
 from extension_lib.hosts.standalone import Standalone
 from extension_lib.support.disk import write_text
@@ -36,10 +36,10 @@ def main() -> int:
     files = [str(path) for path in files_of(job)]
     print("Drawing weight against step ...", flush=True)
     picture = Picture("", steps=STEPS, cfg=CFG, width=64, height=64)
-    series = next(s for s in found(host.folders) if s.label == subject.name)
-    plan = Plan(series, WEIGHTS, (f"{subject.prompt} on the beach",), (1,), picture)
+    series = next(s for s in find_series(host.folders) if s.label == subject.name)
+    plan = GridPlan(series, WEIGHTS, (f"{subject.prompt} on the beach",), (1,), picture)
     grid = OUT / "weight-by-step.png"
-    drawn_whole(plan, host).save(grid)
+    draw_sheet(plan, host).save(grid)
     print(f"Judging {COUNT} pictures at every weight ...", flush=True)
     judge = Judge()
     by_weight = {w: fidelity(judge, subject, host.draw(pictures(prompts(subject), tag(run, w))))

@@ -7,7 +7,7 @@ from typing import Any
 
 from .. import methods
 from ..errors import DarkroomError
-from .series import COPY, KINDS, LAST, TAGGED, Series, newest, replaced_word
+from .series import COPY, KINDS, LAST, TAGGED, Series, newest_series, replace_word
 
 KIND_OF = {KINDS[kind].tag: kind for kind in TAGGED}
 TAG = re.compile(rf"\s*<({'|'.join(KIND_OF)}):([^:>]+)(?::([^>]*))?>")
@@ -18,7 +18,7 @@ class NoFile(DarkroomError, RuntimeError):
 
 
 @dataclass(frozen=True)
-class Pick:
+class FileChoice:
     """One file as a tag names it. step: a number as text, or LAST."""
 
     series: Series
@@ -32,7 +32,7 @@ class Pick:
         return self.series.tag(self.step, self.weight)
 
 
-def picked(prompt: str, library: Sequence[Series]) -> Pick | None:
+def parse_choice(prompt: str, library: Sequence[Series]) -> FileChoice | None:
     """What the prompt's first tag says, if it has one; a name without a file counts too."""
     match = TAG.search(prompt)
     if not match:
@@ -45,84 +45,86 @@ def picked(prompt: str, library: Sequence[Series]) -> Pick | None:
         weight = 1.0
     kind = KIND_OF[match[1]]
     series = next((s for s in library if (s.kind, s.name) == (kind, name)), Series(kind, name, ()))
-    return Pick(series, step, weight)
+    return FileChoice(series, step, weight)
 
 
-def changed(prompt: str, before: Pick | None, library: Sequence[Series], change: Callable[[Pick], Pick]) -> tuple[str, Pick]:
+def change_prompt(prompt: str, before: FileChoice | None, library: Sequence[Series],
+                  change: Callable[[FileChoice], FileChoice]) -> tuple[str, FileChoice]:
     """The prompt with its tag changed, and the new pick.
 
     before: what an axis set earlier; else the prompt's own tag counts, and without one the newest file. Raises NoFile.
     """
-    own = picked(prompt, library)
+    own = parse_choice(prompt, library)
     start = before or own
     if start is None:
-        last = newest(library)
+        last = newest_series(library)
         if last is None:
             raise NoFile("There is no LoRA yet. Train one, or put one into the WebUI's folder.")
-        start = Pick(last)
+        start = FileChoice(last)
     pick = change(start)
     if before is None and own and own.tag not in prompt:  # as typed it says the same in another way
         prompt = TAG.sub("", prompt, count=1)
-    return rewritten(prompt, before or own, pick), pick
+    return rewrite_prompt(prompt, before or own, pick), pick
 
 
-def rewritten(prompt: str, old: Pick | None, new: Pick) -> str:
+def rewrite_prompt(prompt: str, old: FileChoice | None, new: FileChoice) -> str:
     """The prompt with the old pick's tag and words taken back and the new one's put in their places."""
     if old is None or not old.weight:
-        return new.series.called(prompt, new.step, new.weight)
+        return new.series.prompt_for(prompt, new.step, new.weight)
     for word in old.series.words:
-        prompt = replaced_word(prompt, old.series.spoken(word, old.step, old.weight), word)
+        prompt = replace_word(prompt, old.series.word_at_step(word, old.step, old.weight), word)
     before, tag, after = prompt.partition(old.tag)
     if not tag:
-        return new.series.called(prompt, new.step, new.weight)
+        return new.series.prompt_for(prompt, new.step, new.weight)
     for word in new.series.words:
-        spoken = new.series.spoken(word, new.step, new.weight)
-        before, after = replaced_word(before, word, spoken), replaced_word(after, word, spoken)
+        spoken = new.series.word_at_step(word, new.step, new.weight)
+        before, after = replace_word(before, word, spoken), replace_word(after, word, spoken)
     return " ".join(part.strip() for part in (before, new.tag, after) if part.strip())
 
 
-def to_file(library: Sequence[Series], name: str) -> Callable[[Pick], Pick]:
-    series = named(library, name)
-    return lambda pick: chosen_by("file", pick, series)
+def to_file(library: Sequence[Series], name: str) -> Callable[[FileChoice], FileChoice]:
+    series = find_series_by_label(library, name)
+    return lambda pick: choose_series("file", pick, series)
 
 
-def to_method(library: Sequence[Series], title: str) -> Callable[[Pick], Pick]:
+def to_method(library: Sequence[Series], title: str) -> Callable[[FileChoice], FileChoice]:
     """The newest file of a method."""
-    series = newest(s for s in library if title_of(s) == title)
+    series = newest_series(s for s in library if title_of(s) == title)
     if series is None:
-        raise NoFile(f"There is no file of the method {title}. There are files of: {', '.join(method_titles(library)) or 'none'}.")
-    return lambda pick: chosen_by("method", pick, series)
+        raise NoFile(f"There is no file of the method {title}. There are files of: "
+                     f"{', '.join(method_titles(library)) or 'none'}.")
+    return lambda pick: choose_series("method", pick, series)
 
 
-def to_step(library: Sequence[Series], step: str) -> Callable[[Pick], Pick]:
-    if step not in steps(library):
-        raise NoFile(f"There is no copy of training step {step}. There are: {', '.join(steps(library))}.")
+def to_step(library: Sequence[Series], step: str) -> Callable[[FileChoice], FileChoice]:
+    if step not in all_steps(library):
+        raise NoFile(f"There is no copy of training step {step}. There are: {', '.join(all_steps(library))}.")
     return lambda pick: replace(pick, step=step)
 
 
-def to_weight(library: Sequence[Series], weight: float) -> Callable[[Pick], Pick]:
+def to_weight(library: Sequence[Series], weight: float) -> Callable[[FileChoice], FileChoice]:
     return lambda pick: replace(pick, weight=weight)
 
 
-def chosen_by(axis: str, pick: Pick, series: Series) -> Pick:
+def choose_series(axis: str, pick: FileChoice, series: Series) -> FileChoice:
     if pick.chosen not in ("", axis):
         raise NoFile("The axes [Darkroom] file and [Darkroom] method both choose the file. Use one of them.")
     return replace(pick, series=series, chosen=axis)
 
 
-def named(library: Sequence[Series], name: str) -> Series:
+def find_series_by_label(library: Sequence[Series], name: str) -> Series:
     for series in library:
         if series.label == name:
             return series
     raise NoFile(f"There is no file {name}. Choose one from the axis' list.")
 
 
-def names(library: Sequence[Series]) -> list[str]:
+def series_labels(library: Sequence[Series]) -> list[str]:
     """Files without their copies by step."""
     return [series.label for series in library]
 
 
-def steps(library: Sequence[Series]) -> list[str]:
+def all_steps(library: Sequence[Series]) -> list[str]:
     """All steps of which there are copies, and LAST."""
     return [*(str(n) for n in sorted({int(step) for s in library for step in s.steps if step != LAST})), LAST]
 

@@ -25,7 +25,7 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Plan:
+class GridPlan:
     """What to draw: a table of steps (rows) and weights (columns) for each prompt and seed."""
 
     series: Series
@@ -44,33 +44,36 @@ class Plan:
                 for prompt in self.prompts for seed in self.seeds]
 
     def picture_of(self, cell: Cell) -> Picture:
-        return replace(self.picture, prompt=self.series.called(cell.prompt, cell.step, cell.weight), seed=cell.seed)
+        return replace(self.picture, prompt=self.series.prompt_for(cell.prompt, cell.step, cell.weight), seed=cell.seed)
 
 
-def path_of(checkpoint: Checkpoint | None) -> Path | None:
-    """What makes it the same one; a title grows when its hash is found, which may be while the first picture is drawn."""
+def checkpoint_path(checkpoint: Checkpoint | None) -> Path | None:
+    """What makes it the same one; a title grows when its hash is found, which may be while the first picture is
+    drawn.
+    """
     return checkpoint.path if checkpoint else None
 
 
-def weights(text: str) -> tuple[float, ...]:
+def parse_weights(text: str) -> tuple[float, ...]:
     """"0, 0.5, 1" as numbers, each once. Raises SettingError."""
-    found = numbers(text, float, "weights", "0, 0.25, 0.5, 0.75, 1")
+    found = parse_numbers(text, float, "weights", "0, 0.25, 0.5, 0.75, 1")
     for weight in found:
         if not math.isfinite(weight):
             raise SettingError(f"The weight {weight} is not finite. Write weights as 0, 0.25, 0.5, 0.75, 1.")
     return found
 
 
-def seeds(text: str) -> tuple[int, ...]:
+def parse_seeds(text: str) -> tuple[int, ...]:
     """"1, 2" as whole numbers, each once. Raises SettingError."""
-    found = numbers(text, int, "seeds", "1, 2, 3")
+    found = parse_numbers(text, int, "seeds", "1, 2, 3")
     for seed in found:
         if not 0 <= seed <= LARGEST:
-            raise SettingError(f"The seed {seed} is not between 0 and {LARGEST}. A grid needs fixed seeds, so -1 is none.")
+            raise SettingError(f"The seed {seed} is not between 0 and {LARGEST}. A grid needs fixed seeds, so -1 is "
+                               "none.")
     return found
 
 
-def numbers(text: str, kind: Callable[[str], Any], what: str, example: str) -> tuple[Any, ...]:
+def parse_numbers(text: str, kind: Callable[[str], Any], what: str, example: str) -> tuple[Any, ...]:
     try:
         found = tuple(dict.fromkeys(kind(part) for part in re.split(r"[,;\s]+", text.strip()) if part))
     except ValueError:
@@ -80,14 +83,15 @@ def numbers(text: str, kind: Callable[[str], Any], what: str, example: str) -> t
     return found
 
 
-def drawn(plan: Plan, host: Host, stopping: Callable[[], bool] = lambda: False) -> Iterator[tuple[float, dict[Picture, Any]]]:
+def draw_grid(plan: GridPlan, host: Host,
+              stopping: Callable[[], bool] = lambda: False) -> Iterator[tuple[float, dict[Picture, Any]]]:
     """Yields (share done, the pictures drawn since the last time). Equal cells are drawn once.
 
     Ends early when it is to stop, or when the host was interrupted. Raises HostError.
     """
     wanted = list(dict.fromkeys(plan.picture_of(cell) for cell in plan.cells()))
     together = len(plan.prompts) * len(plan.seeds)
-    model = path_of(host.current())
+    model = checkpoint_path(host.current())
     for start in range(0, len(wanted), together):
         if stopping():
             return
@@ -96,9 +100,9 @@ def drawn(plan: Plan, host: Host, stopping: Callable[[], bool] = lambda: False) 
             images = host.draw(some)
         except Interrupted:
             return
-        drawn_by = path_of(host.current())
+        drawn_by = checkpoint_path(host.current())
         if model not in (None, drawn_by):
-            raise Interrupted("The checkpoint was changed while the grid was drawn, so its pictures would not be comparable. "
-                              "Choose the checkpoint and compare again.")
+            raise Interrupted("The checkpoint was changed while the grid was drawn, so its pictures would not be "
+                              "comparable. Choose the checkpoint and compare again.")
         model = drawn_by
         yield (start + len(some)) / len(wanted), dict(zip(some, images))

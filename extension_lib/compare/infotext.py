@@ -12,10 +12,10 @@ from ..host import Picture
 KEY = "parameters"  # the PNG's text chunk
 
 
-def of(image: Any, picture: Picture, model: str) -> str:
+def infotext_of(image: Any, picture: Picture, model: str) -> str:
     """The host's own text where it has written one, else ours. model: the checkpoint's name."""
     text = image.info.get(KEY)
-    return with_prompt(text, picture) if text else written(picture, model)
+    return with_prompt(text, picture) if text else write_infotext(picture, model)
 
 
 def with_prompt(text: str, picture: Picture) -> str:
@@ -25,7 +25,7 @@ def with_prompt(text: str, picture: Picture) -> str:
     return f"{picture.prompt}\n{begin}{rest}".lstrip() if found else text
 
 
-def written(picture: Picture, model: str) -> str:
+def write_infotext(picture: Picture, model: str) -> str:
     values = {"Steps": picture.steps, "Sampler": picture.sampler, "CFG scale": f"{picture.cfg:g}", "Seed": picture.seed,
               "Size": f"{picture.width}x{picture.height}", "Model": quoted(model),
               **({"Clip skip": picture.clip_skip} if picture.clip_skip > 1 else {})}

@@ -19,7 +19,7 @@ def copy_name(stem: str, step: int) -> str:
     return f"{stem}-{step:06d}"
 
 
-def at_step(stem: str, step: str) -> str:
+def name_at_step(stem: str, step: str) -> str:
     """step: a number as text, or LAST."""
     return stem if step == LAST else copy_name(stem, int(step))
 
@@ -68,41 +68,43 @@ class Series:
         return self.path(step).with_suffix(KINDS[self.kind].picture)
 
     @property
-    def written(self) -> float:
+    def modified(self) -> float:
         return max(modified_time(path) for _, path in self.copies)
 
     @cached_property
-    def says(self) -> dict[str, str]:
+    def metadata(self) -> dict[str, str]:
         readable = [path for _, path in self.copies if path.suffix == ".safetensors"]
         return header.read_header(readable[-1]) if readable else {}
 
     @property
     def method(self) -> str:
         """The name of the method that made it; "" when the file does not say."""
-        return KINDS[self.kind].method or header.method_in_header(self.says)
+        return KINDS[self.kind].method or header.method_in_header(self.metadata)
 
     @property
     def words(self) -> tuple[str, ...]:
         """Words that were learned with it, or that are it."""
-        return (self.name,) if self.kind == "embedding" else header.words_in_header(self.says)
+        return (self.name,) if self.kind == "embedding" else header.words_in_header(self.metadata)
 
     def tag(self, step: str, weight: float) -> str:
         begin = KINDS[self.kind].tag
-        return f"<{begin}:{at_step(self.name, step)}:{weight:g}>" if begin and weight else ""
+        return f"<{begin}:{name_at_step(self.name, step)}:{weight:g}>" if begin and weight else ""
 
-    def called(self, prompt: str, step: str, weight: float) -> str:
-        """The prompt with this copy at work; at weight 0 for the bare checkpoint, without words that it does not know."""
+    def prompt_for(self, prompt: str, step: str, weight: float) -> str:
+        """The prompt with this copy at work; at weight 0 for the bare checkpoint, without words that it does not
+        know.
+        """
         if self.kind == "embedding" and weight and not has_word(prompt, self.name):
             prompt = f"{prompt.rstrip()}, {self.name}" if prompt.strip() else self.name
         for word in self.words:
-            prompt = replaced_word(prompt, word, self.spoken(word, step, weight))
+            prompt = replace_word(prompt, word, self.word_at_step(word, step, weight))
         return f"{prompt.strip()} {self.tag(step, weight)}".strip()
 
-    def spoken(self, word: str, step: str, weight: float) -> str:
+    def word_at_step(self, word: str, step: str, weight: float) -> str:
         """What stands for a word: at a step its copy; an embedding's own weight is emphasis."""
         if not weight:
             return ""
-        name = at_step(word, step)
+        name = name_at_step(word, step)
         return f"({name}:{weight:g})" if self.kind == "embedding" and weight != 1 else name
 
 
@@ -114,32 +116,32 @@ def has_word(prompt: str, word: str) -> bool:
     return bool(word_pattern(word).search(prompt))
 
 
-def replaced_word(prompt: str, word: str, by: str) -> str:
+def replace_word(prompt: str, word: str, by: str) -> str:
     """The prompt with a word replaced; without a replacement, with the space before it taken out too."""
     if by:
         return word_pattern(word).sub(lambda _: by, prompt)
     return re.sub(r"\s+", " ", word_pattern(word).sub("", prompt)).strip()
 
 
-def found(folders: Folders, kinds: Iterable[str] = KINDS) -> tuple[Series, ...]:
+def find_series(folders: Folders, kinds: Iterable[str] = KINDS) -> tuple[Series, ...]:
     """All that lies in the folders, by kind and name."""
-    return tuple(series for kind in kinds for series in of_kind(kind, getattr(folders, KINDS[kind].folder)))
+    return tuple(series for kind in kinds for series in series_of_kind(kind, getattr(folders, KINDS[kind].folder)))
 
 
-def of_kind(kind: str, folder: Path) -> list[Series]:
+def series_of_kind(kind: str, folder: Path) -> list[Series]:
     by_name: dict[str, dict[str, Path]] = {}
     for path in files_in(folder):
         if path.suffix in KINDS[kind].suffixes:
             copy = COPY.fullmatch(path.stem)
             name, step = (copy[1], str(int(copy[2]))) if copy else (path.stem, LAST)
             by_name.setdefault(name, {})[step] = path
-    return [Series(kind, name, tuple(sorted(copies.items(), key=in_order))) for name, copies in by_name.items()]
+    return [Series(kind, name, tuple(sorted(copies.items(), key=step_order))) for name, copies in by_name.items()]
 
 
-def in_order(copy: tuple[str, Path]) -> float:
+def step_order(copy: tuple[str, Path]) -> float:
     return float("inf") if copy[0] == LAST else int(copy[0])
 
 
-def newest(series: Iterable[Series]) -> Series | None:
+def newest_series(series: Iterable[Series]) -> Series | None:
     """The one that was written last."""
-    return max(series, key=lambda one: one.written, default=None)
+    return max(series, key=lambda one: one.modified, default=None)

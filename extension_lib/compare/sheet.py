@@ -5,7 +5,7 @@ from typing import Any
 from PIL import Image, ImageDraw, ImageFont
 
 from ..host import Host, Picture
-from .grid import Cell, Plan, drawn
+from .grid import Cell, GridPlan, draw_grid
 from .infotext import with_values
 from .series import LAST
 
@@ -14,15 +14,15 @@ MARGIN, GAP, TOP, LINE = 8, 4, 28, 14
 SMALLEST = 128  # tiny pictures are shown larger
 
 
-def drawn_whole(plan: Plan, host: Host) -> Image.Image:
+def draw_sheet(plan: GridPlan, host: Host) -> Image.Image:
     """Draws a plan without keeping its cells. Raises HostError."""
     images: dict[Picture, Any] = {}
-    for _, news in drawn(plan, host):
+    for _, news in draw_grid(plan, host):
         images.update(news)
-    return composed(plan, images)
+    return compose_sheet(plan, images)
 
 
-def composed(plan: Plan, images: dict[Picture, Any]) -> Image.Image:
+def compose_sheet(plan: GridPlan, images: dict[Picture, Any]) -> Image.Image:
     """images: by picture; what was not drawn stays empty."""
     zoom = max(1, SMALLEST // plan.picture.width)
     width, height = plan.picture.width * zoom, plan.picture.height * zoom
@@ -52,7 +52,7 @@ def row_title(step: str) -> str:
     return "at the end" if step == LAST else f"step {step}"
 
 
-def row_label(plan: Plan, prompt: str, seed: int, step: str) -> list[str]:
+def row_label(plan: GridPlan, prompt: str, seed: int, step: str) -> list[str]:
     label = [plan.series.name, row_title(step)]
     if len(plan.prompts) > 1:
         label += [printable(prompt[i:i + 22]) for i in range(0, min(len(prompt), 66), 22)]
@@ -66,8 +66,10 @@ def printable(text: str) -> str:
     return text.encode("latin-1", "replace").decode("latin-1")
 
 
-def text_of(plan: Plan, first: str) -> str:
-    """The grid's infotext: that of its first cell with the axes, so that the WebUI's X/Y/Z plot can be set up from it."""
+def sheet_infotext(plan: GridPlan, first: str) -> str:
+    """The grid's infotext: that of its first cell with the axes, so that the WebUI's X/Y/Z plot can be set up from
+    it.
+    """
     return with_values(first, {
         "Script": "X/Y/Z plot", "X Type": "[Darkroom] weight", "X Values": ", ".join(f"{w:g}" for w in plan.weights),
         "Y Type": "[Darkroom] training step", "Y Values": ", ".join(plan.steps)})

@@ -10,7 +10,7 @@ from ..config.run import Run
 from ..events import Prepared, Warned
 from ..model import Condition, Model
 from .folder import Item
-from .held_out import PICTURES, Still, name_of, shuffled, split
+from .held_out import MEASURED_PICTURES, MeasuredPicture, in_fixed_order, picture_name, split_held_out
 from .pictures import PictureError
 from .plan import Plan, PlannedBatch
 from .store import PictureStore, PromptStore
@@ -26,7 +26,8 @@ class Batch:
     subjects: int
     latents: Tensor
     prompts: list[str]
-    condition: Condition | None  # of prompts and class prompts; None: encode them now, the text encoder is being trained
+    # of prompts and class prompts; None: encode them now, the text encoder is being trained
+    condition: Condition | None
     weights: Tensor
     masks: Tensor | None = None  # (b, 1, h, w), 1 where an error counts
     class_prompts: tuple[str, ...] = ()  # of the subjects' samples, where a penalty holds them
@@ -37,9 +38,9 @@ class Batches:
 
     def __init__(self, run: Run, model: Model, items: list[Item], text_trained: bool):
         self.run, self.model, self.text_trained = run, model, text_trained
-        self.items, self.held_out = split([i for i in items if not i.prior], run.data.held_out)
+        self.items, self.held_out = split_held_out([i for i in items if not i.prior], run.data.held_out)
         self.classes = [i for i in items if i.prior]
-        self.measured: list[Still] = []
+        self.measured: list[MeasuredPicture] = []
         self.pictures, self.prompts = PictureStore(run, model), PromptStore(run, model)
         self.plan = Plan(run, self.items, len(self.classes))
 
@@ -48,7 +49,10 @@ class Batches:
         return self.plan.per_epoch
 
     def prepare(self) -> Iterator[Prepared | Warned]:
-        """Encodes what can be encoded once, then moves the encoders off the device. Unreadable pictures are left out."""
+        """Encodes what can be encoded once, then moves the encoders off the device.
+
+        Unreadable pictures are left out.
+        """
         self.items = yield from self.read_pictures()
         self.classes = yield from self.read_class_pictures()
         if not self.items:
@@ -75,7 +79,10 @@ class Batches:
         return readable
 
     def read_class_pictures(self) -> Generator[Prepared | Warned, None, list[Item]]:
-        """Encodes each in every size that the pictures have, because a batch holds one size. Returns those that can be read."""
+        """Encodes each in every size that the pictures have, because a batch holds one size.
+
+        Returns those that can be read.
+        """
         sizes = {self.plan.size_of(item) for item in self.items}
         readable = []
         for n, item in enumerate(self.classes):
@@ -89,9 +96,9 @@ class Batches:
 
     def read_measured(self) -> Iterator[Warned]:
         """The held-out pictures, or some of those trained on where none are held out."""
-        for item in shuffled(self.held_out or self.items)[:PICTURES]:
+        for item in in_fixed_order(self.held_out or self.items)[:MEASURED_PICTURES]:
             try:
-                self.measured.append(Still(name_of(item), item.prompt,
+                self.measured.append(MeasuredPicture(picture_name(item), item.prompt,
                                            *self.pictures.middle_of(item, self.plan.size_of(item))))
             except PictureError as error:
                 yield Warned(f"Left out: {error}")
@@ -101,13 +108,16 @@ class Batches:
         planned, device = self.plan.batch(number), self.model.device
         subjects = [self.items[sample.item] for sample in planned.samples]
         classes = [self.classes[n] for n in planned.class_pictures]
-        latents = [*self.subject_latents(planned), *(self.pictures.class_latents_of(item, planned.size) for item in classes)]
+        latents = [
+            *self.subject_latents(planned), *(self.pictures.class_latents_of(item, planned.size) for item in classes)
+        ]
         prompts = [*planned.prompts, *(item.prompt for item in classes)]
         class_prompts = tuple(item.class_prompt for item in subjects) if self.run.prior.penalty else ()
         weights = torch.ones(len(latents), device=device)
         weights[len(subjects):] = self.run.prior.weight
-        return Batch(len(subjects), torch.stack(latents).to(device), prompts, self.condition_of([*prompts, *class_prompts]),
-                     weights, self.masks(planned).to(device) if self.run.data.masked else None, class_prompts)
+        return Batch(len(subjects),
+                     torch.stack(latents).to(device), prompts, self.condition_of([*prompts, *class_prompts]), weights,
+                     self.masks(planned).to(device) if self.run.data.masked else None, class_prompts)
 
     def subject_latents(self, planned: PlannedBatch) -> Iterator[Tensor]:
         for s in planned.samples:

@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 
 from ..config.run import Concept
-from .captions import caption_file, parts, put_back, shuffled, write_caption
+from .captions import read_caption_file, restore_caption_file, shuffle_tags, split_tags, write_caption
 from .folder import caption_of, pictures_in, root_of
 
 
@@ -28,8 +28,8 @@ class Change:
 
     path: Path
     file: bytes | None
-    said: str
-    says: str
+    old: str
+    new: str
 
 
 def captions_in(concept: Concept) -> dict[Path, str]:
@@ -38,13 +38,16 @@ def captions_in(concept: Concept) -> dict[Path, str]:
     return {path: caption_of(path, root) for path in pictures_in(root)}
 
 
-def changes(concept: Concept, edit: Edit) -> list[Change]:
+def find_changes(concept: Concept, edit: Edit) -> list[Change]:
     """What an edit would change, by name; captions that stay as they are do not count."""
-    found = [Change(path, caption_file(path), said, edited(said, edit)) for path, said in captions_in(concept).items()]
-    return [change for change in found if change.said != change.says]
+    found = [
+        Change(path, read_caption_file(path), said, edit_caption(said, edit))
+        for path, said in captions_in(concept).items()
+    ]
+    return [change for change in found if change.old != change.new]
 
 
-def edited(text: str, edit: Edit) -> str:
+def edit_caption(text: str, edit: Edit) -> str:
     """The text after an edit. What is there already at its start or end is not put there again."""
     if edit.find and edit.find in text:
         text = without_gaps(text.replace(edit.find, edit.replace))
@@ -60,25 +63,28 @@ def without_gaps(text: str) -> str:
     return re.sub(r"\s*,(\s*,)+\s*", ", ", re.sub(r" {2,}", " ", text)).strip(" ,")
 
 
-def apply(wanted: Iterable[Change]) -> Iterator[Change]:
+def apply_changes(wanted: Iterable[Change]) -> Iterator[Change]:
     """Yields every change once it is written. Raises SaveError."""
     for change in wanted:
-        write_caption(change.path, change.says)
+        write_caption(change.path, change.new)
         yield change
 
 
-def undo(made: Iterable[Change]) -> Iterator[Change]:
-    """Every file as it was; one that was not there is taken away again. Yields every change once it is undone. Raises SaveError."""
+def undo_changes(made: Iterable[Change]) -> Iterator[Change]:
+    """Every file as it was; one that was not there is taken away again. Yields every change once it is undone.
+
+    Raises SaveError.
+    """
     for change in made:
-        put_back(change.path, change.file)
+        restore_caption_file(change.path, change.file)
         yield change
 
 
-def tags(texts: Iterable[str]) -> Counter[str]:
+def tag_counts(texts: Iterable[str]) -> Counter[str]:
     """How many captions hold each comma-separated part."""
-    return Counter(tag for text in texts for tag in dict.fromkeys(parts(text)) if tag)
+    return Counter(tag for text in texts for tag in dict.fromkeys(split_tags(text)) if tag)
 
 
-def shuffles(text: str, keep_first: int, count: int = 3) -> list[str]:
+def shuffled_examples(text: str, keep_first: int, count: int = 3) -> list[str]:
     """A caption as shuffling may show it."""
-    return [shuffled(text, keep_first, Random(n)) for n in range(count)]
+    return [shuffle_tags(text, keep_first, Random(n)) for n in range(count)]

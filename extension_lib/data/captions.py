@@ -13,18 +13,18 @@ from ..support.seeds import random_for
 NAME = "[name]"
 
 
-def written_caption(picture: Path) -> str | None:
+def read_caption(picture: Path) -> str | None:
     """The text beside a picture; None without such a file."""
-    held = caption_file(picture)
-    return None if held is None else decoded(held).strip()
+    held = read_caption_file(picture)
+    return None if held is None else decode_text(held).strip()
 
 
-def caption_file(picture: Path) -> bytes | None:
+def read_caption_file(picture: Path) -> bytes | None:
     """The file beside a picture as it is; None without one."""
     return read_if_there(picture.with_suffix(".txt"))
 
 
-def decoded(held: bytes) -> str:
+def decode_text(held: bytes) -> str:
     """UTF-8, or what older programs of Windows write: UTF-16 with its mark, or the letters of the country."""
     if held.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return held.decode("utf-16", errors="replace")
@@ -40,7 +40,7 @@ def write_caption(picture: Path, text: str) -> None:
     write_text(picture.with_suffix(".txt"), " ".join(text.split()) + "\n")
 
 
-def put_back(picture: Path, held: bytes | None) -> None:
+def restore_caption_file(picture: Path, held: bytes | None) -> None:
     """The file beside a picture as it was; None takes it away. Raises SaveError."""
     if held is None:
         picture.with_suffix(".txt").unlink(missing_ok=True)
@@ -48,27 +48,29 @@ def put_back(picture: Path, held: bytes | None) -> None:
         write_bytes(picture.with_suffix(".txt"), held)
 
 
-def own_caption(picture: Path, fallback: str = "") -> str:
+def caption_or_file_name(picture: Path, fallback: str = "") -> str:
     """The text beside a picture; without one the fallback, or the file's name made readable."""
-    text = written_caption(picture)
+    text = read_caption(picture)
     if text is not None:
         return text
     return fallback or re.sub(r"[-_\d\s]+", " ", picture.stem).strip()
 
 
-def prompt(instance_prompt: str, caption: str, word: str = "") -> str:
-    """The concept's prompt with the picture's caption and the concept's word put in; an empty prompt means the caption alone."""
+def fill_prompt(instance_prompt: str, caption: str, word: str = "") -> str:
+    """The concept's prompt with the picture's caption and the concept's word put in; an empty prompt means the
+    caption alone.
+    """
     text = (instance_prompt or FILEWORDS).replace(FILEWORDS, caption).replace(NAME, word)
     return re.sub(r"(\s*,)+\s*$|^\s*(,\s*)+", "", text).strip()
 
 
-def without(word: str, caption: str) -> str:
+def without_word(word: str, caption: str) -> str:
     """A caption without its rare word: what it says of others of the same kind."""
     rest = re.sub(rf"(?<![\w-]){re.escape(word)}(?![\w-])\s*", "", caption, flags=re.IGNORECASE) if word else caption
     return re.sub(r",(\s*,)+", ",", rest)
 
 
-def varied(texts: tuple[str, ...], data: Data, *key: object) -> str:
+def vary_prompt(texts: tuple[str, ...], data: Data, *key: object) -> str:
     """One of the texts as one step sees it: perhaps left out, perhaps its parts shuffled; the same for the same key."""
     rng = random_for("caption", *key)
     text = rng.choice(texts) if len(texts) > 1 else texts[0]
@@ -76,15 +78,15 @@ def varied(texts: tuple[str, ...], data: Data, *key: object) -> str:
         return ""
     if not data.shuffle_captions:
         return text
-    return shuffled(text, data.keep_first, rng)
+    return shuffle_tags(text, data.keep_first, rng)
 
 
-def parts(text: str) -> list[str]:
+def split_tags(text: str) -> list[str]:
     """The comma-separated parts of a caption: its tags."""
     return [part.strip() for part in text.split(",")]
 
 
-def shuffled(text: str, keep_first: int, rng: Random) -> str:
-    head, tail = parts(text)[:keep_first], parts(text)[keep_first:]
+def shuffle_tags(text: str, keep_first: int, rng: Random) -> str:
+    head, tail = split_tags(text)[:keep_first], split_tags(text)[keep_first:]
     rng.shuffle(tail)
     return ", ".join(head + tail)

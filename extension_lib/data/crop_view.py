@@ -6,17 +6,18 @@ from PIL import Image, ImageDraw
 
 from ..config.run import Run
 from .buckets import bucket_of, buckets, kept_part
-from .masks import mask_of
-from .pictures import load
+from .masks import read_mask
+from .pictures import load_picture
 
 LONGEST = 480  # pixels of the drawn picture
-DIM, TINT, FRAME = 0.3, (214, 40, 110), (255, 255, 255)  # how much light is left outside; colour of what does not count; the frame
+# how much light is left outside; colour of what does not count; the frame
+DIM, TINT, FRAME = 0.3, (214, 40, 110), (255, 255, 255)
 COVER = 0.55  # how strongly the tint covers
 
 
-def framed(path: Path, run: Run) -> tuple[Image.Image, tuple[int, int], bool]:
+def draw_crop(path: Path, run: Run) -> tuple[Image.Image, tuple[int, int], bool]:
     """The drawn picture, the size in which it is learned, and whether there is a mask. Raises PictureError."""
-    image, mask = load(path), mask_of(path)
+    image, mask = load_picture(path), read_mask(path)
     size = bucket_of(*image.size, buckets(run.data.resolution, run.data.buckets))
     part = kept_part(*image.size, size)
     scale = LONGEST / max(image.size)
@@ -24,10 +25,10 @@ def framed(path: Path, run: Run) -> tuple[Image.Image, tuple[int, int], bool]:
     if mask is not None:
         covered = Image.blend(small, Image.new("RGB", small.size, TINT), COVER)
         small = Image.composite(small, covered, mask.resize(small.size))
-    return with_frame(small, tuple(side * scale for side in part)), size, mask is not None
+    return draw_frame(small, tuple(side * scale for side in part)), size, mask is not None
 
 
-def with_frame(image: Image.Image, part: tuple[float, ...]) -> Image.Image:
+def draw_frame(image: Image.Image, part: tuple[float, ...]) -> Image.Image:
     """Darker outside the part (left, top, right, bottom), with a thin line around it."""
     left, top, right, bottom = (round(side) for side in part)
     out = image.point(lambda value: round(value * DIM))

@@ -9,9 +9,9 @@ from ..errors import DarkroomError
 from ..support.disk import files_in, is_folder, path_from_text
 from . import captions
 from .masks import is_mask
-from .pictures import EXTENSIONS, PictureError, size
+from .pictures import EXTENSIONS, PictureError, picture_size
 from .templates import TEMPLATES
-from .trigger_word import shared_words, trigger
+from .trigger_word import find_trigger, shared_words
 
 REPEATS = re.compile(r"(\d+)_(.+)")
 
@@ -38,19 +38,19 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Found:
+class ConceptPictures:
     """The pictures of a concept, and a line for each file that had to be left out."""
 
     items: tuple[Item, ...]
     problems: tuple[str, ...]
 
 
-def find_all(run: Run) -> list[Found]:
+def find_all_pictures(run: Run) -> list[ConceptPictures]:
     """The pictures of every concept of a run. Raises FolderError."""
-    return [find(concept, concept.word or run.output.name, run.data.template) for concept in run.concepts]
+    return [find_pictures(concept, concept.word or run.output.name, run.data.template) for concept in run.concepts]
 
 
-def find(concept: Concept, word: str = "", template: str = "captions") -> Found:
+def find_pictures(concept: Concept, word: str = "", template: str = "captions") -> ConceptPictures:
     """Looks through the folder and the folders in it. Raises FolderError when nothing can be trained on.
 
     word: what [name] stands for; template: the sentences of data/templates.py, or the concept's own prompt.
@@ -59,13 +59,13 @@ def find(concept: Concept, word: str = "", template: str = "captions") -> Found:
     items, problems = [], []
     for path in pictures_in(root):
         try:
-            items.append(item(path, root, concept, word, TEMPLATES[template]))
+            items.append(read_item(path, root, concept, word, TEMPLATES[template]))
         except PictureError as error:
             problems.append(str(error))
     if not items:
         raise FolderError(f"The folder {root} holds no readable picture. Put pictures there "
                           f"({', '.join(sorted(e[1:] for e in EXTENSIONS))}).{' '.join(['', *problems[:1]])}")
-    return Found(tuple(with_class_prompts(items, root, concept, word)), tuple(problems))
+    return ConceptPictures(tuple(with_class_prompts(items, root, concept, word)), tuple(problems))
 
 
 def root_of(concept: Concept) -> Path:
@@ -80,41 +80,42 @@ def root_of(concept: Concept) -> Path:
 
 def pictures_in(root: Path) -> list[Path]:
     """Every file in the folder and the folders in it that should be a picture to learn from, by name."""
-    paths = [p for p in files_in(root) if p.suffix.lower() in EXTENSIONS and not hidden(p, root) and p.is_file()]
+    paths = [p for p in files_in(root) if p.suffix.lower() in EXTENSIONS and not is_hidden(p, root) and p.is_file()]
     stems = {p.stem for p in paths}
     return [p for p in paths if not is_mask(p, stems)]
 
 
-def hidden(path: Path, root: Path) -> bool:
+def is_hidden(path: Path, root: Path) -> bool:
     return any(part.startswith(".") for part in path.relative_to(root).parts)
 
 
-def item(path: Path, root: Path, concept: Concept, word: str = "", sentences: tuple[str, ...] = ()) -> Item:
-    width, height = size(path)
+def read_item(path: Path, root: Path, concept: Concept, word: str = "", sentences: tuple[str, ...] = ()) -> Item:
+    width, height = picture_size(path)
     times, own = folder_repeats(path, root)[0], caption_of(path, root)
-    prompts = tuple(captions.prompt(s, own, word) for s in sentences or (concept.instance_prompt,))
+    prompts = tuple(captions.fill_prompt(s, own, word) for s in sentences or (concept.instance_prompt,))
     return Item(path, prompts, times * concept.repeats, width, height, class_prompt=concept.class_prompt)
 
 
 def with_class_prompts(items: list[Item], root: Path, concept: Concept, word: str) -> list[Item]:
-    """[filewords] in a class prompt stands for a picture's caption without the concept's word, or else without the rarest word
-    that most captions share. Raises FolderError where the class would be called as the subject is."""
+    """[filewords] in a class prompt stands for a picture's caption without the concept's word, or else without the
+    rarest word that most captions share. Raises FolderError where the class would be called as the subject is."""
     if captions.FILEWORDS not in concept.class_prompt:
         return items
     own = [caption_of(item.path, root) for item in items]
-    rare = concept.word or trigger(shared_words(own), (word,), None) or word
-    made = [replace(item, class_prompt=captions.prompt(concept.class_prompt, captions.without(rare, caption)))
+    rare = concept.word or find_trigger(shared_words(own), (word,), None) or word
+    made = [replace(item, class_prompt=captions.fill_prompt(concept.class_prompt, captions.without_word(rare, caption)))
             for item, caption in zip(items, own)]
     for item in made:
         if item.class_prompt in item.prompts:
-            raise FolderError(f"The class prompt of {item.path.name} would be its own: {item.class_prompt!r}. [filewords] there "
-                              "leaves out the concept's rare word; write that into 'Word', under Concepts.")
+            raise FolderError(f"The class prompt of {item.path.name} would be its own: {item.class_prompt!r}. "
+                              "[filewords] there leaves out the concept's rare word; write that into 'Word', under "
+                              "Concepts.")
     return made
 
 
 def caption_of(path: Path, root: Path) -> str:
     """What [filewords] stands for: the text beside the picture, or what its folder or its own name says."""
-    return captions.own_caption(path, folder_repeats(path, root)[1])
+    return captions.caption_or_file_name(path, folder_repeats(path, root)[1])
 
 
 def folder_repeats(path: Path, root: Path) -> tuple[int, str]:

@@ -1,4 +1,6 @@
-"""Masks: which parts of a picture count; a file name-mask.png beside it, white where it counts, or its own transparency."""
+"""Masks: which parts of a picture count; a file name-mask.png beside it, white where it counts, or its own
+transparency.
+"""
 
 from pathlib import Path
 
@@ -15,7 +17,7 @@ def is_mask(path: Path, names: set[str]) -> bool:
     return path.stem.endswith(SUFFIX) and path.stem.removesuffix(SUFFIX) in names
 
 
-def mask_of(path: Path) -> Image.Image | None:
+def read_mask(path: Path) -> Image.Image | None:
     """The picture's mask as greyscale, or None when everything counts. Raises PictureError."""
     beside = next((mask for kind in KINDS if (mask := path.with_name(f"{path.stem}{SUFFIX}{kind}")).exists()), None)
     try:

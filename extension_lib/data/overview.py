@@ -7,20 +7,24 @@ from pathlib import Path
 
 from ..config.run import Run
 from .buckets import bucket_of, buckets
-from .captions import varied
-from .folder import FolderError, Item, find_all
-from .held_out import split
+from .captions import vary_prompt
+from .folder import FolderError, Item, find_all_pictures
+from .held_out import split_held_out
 
 SAMPLES = 4  # prompts shown of each concept
-PENALTY = ("Several concepts in one run get in each other's way and take over their class words. To keep them apart, give each a "
-           "class prompt ([filewords] where captions say where things are), and set the Class prompt penalty to 0.3.")
-CLASS_PICTURES = ("Several concepts in one run get in each other's way and take over their class words. To keep them apart, "
-                  "give each a class prompt ([filewords] where captions say where things are), and switch on Class pictures.")
+PENALTY = ("Several concepts in one run get in each other's way and take over their class words. To keep them apart, "
+           "give each a class prompt ([filewords] where captions say where things are), and set the Class prompt "
+           "penalty to 0.3.")
+CLASS_PICTURES = ("Several concepts in one run get in each other's way and take over their class words. To keep them "
+                  "apart, give each a class prompt ([filewords] where captions say where things are), and switch on "
+                  "Class pictures.")
 
 
 @dataclass(frozen=True)
-class Part:
-    """One concept's share: its pictures, how often they are shown in an epoch, in which sizes, and some of their prompts."""
+class ConceptOverview:
+    """One concept's share: its pictures, how often they are shown in an epoch, in which sizes, and some of their
+    prompts.
+    """
 
     items: tuple[Item, ...]  # that are trained on
     held_out: int  # pictures that are not
@@ -40,7 +44,7 @@ class Part:
 class Overview:
     """All of a run's concepts, and what one epoch is."""
 
-    parts: tuple[Part, ...]
+    parts: tuple[ConceptOverview, ...]
     batches: int  # in an epoch; a batch holds pictures of one size
     per_epoch: float  # steps
     steps: int
@@ -48,11 +52,11 @@ class Overview:
 
     @property
     def pictures(self) -> int:
-        return sum(len(part.items) for part in self.parts)
+        return sum(len(concept_overview.items) for concept_overview in self.parts)
 
     @property
     def showings(self) -> int:
-        return sum(part.showings for part in self.parts)
+        return sum(concept_overview.showings for concept_overview in self.parts)
 
     @property
     def epochs(self) -> float:
@@ -68,15 +72,16 @@ def overview(run: Run) -> Overview:
     """Raises FolderError, also when there is no concept yet."""
     if not run.concepts:
         raise FolderError("There are no pictures yet. Choose the folder that holds them in the Concepts tab.")
-    found, sizes = find_all(run), buckets(run.data.resolution, run.data.buckets)
-    trained, _ = split([item for one in found for item in one.items], run.data.held_out)
+    found, sizes = find_all_pictures(run), buckets(run.data.resolution, run.data.buckets)
+    trained, _ = split_held_out([item for one in found for item in one.items], run.data.held_out)
     numbers = {item.path: n for n, item in enumerate(trained)}
     shown: Counter[tuple[int, int]] = Counter()
     for item in trained:
         shown[bucket_of(item.width, item.height, sizes)] += item.repeats
     batches = sum(ceil(n / run.training.batch_size) for n in shown.values())
-    return Overview(tuple(part(one.items, numbers, run) for one in found), batches, batches / run.training.accumulation,
-                    run.training.steps, run.training.batch_size * run.training.accumulation)
+    return Overview(tuple(concept_overview(one.items, numbers, run) for one in found), batches,
+                    batches / run.training.accumulation, run.training.steps,
+                    run.training.batch_size * run.training.accumulation)
 
 
 def advice(run: Run) -> str:
@@ -87,10 +92,11 @@ def advice(run: Run) -> str:
     return remedy if unheld else ""
 
 
-def part(found: tuple[Item, ...], numbers: dict[Path, int], run: Run) -> Part:
+def concept_overview(found: tuple[Item, ...], numbers: dict[Path, int], run: Run) -> ConceptOverview:
     """numbers: of the pictures that are trained on, by path, as training counts them."""
     items, sizes = tuple(item for item in found if item.path in numbers), buckets(run.data.resolution, run.data.buckets)
     counts = Counter(bucket_of(item.width, item.height, sizes) for item in items)
     spread = items[::max(1, ceil(len(items) / SAMPLES))]
-    first = tuple((item, varied(item.prompts, run.data, run.training.seed, 0, numbers[item.path], 0)) for item in spread)
-    return Part(items, len(found) - len(items), tuple(counts.most_common()), first)
+    first = tuple(
+        (item, vary_prompt(item.prompts, run.data, run.training.seed, 0, numbers[item.path], 0)) for item in spread)
+    return ConceptOverview(items, len(found) - len(items), tuple(counts.most_common()), first)

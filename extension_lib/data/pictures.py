@@ -15,14 +15,15 @@ ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)
 TRANSPOSED = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
               5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE,
               8: Image.Transpose.ROTATE_90}  # what brings each orientation upright
-BROKEN = (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError)  # what Pillow raises for a damaged file
+# what Pillow raises for a damaged file
+BROKEN = (OSError, ValueError, SyntaxError, struct.error, Image.DecompressionBombError)
 
 
 class PictureError(DarkroomError, ValueError):
     """A picture that cannot be read; the message names it."""
 
 
-def load(path: Path, enough: int | None = None) -> Image.Image:
+def load_picture(path: Path, enough: int | None = None) -> Image.Image:
     """The picture in RGB, turned upright; transparent parts on white, of an animation the first frame.
 
     enough: pixels that each side needs at least; a large JPEG is then read smaller than it is, in a fifth of the time.
@@ -39,7 +40,10 @@ def load(path: Path, enough: int | None = None) -> Image.Image:
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """The picture as it was held. Its other EXIF is not looked at: Pillow's own way writes it anew, and fails at an odd tag."""
+    """The picture as it was held.
+
+    Its other EXIF is not looked at: Pillow's own way writes it anew, and fails at an odd tag.
+    """
     turn = TRANSPOSED.get(orientation(image))
     return image if turn is None else image.transpose(turn)
 
@@ -77,7 +81,7 @@ def eight_bit(image: Image.Image) -> Image.Image:
     return Image.fromarray((values * (255 / top)).clip(0, 255).astype(np.uint8))
 
 
-def size(path: Path) -> tuple[int, int]:
+def picture_size(path: Path) -> tuple[int, int]:
     """Width and height as shown, without decoding the whole picture. Raises PictureError."""
     try:
         with Image.open(path) as image:

@@ -1,4 +1,7 @@
-"""The plan of a run: which pictures each batch shows, mirrored or not, and by which prompts. Nothing is read or encoded here."""
+"""The plan of a run: which pictures each batch shows, mirrored or not, and by which prompts.
+
+Nothing is read or encoded here.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +10,7 @@ from functools import cached_property
 from ..config.run import Run
 from ..support.seeds import random_for
 from .buckets import Size, bucket_of, buckets
-from .captions import varied
+from .captions import vary_prompt
 from .folder import Item
 
 
@@ -73,8 +76,8 @@ class Plan:
         """Batch number 0, 1, 2, ... of the run, across epochs."""
         epoch, place = divmod(number, self.per_epoch)
         samples = self.epoch(epoch)[place]
-        prompts = (varied(self.items[s.item].prompts, self.run.data, self.run.training.seed, epoch, s.item, s.showing)
-                   for s in samples)
+        prompts = (vary_prompt(self.items[s.item].prompts, self.run.data, self.run.training.seed, epoch, s.item,
+                               s.showing) for s in samples)
         rng = random_for("class", self.run.training.seed, number)
         class_pictures = (rng.randrange(self.class_pictures) for _ in (samples if self.class_pictures else ()))
         return PlannedBatch(epoch, tuple(samples), self.size_of(self.items[samples[0].item]), tuple(prompts),

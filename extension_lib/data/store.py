@@ -14,8 +14,8 @@ from ..model import Model
 from ..support.seeds import random_for
 from .buckets import Size, fitted
 from .folder import Item
-from .masks import mask_of
-from .pictures import load
+from .masks import read_mask
+from .pictures import load_picture
 
 Key = tuple[Path, Size, bool]  # a picture, the size that it is cut to, and whether it is mirrored
 
@@ -33,11 +33,14 @@ class PictureStore:
         return self.run.data.crop == "random"
 
     def add(self, item: Item, size: Size) -> None:
-        """Encodes a picture; with random crops it is only read, to find out now whether that works. Raises PictureError."""
-        image = load(item.path)
+        """Encodes a picture; with random crops it is only read, to find out now whether that works.
+
+        Raises PictureError.
+        """
+        image = load_picture(item.path)
         if self.random_crops:
             if self.run.data.masked:
-                mask_of(item.path)
+                read_mask(item.path)
             return
         for mirrored in (False, True) if self.run.data.flip else (False,):
             self.latents[item.path, size, mirrored] = self.encode(image, size, mirrored)
@@ -45,14 +48,14 @@ class PictureStore:
 
     def add_class_picture(self, item: Item, sizes: Iterable[Size]) -> None:
         """Encodes a picture in each of these sizes. Raises PictureError."""
-        image = load(item.path)
+        image = load_picture(item.path)
         for size in sizes:
             self.latents[item.path, size, False] = self.encode(image, size)
 
     def latents_of(self, item: Item, size: Size, mirrored: bool, crop_key: object) -> Tensor:
         """(4, h/8, w/8). crop_key: decides the crop, where crops are random."""
         if self.random_crops:
-            return self.encode(load(item.path), size, mirrored, crop_key)
+            return self.encode(load_picture(item.path), size, mirrored, crop_key)
         return self.latents[item.path, size, mirrored]
 
     def class_latents_of(self, item: Item, size: Size) -> Tensor:
@@ -67,7 +70,7 @@ class PictureStore:
     def middle_of(self, item: Item, size: Size) -> tuple[Tensor, Tensor]:
         """Latents and mask of the picture's middle, whatever the crops are. Raises PictureError."""
         latents = self.latents.get((item.path, size, False))
-        return self.encode(load(item.path), size) if latents is None else latents, self.read_mask(item, size)
+        return self.encode(load_picture(item.path), size) if latents is None else latents, self.read_mask(item, size)
 
     def encode(self, image: Image.Image, size: Size, mirrored: bool = False, crop_key: object = None) -> Tensor:
         """Scaled latents (4, h/8, w/8) of the picture's middle, or of the crop that the key decides."""
@@ -78,7 +81,7 @@ class PictureStore:
 
     def read_mask(self, item: Item, size: Size, mirrored: bool = False, crop_key: object = None) -> Tensor:
         """(1, h/8, w/8): how much of each place counts."""
-        mask = mask_of(item.path) if self.run.data.masked else None
+        mask = read_mask(item.path) if self.run.data.masked else None
         if mask is None:
             return torch.ones(1, size[1] // 8, size[0] // 8)
         cut = fitted(mask.resize((item.width, item.height)), size, self.random_crop(crop_key))
@@ -91,7 +94,10 @@ class PictureStore:
 
 
 class PromptStore:
-    """Hidden states of prompts, on the CPU. Where captions are shuffled nothing is kept: each prompt is encoded anew."""
+    """Hidden states of prompts, on the CPU.
+
+    Where captions are shuffled nothing is kept: each prompt is encoded anew.
+    """
 
     def __init__(self, run: Run, model: Model):
         self.run, self.model = run, model

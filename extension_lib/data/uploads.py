@@ -1,4 +1,6 @@
-"""Pictures that were dropped on the page, copied into a folder of the workspace together with their captions and masks."""
+"""Pictures that were dropped on the page, copied into a folder of the workspace together with their captions and
+masks.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +15,7 @@ CAPTION = ".txt"
 
 
 @dataclass(frozen=True)
-class Taken:
+class Upload:
     """What was copied, and the names of files that are no pictures and no captions."""
 
     pictures: tuple[Path, ...]
@@ -27,19 +29,23 @@ def folder_for(workspace: Path, current: str) -> Path:
     if here and here.parent == workspace and here.name.startswith(FOLDER):
         return here
     number = 1
-    while (workspace / named(number)).exists():
+    while (workspace / folder_name(number)).exists():
         number += 1
-    return workspace / named(number)
+    return workspace / folder_name(number)
 
 
-def named(number: int) -> str:
+def folder_name(number: int) -> str:
     return FOLDER if number == 1 else f"{FOLDER}-{number}"
 
 
-def take_in(files: Sequence[Path], folder: Path) -> Taken:
-    """Copies the files; one whose name is taken by another gets a number, and so do its caption and mask. Raises SaveError."""
+def copy_uploads(files: Sequence[Path], folder: Path) -> Upload:
+    """Copies the files; one whose name is taken by another gets a number, and so do its caption and mask.
+
+    Raises SaveError.
+    """
     wanted = [path for path in files if path.suffix.lower() in EXTENSIONS | {CAPTION}]
-    groups: dict[tuple[str, int], list[Path]] = {}  # files of one name may come from several folders: the first belong together
+    # files of one name may come from several folders: the first belong together
+    groups: dict[tuple[str, int], list[Path]] = {}
     for n, path in enumerate(wanted):
         earlier = sum(other.name == path.name for other in wanted[:n])
         groups.setdefault((path.stem.removesuffix(SUFFIX), earlier), []).append(path)
@@ -47,23 +53,26 @@ def take_in(files: Sequence[Path], folder: Path) -> Taken:
     for (stem, _), group in groups.items():
         free = free_stem(stem, group, folder)
         for path in group:
-            target = named_as(path, stem, free, folder)
+            target = target_path(path, stem, free, folder)
             copy_file(path, target)
             captions += path.suffix.lower() == CAPTION
             pictures += [target] if path.suffix.lower() != CAPTION and not path.stem.endswith(SUFFIX) else []
-    return Taken(tuple(pictures), captions, tuple(path.name for path in files if path not in wanted))
+    return Upload(tuple(pictures), captions, tuple(path.name for path in files if path not in wanted))
 
 
 def free_stem(stem: str, group: list[Path], folder: Path) -> str:
-    """The stem, or with a number where pictures of that name lie there that are not these ones. Captions alone replace captions."""
+    """The stem, or with a number where pictures of that name lie there that are not these ones.
+
+    Captions alone replace captions.
+    """
     pictures = [path for path in group if path.suffix.lower() != CAPTION]
     free, number = stem, 2
-    while any(is_other(path, named_as(path, stem, free, folder)) for path in pictures):
+    while any(is_other(path, target_path(path, stem, free, folder)) for path in pictures):
         free, number = f"{stem}-{number}", number + 1
     return free
 
 
-def named_as(path: Path, stem: str, free: str, folder: Path) -> Path:
+def target_path(path: Path, stem: str, free: str, folder: Path) -> Path:
     """Where a file goes. A caption is called .txt, however its sender has spelt that."""
     ending = path.name.removeprefix(stem)
     return folder / (free + (CAPTION if ending.lower() == CAPTION else ending))

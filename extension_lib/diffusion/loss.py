@@ -6,7 +6,7 @@ from torch import Tensor
 from ..config.run import Noise
 
 
-def plain(snr: Tensor, prediction: str, gamma: float) -> Tensor:
+def constant(snr: Tensor, prediction: str, gamma: float) -> Tensor:
     return torch.ones_like(snr)
 
 
@@ -20,10 +20,11 @@ def debiased(snr: Tensor, prediction: str, gamma: float) -> Tensor:
     return 1 / snr.clamp(max=1000).sqrt() if prediction == "eps" else 1 / (snr + 1)
 
 
-WEIGHTINGS = {"none": plain, "min-snr": min_snr, "debiased": debiased}
+WEIGHTINGS = {"none": constant, "min-snr": min_snr, "debiased": debiased}
 
 
-def errors(predicted: Tensor, target: Tensor, snr: Tensor, prediction: str, noise: Noise, masks: Tensor | None = None) -> Tensor:
+def sample_losses(predicted: Tensor, target: Tensor, snr: Tensor, prediction: str, noise: Noise,
+                  masks: Tensor | None = None) -> Tensor:
     """(b,) the error of each sample, weighted by its noise level. predicted and target (b, 4, h, w); snr (b,).
 
     masks: (b, 1, h, w); the error is then the mean over what counts.

@@ -9,7 +9,7 @@ from ..model import Diffusion
 from ..support.seeds import generator_for
 
 
-class Noised(NamedTuple):
+class NoisyLatents(NamedTuple):
     """noisy and target (b, 4, h, w); t and snr (b,)."""
 
     noisy: Tensor
@@ -18,7 +18,7 @@ class Noised(NamedTuple):
     snr: Tensor
 
 
-def noised(latents: Tensor, diffusion: Diffusion, offset: float, *key: object) -> Noised:
+def add_random_noise(latents: Tensor, diffusion: Diffusion, offset: float, *key: object) -> NoisyLatents:
     """Latents with noise at random timesteps; noise and timesteps depend on the key alone.
 
     offset: noise that is the same over a whole channel (crosslabs.org/blog/diffusion-with-offset-noise).
@@ -29,13 +29,13 @@ def noised(latents: Tensor, diffusion: Diffusion, offset: float, *key: object) -
     noise = torch.randn(latents.shape, generator=rng)
     if offset:
         noise = noise + offset * torch.randn((*latents.shape[:2], 1, 1), generator=rng)
-    return mixed(latents, noise, t, diffusion)
+    return add_noise(latents, noise, t, diffusion)
 
 
-def mixed(latents: Tensor, noise: Tensor, t: Tensor, diffusion: Diffusion) -> Noised:
+def add_noise(latents: Tensor, noise: Tensor, t: Tensor, diffusion: Diffusion) -> NoisyLatents:
     """Latents with this noise at these timesteps; noise and t (b,) may lie on the CPU."""
     alpha_bar = diffusion.alphas_cumprod[t].to(latents.device)
     noise = noise.to(latents.device)
     signal, spread = alpha_bar.sqrt().view(-1, 1, 1, 1), (1 - alpha_bar).sqrt().view(-1, 1, 1, 1)
     target = noise if diffusion.prediction == "eps" else signal * noise - spread * latents
-    return Noised(signal * latents + spread * noise, target, t.to(latents.device), alpha_bar / (1 - alpha_bar))
+    return NoisyLatents(signal * latents + spread * noise, target, t.to(latents.device), alpha_bar / (1 - alpha_bar))

@@ -1,4 +1,6 @@
-"""Prompts as CLIP sees them: chunks of 75 tokens, with weights where prompt syntax is on, and new words put in as vectors."""
+"""Prompts as CLIP sees them: chunks of 75 tokens, with weights where prompt syntax is on, and new words put in as
+vectors.
+"""
 
 import re
 from collections.abc import Callable
@@ -18,7 +20,7 @@ BREAK = re.compile(r"\s*\bBREAK\b\s*")
 Weighted = list[tuple[str, float]]
 
 
-class Fix(NamedTuple):
+class WordVectors(NamedTuple):
     """Vectors (n, width) of a new word, to stand in a chunk from this place on; the start token's place is 0."""
 
     place: int
@@ -30,7 +32,7 @@ class Chunk(NamedTuple):
 
     ids: list[int]
     weights: list[float]
-    fixes: tuple[Fix, ...] = ()
+    fixes: tuple[WordVectors, ...] = ()
 
 
 class Lookup(Protocol):
@@ -40,7 +42,7 @@ class Lookup(Protocol):
         """The vectors of the word that begins here, and how many tokens its name is; the longest name wins."""
 
 
-class Words:
+class NewWords:
     """New words by the tokens of their names."""
 
     def __init__(self) -> None:
@@ -62,10 +64,11 @@ class Words:
         return None
 
 
-def weighted(prompt: str) -> Weighted:
+def parse_weights(prompt: str) -> Weighted:
     """The texts of a prompt with their weights, as the WebUI's prompt box means them.
 
-    (more) and [less], (exactly:1.3), \\( for the bracket itself (a backslash is never shown); an unclosed bracket holds to the end.
+    (more) and [less], (exactly:1.3), \\( for the bracket itself (a backslash is never shown); an unclosed bracket holds
+    to the end.
     """
     letters: list[str] = []
     weights: list[float] = []
@@ -98,27 +101,27 @@ def weighted(prompt: str) -> Weighted:
         escaped = False
     for bracket, start in sorted(opened):  # round ones first, as the WebUI multiplies them
         weights[start:] = [w * (LOUDER if bracket == "(" else SOFTER) for w in weights[start:]]
-    return runs(letters, weights)
+    return join_equal_weights(letters, weights)
 
 
-def runs(letters: list[str], weights: list[float]) -> Weighted:
+def join_equal_weights(letters: list[str], weights: list[float]) -> Weighted:
     """Neighbouring letters of the same weight as one text."""
     pairs = groupby(zip(letters, weights), key=lambda pair: pair[1])
     return [("".join(letter for letter, _ in run), weight) for weight, run in pairs] or [("", 1.0)]
 
 
-def chunks(tokenizer: Any, prompt: str, syntax: bool = False, words: Lookup | None = None) -> list[Chunk]:
+def split_into_chunks(tokenizer: Any, prompt: str, syntax: bool = False, words: Lookup | None = None) -> list[Chunk]:
     """The prompt cut into chunks, at a comma where one is near; at least one chunk.
 
     A new word stands for as many tokens as it has vectors, and is never cut in two.
     """
-    words = words or Words()
+    words = words or NewWords()
     start, end = tokenizer.bos_token_id, tokenizer.eos_token_id
     comma = tokenizer.get_vocab().get(",</w>")
     done: list[Chunk] = []
     ids: list[int] = []
     weights: list[float] = []
-    fixes: list[Fix] = []
+    fixes: list[WordVectors] = []
 
     def close(upto: int) -> None:
         nonlocal ids, weights, fixes
@@ -126,9 +129,9 @@ def chunks(tokenizer: Any, prompt: str, syntax: bool = False, words: Lookup | No
         done.append(Chunk([start, *ids[:upto], *[end] * (fill + 1)], [1.0, *weights[:upto], *[1.0] * (fill + 1)],
                           tuple(f for f in fixes if f.place <= upto)))
         ids, weights = ids[upto:], weights[upto:]
-        fixes = [Fix(f.place - upto, f.vectors) for f in fixes if f.place > upto]
+        fixes = [WordVectors(f.place - upto, f.vectors) for f in fixes if f.place > upto]
 
-    for text, weight in weighted(prompt) if syntax else [(prompt, 1.0)]:
+    for text, weight in parse_weights(prompt) if syntax else [(prompt, 1.0)]:
         for i, part in enumerate(BREAK.split(text) if syntax else [text]):
             if i:
                 close(len(ids))
@@ -141,7 +144,7 @@ def chunks(tokenizer: Any, prompt: str, syntax: bool = False, words: Lookup | No
                 if len(ids) + count > CHUNK:
                     close(len(ids))
                 if vectors is not None:
-                    fixes.append(Fix(len(ids) + 1, vectors))
+                    fixes.append(WordVectors(len(ids) + 1, vectors))
                 ids += [tokens[place]] if vectors is None else [0] * count
                 weights += [weight] * count
                 place += length
@@ -156,7 +159,7 @@ def break_point(ids: list[int], comma: int | None) -> int:
     return CHUNK - back if back < COMMA_BACKTRACK else CHUNK
 
 
-Inserting = Callable[[list[tuple[Fix, ...]]], AbstractContextManager[None]]
+Inserting = Callable[[list[tuple[WordVectors, ...]]], AbstractContextManager[None]]
 
 
 def encode(text_model: Any, tokenizer: Any, prompts: list[str], clip_skip: int, syntax: bool,
@@ -166,20 +169,20 @@ def encode(text_model: Any, tokenizer: Any, prompts: list[str], clip_skip: int, 
     text_model: a transformers CLIPTextModel. clip_skip 1 is its last layer; n stops n - 1 layers earlier.
     inserting: within, the text model's next call puts these fixes, one tuple for each row, in place of its own vectors.
     """
-    cut = [chunks(tokenizer, prompt, syntax, words) for prompt in prompts]
+    cut = [split_into_chunks(tokenizer, prompt, syntax, words) for prompt in prompts]
     longest = max(map(len, cut))
-    empty = chunks(tokenizer, "")
+    empty = split_into_chunks(tokenizer, "")
     filled = [own + empty * (longest - len(own)) for own in cut]
     ids = torch.tensor([c.ids for own in filled for c in own], device=text_model.device)
     with inserting([c.fixes for own in filled for c in own]):
         hidden = hidden_states(text_model, ids, clip_skip)
     weights = [c.weights for own in filled for c in own]
     if any(weight != 1 for row in weights for weight in row):  # asked here, because a GPU would have to be waited for
-        hidden = emphasised(hidden, torch.tensor(weights, device=hidden.device))
+        hidden = emphasize(hidden, torch.tensor(weights, device=hidden.device))
     return hidden.reshape(len(prompts), longest * hidden.shape[1], hidden.shape[2])
 
 
-def inserted(embedded: Tensor, rows: list[tuple[Fix, ...]]) -> Tensor:
+def insert_vectors(embedded: Tensor, rows: list[tuple[WordVectors, ...]]) -> Tensor:
     """(n, 77, width) embedded tokens with the fixes of each row in place."""
     if not any(rows):
         return embedded
@@ -200,7 +203,7 @@ def hidden_states(text_model: Any, ids: Tensor, clip_skip: int) -> Tensor:
     return inner.final_layer_norm(states[-clip_skip])
 
 
-def emphasised(hidden: Tensor, weights: Tensor) -> Tensor:
+def emphasize(hidden: Tensor, weights: Tensor) -> Tensor:
     """Each token's vector times its weight, the mean of every chunk kept: the WebUI's "Original" emphasis."""
     before = hidden.mean(dim=(1, 2), keepdim=True)
     hidden = hidden * weights[..., None].to(hidden.dtype)

@@ -10,43 +10,46 @@ from ..settings import SettingError
 from ..support import toml
 from ..support.disk import path_from_text
 from . import dreambooth_extension, kohya_dataset, kohya_folders, kohya_gui
-from .reading import Imported, beside
+from .translation import Imported, beside
 
 
-def own(source: Mapping[str, Any], path: Path) -> Imported:
+def translate_own(source: Mapping[str, Any], path: Path) -> Imported:
     """A run of Darkroom's own, as its page and its workspaces write it."""
     run = from_dict(source)
-    concepts = [{name: str(beside(path, value)) if name in FOLDERS and value else value for name, value in concept.items()}
+    concepts = [{
+        name: str(beside(path, value)) if name in FOLDERS and value else value
+        for name, value in concept.items()
+    }
                 for concept in source.get("concepts", ())]
     return Imported({**source, "concepts": concepts}, run.output.name or path.stem, ())
 
 
 FORMATS: dict[str, tuple[str, Callable[[Mapping[str, Any], Path], Imported]]] = {  # by what each alone has
-    "datasets": ("kohya's dataset file", kohya_dataset.translated),
-    "concepts_list": ("sd_dreambooth_extension's db_config.json", dreambooth_extension.translated),
-    "train_batch_size": ("kohya_ss' settings", kohya_gui.translated),
-    "output": ("Darkroom's own", own),
+    "datasets": ("kohya's dataset file", kohya_dataset.translate),
+    "concepts_list": ("sd_dreambooth_extension's db_config.json", dreambooth_extension.translate),
+    "train_batch_size": ("kohya_ss' settings", kohya_gui.translate),
+    "output": ("Darkroom's own", translate_own),
 }
 
 
 OF_FOLDER = ("db_config.json", "run.toml")  # the settings that a folder of a trainer's holds
 
 
-def read(path: Path) -> Imported:
+def read_settings(path: Path) -> Imported:
     """What a file of settings, or a folder, says. Raises SettingError when it cannot be read or is of no known kind."""
     path = path_from_text(str(path))
     if path.is_dir():
         inside = next((path / name for name in OF_FOLDER if (path / name).exists()), None)
-        return read(inside) if inside else kohya_folders.translated(path)
+        return read_settings(inside) if inside else kohya_folders.translate(path)
     source = toml.read_toml(path) if path.suffix.lower() == ".toml" else read_json(path)
     for key, (kind, translated) in FORMATS.items():
         if isinstance(source, Mapping) and key in source:
-            return understood(source, path, kind, translated)
+            return translate(source, path, kind, translated)
     kinds = ", ".join(kind for kind, _ in FORMATS.values())
     raise SettingError(f"{path} is none of these: {kinds}.")
 
 
-def understood(source: Mapping[str, Any], path: Path, kind: str, translated: Callable[..., Imported]) -> Imported:
+def translate(source: Mapping[str, Any], path: Path, kind: str, translated: Callable[..., Imported]) -> Imported:
     try:
         return translated(source, path)
     except SettingError:

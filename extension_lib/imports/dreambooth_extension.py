@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config.run import FILEWORDS
-from .reading import Imported, Reading, Target
+from .translation import Imported, Target, Translation
 
 SAME: dict[str, Target] = {
     "resolution": ("data", "resolution"), "hflip": ("data", "flip"), "shuffle_tags": ("data", "shuffle_captions"),
@@ -28,126 +28,135 @@ RATES = ("lora_learning_rate", "lora_txt_learning_rate", "learning_rate", "txt_l
 EMA = 0.9999  # the decay it has there
 HARMLESS = """
     attention cache_latents concepts_list concepts_path use_concepts custom_model_name noise_scheduler disable_logging
-    deterministic ema_predict epoch freeze_clip_normalization gradient_set_to_none graph_smoothing half_model train_unfrozen
-    has_ema infer_ema initial_revision learning_rate_min lifetime_revision lora_model_name lora_txt_weight lr_cycles lr_factor
-    lr_power lr_scale_pos max_token_length mixed_precision full_mixed_precision model_dir model_path pad_tokens
-    pretrained_model_name_or_path revision prior_loss_target prior_loss_weight_min sample_batch_size sanity_prompt sanity_seed
-    save_ckpt_after save_ckpt_cancel save_ckpt_during save_ema save_lora_after save_lora_cancel save_lora_during
-    save_lora_for_extra_net save_safetensors save_state_after save_state_cancel save_state_during scheduler snapshot split_loss
-    shared_diffusers_path tf32_enable train_unet use_shared_src use_subdir model_type disable_class_matching adaptation_beta1
-    adaptation_beta2 adaptation_d0 adaptation_eps tenc_weight_decay epoch_pause_time lora_weight lora_txt_rank use_ema
+    deterministic ema_predict epoch freeze_clip_normalization gradient_set_to_none graph_smoothing half_model
+    train_unfrozen has_ema infer_ema initial_revision learning_rate_min lifetime_revision lora_model_name
+    lora_txt_weight lr_cycles lr_factor lr_power lr_scale_pos max_token_length mixed_precision full_mixed_precision
+    model_dir model_path pad_tokens pretrained_model_name_or_path revision prior_loss_target prior_loss_weight_min
+    sample_batch_size sanity_prompt sanity_seed save_ckpt_after save_ckpt_cancel save_ckpt_during save_ema
+    save_lora_after save_lora_cancel save_lora_during save_lora_for_extra_net save_safetensors save_state_after
+    save_state_cancel save_state_during scheduler snapshot split_loss shared_diffusers_path tf32_enable train_unet
+    use_shared_src use_subdir model_type disable_class_matching adaptation_beta1 adaptation_beta2 adaptation_d0
+    adaptation_eps tenc_weight_decay epoch_pause_time lora_weight lora_txt_rank use_ema
 """
 
 
-def translated(source: Mapping[str, Any], path: Path) -> Imported:
-    reading = Reading(source, "lora" if source.get("use_lora") else "dreambooth")
-    reading.seen.add("use_lora")
-    reading.table(SAME)
-    reading.put(("noise", "weighting"), "none", "min_snr_gamma")
-    listed = [c for c in concepts_of(reading) if c.get("instance_data_dir")]
-    reading.values["concepts"] = [concept(reading, c) for c in listed]
-    method(reading)
-    length(reading)
-    class_pictures(reading, listed)
-    previews(reading, listed)
-    lost(reading)
-    reading.rest({*HARMLESS.split(), *OF_LORA, *OF_MODEL})
-    return reading.imported(str(source.get("model_name") or path.parent.name))
+def translate(source: Mapping[str, Any], path: Path) -> Imported:
+    translation = Translation(source, "lora" if source.get("use_lora") else "dreambooth")
+    translation.seen.add("use_lora")
+    translation.take_table(SAME)
+    translation.put(("noise", "weighting"), "none", "min_snr_gamma")
+    listed = [c for c in concepts_of(translation) if c.get("instance_data_dir")]
+    translation.values["concepts"] = [concept(translation, c) for c in listed]
+    method(translation)
+    length(translation)
+    class_pictures(translation, listed)
+    previews(translation, listed)
+    drop_misleading(translation)
+    translation.drop_unknown({*HARMLESS.split(), *OF_LORA, *OF_MODEL})
+    return translation.finish(str(source.get("model_name") or path.parent.name))
 
 
-def concepts_of(reading: Reading) -> list[dict[str, Any]]:
+def concepts_of(translation: Translation) -> list[dict[str, Any]]:
     """The list in the file, or the one in the file that it names."""
-    listed = reading.source.get("concepts_list") or []
-    path = reading.take("concepts_path")
-    if not reading.take("use_concepts") or not path:
+    listed = translation.source.get("concepts_list") or []
+    path = translation.take("concepts_path")
+    if not translation.take("use_concepts") or not path:
         return listed
     try:
         return json.loads(Path(path).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
-        reading.lose("concepts_path", "cannot be read")
+        translation.drop("concepts_path", "cannot be read")
         return listed
 
 
-def concept(reading: Reading, source: Mapping[str, Any]) -> dict[str, Any]:
+def concept(translation: Translation, source: Mapping[str, Any]) -> dict[str, Any]:
     token, prompt = str(source.get("instance_token") or ""), str(source.get("instance_prompt") or FILEWORDS)
     if token and FILEWORDS in prompt and token not in prompt:
-        reading.lost.append(f"instance_token = {token}: is not put into captions by itself; write it into the instance prompt.")
+        translation.dropped.append(f"instance_token = {token}: is not put into captions by itself; write it into the "
+                                   "instance prompt.")
     by_captions = source.get("class_prompt") == FILEWORDS
-    named = {"folder": source["instance_data_dir"], "instance_prompt": prompt, "class_folder": source.get("class_data_dir"),
-             "class_prompt": source.get("class_token") if by_captions and not token else source.get("class_prompt"),
-             "word": token if by_captions else ""}
+    named = {
+        "folder": source["instance_data_dir"], "instance_prompt": prompt, "class_folder": source.get("class_data_dir"),
+        "class_prompt": source.get("class_token") if by_captions and not token else source.get("class_prompt"),
+        "word": token if by_captions else ""
+    }
     return {key: str(value) for key, value in named.items() if value}
 
 
-def method(reading: Reading) -> None:
-    fits = reading.optimizer("optimizer", RATES)
-    table = OF_LORA if reading.method == "lora" else OF_MODEL
-    reading.table({key: target for key, target in table.items() if fits or key not in RATES})
-    chosen, source = reading.values["method"], reading.source
-    if reading.method == "lora" and "rank" in chosen:
+def method(translation: Translation) -> None:
+    fits = translation.optimizer("optimizer", RATES)
+    table = OF_LORA if translation.method == "lora" else OF_MODEL
+    translation.take_table({key: target for key, target in table.items() if fits or key not in RATES})
+    chosen, source = translation.values["method"], translation.source
+    if translation.method == "lora" and "rank" in chosen:
         chosen["alpha"] = float(chosen["rank"])  # while it trained there, what was learned counted in full
         if source.get("lora_weight", 1) != 1:
-            reading.lose("lora_weight", "there it only weakened the saved file; choose the weight in the prompt")
+            translation.drop("lora_weight", "there it only weakened the saved file; choose the weight in the prompt")
         if source.get("lora_txt_rank", chosen["rank"]) != chosen["rank"]:
-            reading.lose("lora_txt_rank", "the text encoder has the rank of the UNet")
-    if reading.method == "dreambooth":
+            translation.drop("lora_txt_rank", "the text encoder has the rank of the UNet")
+    if translation.method == "dreambooth":
         if fits and "txt_learning_rate" not in source:  # older versions have one rate for both
-            reading.put(("method", "text_rate"), source.get("learning_rate"), "learning_rate")
-        reading.put(("method", "ema"), EMA if source.get("use_ema") else None, "use_ema")
-        reading.put(("saving", "precision"), "fp16" if source.get("half_model") else "fp32", "half_model")
+            translation.put(("method", "text_rate"), source.get("learning_rate"), "learning_rate")
+        translation.put(("method", "ema"), EMA if source.get("use_ema") else None, "use_ema")
+        translation.put(("saving", "precision"), "fp16" if source.get("half_model") else "fp32", "half_model")
     if not source.get("stop_text_encoder", 1):
         chosen["text_rate"] = 0.0
 
 
-def length(reading: Reading) -> None:
-    reading.epochs("num_train_epochs", ("training", "steps"))
-    reading.epochs("save_embedding_every", ("saving", "save_every"))
-    reading.schedule("lr_scheduler")
-    reading.warmup("lr_warmup_steps")
+def length(translation: Translation) -> None:
+    translation.epochs("num_train_epochs", ("training", "steps"))
+    translation.epochs("save_embedding_every", ("saving", "save_every"))
+    translation.schedule("lr_scheduler")
+    translation.warmup("lr_warmup_steps")
 
 
-def class_pictures(reading: Reading, concepts: list[dict[str, Any]]) -> None:
+def class_pictures(translation: Translation, concepts: list[dict[str, Any]]) -> None:
     """They are asked for per instance picture there, and for a concept as a whole here."""
     most = max(concepts, key=per_picture, default={})
     if not per_picture(most):
         return
-    reading.values.setdefault("prior", {})["preserve"] = True
-    steps = reading.per_epoch()
+    translation.values.setdefault("prior", {})["preserve"] = True
+    steps = translation.per_epoch()
     if steps:
-        training = reading.values.get("training", {})
+        training = translation.values.get("training", {})
         showings = steps * training.get("batch_size", 1) * training.get("accumulation", 1)
-        reading.put(("prior", "pictures"), max(1, round(per_picture(most) * showings / len(concepts))), "num_class_images_per")
+        translation.put(("prior", "pictures"), max(1, round(per_picture(most) * showings / len(concepts))),
+                        "num_class_images_per")
     else:
-        reading.lost.append(f"num_class_images_per = {per_picture(most)}: how many pictures there are is not known.")
-    reading.put(("prior", "cfg"), most.get("class_guidance_scale"), "class_guidance_scale")
-    reading.put(("prior", "drawing_steps"), most.get("class_infer_steps"), "class_infer_steps")
+        translation.dropped.append(f"num_class_images_per = {per_picture(most)}: how many pictures there are is not "
+                                   "known.")
+    translation.put(("prior", "cfg"), most.get("class_guidance_scale"), "class_guidance_scale")
+    translation.put(("prior", "drawing_steps"), most.get("class_infer_steps"), "class_infer_steps")
     if most.get("class_negative_prompt"):
-        reading.lost.append(f"class_negative_prompt = {most['class_negative_prompt']}: class pictures are drawn without one.")
+        translation.dropped.append(f"class_negative_prompt = {most['class_negative_prompt']}: class pictures are drawn "
+                                   "without one.")
 
 
 def per_picture(concept: Mapping[str, Any]) -> float:
     return float(concept.get("num_class_images_per") or 0)
 
 
-def previews(reading: Reading, concepts: list[dict[str, Any]]) -> None:
-    prompts = [str(c["save_sample_prompt"]) for c in concepts if c.get("save_sample_prompt") not in (None, "", FILEWORDS)]
+def previews(translation: Translation, concepts: list[dict[str, Any]]) -> None:
+    prompts = [
+        str(c["save_sample_prompt"]) for c in concepts if c.get("save_sample_prompt") not in (None, "", FILEWORDS)
+    ]
     if not prompts:
-        reading.seen.add("save_preview_every")
+        translation.seen.add("save_preview_every")
         return
     first = concepts[0]
-    reading.put(("previews", "prompts"), prompts, "save_sample_prompt")
-    reading.epochs("save_preview_every", ("previews", "preview_every"))
-    reading.put(("previews", "cfg"), first.get("save_guidance_scale"), "save_guidance_scale")
-    reading.put(("previews", "preview_steps"), first.get("save_infer_steps"), "save_infer_steps")
+    translation.put(("previews", "prompts"), prompts, "save_sample_prompt")
+    translation.epochs("save_preview_every", ("previews", "preview_every"))
+    translation.put(("previews", "cfg"), first.get("save_guidance_scale"), "save_guidance_scale")
+    translation.put(("previews", "preview_steps"), first.get("save_infer_steps"), "save_infer_steps")
     if first.get("sample_seed", -1) >= 0:
-        reading.put(("previews", "preview_seed"), first["sample_seed"], "sample_seed")
+        translation.put(("previews", "preview_seed"), first["sample_seed"], "sample_seed")
 
 
-def lost(reading: Reading) -> None:
+def drop_misleading(translation: Translation) -> None:
     """What would be taken over by its name, but means something else."""
-    if reading.number("min_snr_gamma"):
-        reading.lose("min_snr_gamma", "had no effect there; set it under Noise and loss if you want it")
-    if reading.take("v2") or reading.source.get("model_type") in ("SDXL", "v2x", "v2x-512"):
-        reading.lose("v2" if reading.take("v2") else "model_type", "choose a checkpoint of Stable Diffusion 1")
-    if reading.take("prior_loss_scale"):
-        reading.lose("prior_loss_scale", "the weight of class pictures stays the same throughout")
+    if translation.number("min_snr_gamma"):
+        translation.drop("min_snr_gamma", "had no effect there; set it under Noise and loss if you want it")
+    if translation.take("v2") or translation.source.get("model_type") in ("SDXL", "v2x", "v2x-512"):
+        translation.drop("v2" if translation.take("v2") else "model_type", "choose a checkpoint of Stable Diffusion 1")
+    if translation.take("prior_loss_scale"):
+        translation.drop("prior_loss_scale", "the weight of class pictures stays the same throughout")

@@ -26,7 +26,7 @@ class View:
         self.family, self.diffusion, self.device, self.compute = family, diffusion, device, compute
         self.unet, self.vae, self.text_model, self.tokenizer = unet, vae, text_model, tokenizer
         self.parked: set[str] = set()
-        self.words = prompting.Words()
+        self.words = prompting.NewWords()
 
     def layers(self) -> list[Layer]:
         return [*self.unet_layers(), *self.text_layers()]
@@ -95,10 +95,10 @@ class View:
         return Condition(hidden)
 
     @contextmanager
-    def inserting_words(self, rows: list[tuple[prompting.Fix, ...]]) -> Iterator[None]:
+    def inserting_words(self, rows: list[tuple[prompting.WordVectors, ...]]) -> Iterator[None]:
         """Within, the text model's embedded tokens are replaced where new words stand."""
         hook = self.text_model.get_input_embeddings().register_forward_hook(
-            lambda module, given, embedded: prompting.inserted(embedded, rows))
+            lambda module, given, embedded: prompting.insert_vectors(embedded, rows))
         try:
             yield
         finally:

@@ -8,9 +8,9 @@ from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 
 from ..config.run import Concept, Run
-from ..data.captions import FILEWORDS, prompt
-from ..data.folder import FolderError, Found, Item, caption_of, pictures_in
-from ..data.pictures import PictureError, size
+from ..data.captions import FILEWORDS, fill_prompt
+from ..data.folder import ConceptPictures, FolderError, Item, caption_of, pictures_in
+from ..data.pictures import PictureError, picture_size
 from ..events import Prepared, Warned
 from ..host import Checkpoint, Host, Picture
 from ..settings import SettingError
@@ -31,7 +31,7 @@ def class_picture_folder(run: Run, class_prompt: str, checkpoint: Checkpoint, ho
     return host.folders.workspaces / FOLDER / drawn_by / f"{words}-{how}"
 
 
-def prepare_class_pictures(run: Run, found: Sequence[Found], checkpoint: Checkpoint,
+def prepare_class_pictures(run: Run, found: Sequence[ConceptPictures], checkpoint: Checkpoint,
                            host: Host) -> Iterator[Prepared | Warned | list[Item]]:
     """Draws what is missing and yields its progress; last come the items of all concepts.
 
@@ -48,7 +48,7 @@ def prepare_class_pictures(run: Run, found: Sequence[Found], checkpoint: Checkpo
             with_prompts = yield from draw_class_pictures(run, own, checkpoint, host)
         for path, text in with_prompts:
             try:
-                items.append(Item(path, (text,), 1, *size(path), prior=True))
+                items.append(Item(path, (text,), 1, *picture_size(path), prior=True))
             except PictureError as error:
                 yield Warned(f"Left out: {error}")
     yield items
@@ -61,11 +61,11 @@ def own_class_pictures(concept: Concept) -> list[tuple[Path, str]]:
         raise FolderError(f"The folder of class pictures {folder} contains no picture. Choose another, or leave it "
                           "empty.")
     captioned = FILEWORDS in concept.class_prompt
-    return [(path, prompt(concept.class_prompt, caption_of(path, folder)) if captioned else concept.class_prompt)
+    return [(path, fill_prompt(concept.class_prompt, caption_of(path, folder)) if captioned else concept.class_prompt)
             for path in paths]
 
 
-def draw_class_pictures(run: Run, found: Found, checkpoint: Checkpoint,
+def draw_class_pictures(run: Run, found: ConceptPictures, checkpoint: Checkpoint,
          host: Host) -> Generator[Prepared, None, list[tuple[Path, str]]]:
     """The checkpoint's pictures, divided evenly among the class prompts, and the prompt of each."""
     prompts = sorted({item.class_prompt for item in found.items})

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..data.pictures import load
+from ..data.pictures import load_picture
 from ..errors import DarkroomError
 from ..export import card
 from ..export.products import output_files
@@ -24,7 +24,7 @@ def prefer_copy(job: Job, step: int) -> list[Path]:
     preview = next((event for event in job.summary.previews.items() if event.step == step), None)
     if not paths or not preview:
         raise NoCopy(f"There is no copy of step {step} any more.")
-    image = load(preview.paths[0])
+    image = load_picture(preview.paths[0])
     job.preferred = step
     for path in paths:
         card.write_card_picture(card_picture_path(job, path), image)

@@ -10,8 +10,8 @@ from typing import Any
 from .. import memory
 from ..config.run import Run, new_words_of
 from ..data.batches import Batches
-from ..data.folder import Found, Item, find_all
-from ..data.pictures import load
+from ..data.folder import ConceptPictures, Item, find_all_pictures
+from ..data.pictures import load_picture
 from ..events import Ended, Event, Paused, Prepared, Warned
 from ..export.products import require_writable
 from ..host import Checkpoint, Host, Picture
@@ -66,12 +66,12 @@ class Session:
     def events(self) -> Iterator[Event]:
         """Raises a DarkroomError when the run cannot start."""
         require_writable(self.run, self.host.folders, self.checkpoint.path)
-        found = find_all(self.run)
+        found = find_all_pictures(self.run)
         self.first_prompt = found[0].items[0].prompt
         yield from (Warned(f"Left out: {problem}") for folder in found for problem in folder.problems)
         yield from with_alarms(self.run, self.run_with_pauses(found))
 
-    def run_with_pauses(self, found: list[Found]) -> Iterator[Event]:
+    def run_with_pauses(self, found: list[ConceptPictures]) -> Iterator[Event]:
         """Borrows the model again after every pause."""
         while isinstance(last := (yield from self.run_until_pause(found)), Paused):
             self.controls.wait_for_resume()
@@ -80,7 +80,7 @@ class Session:
                 yield Ended(last.step, reason, discarded=True)
                 return
 
-    def run_until_pause(self, found: list[Found]) -> Generator[Event, None, Ended | Paused]:
+    def run_until_pause(self, found: list[ConceptPictures]) -> Generator[Event, None, Ended | Paused]:
         """Runs until the host has its model back. Ended or Paused comes after that, and is returned too."""
         last: Ended | Paused | None = None
         for event in self.run_on_borrowed_model(found):
@@ -93,7 +93,7 @@ class Session:
         yield last
         return last
 
-    def run_on_borrowed_model(self, found: list[Found]) -> Iterator[Event]:
+    def run_on_borrowed_model(self, found: list[ConceptPictures]) -> Iterator[Event]:
         items = [item for folder in found for item in folder.items]
         words = new_words_of(self.run) if self.run.method.product.learns_words else ()
         if words:
@@ -144,7 +144,7 @@ class Session:
         """The newest preview, or one picture drawn at the end; None when not wanted or not possible."""
         with Guard("The picture for the card"):
             if self.newest_preview:
-                return load(self.newest_preview)
+                return load_picture(self.newest_preview)
             if final and self.run.previews.card:
                 return self.host.draw([self.picture(self.first_prompt)])[0]
         return None  # a card without a picture is still a card

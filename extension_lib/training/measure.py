@@ -9,9 +9,9 @@ from torch import Tensor
 from .. import memory
 from ..config.run import Noise, Run
 from ..data.batches import Batches
-from ..data.held_out import Still
-from ..diffusion.loss import errors
-from ..diffusion.noise import Noised, mixed
+from ..data.held_out import MeasuredPicture
+from ..diffusion.loss import sample_losses
+from ..diffusion.noise import NoisyLatents, add_noise
 from ..events import Event, Measured, Warned
 from ..methods.base import Trainable
 from ..model import Diffusion, Model
@@ -35,13 +35,13 @@ class NoisyPicture(NamedTuple):
     mask: Tensor
 
 
-def noisy_pictures(stills: Sequence[Still], diffusion: Diffusion) -> list[NoisyPicture]:
+def noisy_pictures(stills: Sequence[MeasuredPicture], diffusion: Diffusion) -> list[NoisyPicture]:
     """The pictures in turn, at evenly spaced timesteps; the noise depends on picture and timestep alone."""
     out = []
     for n in range(PICTURES if stills else 0):
         still, t = stills[n % len(stills)], int((n + 0.5) / PICTURES * len(diffusion.alphas_cumprod))
         noise = torch.randn(still.latents.shape, generator=generator_for("measured", still.name, t))
-        mix = Noised(*(part[0] for part in mixed(still.latents[None], noise[None], torch.tensor([t]), diffusion)))
+        mix = NoisyLatents(*(part[0] for part in add_noise(still.latents[None], noise[None], torch.tensor([t]), diffusion)))
         out.append(NoisyPicture(still.prompt, mix.noisy, mix.target, mix.t, mix.snr, still.mask))
     return out
 
@@ -54,7 +54,7 @@ def group_by_shape(pictures: Sequence[NoisyPicture], size: int) -> list[list[Noi
     return [same[n:n + size] for same in by_shape.values() for n in range(0, len(same), size)]
 
 
-def fingerprint(stills: Sequence[Still]) -> str:
+def fingerprint(stills: Sequence[MeasuredPicture]) -> str:
     """The same for the same pictures in the same sizes. Not of latents: their last bits differ between machines."""
     return f"{seed_from([(s.name, tuple(s.latents.shape)) for s in stills]):016x}"[:8]
 
@@ -101,7 +101,7 @@ class FixedNoiseLoss:
             condition = self.batches.condition_of(prompts) or self.model.encode_prompts(list(prompts), data.clip_skip,
                                                                                         data.prompt_syntax)
             predicted = self.model.predict(noisy, t, condition)
-        return errors(predicted, target, snr, self.model.diffusion.prediction, UNWEIGHTED, masks)
+        return sample_losses(predicted, target, snr, self.model.diffusion.prediction, UNWEIGHTED, masks)
 
 
 @torch.no_grad()

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from ..config.run import Data, Run
 from ..data.batches import Batch
-from ..diffusion.loss import errors
-from ..diffusion.noise import Noised, noised
+from ..diffusion.loss import sample_losses
+from ..diffusion.noise import NoisyLatents, add_random_noise
 from ..methods.base import Trainable
 from ..model import Condition, Model
 
@@ -23,26 +23,26 @@ class StepLoss(NamedTuple):
 
 def batch_loss(run: Run, model: Model, trainable: Trainable, batch: Batch, number: int) -> StepLoss:
     """number: of the batch in the run; its noise depends on this and the seed alone."""
-    noisy = noised(batch.latents, model.diffusion, run.noise.noise_offset, run.training.seed, number)
+    noisy = add_random_noise(batch.latents, model.diffusion, run.noise.noise_offset, run.training.seed, number)
     class_count = len(batch.class_prompts)
-    with_class_prompts = Noised(*(torch.cat([part, part[:class_count]]) for part in noisy))  # the same pictures again
+    with_class_prompts = NoisyLatents(*(torch.cat([part, part[:class_count]]) for part in noisy))  # the same pictures again
     with model.autocast():
         condition = encode_batch(model, batch, run.data)
         predicted = model.predict(with_class_prompts.noisy, with_class_prompts.t, condition)
     count, split = len(batch.latents), batch.subjects
     prediction = model.diffusion.prediction
-    each = errors(predicted[:count], noisy.target, noisy.snr, prediction, run.noise, batch.masks)
+    each = sample_losses(predicted[:count], noisy.target, noisy.snr, prediction, run.noise, batch.masks)
     class_loss = each[split:].detach().mean() if split < count else None
     loss = (each * batch.weights).sum() / split
     if class_count:
         before = predict_untrained(model, trainable, batch, noisy, run.data)
-        change = errors(predicted[count:], before, noisy.snr[:class_count], prediction, run.noise)
+        change = sample_losses(predicted[count:], before, noisy.snr[:class_count], prediction, run.noise)
         loss = loss + run.prior.penalty * change.mean()
     return StepLoss(loss, each[:split].detach().mean(), class_loss)
 
 
 @torch.no_grad()
-def predict_untrained(model: Model, trainable: Trainable, batch: Batch, noisy: Noised, data: Data) -> Tensor:
+def predict_untrained(model: Model, trainable: Trainable, batch: Batch, noisy: NoisyLatents, data: Data) -> Tensor:
     """(class prompts, 4, h, w): what the model predicted for the class prompts before it was trained."""
     count = len(batch.class_prompts)
     with trainable.muted(), model.autocast():  # a shared autocast would cache weights without gradient

@@ -1,4 +1,6 @@
-"""The X/Y/Z plot's axes: each changes one thing of the prompt's tag, in any order, beside anything else in the prompt."""
+"""The X/Y/Z plot's axes: each changes one thing of the prompt's tag, in any order, beside anything else in the
+prompt.
+"""
 
 import json
 from functools import reduce
@@ -8,8 +10,8 @@ from typing import Any
 import pytest
 
 from extension_lib.compare import axes
-from extension_lib.compare.axes import NoFile, changed, picked
-from extension_lib.compare.series import LAST, TAGGED, found, newest
+from extension_lib.compare.axes import NoFile, change_prompt, parse_choice
+from extension_lib.compare.series import LAST, TAGGED, find_series, newest_series
 from extension_lib.host import Folders
 
 FOLDERS = ("lora", "embeddings", "hypernetworks", "checkpoints", "workspaces")
@@ -29,16 +31,17 @@ def library(tmp_path):
         write(tmp_path / "lora" / f"{stem}.safetensors", darkroom_method="pivotal", darkroom_words='["zwx"]')
     write(tmp_path / "lora" / "猫.safetensors", ss_network_module="lycoris.kohya", ss_network_args='{"algo": "loha"}')
     write(tmp_path / "hypernetworks" / "old.pt")
-    return found(Folders(*(tmp_path / name for name in FOLDERS)), TAGGED)
+    return find_series(Folders(*(tmp_path / name for name in FOLDERS)), TAGGED)
 
 
-CHANGES: dict[str, Any] = {"file": axes.to_file, "method": axes.to_method, "step": axes.to_step, "weight": axes.to_weight}
+CHANGES: dict[str,
+              Any] = {"file": axes.to_file, "method": axes.to_method, "step": axes.to_step, "weight": axes.to_weight}
 
 
 def after(prompt, library, *steps):
     """The prompt after these axes: ("weight", 0.5), ..."""
     def one(state, step):
-        return changed(state[0], state[1], library, CHANGES[step[0]](library, step[1]))
+        return change_prompt(state[0], state[1], library, CHANGES[step[0]](library, step[1]))
 
     return reduce(one, steps, (prompt, None))[0]
 
@@ -48,9 +51,9 @@ def after(prompt, library, *steps):
     ("<hypernet:old:1>", "old", LAST, 1.0), ("a <lora:ghost-000500:0.5:1>", "ghost", "500", 0.5),
     ("a <lora:gone:0.5>", "gone", LAST, 0.5)])
 def test_a_prompt_s_tag_is_read(library, prompt, name, step, weight):
-    pick = picked(prompt, library)
+    pick = parse_choice(prompt, library)
     assert (pick.series.name, pick.step, pick.weight) == (name, step, weight)
-    assert picked("a ghost", library) is None
+    assert parse_choice("a ghost", library) is None
 
 
 def test_the_order_of_the_axes_does_not_matter(library):
@@ -65,12 +68,13 @@ def test_weight_0_is_the_bare_prompt_in_any_order(library):
 
 
 def test_a_tag_that_is_there_is_changed_in_its_place_and_others_are_left(library):
-    assert after("a <lora:ghost:1> b <lora:style:0.4>", library, ("weight", 0.25)) == "a <lora:ghost:0.25> b <lora:style:0.4>"
+    assert after("a <lora:ghost:1> b <lora:style:0.4>", library, ("weight", 0.25)) == ("a <lora:ghost:0.25> b "
+                                                                                       "<lora:style:0.4>")
     assert after("a <lora:ghost> b", library, ("weight", 0.25)) == "a b <lora:ghost:0.25>"
 
 
 def test_without_a_tag_the_newest_file_is_meant(library):
-    assert f"<lora:{newest(library).name}:" in after("a", library, ("weight", 0.5)).replace("hypernet", "lora")
+    assert f"<lora:{newest_series(library).name}:" in after("a", library, ("weight", 0.5)).replace("hypernet", "lora")
     with pytest.raises(NoFile, match="There is no LoRA yet"):
         after("a ghost", (), ("weight", 0.5))
 
@@ -97,8 +101,8 @@ def test_words_learned_beside_an_adapter_follow_its_step_and_leave_with_it(libra
 
 
 def test_choices_are_what_lies_in_the_folders(library):
-    assert axes.names(library) == ["ghost", "robot", "猫", "old (hypernetwork)"]
-    assert axes.steps(library) == ["100", "500", LAST]
+    assert axes.series_labels(library) == ["ghost", "robot", "猫", "old (hypernetwork)"]
+    assert axes.all_steps(library) == ["100", "500", LAST]
     assert sorted(axes.method_titles(library)) == ["HyperNetwork", "LoHa", "LoRA", "Pivotal Tuning"]
 
 

@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from extension_lib.compare import grid, sheet
-from extension_lib.compare.grid import Plan, drawn
+from extension_lib.compare.grid import GridPlan, draw_grid
 from extension_lib.compare.series import LAST, Series
 from extension_lib.host import Checkpoint, Interrupted, Picture
 
@@ -29,25 +29,25 @@ class Painter:
 
 
 GHOST = Series("lora", "ghost", (("100", Path("ghost-000100.pt")), (LAST, Path("ghost.pt"))))
-PLAN = Plan(GHOST, (0.0, 0.5, 1.0), ("a ghost",), (1, 2),
+PLAN = GridPlan(GHOST, (0.0, 0.5, 1.0), ("a ghost",), (1, 2),
             Picture("", width=64, height=64))
 
 
 def test_the_base_s_column_is_drawn_once_a_seed():
     host = Painter()
-    list(drawn(PLAN, host))
+    list(draw_grid(PLAN, host))
     base = [p for p in host.asked if "<lora" not in p.prompt]
     assert len(base) == 2 and len(host.asked) == 2 + 2 * 2 * 2
 
 
 def test_pictures_with_the_same_tag_are_asked_for_together():
     host = Painter()
-    list(drawn(PLAN, host))
+    list(draw_grid(PLAN, host))
     assert host.calls == 5 and all(a.prompt == b.prompt for a, b in zip(host.asked[::2], host.asked[1::2]))
 
 
 def test_it_yields_its_share_and_every_picture_once():
-    shares, news = zip(*drawn(PLAN, Painter()))
+    shares, news = zip(*draw_grid(PLAN, Painter()))
     assert list(shares) == sorted(shares) and shares[-1] == 1.0
     assert {p for some in news for p in some} == {PLAN.picture_of(cell) for cell in PLAN.cells()}
 
@@ -55,18 +55,18 @@ def test_it_yields_its_share_and_every_picture_once():
 @pytest.mark.parametrize("host, stopping", [(Painter(), iter([False, True]).__next__),
                                             (Painter(until=1), lambda: False)])
 def test_stopping_and_the_host_s_interrupt_keep_what_is_done(host, stopping):
-    assert [len(news) for _, news in drawn(PLAN, host, stopping)] == [2]
+    assert [len(news) for _, news in draw_grid(PLAN, host, stopping)] == [2]
 
 
 def test_another_checkpoint_in_the_middle_ends_it_with_a_reason():
     host = Painter()
     with pytest.raises(Interrupted, match="checkpoint was changed"):
-        for _ in drawn(PLAN, host):
+        for _ in draw_grid(PLAN, host):
             host.loaded = "another"
 
 
 def test_the_sheet_has_a_row_for_every_step_and_seed_and_leaves_room_for_what_is_missing():
-    whole, empty = sheet.drawn_whole(PLAN, Painter()), sheet.composed(PLAN, {})
+    whole, empty = sheet.draw_sheet(PLAN, Painter()), sheet.compose_sheet(PLAN, {})
     assert whole.size == empty.size and whole.height > 4 * 128 and whole.width > 3 * 128
     assert whole.tobytes() != empty.tobytes()
 
@@ -74,13 +74,18 @@ def test_the_sheet_has_a_row_for_every_step_and_seed_and_leaves_room_for_what_is
 @pytest.mark.parametrize("text, found", [("0, 0.5,1", (0, 0.5, 1)), ("1;2\n3", (1, 2, 3)), ("-0.5", (-0.5, )),
                                          ("1, 1", (1, ))])
 def test_weights_are_read_as_people_write_them(text, found):
-    assert grid.weights(text) == found
+    assert grid.parse_weights(text) == found
 
 
-@pytest.mark.parametrize("read, text, said", [
-    (grid.weights, "", "Write them as 0, 0.25"), (grid.weights, "a, b", "'a, b' are not numbers"),
-    (grid.weights, "0.5 half", "half"), (grid.seeds, "1.5", "The seeds '1.5'"), (grid.weights, "0, inf", "weight inf"),
-    (grid.weights, "nan", "weight nan"), (grid.seeds, "1, -1", "seed -1"), (grid.seeds, str(2**32), f"seed {2**32}")])
+@pytest.mark.parametrize("read, text, said", [(grid.parse_weights, "", "Write them as 0, 0.25"),
+                                              (grid.parse_weights, "a, b", "'a, b' are not numbers"),
+                                              (grid.parse_weights, "0.5 half", "half"),
+                                              (grid.parse_seeds, "1.5", "The seeds '1.5'"),
+                                              (grid.parse_weights, "0, "
+                                               "inf", "weight inf"), (grid.parse_weights, "nan", "weight nan"),
+                                              (grid.parse_seeds, "1, -1", "seed -1"),
+                                              (grid.parse_seeds, str(2**32), "seed "
+                                               f"{2**32}")])
 def test_what_cannot_be_a_weight_or_a_seed_is_named(read, text, said):
     with pytest.raises(ValueError, match=said):
         read(text)
@@ -91,4 +96,4 @@ def test_a_checkpoint_whose_title_gains_its_hash_meanwhile_is_the_same():
         def current(self):
             return Checkpoint(f"toyland [{self.calls:010x}]", Path("toyland"))
 
-    assert list(drawn(PLAN, Hashing()))[-1][0] == 1
+    assert list(draw_grid(PLAN, Hashing()))[-1][0] == 1

@@ -10,9 +10,9 @@ from helpers import draw_pictures, small_run
 from PIL import Image
 
 from extension_lib.compare import best, saved_grids
-from extension_lib.compare.grid import Plan
+from extension_lib.compare.grid import GridPlan
 from extension_lib.compare.saved_grids import NoGrid
-from extension_lib.compare.series import LAST, found
+from extension_lib.compare.series import LAST, find_series
 from extension_lib.host import Picture, find_checkpoint
 from extension_lib.hosts.standalone import Standalone
 from extension_lib.runs import job as jobs
@@ -37,12 +37,12 @@ def trained(root, method):
 
 
 def plan(host, label, **changes):
-    series = next(one for one in found(host.folders) if one.label == label)
+    series = next(one for one in find_series(host.folders) if one.label == label)
     values = {
         "weights": (0.0, 0.5, 1.0), "prompts": ("a zwx ghost", "a zwx ghost at night"), "seeds": (1, 2),
         "picture": PICTURE
     }
-    return Plan(series, **{**values, **changes})
+    return GridPlan(series, **{**values, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def host(tmp_path_factory):
 
 @pytest.fixture
 def grid(host):
-    *_, (share, made) = saved_grids.drawing(plan(host, "ghost", prompts=("a zwx ghost",), seeds=(3,)), host,
+    *_, (share, made) = saved_grids.draw_saved_grid(plan(host, "ghost", prompts=("a zwx ghost",), seeds=(3,)), host,
                                      host.folders.workspaces / "ghost")
     assert share == 1
     return made
@@ -66,7 +66,7 @@ def cell_of(grid, step, weight):
 def test_cells_equal_single_pictures_and_differ_from_the_base_for_every_kind_of_file(tmp_path, method):
     host = trained(tmp_path, method)
     made = plan(host, LABELS[method], weights=(0.0, 1.0), seeds=(1,), picture=replace(PICTURE, steps=2))
-    *_, (_, grid) = saved_grids.drawing(made, host, host.folders.workspaces / "ghost")
+    *_, (_, grid) = saved_grids.draw_saved_grid(made, host, host.folders.workspaces / "ghost")
     assert grid.steps == ("2", LAST)
     for n, at in list(enumerate(grid.cells))[::3]:
         single = np.asarray(host.draw([made.picture_of(at.cell)])[0]).astype(int)
@@ -85,35 +85,35 @@ def test_every_cell_and_the_sheet_say_how_they_were_drawn_as_the_webui_writes_it
 
 
 def test_a_grid_is_kept_whole_and_listed(host, grid):
-    assert saved_grids.read(grid.folder) == grid
-    assert grid.folder.name == saved_grids.listed(host.folders.workspaces / "ghost")[0]
+    assert saved_grids.read_grid(grid.folder) == grid
+    assert grid.folder.name == saved_grids.grid_names(host.folders.workspaces / "ghost")[0]
 
 
 def test_the_best_cell_becomes_its_file_s_card_and_can_be_put_back(host, grid):
     card, picture = host.folders.lora / "ghost-000002.json", host.folders.lora / "ghost-000002.png"
     before = card.read_text(encoding="utf-8"), picture.exists()
     number = cell_of(grid, "2", 0.5)
-    chosen_, made = best.choose(grid, number, host.folders)
+    chosen_, made = best.choose_best(grid, number, host.folders)
     said = json.loads(card.read_text(encoding="utf-8"))
     assert (said["preferred weight"], said["activation text"], said["sd version"]) == (0.5, "a zwx ghost", "SD1")
     assert made.weight == 0.5 and np.array_equal(np.asarray(Image.open(picture)), np.asarray(grid.open(number)))
-    assert saved_grids.read(grid.folder).best == number
-    best.put_back(chosen_, host.folders)
-    assert (card.read_text(encoding="utf-8"), picture.exists()) == before and saved_grids.read(grid.folder).best == -1
+    assert saved_grids.read_grid(grid.folder).best == number
+    best.restore_cards(chosen_, host.folders)
+    assert (card.read_text(encoding="utf-8"), picture.exists()) == before and saved_grids.read_grid(grid.folder).best == -1
 
 
 def test_the_base_has_no_card_and_a_cell_that_is_not_there_is_named(host, grid):
-    assert best.choose(grid, cell_of(grid, "2", 0.0), host.folders)[1] is None
+    assert best.choose_best(grid, cell_of(grid, "2", 0.0), host.folders)[1] is None
     with pytest.raises(NoGrid, match="no picture 99"):
-        best.choose(grid, 99, host.folders)
+        best.choose_best(grid, 99, host.folders)
     with pytest.raises(NoGrid, match="no grid"):
-        saved_grids.read(grid.folder / "none")
+        saved_grids.read_grid(grid.folder / "none")
 
 
 def test_a_cancelled_grid_keeps_what_was_drawn(host):
     answers = iter([False, True])
-    *_, (share, grid) = saved_grids.drawing(plan(host, "ghost"), host, host.folders.workspaces / "ghost",
+    *_, (share, grid) = saved_grids.draw_saved_grid(plan(host, "ghost"), host, host.folders.workspaces / "ghost",
                                             lambda: next(answers))
-    assert 0 < share < 1 and saved_grids.read(grid.folder) == grid
+    assert 0 < share < 1 and saved_grids.read_grid(grid.folder) == grid
     drawn = [at for at in grid.cells if at.file]
     assert 0 < len(drawn) < len(grid.cells) and (grid.folder / saved_grids.SHEET).exists()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from compare.test_axes import FOLDERS, write
 
-from extension_lib.compare.series import LAST, Series, found
+from extension_lib.compare.series import LAST, Series, find_series
 from extension_lib.export.header import method_in_header
 from extension_lib.host import Folders
 
@@ -28,13 +28,13 @@ def series(kind="lora", name="ghost", steps=("100", LAST), words=()):
     (series("embedding", "zwx"), "a zwx ghost", LAST, 0, "a ghost"),
     (series("embedding", "zwx"), "a ghost", LAST, 1, "a ghost, zwx")])
 def test_each_kind_is_called_in_its_own_way(one, prompt, step, weight, called):
-    assert one.called(prompt, step, weight) == called
+    assert one.prompt_for(prompt, step, weight) == called
 
 
 def test_copies_stand_in_the_order_of_their_steps_beside_their_own_file_only(tmp_path):
     for name in ("ghost", "ghost-000500", "ghost-000050", "ghosts", "ghost-v2", "other-000050"):
         write(tmp_path / "lora" / f"{name}.safetensors")
-    by_name = {one.name: one.steps for one in found(Folders(*(tmp_path / name for name in FOLDERS)))}
+    by_name = {one.name: one.steps for one in find_series(Folders(*(tmp_path / name for name in FOLDERS)))}
     assert by_name == {"ghost": ("50", "500", LAST), "ghosts": (LAST,), "ghost-v2": (LAST,), "other": ("50",)}
 
 

@@ -1,4 +1,6 @@
-"""Every setting does something: changing it changes losses, tensors, pictures or files within three steps, or is refused."""
+"""Every setting does something: changing it changes losses, tensors, pictures or files within three steps, or is
+refused.
+"""
 
 import hashlib
 import json
@@ -13,7 +15,7 @@ from safetensors.torch import load_file
 
 from extension_lib import methods
 from extension_lib.config.run import all_sections, from_dict, merge_values
-from extension_lib.data.pictures import load
+from extension_lib.data.pictures import load_picture
 from extension_lib.errors import DarkroomError
 from extension_lib.events import Measured, Previewed, Stepped
 from extension_lib.export import hypernetwork
@@ -29,16 +31,37 @@ ELSEWHERE = {
 }
 # Another value where doubling or the next choice would not do.
 VALUES = {
-    ("output", "name"): "other", ("base", "checkpoint"): "/nowhere.safetensors", ("concepts", "instance_prompt"): "a dog",
-    ("concepts", "word"): "dog", ("concepts", "class_prompt"): "a dog", ("concepts", "repeats"): 5, ("data", "resolution"): 128,
-    ("data", "caption_dropout"): 1.0, ("data", "clip_skip"): 2, ("training", "clip"): 1e-6, ("training", "steps"): 2,
-    ("training", "warmup"): 0.5, ("training", "measure_every"): 1,
-    ("training", "weight_decay"): 0.9, ("saving", "save_every"): 2, ("previews", "preview_every"): 3,
-    ("previews", "prompts"): ["a dog"], ("previews", "sampler"): "DDIM", ("prior", "pictures"): 2, ("prior", "drawing_steps"): 3,
-    ("method", "skip_blocks"): "IN00-OUT10, BASE", ("method", "module_dropout"): 0.6, ("method", "rank_dropout"): 0.6,
+    ("output", "name"): "other",
+    ("base", "checkpoint"): "/nowhere.safetensors",
+    ("concepts", "instance_prompt"): "a "
+    "dog",
+    ("concepts", "word"): "dog",
+    ("concepts", "class_prompt"): "a dog",
+    ("concepts", "repeats"): 5,
+    ("data", "resolution"): 128,
+    ("data", "caption_dropout"): 1.0,
+    ("data", "clip_skip"): 2,
+    ("training", "clip"): 1e-6,
+    ("training", "steps"): 2,
+    ("training", "warmup"): 0.5,
+    ("training", "measure_every"): 1,
+    ("training", "weight_decay"): 0.9,
+    ("saving", "save_every"): 2,
+    ("previews", "preview_every"): 3,
+    ("previews", "prompts"): ["a dog"],
+    ("previews", "sampler"): "DDIM",
+    ("prior", "pictures"): 2,
+    ("prior", "drawing_steps"): 3,
+    ("method", "skip_blocks"): "IN00-OUT10, BASE",
+    ("method", "module_dropout"): 0.6,
+    ("method", "rank_dropout"): 0.6,
     ("method", "dropout"): 0.6,
-    ("method", "initial"): "dog", ("method", "sizes"): "96", ("method", "text_share"): 0.3, ("method", "ema"): 0.5,
-    ("method", "pivot"): 0.4, ("method", "vectors"): 2,
+    ("method", "initial"): "dog",
+    ("method", "sizes"): "96",
+    ("method", "text_share"): 0.3,
+    ("method", "ema"): 0.5,
+    ("method", "pivot"): 0.4,
+    ("method", "vectors"): 2,
 }
 METHOD_VALUES = {("hypernetwork", "structure"): "1, 3, 1", ("hypernetwork", "dropout"): "0, 0.5, 0",
                  ("hypernetwork", "initial"): "Normal", ("hypernetwork", "activation"): "tanh"}
@@ -47,16 +70,26 @@ SHUFFLED = {"data": {"shuffle_captions": True}}
 PRESERVED = {"prior": {"preserve": True, "pictures": 1, "drawing_steps": 2}}
 DRAWN = {"previews": {"preview_every": 3}}
 CONTEXT: dict[tuple[str, str], dict[str, Any]] = {
-    ("concepts", "word"): {"concepts": {"instance_prompt": "a [name]"}}, ("concepts", "class_prompt"): PRESERVED,
-    ("concepts", "class_folder"): PRESERVED, ("prior", "preserve"): {"prior": {"pictures": 1, "drawing_steps": 2}},
-    ("data", "keep_first"): SHUFFLED, ("data", "buckets"): {"data": {"resolution": 128}},
-    ("saving", "keep_last"): {"saving": {"save_every": 1}}, ("prior", "weight"): PRESERVED, ("prior", "pictures"): PRESERVED,
-    ("prior", "drawing_steps"): PRESERVED, ("prior", "cfg"): PRESERVED,
-    ("previews", "prompts"): DRAWN, ("previews", "preview_steps"): DRAWN, ("previews", "cfg"): DRAWN,
-    ("previews", "preview_seed"): DRAWN, ("previews", "sampler"): DRAWN,
+    ("concepts", "word"): {"concepts": {"instance_prompt": "a [name]"}},
+    ("concepts", "class_prompt"): PRESERVED,
+    ("concepts", "class_folder"): PRESERVED,
+    ("prior", "preserve"): {"prior": {"pictures": 1, "drawing_steps": 2}},
+    ("data", "keep_first"): SHUFFLED,
+    ("data", "buckets"): {"data": {"resolution": 128}},
+    ("saving", "keep_last"): {"saving": {"save_every": 1}},
+    ("prior", "weight"): PRESERVED,
+    ("prior", "pictures"): PRESERVED,
+    ("prior", "drawing_steps"): PRESERVED,
+    ("prior", "cfg"): PRESERVED,
+    ("previews", "prompts"): DRAWN,
+    ("previews", "preview_steps"): DRAWN,
+    ("previews", "cfg"): DRAWN,
+    ("previews", "preview_seed"): DRAWN,
+    ("previews", "sampler"): DRAWN,
 }
 METHOD_CONTEXT: dict[tuple[str, str], dict[str, Any]] = {
-    ("textual_inversion", "hold_norm"): {"method": {"rate": 0.5}}, ("pivotal", "hold_norm"): {"method": {"word_rate": 0.5}},
+    ("textual_inversion", "hold_norm"): {"method": {"rate": 0.5}},
+    ("pivotal", "hold_norm"): {"method": {"word_rate": 0.5}},
     ("hypernetwork", "activate_output"): {"method": {"activation": "tanh", "initial": "Normal"}},
     ("pivotal", "keep_learning"): {"method": {"pivot": 0.4}},
 }
@@ -65,7 +98,9 @@ REFUSED = {("base", "checkpoint"): "There is no checkpoint"}
 
 
 def own_options():
-    """(section, option): what a section inherits from a class of which another section inherits it too is tried with the first."""
+    """(section, option): what a section inherits from a class of which another section inherits it too is tried with
+    the first.
+    """
     seen = []
     for section, cls in all_sections().items():
         for option in options(cls):
@@ -150,7 +185,8 @@ def outcome(host, tmp_path_factory, caplog):
 def outcome_on(host, values, root):
     """All that a run leaves: losses, previews, files; or why it was refused."""
     kept = host.folders
-    host.folders = type(kept)(*(root / n for n in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
+    host.folders = type(kept)(*(root / n
+                                for n in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
     try:
         run = from_dict(values)
         space = workspace.create_workspace(host.folders.workspaces, "thing", run)
@@ -158,11 +194,20 @@ def outcome_on(host, values, root):
         job.wait(120)
         if job.ended.failed:
             return {"refused": job.ended.why}
-        files = {str(p.relative_to(root)): digest(p) for p in sorted(root.rglob("*")) if p.is_file() and "runs" not in p.parts
-                 and p.suffix in (".safetensors", ".pt", ".png") and p.name != "state.safetensors"}
-        return {"losses": [(e.loss, e.class_loss) for e in job.history if isinstance(e, Stepped)], "files": files,
-                "measured": [e.loss for e in job.history if isinstance(e, Measured)],
-                "previews": [[load(path).tobytes().hex() for path in e.paths] for e in job.history if isinstance(e, Previewed)]}
+        files = {
+            str(p.relative_to(root)): digest(p)
+            for p in sorted(root.rglob("*"))
+            if p.is_file() and "runs" not in p.parts and p.suffix in (".safetensors", ".pt",
+                                                                      ".png") and p.name != "state.safetensors"
+        }
+        return {
+            "losses": [(e.loss, e.class_loss) for e in job.history if isinstance(e, Stepped)], "files": files,
+            "measured": [e.loss for e in job.history if isinstance(e, Measured)],
+            "previews": [[load_picture(path).tobytes().hex()
+                          for path in e.paths]
+                         for e in job.history
+                         if isinstance(e, Previewed)]
+        }
     except DarkroomError as error:
         return {"refused": str(error)}
     finally:
@@ -184,7 +229,8 @@ def changed(option, section, method):
     if option.kind is bool:
         return not now
     double = now * 2 if now else 0.3
-    return type(now)(min(double, option.max) if option.max is not None else double) if now else (1 if option.kind is int else 0.3)
+    return type(now)(min(double, option.max) if option.max is not None else double) if now else (
+        1 if option.kind is int else 0.3)
 
 
 @pytest.mark.parametrize("section, option", CASES, ids=[f"{s}.{o.name}" for s, o in CASES])
@@ -192,7 +238,8 @@ def test_changing_it_changes_the_run(outcome, folder, tmp_path, section, option)
     method = section[8:-1] if section.startswith("method (") else "lora"
     name = "method" if section.startswith("method (") else section
     values = values_of(folder, method)
-    for context in (CONTEXT.get((section, option.name)), METHOD_CONTEXT.get((method, option.name)) if name == "method" else None):
+    for context in (CONTEXT.get((section, option.name)), METHOD_CONTEXT.get(
+        (method, option.name)) if name == "method" else None):
         values = with_concept(values, context) if context else values
     value = changed(option, section, method)
     if option.name in ("folder", "class_folder"):

@@ -5,13 +5,13 @@ from helpers import small_run
 from PIL import Image
 
 from extension_lib.data.batches import Batches
-from extension_lib.data.folder import find
+from extension_lib.data.folder import find_pictures
 from extension_lib.events import Warned
 
 
 def batches(model, folder, text_trained=False, **sections):
     run = small_run(folder, **sections)
-    made = Batches(run, model, list(find(run.concepts[0]).items), text_trained)
+    made = Batches(run, model, list(find_pictures(run.concepts[0]).items), text_trained)
     return made, list(made.prepare())
 
 

@@ -6,8 +6,16 @@ import pytest
 from PIL import Image
 
 from extension_lib.config.run import Concept
-from extension_lib.data.caption_tools import Edit, apply, changes, edited, shuffles, tags, undo
-from extension_lib.data.captions import write_caption, written_caption
+from extension_lib.data.caption_tools import (
+    Edit,
+    apply_changes,
+    edit_caption,
+    find_changes,
+    shuffled_examples,
+    tag_counts,
+    undo_changes,
+)
+from extension_lib.data.captions import read_caption, write_caption
 from extension_lib.data.folder import FolderError
 
 
@@ -29,7 +37,7 @@ def files(concept):
 def test_a_caption_is_written_beside_its_picture_and_read_back(tmp_path):
     picture = tmp_path / "图 1.png"
     write_caption(picture, "  一个幽灵,\n in the snow ")
-    assert written_caption(picture) == "一个幽灵, in the snow"
+    assert read_caption(picture) == "一个幽灵, in the snow"
     assert [p.name for p in tmp_path.iterdir()] == ["图 1.txt"]
 
 
@@ -45,18 +53,18 @@ def test_a_caption_is_written_beside_its_picture_and_read_back(tmp_path):
     (Edit(find="1girl", replace="woman", before="a"), "a woman, snow, smile"),
 ])
 def test_an_edit_changes_a_caption_as_it_says(edit, after):
-    assert edited("1girl, snow, smile", edit) == after
+    assert edit_caption("1girl, snow, smile", edit) == after
 
 
 def test_only_captions_that_change_are_written_and_undo_brings_everything_back(concept):
     before = files(concept)
-    made = changes(concept, Edit(find="snow", replace="ice"))
-    assert [(c.path.name, c.says) for c in made] == [("a.png", "1girl, ice, smile")]
+    made = find_changes(concept, Edit(find="snow", replace="ice"))
+    assert [(c.path.name, c.new) for c in made] == [("a.png", "1girl, ice, smile")]
     assert files(concept) == before, "nothing is written until it is applied"
-    made = changes(concept, Edit(before="a photo of"))
-    assert list(apply(made)) == made
+    made = find_changes(concept, Edit(before="a photo of"))
+    assert list(apply_changes(made)) == made
     assert files(concept)["c.txt"].strip() == "a photo of zwx ghost", "without a file the folder's name is the caption"
-    assert list(undo(made)) == made and files(concept) == before
+    assert list(undo_changes(made)) == made and files(concept) == before
 
 
 @pytest.mark.parametrize("held, said", [
@@ -64,11 +72,11 @@ def test_only_captions_that_change_are_written_and_undo_brings_everything_back(c
 def test_captions_of_older_programs_are_read_and_undo_leaves_their_bytes(concept, held, said):
     path = Path(concept.folder) / "10_zwx ghost" / "a.txt"
     path.write_bytes(held)
-    made = changes(concept, Edit(before="a photo of"))
-    assert made[0].said == said
-    list(apply(made))
-    assert written_caption(path) == f"a photo of {said}"
-    list(undo(made))
+    made = find_changes(concept, Edit(before="a photo of"))
+    assert made[0].old == said
+    list(apply_changes(made))
+    assert read_caption(path) == f"a photo of {said}"
+    list(undo_changes(made))
     assert path.read_bytes() == held
 
 
@@ -77,13 +85,13 @@ def test_without_a_folder_no_caption_is_touched(tmp_path, monkeypatch, folder):
     Image.new("RGB", (64, 64)).save(tmp_path / "mine.png")
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FolderError):
-        changes(Concept(folder), Edit(before="zwx"))
+        find_changes(Concept(folder), Edit(before="zwx"))
 
 
 def test_tags_are_counted_once_in_a_caption():
-    assert tags(["a, b, a", "b", ""]) == {"a": 1, "b": 2}
+    assert tag_counts(["a, b, a", "b", ""]) == {"a": 1, "b": 2}
 
 
 def test_shuffles_keep_the_first_tags():
-    shown = shuffles("zwx, a, b, c", 1)
+    shown = shuffled_examples("zwx, a, b, c", 1)
     assert len(set(shown)) > 1 and all(s.startswith("zwx, ") and sorted(s.split(", ")) == ["a", "b", "c", "zwx"] for s in shown)

@@ -6,7 +6,7 @@ from PIL import Image
 
 from extension_lib.config.run import Run
 from extension_lib.data.buckets import fitted, kept_part
-from extension_lib.data.crop_view import TINT, framed
+from extension_lib.data.crop_view import TINT, draw_crop
 
 RUN = Run().with_values({"data": {"resolution": 128}})
 
@@ -25,7 +25,7 @@ def test_the_part_that_is_kept_is_what_training_cuts_out(width, height):
 
 def test_what_is_cut_away_is_darker_and_the_rest_as_it_is(tmp_path):
     Image.new("RGB", (600, 120), (200, 200, 200)).save(tmp_path / "a.png")
-    shown, size, masked = framed(tmp_path / "a.png", RUN)
+    shown, size, masked = draw_crop(tmp_path / "a.png", RUN)
     assert (size, masked, shown.size) == ((256, 64), False, (480, 96))
     assert shown.getpixel((40, 48)) == (60, 60, 60) and shown.getpixel((60, 48)) == (200, 200, 200)
 
@@ -35,6 +35,6 @@ def test_what_the_mask_leaves_out_is_tinted(tmp_path):
     mask = Image.new("L", (128, 128), 0)
     mask.paste(255, (0, 0, 64, 128))
     mask.save(tmp_path / "a-mask.png")
-    shown, _, masked = framed(tmp_path / "a.png", RUN)
+    shown, _, masked = draw_crop(tmp_path / "a.png", RUN)
     assert masked and shown.getpixel((100, 240)) == (0, 0, 0)
     assert shown.getpixel((400, 240))[0] == pytest.approx(0.55 * TINT[0], abs=2)

@@ -12,7 +12,7 @@ from PIL import Image, ImageFilter
 from planted import PROBLEMS, planted
 
 from extension_lib.config.run import from_dict
-from extension_lib.data.doctor import KINDS, examined
+from extension_lib.data.doctor import KINDS, find_problems
 
 FOLDERS = 24
 
@@ -41,7 +41,7 @@ def test_what_was_planted_in_two_dozen_folders_is_found_and_nothing_else(tmp_pat
     for n in range(FOLDERS):
         rng = Random(1000 + n)
         case = planted(tmp_path / f"照片 {n}", rng, rng.randint(0, 4))
-        total += judged(examined(case.run, tokenizer(case.known) if n % 2 else None), case.problems)
+        total += judged(find_problems(case.run, tokenizer(case.known) if n % 2 else None), case.problems)
     assert total["right"] > FOLDERS
     assert total["right"] / (total["right"] + total["wrong"]) >= 0.95, total
     assert total["right"] / (total["right"] + total["missed"]) >= 0.95, total
@@ -50,13 +50,13 @@ def test_what_was_planted_in_two_dozen_folders_is_found_and_nothing_else(tmp_pat
 @pytest.mark.parametrize("n", range(8))
 def test_a_clean_folder_raises_nothing(tmp_path, n):
     case = planted(tmp_path / "clean", Random(n), 0)
-    assert examined(case.run, tokenizer(case.known)) == examined(case.run) == ()
+    assert find_problems(case.run, tokenizer(case.known)) == find_problems(case.run) == ()
 
 
 @pytest.mark.parametrize("kind", PROBLEMS)
 def test_every_sentence_names_the_picture_and_says_what_to_do(tmp_path, kind):
     case = planted(tmp_path / "one", Random(5), 0, kinds=(kind,))
-    problem, = examined(case.run, tokenizer(case.known))
+    problem, = find_problems(case.run, tokenizer(case.known))
     assert problem.kind == kind and problem.kind in KINDS
     assert problem.path is None or problem.path.name in problem.text
     assert any(word in problem.text for word in ("take", "write", "say", "crop", "add"))
@@ -70,7 +70,7 @@ def test_a_blurred_background_is_no_fault(tmp_path):
         far.paste(sharp.crop((128, 128, 384, 384)), (128, 128))
         far.save(path)
     run = from_dict({"concepts": [{"folder": str(folder)}], "data": {"resolution": 512}})
-    assert [p for p in examined(run) if p.kind == "blurred"] == []
+    assert [p for p in find_problems(run) if p.kind == "blurred"] == []
 
 
 def test_looking_for_problems_imports_nothing_heavy():
@@ -83,13 +83,13 @@ def test_looking_for_problems_imports_nothing_heavy():
 def test_a_word_of_its_own_may_be_a_known_one(tmp_path):
     """Textual inversion gives the word a meaning of its own, whatever it meant before."""
     case = planted(tmp_path / "word", Random(2), 0, kinds=("trigger-known",))
-    assert [p.kind for p in examined(case.run, tokenizer(case.known))] == ["trigger-known"]
+    assert [p.kind for p in find_problems(case.run, tokenizer(case.known))] == ["trigger-known"]
     embedding = case.run.with_values({"method": {"name": "textual_inversion"}})
-    assert examined(embedding, tokenizer(case.known)) == ()
+    assert find_problems(embedding, tokenizer(case.known)) == ()
 
 
 def test_the_same_picture_in_two_folders_of_one_concept_counts_twice(tmp_path):
     draw_pictures(tmp_path / "a", 1)
     draw_pictures(tmp_path / "b", 1)
     run = from_dict({"concepts": [{"folder": str(tmp_path)}], "data": {"resolution": 64}})
-    assert [p.path for p in examined(run) if p.kind == "duplicate"] == [Path(tmp_path / "b" / "0.png")]
+    assert [p.path for p in find_problems(run) if p.kind == "duplicate"] == [Path(tmp_path / "b" / "0.png")]

@@ -6,8 +6,8 @@ from helpers import small_run
 from PIL import Image
 
 from extension_lib.data.batches import Batches
-from extension_lib.data.folder import find_all
-from extension_lib.data.masks import mask_of
+from extension_lib.data.folder import find_all_pictures
+from extension_lib.data.masks import read_mask
 from extension_lib.events import Warned
 
 
@@ -25,23 +25,23 @@ def folder(tmp_path):
 
 
 def test_a_mask_is_no_picture_of_its_own(folder):
-    assert [i.path.name for i in find_all(small_run(folder))[0].items] == ["a.png", "b.png", "c.png"]
+    assert [i.path.name for i in find_all_pictures(small_run(folder))[0].items] == ["a.png", "b.png", "c.png"]
 
 
 def test_a_file_beside_counts_first_then_transparency(folder):
-    assert np.array(mask_of(folder / "a.png"))[0, 0] == 255 and np.array(mask_of(folder / "a.png"))[0, 63] == 0
-    assert np.array(mask_of(folder / "b.png"))[63, 0] == 0 and mask_of(folder / "c.png") is None
+    assert np.array(read_mask(folder / "a.png"))[0, 0] == 255 and np.array(read_mask(folder / "a.png"))[0, 63] == 0
+    assert np.array(read_mask(folder / "b.png"))[63, 0] == 0 and read_mask(folder / "c.png") is None
 
 
 def test_a_mask_may_be_of_any_kind_of_picture(folder):
     Image.new("L", (64, 64), 0).save(folder / "c-mask.webp")
-    assert [i.path.name for i in find_all(small_run(folder))[0].items] == ["a.png", "b.png", "c.png"]
-    assert np.array(mask_of(folder / "c.png")).max() == 0
+    assert [i.path.name for i in find_all_pictures(small_run(folder))[0].items] == ["a.png", "b.png", "c.png"]
+    assert np.array(read_mask(folder / "c.png")).max() == 0
 
 
 def test_batches_bring_masks_of_the_latents_size_and_mirror_them_too(model, folder):
     run = small_run(folder, data={"masked": True, "flip": True}, training={"batch_size": 1})
-    batches = Batches(run, model, list(find_all(run)[0].items), text_trained=True)
+    batches = Batches(run, model, list(find_all_pictures(run)[0].items), text_trained=True)
     list(batches.prepare())
     first, _, third = (batches.pictures.masks[item.path, (64, 64), False] for item in batches.items)
     mirrored = batches.pictures.masks[batches.items[0].path, (64, 64), True]
@@ -52,7 +52,7 @@ def test_batches_bring_masks_of_the_latents_size_and_mirror_them_too(model, fold
 
 def test_without_the_setting_there_are_none(model, folder):
     run = small_run(folder)
-    batches = Batches(run, model, list(find_all(run)[0].items), text_trained=True)
+    batches = Batches(run, model, list(find_all_pictures(run)[0].items), text_trained=True)
     list(batches.prepare())
     assert batches.batch(0).masks is None
 
@@ -61,6 +61,6 @@ def test_without_the_setting_there_are_none(model, folder):
 def test_a_mask_that_cannot_be_read_leaves_its_picture_out_before_the_first_step(model, folder, crop):
     (folder / "a-mask.png").write_bytes((folder / "a-mask.png").read_bytes()[:60])
     run = small_run(folder, data={"masked": True, "crop": crop})
-    batches = Batches(run, model, list(find_all(run)[0].items), text_trained=True)
+    batches = Batches(run, model, list(find_all_pictures(run)[0].items), text_trained=True)
     told = [event.message for event in batches.prepare() if isinstance(event, Warned)]
     assert len(told) == 1 and "a.png" in told[0] and [i.path.name for i in batches.items] == ["b.png", "c.png"]

@@ -7,9 +7,9 @@ from helpers import draw_pictures, small_run
 from PIL import Image
 
 from extension_lib.data.buckets import bucket_of, buckets
-from extension_lib.data.captions import varied
-from extension_lib.data.folder import find_all
-from extension_lib.data.held_out import split
+from extension_lib.data.captions import vary_prompt
+from extension_lib.data.folder import find_all_pictures
+from extension_lib.data.held_out import split_held_out
 from extension_lib.data.overview import advice, overview
 from extension_lib.data.plan import Plan
 
@@ -26,7 +26,7 @@ def run(tmp_path):
 
 def planned(run):
     """What training plans, and the pictures held out."""
-    items, held_out = split([item for found in find_all(run) for item in found.items], run.data.held_out)
+    items, held_out = split_held_out([item for found in find_all_pictures(run) for item in found.items], run.data.held_out)
     return Plan(run, items), held_out
 
 
@@ -55,7 +55,7 @@ def test_the_prompts_shown_are_those_of_the_first_epoch(run):
     run = run.with_values({"data": {"held_out": 0.2}})
     said, items = overview(run), planned(run)[0].items
     for item, prompt in said.parts[0].prompts:
-        assert prompt == varied(item.prompts, run.data, run.training.seed, 0, items.index(item), 0)
+        assert prompt == vary_prompt(item.prompts, run.data, run.training.seed, 0, items.index(item), 0)
 
 
 def test_every_concept_has_its_own_line(run, tmp_path):

@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from extension_lib.data.uploads import folder_for, take_in
+from extension_lib.data.uploads import copy_uploads, folder_for
 
 
 @pytest.fixture
@@ -18,21 +18,21 @@ def dropped(tmp_path):
 
 
 def test_pictures_captions_and_masks_arrive_and_others_are_named(tmp_path, dropped):
-    taken = take_in(dropped, tmp_path / "space" / "pictures")
+    taken = copy_uploads(dropped, tmp_path / "space" / "pictures")
     assert sorted(p.name for p in (tmp_path / "space" / "pictures").iterdir()) == ["a-mask.png", "a.png", "a.txt"]
     assert [p.name for p in taken.pictures] == ["a.png"] and taken.captions == 1 and taken.refused == ("notes.pdf",)
 
 
 def test_the_same_picture_twice_is_there_once(tmp_path, dropped):
-    take_in(dropped, tmp_path / "p")
-    take_in(dropped, tmp_path / "p")
+    copy_uploads(dropped, tmp_path / "p")
+    copy_uploads(dropped, tmp_path / "p")
     assert len(list((tmp_path / "p").iterdir())) == 3
 
 
 def test_another_picture_of_the_same_name_gets_a_number_with_its_caption_and_mask(tmp_path, dropped):
-    take_in(dropped, tmp_path / "p")
+    copy_uploads(dropped, tmp_path / "p")
     Image.new("RGB", (64, 64), "blue").save(dropped[1].parent / "a.png")
-    take_in(dropped, tmp_path / "p")
+    copy_uploads(dropped, tmp_path / "p")
     assert sorted(p.name for p in (tmp_path / "p").iterdir()) == [
         "a-2-mask.png", "a-2.png", "a-2.txt", "a-mask.png", "a.png", "a.txt"]
 
@@ -52,6 +52,6 @@ def test_pictures_of_one_name_from_two_folders_are_both_kept(tmp_path):
         Image.new("RGB", (8, 8), colour).save(folder / "1.png")
         (folder / "1.TXT").write_text(colour, encoding="utf-8")
         files += [folder / "1.png", folder / "1.TXT"]
-    taken = take_in(files, tmp_path / "p")
+    taken = copy_uploads(files, tmp_path / "p")
     assert [p.name for p in taken.pictures] == ["1.png", "1-2.png"]
     assert [(tmp_path / "p" / f"{stem}.txt").read_text(encoding="utf-8") for stem in ("1", "1-2")] == ["red", "blue"]

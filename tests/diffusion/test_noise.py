@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from extension_lib.config.run import Noise
-from extension_lib.diffusion.loss import WEIGHTINGS, errors
-from extension_lib.diffusion.noise import noised
+from extension_lib.diffusion.loss import WEIGHTINGS, sample_losses
+from extension_lib.diffusion.noise import add_random_noise
 from extension_lib.model import Diffusion
 
 ALPHAS = torch.linspace(0.999, 0.005, 1000)
@@ -14,7 +14,7 @@ ALPHAS = torch.linspace(0.999, 0.005, 1000)
 @pytest.mark.parametrize("prediction", ["eps", "v"])
 def test_latents_can_be_recovered_from_noisy_and_target(prediction):
     latents = torch.randn(4, 4, 8, 8)
-    made = noised(latents, Diffusion(ALPHAS, prediction), 0.0, 1)
+    made = add_random_noise(latents, Diffusion(ALPHAS, prediction), 0.0, 1)
     signal, spread = (ALPHAS[made.t].sqrt().view(-1, 1, 1, 1), (1 - ALPHAS[made.t]).sqrt().view(-1, 1, 1, 1))
     back = (made.noisy
             - spread * made.target) / signal if prediction == "eps" else signal * made.noisy - spread * made.target
@@ -24,16 +24,16 @@ def test_latents_can_be_recovered_from_noisy_and_target(prediction):
 def test_noise_depends_on_the_key_alone():
     latents = torch.zeros(2, 4, 8, 8)
     torch.manual_seed(5)
-    one = noised(latents, Diffusion(ALPHAS, "eps"), 0.0, 3, 7)
+    one = add_random_noise(latents, Diffusion(ALPHAS, "eps"), 0.0, 3, 7)
     torch.manual_seed(6)
-    assert torch.equal(one.noisy, noised(latents, Diffusion(ALPHAS, "eps"), 0.0, 3, 7).noisy)
-    assert not torch.equal(one.noisy, noised(latents, Diffusion(ALPHAS, "eps"), 0.0, 3, 8).noisy)
+    assert torch.equal(one.noisy, add_random_noise(latents, Diffusion(ALPHAS, "eps"), 0.0, 3, 7).noisy)
+    assert not torch.equal(one.noisy, add_random_noise(latents, Diffusion(ALPHAS, "eps"), 0.0, 3, 8).noisy)
 
 
 def test_offset_noise_moves_whole_channels():
     latents = torch.zeros(64, 4, 16, 16)
-    plain = noised(latents, Diffusion(ALPHAS, "eps"), 0.0, 1).target.mean((2, 3)).std()
-    moved = noised(latents, Diffusion(ALPHAS, "eps"), 0.5, 1).target.mean((2, 3)).std()
+    plain = add_random_noise(latents, Diffusion(ALPHAS, "eps"), 0.0, 1).target.mean((2, 3)).std()
+    moved = add_random_noise(latents, Diffusion(ALPHAS, "eps"), 0.5, 1).target.mean((2, 3)).std()
     assert moved > 3 * plain
 
 
@@ -48,10 +48,10 @@ def test_under_a_mask_only_what_counts_is_an_error():
     predicted[0, :, :4], predicted[1, :, 4:] = 1.0, 1.0
     masks = torch.zeros(2, 1, 8, 8)
     masks[:, :, :4] = 1.0
-    assert errors(predicted, target, snr, "eps", Noise(weighting="none"), masks).tolist() == pytest.approx([1.0, 0.0])
+    assert sample_losses(predicted, target, snr, "eps", Noise(weighting="none"), masks).tolist() == pytest.approx([1.0, 0.0])
 
 
 def test_every_weighting_changes_the_loss():
     predicted, target, snr = torch.randn(8, 4, 8, 8), torch.randn(8, 4, 8, 8), torch.logspace(-2, 3, 8)
-    values = {w: errors(predicted, target, snr, "eps", Noise(weighting=w)).sum().item() for w in WEIGHTINGS}
+    values = {w: sample_losses(predicted, target, snr, "eps", Noise(weighting=w)).sum().item() for w in WEIGHTINGS}
     assert len(set(values.values())) == len(WEIGHTINGS)

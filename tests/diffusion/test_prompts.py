@@ -3,11 +3,11 @@
 import pytest
 import torch
 
-from extension_lib.diffusion.prompts import CHUNK, chunks, emphasised, weighted
+from extension_lib.diffusion.prompts import CHUNK, emphasize, parse_weights, split_into_chunks
 
 
 def rounded(prompt):
-    return [(text, round(weight, 4)) for text, weight in weighted(prompt)]
+    return [(text, round(weight, 4)) for text, weight in parse_weights(prompt)]
 
 
 @pytest.mark.parametrize("prompt, expected", [("plain, text", [("plain, text", 1.0)]),
@@ -22,15 +22,15 @@ def test_prompt_syntax_gives_the_webui_s_weights(prompt, expected):
 
 
 def test_literal_text_keeps_its_brackets(view):
-    decoded = view.tokenizer.decode(chunks(view.tokenizer, "ghost_(pac-man) [x]")[0].ids)
+    decoded = view.tokenizer.decode(split_into_chunks(view.tokenizer, "ghost_(pac-man) [x]")[0].ids)
     assert "(" in decoded and "]" in decoded
-    decoded = view.tokenizer.decode(chunks(view.tokenizer, "ghost_(pac-man) [x]", syntax=True)[0].ids)
+    decoded = view.tokenizer.decode(split_into_chunks(view.tokenizer, "ghost_(pac-man) [x]", syntax=True)[0].ids)
     assert "(" not in decoded and "[" not in decoded
 
 
 @pytest.mark.parametrize("count, expected", [(0, 1), (75, 1), (76, 2), (150, 2), (151, 3)])
 def test_long_prompts_take_as_many_chunks_as_they_need(view, count, expected):
-    made = chunks(view.tokenizer, "ghost " * count)
+    made = split_into_chunks(view.tokenizer, "ghost " * count)
     assert len(made) == expected
     assert all(len(c.ids) == len(c.weights) == CHUNK + 2 for c in made)
     assert sum(i not in (view.tokenizer.bos_token_id, view.tokenizer.eos_token_id)
@@ -39,23 +39,23 @@ def test_long_prompts_take_as_many_chunks_as_they_need(view, count, expected):
 
 
 def test_a_chunk_ends_at_a_comma_that_is_near(view):
-    first = chunks(view.tokenizer, "ghost " * 60 + ", " + "dog " * 40)[0]
+    first = split_into_chunks(view.tokenizer, "ghost " * 60 + ", " + "dog " * 40)[0]
     dog = view.tokenizer("dog", add_special_tokens=False)["input_ids"][0]
     assert dog not in first.ids
-    far = chunks(view.tokenizer, "ghost " * 40 + ", " + "dog " * 60)[0]
+    far = split_into_chunks(view.tokenizer, "ghost " * 40 + ", " + "dog " * 60)[0]
     assert dog in far.ids
 
 
 def test_break_begins_a_chunk(view):
-    assert len(chunks(view.tokenizer, "a ghost BREAK a dog", syntax=True)) == 2
-    assert len(chunks(view.tokenizer, "a ghost BREAK a dog")) == 1
+    assert len(split_into_chunks(view.tokenizer, "a ghost BREAK a dog", syntax=True)) == 2
+    assert len(split_into_chunks(view.tokenizer, "a ghost BREAK a dog")) == 1
 
 
 def test_emphasis_keeps_the_mean():
     hidden = torch.randn(2, 77, 16) + 0.3
     weights = torch.ones(2, 77)
     weights[0, 5] = 1.5
-    out = emphasised(hidden, weights)
+    out = emphasize(hidden, weights)
     assert torch.allclose(out.mean((1, 2)), hidden.mean((1, 2)), atol=1e-5)
     assert torch.equal(out[1], hidden[1])
 
@@ -63,7 +63,7 @@ def test_emphasis_keeps_the_mean():
 def test_clip_skip_stops_earlier_and_keeps_the_final_norm(view):
     with torch.no_grad():
         one, two = (view.encode_prompts(["a ghost"], clip_skip=n).hidden for n in (1, 2))
-        ids = torch.tensor([chunks(view.tokenizer, "a ghost")[0].ids])
+        ids = torch.tensor([split_into_chunks(view.tokenizer, "a ghost")[0].ids])
         states = view.text_model(input_ids=ids, output_hidden_states=True).hidden_states
         inner = getattr(view.text_model, "text_model", view.text_model)
     assert not torch.allclose(one, two, atol=1e-3)

@@ -9,7 +9,7 @@ from extension_lib import __main__ as cli
 from extension_lib import imports
 from extension_lib.config import presets
 from extension_lib.config.run import from_dict, to_dict
-from extension_lib.data.folder import find_all
+from extension_lib.data.folder import find_all_pictures
 from extension_lib.settings import SettingError
 from extension_lib.support import toml
 
@@ -20,13 +20,13 @@ def read(folder, name, content):
     """The import and the run it makes; content: TOML as text, JSON as a dict."""
     path = folder / name
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-    imported = imports.read(path)
+    imported = imports.read_settings(path)
     return imported, presets.defaults(imported.values["method"]["name"]).with_values(imported.values)
 
 
 def said(imported, *words):
     """Whether one line names all these words."""
-    return any(all(word in line for word in words) for line in imported.lost)
+    return any(all(word in line for word in words) for line in imported.dropped)
 
 
 # ---- kohya's folders
@@ -37,18 +37,18 @@ def test_kohya_s_folders_are_a_concept_counted_and_called_by_their_names(tmp_pat
     draw_pictures(root / inner, 2)
     for caption in (root / inner).glob("*.txt"):
         caption.unlink()
-    imported = imports.read(root)
+    imported = imports.read_settings(root)
     run = from_dict(imported.values)
-    (found,) = find_all(run)
+    (found,) = find_all_pictures(run)
     assert [(i.repeats, i.prompt) for i in found.items] == [(3, "幽灵") if inner == "." else (10, "zwx ghost")] * 2
-    assert (imported.lost, run.prior.preserve) == ((), False) and imported.name in ("幽灵", "zwx ghost")
+    assert (imported.dropped, run.prior.preserve) == ((), False) and imported.name in ("幽灵", "zwx ghost")
 
 
 def test_kohya_s_regularisation_pictures_are_class_pictures(tmp_path):
     draw_pictures(tmp_path / "ghost" / "img" / "10_zwx ghost", 1)
     draw_pictures(tmp_path / "ghost" / "reg" / "1_ghost", 1)
     draw_pictures(tmp_path / "ghost" / "reg" / "2_cat", 1)
-    imported = imports.read(tmp_path / "ghost")
+    imported = imports.read_settings(tmp_path / "ghost")
     run = from_dict(imported.values)
     assert (run.concepts[0].class_folder, run.concepts[0].class_prompt) == (str(tmp_path / "ghost" / "reg"), "ghost")
     assert run.prior.preserve and said(imported, "2_cat", "one name")
@@ -57,12 +57,12 @@ def test_kohya_s_regularisation_pictures_are_class_pictures(tmp_path):
 def test_a_folder_of_another_trainer_is_read_by_the_settings_in_it(tmp_path):
     draw_pictures(tmp_path / "pictures", 2)
     (tmp_path / "db_config.json").write_text(json.dumps(model(tmp_path / "pictures")), encoding="utf-8")
-    assert imports.read(tmp_path).name == "my ghost"
+    assert imports.read_settings(tmp_path).name == "my ghost"
 
 
 def test_a_folder_that_is_none_of_these_is_named(tmp_path):
     with pytest.raises(SettingError, match="has no folders named 10_something"):
-        imports.read(tmp_path)
+        imports.read_settings(tmp_path)
 
 
 # ---- kohya's dataset file
@@ -106,21 +106,25 @@ def pictures(tmp_path):
 
 def test_a_dataset_file_becomes_concepts_that_find_the_same_pictures(pictures):
     imported, run = read(pictures, "set.toml", DATASET)
-    assert [i.repeats for found in find_all(run) for i in found.items] == [3, 3, 1, 1]
-    assert all(p.startswith("zwx, a zwx ghost") for i in find_all(run)[0].items for p in i.prompts)
-    assert (run.data.resolution, run.data.buckets, run.data.shuffle_captions, run.data.keep_first) == (554, True, True, 2)
+    assert [i.repeats for found in find_all_pictures(run) for i in found.items] == [3, 3, 1, 1]
+    assert all(p.startswith("zwx, a zwx ghost") for i in find_all_pictures(run)[0].items for p in i.prompts)
+    assert (run.data.resolution, run.data.buckets, run.data.shuffle_captions, run.data.keep_first) == (554, True, True,
+                                                                                                       2)
     assert (run.training.batch_size, run.prior.preserve) == (4, True)
-    assert {c.class_folder for c in run.concepts} == {str(pictures / "others")} and run.concepts[0].class_prompt == "ghost"
+    assert {c.class_folder
+            for c in run.concepts} == {str(pictures / "others")} and run.concepts[0].class_prompt == ("ghost")
     assert imported.name == "set"
 
 
 def test_what_a_subset_has_of_its_own_is_named(pictures):
     imported, _ = read(pictures, "set.toml", DATASET)
     assert said(imported, "keep_tokens = 2", "other subsets have 3") and said(imported, "color_aug = True")
-    assert len(imported.lost) == 2
+    assert len(imported.dropped) == 2
 
 
-@pytest.mark.parametrize("captioned, prompt, named", [(2, "[filewords]", False), (1, "[filewords]", True), (0, "zwx ghost", False)])
+@pytest.mark.parametrize("captioned, prompt, named", [(2, "[filewords]", False), (1, "[filewords]", True), (0, "zwx "
+                                                                                                            "ghost",
+                                                                                                            False)])
 def test_class_tokens_are_for_pictures_without_a_caption(pictures, captioned, prompt, named):
     for n in range(captioned, 2):
         (pictures / "ghost" / f"{n}.txt").unlink()
@@ -135,8 +139,10 @@ def test_a_folder_whose_name_would_count_twice_is_named(pictures):
 
 
 @pytest.mark.parametrize("text, words", [
-    ("datasets = []", "no [[datasets.subsets]]"), ("[[datasets]]\n[[datasets.subsets]]\nnum_repeats = 2", "without image_dir"),
-    ("datasets = [3]", "is not put together like it"), ("[other]\nx = 1", "is none of these"), ("[", "not a readable TOML")])
+    ("datasets = []", "no [[datasets.subsets]]"), ("[[datasets]]\n[[datasets.subsets]]\nnum_repeats = 2", "without "
+                                                   "image_dir"),
+    ("datasets = [3]", "is not put together like it"), ("[other]\nx = 1", "is none of these"), ("[", "not a readable "
+                                                                                                "TOML")])
 def test_a_toml_file_that_is_none_is_named(tmp_path, text, words):
     with pytest.raises(SettingError) as error:
         read(tmp_path, "set.toml", text)
@@ -146,15 +152,47 @@ def test_a_toml_file_that_is_none_is_named(tmp_path, text, words):
 # ---- kohya_ss
 
 GUI = {
-    "LoRA_type": "LyCORIS/LoHa", "LyCORIS_preset": "attn-mlp", "network_dim": 8, "network_alpha": "4", "conv_dim": 1,
-    "conv_alpha": 1, "unet_lr": "0.0002", "text_encoder_lr": 0, "learning_rate": "0.0001", "optimizer": "AdamW8bit",
-    "optimizer_args": "weight_decay=0.05", "train_batch_size": 2, "gradient_accumulation_steps": 1.0,
-    "gradient_checkpointing": True, "epoch": 3, "max_train_steps": "", "max_train_epochs": "", "lr_scheduler": "cosine",
-    "lr_warmup": "10", "max_resolution": "512,512", "enable_bucket": True, "shuffle_caption": True, "keep_tokens": "1",
-    "caption_extension": ".txt", "caption_dropout_rate": 0.05, "clip_skip": "2", "min_snr_gamma": 5, "noise_offset": "0.05",
-    "seed": "1234", "save_precision": "fp16", "save_every_n_epochs": 1, "output_name": "ghost", "train_data_dir": "img",
-    "xformers": True, "cache_latents": True, "v2": False, "additional_parameters": "", "prior_loss_weight": 1.0,
-    "sample_prompts": "a zwx ghost --w 512 --n ugly\na zwx ghost on a beach", "sample_every_n_steps": 50, "scale_weight_norms": 1,
+    "LoRA_type": "LyCORIS/LoHa",
+    "LyCORIS_preset": "attn-mlp",
+    "network_dim": 8,
+    "network_alpha": "4",
+    "conv_dim": 1,
+    "conv_alpha": 1,
+    "unet_lr": "0.0002",
+    "text_encoder_lr": 0,
+    "learning_rate": "0.0001",
+    "optimizer": "AdamW8bit",
+    "optimizer_args": "weight_decay=0.05",
+    "train_batch_size": 2,
+    "gradient_accumulation_steps": 1.0,
+    "gradient_checkpointing": True,
+    "epoch": 3,
+    "max_train_steps": "",
+    "max_train_epochs": "",
+    "lr_scheduler": "cosine",
+    "lr_warmup": "10",
+    "max_resolution": "512,512",
+    "enable_bucket": True,
+    "shuffle_caption": True,
+    "keep_tokens": "1",
+    "caption_extension": ".txt",
+    "caption_dropout_rate": 0.05,
+    "clip_skip": "2",
+    "min_snr_gamma": 5,
+    "noise_offset": "0.05",
+    "seed": "1234",
+    "save_precision": "fp16",
+    "save_every_n_epochs": 1,
+    "output_name": "ghost",
+    "train_data_dir": "img",
+    "xformers": True,
+    "cache_latents": True,
+    "v2": False,
+    "additional_parameters": "",
+    "prior_loss_weight": 1.0,
+    "sample_prompts": "a zwx ghost --w 512 --n ugly\na zwx ghost on a beach",
+    "sample_every_n_steps": 50,
+    "scale_weight_norms": 1,
 }
 
 
@@ -171,23 +209,26 @@ def test_kohya_ss_settings_become_a_run(tmp_path):
     assert run.previews.prompts == ("a zwx ghost", "a zwx ghost on a beach") and run.previews.preview_every == 50
     assert (imported.name, run.output.name, run.concepts[0].folder) == ("ghost", "ghost", str(tmp_path / "img"))
     assert said(imported, "sample_prompts", "after --") and said(imported, "scale_weight_norms = 1", "no counterpart")
-    assert len(imported.lost) == 2
+    assert len(imported.dropped) == 2
 
 
 def test_epochs_without_the_pictures_are_named_and_the_steps_stay(tmp_path):
     imported, run = read(tmp_path, "preset.json", GUI)
-    assert run.training.steps == presets.defaults("loha").training.steps and said(imported, "epoch = 3", "where the pictures are")
+    assert run.training.steps == presets.defaults("loha").training.steps and said(imported, "epoch = 3", "where the "
+                                                                                  "pictures are")
 
 
-@pytest.mark.parametrize("given, steps", [({"max_train_steps": 700}, 700), ({"max_train_steps": 700, "max_train_epochs": 2}, 8)])
+@pytest.mark.parametrize("given, steps", [({"max_train_steps": 700}, 700),
+                                          ({"max_train_steps": 700, "max_train_epochs": 2}, 8)])
 def test_epochs_asked_for_go_before_steps_and_steps_before_the_epochs_of_the_tab(tmp_path, given, steps):
     draw_pictures(tmp_path / "img" / "2_zwx ghost", 4)
     assert read(tmp_path, "preset.json", {**GUI, **given})[1].training.steps == steps
 
 
-@pytest.mark.parametrize("kind, method", [
-    ("Standard", "lora"), ("Kohya LoCon", "locon"), ("LyCORIS/LoKr", "lokr"), ("LyCORIS/iA3", "ia3"), ("LyCORIS/Diag-OFT", "oft"),
-    ("LyCORIS/Native Fine-Tuning", "full"), ("Kohya DyLoRA", "dylora"), ("LyCORIS/GLoRA", "glora"), ("LyCORIS/BOFT", "boft")])
+@pytest.mark.parametrize("kind, method", [("Standard", "lora"), ("Kohya LoCon", "locon"), ("LyCORIS/LoKr", "lokr"),
+                                          ("LyCORIS/iA3", "ia3"), ("LyCORIS/Diag-OFT", "oft"),
+                                          ("LyCORIS/Native Fine-Tuning", "full"), ("Kohya DyLoRA", "dylora"),
+                                          ("LyCORIS/GLoRA", "glora"), ("LyCORIS/BOFT", "boft")])
 def test_every_kind_of_network_finds_its_method(tmp_path, kind, method):
     assert read(tmp_path, "preset.json", {**GUI, "LoRA_type": kind})[1].method.name == method
 
@@ -208,7 +249,9 @@ def test_a_lokr_of_huge_rank_learns_whole_matrices(tmp_path):
 
 def test_a_value_out_of_reach_is_named_and_ours_is_kept(tmp_path):
     imported, run = read(tmp_path, "preset.json", {**GUI, "network_dim": 9999, "seed": -1})
-    assert run.method.rank == 8 and said(imported, "network_dim = 9999", "at most") and said(imported, "seed = -1", "at least")
+    assert run.method.rank == 8 and said(imported, "network_dim = 9999", "at most") and said(
+        imported, "seed = -1", "at "
+        "least")
 
 
 def test_dreambooth_and_textual_inversion_are_known_by_their_keys(tmp_path):
@@ -235,19 +278,47 @@ def test_pictures_described_in_a_file_of_their_own_come_from_there(pictures):
 # ---- sd_dreambooth_extension
 
 MODEL = {
-    "model_name": "my ghost", "src": "/models/base.safetensors", "use_lora": False, "learning_rate": 2e-6,
-    "txt_learning_rate": 1e-6, "stop_text_encoder": 0.7, "lr_scheduler": "constant_with_warmup", "lr_warmup_steps": 40,
-    "num_train_epochs": 100, "train_batch_size": 2, "gradient_accumulation_steps": 1, "gradient_checkpointing": True,
-    "resolution": 512, "hflip": True, "shuffle_tags": False, "clip_skip": 2, "offset_noise": 0.1, "prior_loss_weight": 0.75,
-    "save_embedding_every": 25, "save_preview_every": 5, "optimizer": "8bit AdamW", "weight_decay": 0.02, "half_model":
-    True, "use_ema": False, "use_concepts": False, "mixed_precision": "fp16", "attention": "xformers", "min_snr_gamma": 5.0,
-    "noise_scheduler": "DDPM", "lora_weight": 0.8, "lora_unet_rank": 4, "lora_txt_rank": 4, "lora_learning_rate": 1e-4,
-    "lora_txt_learning_rate": 5e-5, "v2": False,
+    "model_name": "my ghost",
+    "src": "/models/base.safetensors",
+    "use_lora": False,
+    "learning_rate": 2e-6,
+    "txt_learning_rate": 1e-6,
+    "stop_text_encoder": 0.7,
+    "lr_scheduler": "constant_with_warmup",
+    "lr_warmup_steps": 40,
+    "num_train_epochs": 100,
+    "train_batch_size": 2,
+    "gradient_accumulation_steps": 1,
+    "gradient_checkpointing": True,
+    "resolution": 512,
+    "hflip": True,
+    "shuffle_tags": False,
+    "clip_skip": 2,
+    "offset_noise": 0.1,
+    "prior_loss_weight": 0.75,
+    "save_embedding_every": 25,
+    "save_preview_every": 5,
+    "optimizer": "8bit AdamW",
+    "weight_decay": 0.02,
+    "half_model": True,
+    "use_ema": False,
+    "use_concepts": False,
+    "mixed_precision": "fp16",
+    "attention": "xformers",
+    "min_snr_gamma": 5.0,
+    "noise_scheduler": "DDPM",
+    "lora_weight": 0.8,
+    "lora_unet_rank": 4,
+    "lora_txt_rank": 4,
+    "lora_learning_rate": 1e-4,
+    "lora_txt_learning_rate": 5e-5,
+    "v2": False,
     "concepts_list": [{
         "instance_data_dir": "", "instance_prompt": "a zwx ghost", "class_prompt": "a ghost", "class_data_dir": "",
-        "instance_token": "", "class_token": "", "num_class_images_per": 3, "class_guidance_scale": 7.5, "class_infer_steps": 40,
-        "class_negative_prompt": "ugly", "save_sample_prompt": "a zwx ghost on a beach", "save_guidance_scale": 6.5,
-        "save_infer_steps": 30, "sample_seed": 7}],
+        "instance_token": "", "class_token": "", "num_class_images_per": 3, "class_guidance_scale": 7.5,
+        "class_infer_steps": 40, "class_negative_prompt": "ugly", "save_sample_prompt": "a zwx ghost on a beach",
+        "save_guidance_scale": 6.5, "save_infer_steps": 30, "sample_seed": 7
+    }],
 }
 
 
@@ -269,14 +340,14 @@ def test_a_db_config_becomes_a_run(tmp_path):
     assert (run.previews.prompts, run.previews.cfg, run.previews.preview_seed) == (("a zwx ghost on a beach",), 6.5, 7)
     assert (imported.name, run.base.checkpoint) == ("my ghost", "/models/base.safetensors")
     assert said(imported, "min_snr_gamma = 5.0", "no effect there") and said(imported, "class_negative_prompt = ugly")
-    assert len(imported.lost) == 2
+    assert len(imported.dropped) == 2
 
 
 def test_class_prompts_by_caption_are_taken_over(tmp_path):
     folder = draw_pictures(tmp_path / "pictures", 4)
     captioned = {"class_prompt": "[filewords]", "class_token": "ghost"}
-    plain, token = (read(tmp_path, "db_config.json", model(folder, concept={**captioned, "instance_token": t}))[1].concepts[0]
-                    for t in ("", "zwx"))
+    plain, token = (read(tmp_path, "db_config.json",
+                         model(folder, concept={**captioned, "instance_token": t}))[1].concepts[0] for t in ("", "zwx"))
     assert (plain.class_prompt, token.class_prompt, token.word) == ("ghost", "[filewords]", "zwx")
 
 
@@ -311,7 +382,7 @@ def test_concepts_in_a_file_of_their_own(tmp_path):
 def test_a_run_of_our_own_is_read_back_whole(tmp_path):
     run = from_dict({"output": {"name": "ghost"}, "method": {"name": "loha", "rank": 3}, "concepts": [{"folder": "a"}]})
     imported, again = read(tmp_path, "run.toml", toml.dump_toml(to_dict(run)))
-    assert (again, imported.name, imported.lost) == (run, "ghost", ())
+    assert (again, imported.name, imported.dropped) == (run, "ghost", ())
 
 
 @pytest.mark.parametrize("text, words", [("[1, 2]", "is none of these"), ("{", "not a readable file"),
@@ -322,7 +393,7 @@ def test_a_json_file_that_is_none_never_breaks_the_import(tmp_path, text, words)
     except SettingError as error:
         assert words in str(error)
     with pytest.raises(SettingError, match="There is no file"):
-        imports.read(tmp_path / "none.json")
+        imports.read_settings(tmp_path / "none.json")
 
 
 def test_the_command_line_writes_a_file_that_trains_under_the_import_s_name(tmp_path):

@@ -5,7 +5,7 @@ from helpers import draw_pictures, small_run
 from PIL import Image
 
 from extension_lib.data.batches import Batches
-from extension_lib.data.folder import FolderError, find_all
+from extension_lib.data.folder import FolderError, find_all_pictures
 from extension_lib.events import Prepared, Warned
 from extension_lib.host import Checkpoint, Folders
 from extension_lib.runs.class_pictures import prepare_class_pictures
@@ -32,7 +32,7 @@ def run_with(folder, concept=None, **prior):
 
 def items_of(run, host, checkpoint=None):
     toyland = Checkpoint("toyland", host.folders.checkpoints / "base.safetensors", "ab" * 32)
-    *told, items = prepare_class_pictures(run, find_all(run), checkpoint or toyland, host)
+    *told, items = prepare_class_pictures(run, find_all_pictures(run), checkpoint or toyland, host)
     assert all(isinstance(t, Prepared) for t in told)
     return items
 
@@ -76,13 +76,13 @@ def test_filewords_stand_for_each_caption_without_the_rare_word(host, pictures):
     items = items_of(run_with(pictures, {"class_prompt": "[filewords]"}, pictures=7), host)
     assert [i.prompt for i in items] == 4 * ["a ghost at night"] + 3 * ["a ghost in the snow"]
     assert [p.prompt for p in host.asked] == [i.prompt for i in items]
-    (found,) = find_all(run_with(pictures, {"class_prompt": "photo of [filewords]", "word": "ghost"}))
+    (found,) = find_all_pictures(run_with(pictures, {"class_prompt": "photo of [filewords]", "word": "ghost"}))
     assert {i.class_prompt for i in found.items} == {"photo of a zwx in the snow", "photo of a zwx at night"}
 
 
 def test_a_class_that_would_be_called_as_the_subject_is_refused(pictures):
     with pytest.raises(FolderError, match="would be its own: '.*'.*'Word'"):
-        find_all(run_with(pictures, {"class_prompt": "[filewords]", "word": "none of them"}))
+        find_all_pictures(run_with(pictures, {"class_prompt": "[filewords]", "word": "none of them"}))
 
 
 def test_what_is_missing_is_said(host, pictures, tmp_path):
@@ -94,7 +94,7 @@ def test_what_is_missing_is_said(host, pictures, tmp_path):
 
 def test_every_batch_pairs_the_subject_with_its_class(model, host, pictures):
     run = run_with(pictures, weight=0.5)
-    items = [i for found in find_all(run) for i in found.items] + items_of(run, host)
+    items = [i for found in find_all_pictures(run) for i in found.items] + items_of(run, host)
     batches = Batches(run, model, items, text_trained=True)
     list(batches.prepare())
     batch = batches.batch(0)
@@ -107,7 +107,7 @@ def test_one_that_breaks_is_left_out_with_a_word(model, host, pictures, tmp_path
     broken = own / "0.png"
     broken.write_bytes(broken.read_bytes()[:-200])  # the header is whole, the picture is not
     run = run_with(pictures, {"class_folder": str(own)})
-    batches = Batches(run, model, [i for found in find_all(run) for i in found.items] + items_of(run, host),
+    batches = Batches(run, model, [i for found in find_all_pictures(run) for i in found.items] + items_of(run, host),
                       text_trained=True)
     said = [e.message for e in batches.prepare() if isinstance(e, Warned)]
     assert len(said) == 1 and "0.png" in said[0] and len(batches.classes) == 2

@@ -17,7 +17,7 @@ from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from extension_lib.data.pictures import load
+from extension_lib.data.pictures import load_picture
 from extension_lib.events import Ended, Prepared, Previewed, Saved, Stepped, Warned
 from extension_lib.host import Checkpoint, Picture, find_checkpoint
 from extension_lib.runs import job as jobs
@@ -406,7 +406,7 @@ def test_a_preview_is_what_txt2img_gives_with_the_saved_file(host, pictures):
     run = small_run(pictures, saving={"precision": "fp32"},
                     previews={"preview_every": 4, "prompts": ["a zwx ghost"], "preview_steps": 4, "preview_seed": 5})
     job, _ = finished(host, run)
-    preview = load(next(e for e in job.history if isinstance(e, Previewed)).paths[0])
+    preview = load_picture(next(e for e in job.history if isinstance(e, Previewed)).paths[0])
     drawn = host.draw([Picture("a zwx ghost<lora:ghost:1>", steps=4, cfg=7.0, width=64, height=64, seed=5)])[0]
     difference = torch.tensor(list(preview.getdata())).float() - torch.tensor(list(drawn.getdata())).float()
     assert difference.abs().mean() < 0.5

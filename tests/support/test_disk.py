@@ -8,7 +8,7 @@ import pytest
 from extension_lib.compare import series
 from extension_lib.config import presets
 from extension_lib.config.run import from_dict
-from extension_lib.data.captions import own_caption
+from extension_lib.data.captions import caption_or_file_name
 from extension_lib.data.folder import pictures_in
 from extension_lib.host import Folders
 from extension_lib.support import disk
@@ -73,14 +73,14 @@ def test_files_that_vanish_do_not_stop_a_comparison(tmp_path, vanishing):
     here = Folders(*(tmp_path / name for name in ("loras", "embeddings", "hypernetworks", "checkpoints", "workspaces")))
     for name in ("ghost", GONE):
         written(here.lora / f"{name}.safetensors")
-    assert series.newest(series.found(here)).name == "ghost"
+    assert series.newest_series(series.find_series(here)).name == "ghost"
 
 
 def test_pictures_and_captions_that_vanish_are_left_out(tmp_path, vanishing):
     for name in ("ghost", GONE):
         written(tmp_path / f"{name}.png")
     assert [path.name for path in pictures_in(tmp_path)] == ["ghost.png"]
-    assert own_caption(tmp_path / "no caption.png") == "no caption"
+    assert caption_or_file_name(tmp_path / "no caption.png") == "no caption"
 
 
 @pytest.mark.parametrize("listing", [

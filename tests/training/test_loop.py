@@ -7,7 +7,7 @@ import torch
 from helpers import NoFiles, losses, small_run, trained
 
 from extension_lib.data.batches import Batches
-from extension_lib.data.folder import find
+from extension_lib.data.folder import find_pictures
 from extension_lib.events import Began, Ended, Previewed, Stepped, Warned
 from extension_lib.training import loop
 from extension_lib.training.controls import Controls
@@ -16,7 +16,7 @@ from extension_lib.training.loop import train
 
 def prepared(model, run):
     trainable = run.method.attach(model, run.training.seed)
-    batches = Batches(run, model, list(find(run.concepts[0]).items), text_trained=True)
+    batches = Batches(run, model, list(find_pictures(run.concepts[0]).items), text_trained=True)
     list(batches.prepare())
     return trainable, batches
 

@@ -7,7 +7,7 @@ import torch
 from helpers import losses, small_run, trained
 
 from extension_lib.data.folder import Item
-from extension_lib.data.held_out import split
+from extension_lib.data.held_out import split_held_out
 from extension_lib.events import Measured
 
 
@@ -49,6 +49,6 @@ def test_pictures_held_out_are_not_trained_on(model, pictures):
 @pytest.mark.parametrize("count, share, held", [(10, 0.0, 0), (10, 0.1, 1), (10, 0.5, 5), (3, 0.01, 1), (1, 0.5, 0)])
 def test_some_are_held_out_and_at_least_one_is_left(count, share, held):
     items = [Item(Path(f"a/{n}.png"), ("x",), 1, 64, 64) for n in range(count)]
-    kept, out = split(items, share)
+    kept, out = split_held_out(items, share)
     assert (len(kept), len(out)) == (count - held, held)
-    assert split(list(reversed(items)), share)[1] == list(reversed(out)), "the same ones, in whatever order they are found"
+    assert split_held_out(list(reversed(items)), share)[1] == list(reversed(out)), "the same ones, in whatever order they are found"

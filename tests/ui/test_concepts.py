@@ -10,9 +10,9 @@ from PIL import Image
 from planted import planted
 from shown import Shown
 
-from extension_lib.data.captions import written_caption
-from extension_lib.data.doctor import examined
-from extension_lib.data.folder import find_all
+from extension_lib.data.captions import read_caption
+from extension_lib.data.doctor import find_problems
+from extension_lib.data.folder import find_all_pictures
 from extension_lib.ui.page import Page
 from extension_lib.ui.panels import pictures_panel
 from extension_lib.ui.views import check_view
@@ -53,10 +53,10 @@ def paths(folder):
 def test_the_check_shows_the_table_and_every_finding_beside_its_picture(page, folder):
     found, line, _, _, shown, *_ = page.concept_events.check(said(page, folder))
     run = page.layout.open_workspace("ghost").read_run()
-    problems = examined(run)
+    problems = find_problems(run)
     assert found.count('class="darkroom-finding"') == len({p.kind for p in problems}) == 4
     assert found.count("<img") >= len([p for p in problems if p.kind != "unreadable"])
-    assert "per epoch" in line and line in found and shown == [str(i.path) for i in find_all(run)[0].items]
+    assert "per epoch" in line and line in found and shown == [str(i.path) for i in find_all_pictures(run)[0].items]
     assert "照片 <b>" not in found
 
 
@@ -75,10 +75,10 @@ def test_a_chosen_picture_is_shown_with_its_caption_and_saved_beside_it(page, fo
     panel = page.layout.concepts.pictures
     shown = paths(folder)
     chosen, picture, box, answer = panel.choose(said(page, folder, also={panel.paths: shown}), SimpleNamespace(index=1))
-    assert chosen == shown[1] and "<img" in picture and box["value"] == (written_caption(Path(chosen)) or "")
+    assert chosen == shown[1] and "<img" in picture and box["value"] == (read_caption(Path(chosen)) or "")
     data = said(page, folder, also={panel.paths: shown, panel.chosen: chosen, panel.caption: "新的 caption, zwx"})
     gallery, after, *_ = panel.save_and_next(data)
-    assert written_caption(Path(chosen)) == "新的 caption, zwx" and after == shown[2]
+    assert read_caption(Path(chosen)) == "新的 caption, zwx" and after == shown[2]
     assert "新的 caption, zwx" in [prompt for _, prompt in gallery]
     assert panel.save_caption(data)[1] == chosen
 
@@ -127,12 +127,12 @@ def test_every_tool_changes_captions_and_undo_brings_them_back(page, tmp_path, n
     value, alone = TOOLS[name]
     also = {getattr(tools, name): value, **({} if alone else {tools.find: "snow"})}
     assert "1 caption would change" in tools.preview_edit(said(page, folder, also=also))
-    assert written_caption(folder / "a.png") == "ohwx, snow"
+    assert read_caption(folder / "a.png") == "ohwx, snow"
     made = tools.apply_edit(said(page, folder, also=also))[1]
-    assert written_caption(folder / "a.png") == {"find": "snow", "replace": "ohwx, zzz", "before": "start ohwx, snow",
+    assert read_caption(folder / "a.png") == {"find": "snow", "replace": "ohwx, zzz", "before": "start ohwx, snow",
                                                  "after": "ohwx, snow, end"}[name]
     tools.undo_edit(said(page, folder, also={tools.undoable: made}))
-    assert written_caption(folder / "a.png") == "ohwx, snow"
+    assert read_caption(folder / "a.png") == "ohwx, snow"
 
 
 def test_tags_are_counted_and_shuffling_is_shown(page, folder):
@@ -149,8 +149,8 @@ def test_the_host_s_describer_writes_captions(page, tmp_path, which, written):
     (folder / "a.txt").write_text("mine", encoding="utf-8")
     tools = page.layout.concepts.tools
     *_, last = tools.describe_pictures(said(page, folder, also={tools.how: "CLIP", tools.which: which}))
-    assert len(last[1]) == written and written_caption(folder / "b.png") == "CLIP sees 64 pixels"
-    assert (written_caption(folder / "a.png") == "mine") == (written == 1)
+    assert len(last[1]) == written and read_caption(folder / "b.png") == "CLIP sees 64 pixels"
+    assert (read_caption(folder / "a.png") == "mine") == (written == 1)
 
 
 def test_without_describers_their_controls_are_hidden(tmp_path):

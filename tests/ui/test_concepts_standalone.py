@@ -9,7 +9,7 @@ from browser import choose_tab, chromium, create, fill, launched, unfold
 from planted import planted
 from shown import Shown
 
-from extension_lib.data.captions import written_caption
+from extension_lib.data.captions import read_caption
 from extension_lib.ui.page import Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")]
@@ -46,7 +46,7 @@ def test_a_folder_is_checked_a_caption_written_and_more_pictures_dropped(page, r
     fill(page, "darkroom_caption", "a zwx ghost 在雪里")
     page.click("#darkroom_caption_next")
     page.wait_for_selector("#darkroom_caption_answer >> text=Saved")
-    assert written_caption(folder / name) == "a zwx ghost 在雪里"
+    assert read_caption(folder / name) == "a zwx ghost 在雪里"
     assert page.inner_text("#darkroom_framed figcaption b") != name
     unfold(page, "Caption tools")
     fill(page, "darkroom_tools_find", "ghost")

@@ -6,7 +6,7 @@ from typing import Any
 from modules import scripts
 
 from ...compare import axes
-from ...compare.series import TAGGED, Series, found
+from ...compare.series import TAGGED, Series, find_series
 from .folders import folders
 
 LABEL = "[Darkroom] "
@@ -24,9 +24,9 @@ def add_axes() -> None:
 
 def make_axes(option: Any) -> list[Any]:
     return [
-        make_axis(option, "file", str, axes.to_file, axes.names),
+        make_axis(option, "file", str, axes.to_file, axes.series_labels),
         make_axis(option, "method", str, axes.to_method, axes.method_titles),
-        make_axis(option, "training step", str, axes.to_step, axes.steps),
+        make_axis(option, "training step", str, axes.to_step, axes.all_steps),
         make_axis(option, "weight", float, axes.to_weight),
     ]
 
@@ -36,7 +36,7 @@ def make_axis(option: Any, name: str, kind: type, change: Callable[..., Any],
     """change(library, value) gives the new pick for a value; it raises NoFile where there is none."""
     def apply(p: Any, value: Any, values: Any) -> None:
         files = callable_series()
-        p.prompt, p.darkroom_pick = axes.changed(p.prompt, getattr(p, "darkroom_pick", None), files,
+        p.prompt, p.darkroom_pick = axes.change_prompt(p.prompt, getattr(p, "darkroom_pick", None), files,
                                                  change(files, value))
 
     def confirm(p: Any, values: Any) -> None:
@@ -49,4 +49,4 @@ def make_axis(option: Any, name: str, kind: type, change: Callable[..., Any],
 
 def callable_series() -> Sequence[Series]:
     """The files that a tag can load."""
-    return found(folders(), TAGGED)
+    return find_series(folders(), TAGGED)

@@ -10,7 +10,7 @@ import torch
 from modules import devices, processing, sd_models, shared
 from torch import Tensor
 
-from ...data.pictures import PictureError, load
+from ...data.pictures import PictureError, load_picture
 from ...events import Began, Event, Prepared, Previewed, Stepped
 from ...host import Checkpoint, HostError, Interrupted, Picture
 from ...model import Model
@@ -134,7 +134,7 @@ class A1111:
             state.textinfo = f"Step {event.step} of {state.job_count}, loss {event.loss:.4f}"
         elif isinstance(event, Previewed) and event.paths:
             with suppress(PictureError):  # the file may be gone
-                state.assign_current_image(load(event.paths[0]))
+                state.assign_current_image(load_picture(event.paths[0]))
 
     def stopping(self) -> bool:
         return bool(shared.state.interrupted or shared.state.stopping_generation or shared.state.server_command)

@@ -9,7 +9,7 @@ from modules import devices, sd_hijack, sd_hijack_clip, sd_models
 from modules.textual_inversion import textual_inversion
 from torch import Tensor
 
-from ...diffusion.prompts import Fix, Words
+from ...diffusion.prompts import NewWords, WordVectors
 from ...host import HostError
 from ...model import Condition
 from ...models.ldm_view import LdmView
@@ -27,7 +27,7 @@ class KnownWords:
     def __init__(self, sd_model: Any):
         self.sd_model = sd_model
         self.database = sd_hijack.model_hijack.embedding_db
-        self.own = Words()
+        self.own = NewWords()
         self.embeddings: dict[str, Any] = {}  # the new words as the WebUI's objects
         self.hidden: dict[str, Any] = {}  # the user's embeddings that have the same names
 
@@ -73,7 +73,7 @@ class BorrowedView(LdmView):
         return self.text_model.get_input_embeddings().wrapped.weight.detach()
 
     @contextmanager
-    def inserting_words(self, rows: list[tuple[Fix, ...]]) -> Iterator[None]:
+    def inserting_words(self, rows: list[tuple[WordVectors, ...]]) -> Iterator[None]:
         """In the WebUI's own way, as for every prompt of txt2img."""
         sd_hijack.model_hijack.fixes = [[
             sd_hijack_clip.PromptChunkFix(f.place - 1, textual_inversion.Embedding(f.vectors, "")) for f in row

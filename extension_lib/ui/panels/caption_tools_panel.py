@@ -9,9 +9,9 @@ import gradio as gr
 from ...config.run import Concept, Run
 from ...data import caption_tools
 from ...data.caption_tools import Change, Edit
-from ...data.captions import caption_file, write_caption, written_caption
+from ...data.captions import read_caption, read_caption_file, write_caption
 from ...data.folder import FolderError, pictures_in, root_of
-from ...data.pictures import load
+from ...data.pictures import load_picture
 from ...errors import DarkroomError
 from ...host import Host
 from ...runs import job as jobs
@@ -68,7 +68,7 @@ class CaptionTools:
         return Edit(*(data[field] or "" for field in (self.find, self.replace, self.before, self.after)))
 
     def changes(self, data: dict) -> list[Change]:
-        return caption_tools.changes(self.concept_shown(data, self.read_run(data)), self.edit(data))
+        return caption_tools.find_changes(self.concept_shown(data, self.read_run(data)), self.edit(data))
 
     def preview_edit(self, data: dict) -> str:
         try:
@@ -80,7 +80,7 @@ class CaptionTools:
         """Changes made before an error can be undone too."""
         changes: list[Change] = []
         try:
-            for change in caption_tools.apply(self.changes(data)):
+            for change in caption_tools.apply_changes(self.changes(data)):
                 changes.append(change)
             answer = changes_table(changes, "{} changed.")
         except DarkroomError as error:
@@ -92,7 +92,7 @@ class CaptionTools:
         restored = f"Restored {counted(len(left), 'caption')}."
         answer = message(restored if left else "There is nothing to undo.", good=bool(left))
         try:
-            for change in caption_tools.undo(data[self.undoable]):
+            for change in caption_tools.undo_changes(data[self.undoable]):
                 left.remove(change)
         except DarkroomError as error:
             answer = message(str(error))
@@ -112,11 +112,12 @@ class CaptionTools:
             texts = list(caption_tools.captions_in(self.concept_shown(data, run)).values())
         except DarkroomError as error:
             return message(str(error))
-        found = caption_tools.tags(texts)
+        found = caption_tools.tag_counts(texts)
         chips = "".join(f'<span class="darkroom-tag" translate="no">{escape(tag)} <b>{n}</b></span>'
                         for tag, n in found.most_common(TAGS))
         longest = max(texts, key=lambda text: text.count(","), default="")
-        shuffles = "".join(f"<li>{escape(text)}</li>" for text in caption_tools.shuffles(longest, run.data.keep_first))
+        shuffles = "".join(
+            f"<li>{escape(text)}</li>" for text in caption_tools.shuffled_examples(longest, run.data.keep_first))
         note = "as training will use it" if run.data.shuffle_captions else "as it would look with Shuffle captions on"
         return (f'<div class="darkroom-tags">{chips}</div><div class="darkroom-faint">Shuffled, {note} '
                 f'(the first {run.data.keep_first} stay):</div><ul translate="no">{shuffles}</ul>')
@@ -132,10 +133,10 @@ class CaptionTools:
                 raise FolderError("Something is being trained. Describe pictures when it is done.")
             run = self.read_run(data)
             root = root_of(self.concept_shown(data, run))
-            chosen = [p for p in pictures_in(root) if data[self.which] == ALL or not written_caption(p)]
-            for path, text in zip(chosen, self.host.caption(data[self.how], (load(p) for p in chosen))):
+            chosen = [p for p in pictures_in(root) if data[self.which] == ALL or not read_caption(p)]
+            for path, text in zip(chosen, self.host.caption(data[self.how], (load_picture(p) for p in chosen))):
                 if text:  # a captioner may return nothing
-                    before, said = caption_file(path), written_caption(path)
+                    before, said = read_caption_file(path), read_caption(path)
                     write_caption(path, text)
                     changes.append(Change(path, before, said or "", text))
                 yield [message(f"{len(changes)} of {len(chosen)} described.", good=True), changes, *unchanged]
@@ -152,7 +153,7 @@ def changes_table(changes: list[Change], sentence: str) -> str:
     """Some of the changes, before and after. sentence: with {} for their number."""
     if not changes:
         return message("No caption matches, so nothing changes.")
-    shown = ((change.path.name, change.said, change.says) for change in changes[:SHOWN])
+    shown = ((change.path.name, change.old, change.new) for change in changes[:SHOWN])
     rows = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in texts)}</tr>" for texts in shown)
     more = f'<div class="darkroom-faint">and {len(changes) - SHOWN} more</div>' if len(changes) > SHOWN else ""
     head = "<thead><tr><th>Picture</th><th>Before</th><th>After</th></tr></thead>"

@@ -38,7 +38,7 @@ class ImportPanel:
 
         try:
             path = given_path(text, upload)
-            read = imports.read(path)
+            read = imports.read_settings(path)
             base, lost = self.checkpoint_for(read.values, checkpoint or "")
             start = presets.defaults(read.values.get("method", {}).get("name", "lora"), base.preset)
             name = name.strip() or read.name
@@ -47,7 +47,7 @@ class ImportPanel:
             made = workspace.create_workspace(self.host.folders.workspaces, name, run)
         except DarkroomError as error:
             return None, message(str(error))
-        return made.name, import_report(made.name, [*lost, *read.lost])
+        return made.name, import_report(made.name, [*lost, *read.dropped])
 
     def checkpoint_for(self, values: dict[str, Any], otherwise: str) -> tuple[Any, list[str]]:
         """The checkpoint that the file names, if this host has it, else the one chosen on the page.

@@ -9,10 +9,10 @@ import gradio as gr
 from PIL import Image
 
 from ...config.run import Run
-from ...data.captions import FILEWORDS, write_caption, written_caption
-from ...data.crop_view import framed
-from ...data.folder import Item, find_all
-from ...data.pictures import PictureError, load
+from ...data.captions import FILEWORDS, read_caption, write_caption
+from ...data.crop_view import draw_crop
+from ...data.folder import Item, find_all_pictures
+from ...data.pictures import PictureError, load_picture
 from ...errors import DarkroomError
 from ..views.data_url import data_url
 from ..views.job_view import message
@@ -107,7 +107,7 @@ class PicturesPanel:
 
     def caption_update(self, item: Item) -> Any:
         """The caption's text, and the file that holds it."""
-        written = written_caption(item.path)
+        written = read_caption(item.path)
         name = f"{item.path.stem}.txt"
         info = f"Saved in {name}." if written is not None else f"No caption yet; saving creates {name}."
         return gr.update(value=written or "", interactive=True, info=info)
@@ -138,7 +138,7 @@ class PicturesPanel:
 
 def all_items(run: Run) -> list[Item]:
     """Raises FolderError."""
-    return [item for found in find_all(run) for item in found.items]
+    return [item for found in find_all_pictures(run) for item in found.items]
 
 
 def thumbnails(items: list[Item]) -> list[tuple[Any, str]]:
@@ -149,7 +149,7 @@ def thumbnails(items: list[Item]) -> list[tuple[Any, str]]:
 def thumbnail(path: Path) -> Any:
     """The picture made small; a grey square if it cannot be read, so that every picture keeps its place."""
     try:
-        image = load(path, SIDE)
+        image = load_picture(path, SIDE)
     except PictureError:
         return Image.new("RGB", (SIDE, SIDE), "grey")
     image.thumbnail((SIDE, SIDE))
@@ -159,7 +159,7 @@ def thumbnail(path: Path) -> Any:
 def picture_figure(item: Item, run: Run) -> str:
     """The picture as training uses it, with a description."""
     try:
-        image, size, masked = framed(item.path, run)
+        image, size, masked = draw_crop(item.path, run)
     except PictureError as error:
         return message(str(error))
     notes = [f"{item.width}×{item.height}, trained at {size[0]}×{size[1]}"]

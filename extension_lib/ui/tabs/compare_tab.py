@@ -9,12 +9,12 @@ from typing import Any
 import gradio as gr
 
 from ...compare import best, saved_grids
-from ...compare.grid import Plan, seeds, weights
-from ...compare.saved_grids import Kept, NoGrid
-from ...compare.series import Series, found
+from ...compare.grid import GridPlan, parse_seeds, parse_weights
+from ...compare.saved_grids import NoGrid, SavedGrid
+from ...compare.series import Series, find_series
 from ...config.presets import drawing_run
 from ...config.run import Run
-from ...data.folder import find_all
+from ...data.folder import find_all_pictures
 from ...errors import DarkroomError
 from ...export.products import output_files
 from ...host import Host, Picture
@@ -99,7 +99,7 @@ class CompareTab:
     # ---- files and grids
 
     def all_series(self) -> tuple[Series, ...]:
-        return found(self.host.folders)
+        return find_series(self.host.folders)
 
     def labels(self) -> list[str]:
         return [series.label for series in self.all_series()]
@@ -108,7 +108,7 @@ class CompareTab:
         return self.host.folders.workspaces / checked_file_name(space or workspace.COMPARED, "workspace's name")
 
     def list_files_and_grids(self, space: str | None) -> tuple[Any, Any]:
-        grids = saved_grids.listed(self.workspace_folder(space))
+        grids = saved_grids.grid_names(self.workspace_folder(space))
         return gr.update(choices=self.labels()), gr.update(choices=grids, value=None)
 
     def change_workspace(self, space: str | None) -> tuple[Any, Any]:
@@ -185,13 +185,14 @@ class CompareTab:
             run = self.drawing_settings(space)
             picture = Picture("", negative=negative, steps=int(steps), cfg=cfg, width=int(size), height=int(size),
                               sampler=run.previews.sampler, clip_skip=run.data.clip_skip)
-            plan = Plan(self.find_series(name), weights(weight_text), unique_lines(prompts) or ("",), seeds(seed_text),
-                        picture)
+            plan = GridPlan(self.find_series(name), parse_weights(weight_text),
+                            unique_lines(prompts) or ("", ), parse_seeds(seed_text), picture)
             root, share, grid = self.workspace_folder(space), 0.0, None
-            for share, grid in saved_grids.drawing(plan, self.host, root, cancelled.is_set):
+            for share, grid in saved_grids.draw_saved_grid(plan, self.host, root, cancelled.is_set):
                 yield progress_line(share), grid_view.grid_html(grid), "", "", "", unchanged
             answer = DONE if share == 1 else "Stopped. The finished pictures are kept."
-            yield message(answer, good=True), *[unchanged] * 4, gr.update(choices=saved_grids.listed(root), value=None)
+            yield message(answer, good=True), *[unchanged] * 4, gr.update(choices=saved_grids.grid_names(root),
+                                                                          value=None)
         except DarkroomError as error:
             yield message(str(error)), *[unchanged] * 5
 
@@ -218,12 +219,12 @@ class CompareTab:
         cell = f"{self.workspace_folder(space).name}/{grid.folder.name}/{grid.best}"
         return "", table, picture, "", cell if picture else ""
 
-    def read_grid(self, space: str | None, name: str) -> Kept:
+    def read_grid(self, space: str | None, name: str) -> SavedGrid:
         """Raises NoGrid, NameProblem."""
         folder = self.workspace_folder(space) / saved_grids.GRIDS
-        return saved_grids.read(folder / checked_file_name(name, "grid's name"))
+        return saved_grids.read_grid(folder / checked_file_name(name, "grid's name"))
 
-    def find_cell(self, cell: str) -> tuple[Kept, int]:
+    def find_cell(self, cell: str) -> tuple[SavedGrid, int]:
         """The grid and the number of "workspace/grid/number". Raises NoGrid, NameProblem."""
         parts = (cell or "").split("/")
         if len(parts) != 3 or not parts[2].isdigit():
@@ -234,7 +235,7 @@ class CompareTab:
         """Makes the clicked cell the best: its weight, picture and words go into the file's card."""
         try:
             grid, number = self.find_cell(cell)
-            grid, card = best.choose(grid, number, self.host.folders)
+            grid, card = best.choose_best(grid, number, self.host.folders)
             table, picture = grid_view.grid_html(grid), grid_view.chosen_picture(grid, number)
         except DarkroomError as error:
             return gr.update(), gr.update(), message(str(error))
@@ -243,8 +244,8 @@ class CompareTab:
     def restore_card(self, cell: str) -> tuple[Any, str]:
         try:
             grid, _ = self.find_cell(cell)
-            restored = best.put_back(grid, self.host.folders)
-            table = grid_view.grid_html(saved_grids.read(grid.folder))
+            restored = best.restore_cards(grid, self.host.folders)
+            table = grid_view.grid_html(saved_grids.read_grid(grid.folder))
         except DarkroomError as error:
             return gr.update(), message(str(error))
         answer = ("The card is as it was before you used this grid." if restored
@@ -258,7 +259,7 @@ DONE = "Done. Click the picture you like best: its weight, picture and words are
 SEND = {"standalone": "Send to Generate"}
 
 
-def card_message(card: best.Card | None) -> str:
+def card_message(card: best.BestCard | None) -> str:
     if card is None:
         return message("This is the checkpoint without the file. Click another picture to choose a weight.")
     return message(f"The card of {card.file.stem} now has this picture, the preferred weight {card.weight:g} and the "
@@ -278,5 +279,5 @@ def unique_lines(text: str) -> tuple[str, ...]:
 def preview_settings(run: Run) -> list[Any]:
     """Prompts, weights, seeds and drawing settings like those of the run's previews."""
     previews, size = run.previews, run.data.resolution // 64 * 64 or 64
-    prompts = previews.prompts or tuple(item.prompt for concept in find_all(run) for item in concept.items)[:1]
+    prompts = previews.prompts or tuple(item.prompt for concept in find_all_pictures(run) for item in concept.items)[:1]
     return ["\n".join(prompts), WEIGHTS, str(previews.preview_seed), "", previews.preview_steps, previews.cfg, size]

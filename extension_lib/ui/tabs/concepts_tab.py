@@ -78,7 +78,7 @@ class ConceptsTab:
         concepts, n = self.all_concepts(*inputs), inputs[1]
         before = concepts[n].get("folder") or ""
         folder = uploads.folder_for(workspace, before)
-        taken = uploads.take_in([Path(getattr(file, "name", file)) for file in files], folder)
+        taken = uploads.copy_uploads([Path(getattr(file, "name", file)) for file in files], folder)
         if taken.pictures or taken.captions:
             concepts[n]["folder"] = str(folder)
         return [upload_report(taken, folder, before), gr.update(value=None), *self.show_concept(concepts, n)]
@@ -91,7 +91,7 @@ def concept_number(which: str) -> int:
     return int(which.split()[-1]) - 1
 
 
-def upload_report(taken: uploads.Taken, folder: Path, before: str) -> str:
+def upload_report(taken: uploads.Upload, folder: Path, before: str) -> str:
     """Says what was copied and what was skipped."""
     lines = [f"Copied {counted(len(taken.pictures), 'picture')} and {counted(taken.captions, 'caption')} to {folder}."]
     if before and before != str(folder):

@@ -8,7 +8,7 @@ from html import escape
 from itertools import groupby
 
 from ...config.run import Run
-from ...data.doctor import KINDS, SERIOUS, Problem, examined
+from ...data.doctor import KINDS, SERIOUS, Problem, find_problems
 from ...data.overview import advice, overview
 from ...data.trigger_word import Tokens
 from .data_url import small_picture
@@ -22,7 +22,7 @@ def check_report(run: Run, tokens: Tokens | None) -> str:
     """Raises SettingError and FolderError where the run has no pictures to check."""
     numbers, hint = overview(run), advice(run)
     warning = f'<div class="darkroom-warning" role="status">{escape(hint)}</div>' if hint else ""
-    problems = problem_list(examined(run, tokens))
+    problems = problem_list(find_problems(run, tokens))
     return f'<div class="darkroom-check">{overview_table(numbers)}{totals(numbers)}{warning}{problems}</div>'
 
 
@@ -50,7 +50,7 @@ def problem_line(problem: Problem) -> str:
 
 
 def problems_at_start(run: Run, tokens: Tokens | None) -> str:
-    return serious_problems(examined(run, tokens))
+    return serious_problems(find_problems(run, tokens))
 
 
 def serious_problems(problems: Sequence[Problem]) -> str:

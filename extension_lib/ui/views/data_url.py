@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from ...data.pictures import PictureError, load
+from ...data.pictures import PictureError, load_picture
 
 THUMBNAIL = 56  # pixels
 
@@ -22,7 +22,7 @@ def data_url(image: Any, side: int | None = None, kind: str = "JPEG") -> str:
 
 def small_picture(path: Path) -> str:
     try:
-        image = load(path, 2 * THUMBNAIL)
+        image = load_picture(path, 2 * THUMBNAIL)
     except PictureError:
         return f'<span class="darkroom-thumb darkroom-broken" title="{escape(path.name)}">?</span>'
     url = data_url(image, 2 * THUMBNAIL)

@@ -5,7 +5,7 @@ from html import escape
 
 from ...compare.grid import Cell
 from ...compare.infotext import KEY
-from ...compare.saved_grids import Kept
+from ...compare.saved_grids import SavedGrid
 from ...compare.sheet import column_title, row_title
 from .data_url import data_url
 
@@ -13,7 +13,7 @@ THUMBNAIL = 192  # pixels
 PIXELS = 128  # pictures up to this width are enlarged without blur
 
 
-def grid_html(grid: Kept) -> str:
+def grid_html(grid: SavedGrid) -> str:
     """A table for every prompt and seed; javascript/darkroom_compare.js reads the clicked cell from data-cell."""
     name = f"{grid.folder.parent.parent.name}/{grid.folder.name}"
     small = {file: thumbnail(grid, n) for file, n in {c.file: n for n, c in enumerate(grid.cells) if c.file}.items()}
@@ -21,7 +21,7 @@ def grid_html(grid: Kept) -> str:
     return f'<div class="darkroom-grid" data-grid="{escape(name)}">{tables}</div>'
 
 
-def grid_table(grid: Kept, small: dict[str, str], prompt: str, seed: int) -> str:
+def grid_table(grid: SavedGrid, small: dict[str, str], prompt: str, seed: int) -> str:
     numbers = {cell.cell: n for n, cell in enumerate(grid.cells)}
     heads = "".join(f'<th scope="col">{column_title(weight)}</th>' for weight in grid.weights)
     rows = []
@@ -33,7 +33,7 @@ def grid_table(grid: Kept, small: dict[str, str], prompt: str, seed: int) -> str
             f"<thead><tr><td></td>{heads}</tr></thead><tbody>{''.join(rows)}</tbody></table>")
 
 
-def cell_button(grid: Kept, number: int, small: dict[str, str]) -> str:
+def cell_button(grid: SavedGrid, number: int, small: dict[str, str]) -> str:
     cell = grid.cells[number]
     if not cell.file:
         return '<span class="darkroom-undrawn"></span>'
@@ -44,7 +44,7 @@ def cell_button(grid: Kept, number: int, small: dict[str, str]) -> str:
             f'<img alt="" src="{small[cell.file]}" class="{pixel_class(grid.picture.width)}"></button>')
 
 
-def thumbnail(grid: Kept, number: int) -> str:
+def thumbnail(grid: SavedGrid, number: int) -> str:
     image = grid.open(number)
     return data_url(image, kind="PNG") if image.width <= PIXELS else data_url(image, THUMBNAIL)
 
@@ -53,7 +53,7 @@ def pixel_class(width: int) -> str:
     return "darkroom-pixels" if width <= PIXELS else ""
 
 
-def chosen_picture(grid: Kept, number: int) -> str:
+def chosen_picture(grid: SavedGrid, number: int) -> str:
     """The picture in full size with its infotext. data-send holds what is sent to txt2img."""
     cell, image = grid.at(number), grid.open(number)
     title = f"{grid.label}, {row_title(cell.cell.step)}, {column_title(cell.cell.weight)}, seed {cell.cell.seed}"

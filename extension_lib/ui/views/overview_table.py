@@ -4,7 +4,7 @@ from html import escape
 
 from ...config.run import Run
 from ...data.folder import FolderError
-from ...data.overview import Overview, Part, overview
+from ...data.overview import ConceptOverview, Overview, overview
 from .data_url import small_picture
 from .plural import counted
 
@@ -19,7 +19,7 @@ def overview_table(overview: Overview) -> str:
             f"<tbody>{rows}</tbody></table></div>")
 
 
-def concept_row(number: int, part: Part) -> str:
+def concept_row(number: int, part: ConceptOverview) -> str:
     repeats = ", ".join(f"×{n}" for n in part.repeats)
     held_out = f'<div class="darkroom-faint">{part.held_out} held out</div>' if part.held_out else ""
     cells = (str(number), f"{len(part.items)}{held_out}", repeats, str(part.showings), size_list(part))
@@ -28,7 +28,7 @@ def concept_row(number: int, part: Part) -> str:
     return f'<tr class="numbers">{numbers}</tr><tr><td></td>{prompts}</tr>'
 
 
-def size_list(part: Part) -> str:
+def size_list(part: ConceptOverview) -> str:
     """Every bucket with an icon of its shape and its number of pictures."""
     return "".join(f'<span class="darkroom-size">{shape_icon(*size)}{size[0]}×{size[1]} <b>{count}</b></span>'
                    for size, count in part.sizes)
@@ -39,7 +39,7 @@ def shape_icon(width: int, height: int) -> str:
     return f'<i style="width:{round(scale * width)}px;height:{round(scale * height)}px"></i>'
 
 
-def prompt_list(part: Part) -> str:
+def prompt_list(part: ConceptOverview) -> str:
     """Some pictures, each with its prompt."""
     more = len(part.items) - len(part.prompts)
     lines = "".join(f'<div class="darkroom-line">{small_picture(item.path)}{quoted(text)}</div>'

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
-from ...data.pictures import PictureError, load
+from ...data.pictures import PictureError, load_picture
 from ...events import Previewed
 from ...runs.job import Job
 from ...runs.preferred import copies_of_step
@@ -55,7 +55,7 @@ def picture(path: Path, title: str) -> str:
     """The picture with its title; empty when its file was deleted."""
     title = escape(title.strip(), quote=True)
     try:
-        return f'<img src="{data_url(load(path), SIDE)}" alt="{title}" title="{title}" tabindex="0">'
+        return f'<img src="{data_url(load_picture(path), SIDE)}" alt="{title}" title="{title}" tabindex="0">'
     except PictureError:
         return ""
 

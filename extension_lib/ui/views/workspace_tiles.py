@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ...config.purposes import PURPOSES
-from ...data.pictures import PictureError, load
+from ...data.pictures import PictureError, load_picture
 from ...errors import DarkroomError
 from ...runs import job as jobs
 from ...support.disk import matching
@@ -82,6 +82,6 @@ def last_event(log: Log, what: str) -> dict[str, Any] | None:
 def thumbnail(path: Path) -> str:
     """The picture as a data URL; "" when it cannot be read."""
     try:
-        return data_url(load(path, SIDE), SIDE)
+        return data_url(load_picture(path, SIDE), SIDE)
     except PictureError:
         return ""

@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import methods
 from ..config.run import SECTIONS, from_dict
-from ..data.folder import FolderError, find_all
+from ..data.folder import FolderError, find_all_pictures
 from ..settings import SettingError, check_value, options
 
 OFF: tuple[Any, ...] = (None, "", 0, "0", "none", "None", "{}", [], {})  # False is 0
@@ -28,7 +28,7 @@ class Imported:
 
     values: dict[str, Any]
     name: str
-    lost: tuple[str, ...]
+    dropped: tuple[str, ...]
 
 
 def beside(path: Path, other: Any) -> Path:
@@ -38,11 +38,11 @@ def beside(path: Path, other: Any) -> Path:
 
 
 @dataclass
-class Reading:
+class Translation:
     source: Mapping[str, Any]
     method: str = "lora"
     values: dict[str, Any] = field(default_factory=dict)
-    lost: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -59,7 +59,7 @@ class Reading:
         try:
             return float(self.take(key) or 0)
         except (TypeError, ValueError):
-            self.lose(key, "is not a number")
+            self.drop(key, "is not a number")
             return 0.0
 
     def put(self, target: Target, value: Any, key: str) -> None:
@@ -70,32 +70,34 @@ class Reading:
         if value is None:
             return
         if name not in known:
-            self.lose(key, f"{method.title} has nothing of the kind")
+            self.drop(key, f"{method.title} has nothing of the kind")
             return
         try:
             self.values.setdefault(section, {})[name] = check_value(known[name], value, f"{section}.{name}")
         except SettingError as error:
-            self.lose(key, str(error))
+            self.drop(key, str(error))
 
-    def table(self, targets: Mapping[str, Target]) -> None:
+    def take_table(self, targets: Mapping[str, Target]) -> None:
         """Takes over the keys that mean the same here under another name."""
         for key, target in targets.items():
             if key in self.source:
                 self.put(target, self.take(key), key)
 
-    def lose(self, key: str, why: str) -> None:
+    def drop(self, key: str, why: str) -> None:
         self.seen.add(key)
         value = shorten(str(self.source.get(key)), 60, placeholder=" ...")
-        self.lost.append(f"{key} = {value}: {why.rstrip('.')}.")
+        self.dropped.append(f"{key} = {value}: {why.rstrip('.')}.")
 
-    def rest(self, harmless: Iterable[str]) -> None:
-        """Names every key that is switched on and was not taken; harmless ones change how it is computed, not what is learned."""
+    def drop_unknown(self, harmless: Iterable[str]) -> None:
+        """Names every key that is switched on and was not taken; harmless ones change how it is computed, not what is
+        learned.
+        """
         for key, value in self.source.items():
             if key not in self.seen and key not in harmless and value not in OFF:
-                self.lose(key, "has no counterpart")
+                self.drop(key, "has no counterpart")
 
-    def imported(self, name: str) -> Imported:
-        return Imported(self.values, name, tuple(self.lost))
+    def finish(self, name: str) -> Imported:
+        return Imported(self.values, name, tuple(self.dropped))
 
     # ---- what all trainers have
 
@@ -106,20 +108,22 @@ class Reading:
         elif name:
             near = NEAREST.get(name, "constant")
             self.put(("training", "schedule"), near, key)
-            self.lose(key, f"{near} is the nearest there is")
+            self.drop(key, f"{near} is the nearest there is")
 
     def optimizer(self, key: str, rates: Iterable[str]) -> bool:
-        """Whether the rates that were made for this optimiser suit AdamW, which is what trains here; names them where not."""
+        """Whether the rates that were made for this optimiser suit AdamW, which is what trains here; names them where
+        not.
+        """
         name = str(self.take(key) or "AdamW")
         if "adamw" in name.lower():
             return True
         if not FINDS_RATE.search(name):
-            self.lose(key, "it is trained with AdamW, for which the learning rates may have to be others")
+            self.drop(key, "it is trained with AdamW, for which the learning rates may have to be others")
             return True
-        self.lose(key, "it is trained with AdamW")
+        self.drop(key, "it is trained with AdamW")
         for rate in rates:
             if self.take(rate) not in OFF:
-                self.lose(rate, "was made for that optimiser; the method's own rate is kept")
+                self.drop(rate, "was made for that optimiser; the method's own rate is kept")
         return False
 
     def resolution(self, key: str) -> None:
@@ -135,7 +139,7 @@ class Reading:
         at_once = training.get("batch_size", 1) * training.get("accumulation", 1)
         try:
             run = from_dict({"concepts": self.values.get("concepts", ())})
-            showings = sum(item.repeats for found in find_all(run) for item in found.items)
+            showings = sum(item.repeats for found in find_all_pictures(run) for item in found.items)
         except (FolderError, SettingError):
             return None
         return -(-showings // at_once) or None
@@ -146,7 +150,7 @@ class Reading:
         if epochs and steps:
             self.put(target, round(epochs * steps), key)
         elif epochs:
-            self.lose(key, "epochs can be counted in steps only where the pictures are")
+            self.drop(key, "epochs can be counted in steps only where the pictures are")
 
     def warmup(self, key: str) -> None:
         """Steps of warming up, as a share of all steps, where those are known."""
@@ -156,4 +160,4 @@ class Reading:
         elif steps and whole:
             self.put(("training", "warmup"), min(0.5, steps / whole), key)
         elif steps:
-            self.lose(key, "how many steps there are is not known, so neither is its share")
+            self.drop(key, "how many steps there are is not known, so neither is its share")
