@@ -12,7 +12,7 @@ from extension_lib.host import Folders
 
 def series(kind="lora", name="ghost", steps=("100", LAST), words=()):
     made = Series(kind, name, tuple((step, Path(f"{name}.safetensors")) for step in steps))
-    made.__dict__["says"] = {"darkroom_words": str(list(words)).replace("'", '"')}
+    made.__dict__["metadata"] = {"darkroom_words": str(list(words)).replace("'", '"')}
     return made
 
 
