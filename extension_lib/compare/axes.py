@@ -7,10 +7,10 @@ from typing import Any
 
 from .. import methods
 from ..errors import DarkroomError
-from .series import COPY, KINDS, LAST, TAGGED, Series, newest_series, replace_word
+from .series import KINDS, LAST, TAGGED, Series, newest_series, replace_word, split_copy_name
+from .tags import Tag, find_tags
 
 KIND_OF = {KINDS[kind].tag: kind for kind in TAGGED}
-TAG = re.compile(rf"\s*<({'|'.join(KIND_OF)}):([^:>]+)(?::([^>]*))?>")
 
 
 class NoFile(DarkroomError, RuntimeError):
@@ -32,27 +32,33 @@ class FileChoice:
         return self.series.tag(self.step, self.weight)
 
 
+def first_tag(prompt: str) -> tuple[str, Tag] | None:
+    """The first tag of a file, as it is typed and as it is understood."""
+    return next((found for found in find_tags(prompt) if found[1].kind in KIND_OF), None)
+
+
 def parse_choice(prompt: str, library: Sequence[Series]) -> FileChoice | None:
-    """What the prompt's first tag says, if it has one; a name without a file counts too."""
-    match = TAG.search(prompt)
-    if not match:
+    """The file of the prompt's first tag; None without a tag. A file that does not exist is a series without copies."""
+    found = first_tag(prompt)
+    if found is None:
         return None
-    copy = COPY.fullmatch(match[2])
-    name, step = (copy[1], str(int(copy[2]))) if copy else (match[2], LAST)
-    try:
-        weight = float((match[3] or "1").split(":")[0])
-    except ValueError:
-        weight = 1.0
-    kind = KIND_OF[match[1]]
+    _, tag = found
+    kind, (name, step) = KIND_OF[tag.kind], split_copy_name(tag.name)
     series = next((s for s in library if (s.kind, s.name) == (kind, name)), Series(kind, name, ()))
-    return FileChoice(series, step, weight)
+    return FileChoice(series, step, tag.te)
+
+
+def without_first_tag(prompt: str) -> str:
+    found = first_tag(prompt)
+    return re.sub(rf"\s*{re.escape(found[0])}", "", prompt, count=1) if found else prompt
 
 
 def change_prompt(prompt: str, before: FileChoice | None, library: Sequence[Series],
                   change: Callable[[FileChoice], FileChoice]) -> tuple[str, FileChoice]:
-    """The prompt with its tag changed, and the new pick.
+    """The prompt with its tag changed, and the new choice.
 
-    before: what an axis set earlier; else the prompt's own tag counts, and without one the newest file. Raises NoFile.
+    before: what another axis has set; without it the prompt's own tag is changed, or the newest file is used.
+    Raises NoFile.
     """
     own = parse_choice(prompt, library)
     start = before or own
@@ -63,7 +69,7 @@ def change_prompt(prompt: str, before: FileChoice | None, library: Sequence[Seri
         start = FileChoice(last)
     pick = change(start)
     if before is None and own and own.tag not in prompt:  # as typed it says the same in another way
-        prompt = TAG.sub("", prompt, count=1)
+        prompt = without_first_tag(prompt)
     return rewrite_prompt(prompt, before or own, pick), pick
 
 

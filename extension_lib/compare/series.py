@@ -1,4 +1,4 @@
-"""What a prompt can call by a tag or a word: files with their copies by training step."""
+"""Series: files that a prompt can use by a tag or a word, each with its copies by training step."""
 
 import re
 from collections.abc import Iterable
@@ -17,6 +17,12 @@ LAST = "last"  # the file without a step: what the run ended with
 def copy_name(stem: str, step: int) -> str:
     """The name of the copy that was saved at a step."""
     return f"{stem}-{step:06d}"
+
+
+def split_copy_name(stem: str) -> tuple[str, str]:
+    """The name without its step, and the step as text; LAST for a name without one."""
+    match = COPY.fullmatch(stem)
+    return (match[1], str(int(match[2]))) if match else (stem, LAST)
 
 
 def name_at_step(stem: str, step: str) -> str:
@@ -132,8 +138,7 @@ def series_of_kind(kind: str, folder: Path) -> list[Series]:
     by_name: dict[str, dict[str, Path]] = {}
     for path in files_in(folder):
         if path.suffix in KINDS[kind].suffixes:
-            copy = COPY.fullmatch(path.stem)
-            name, step = (copy[1], str(int(copy[2]))) if copy else (path.stem, LAST)
+            name, step = split_copy_name(path.stem)
             by_name.setdefault(name, {})[step] = path
     return [Series(kind, name, tuple(sorted(copies.items(), key=step_order))) for name, copies in by_name.items()]
 

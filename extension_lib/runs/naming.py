@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from ..compare.series import LAST, split_copy_name
 from ..config.run import Run
 from ..export.products import OutputFile, output_files
 from ..host import Folders
@@ -11,8 +12,11 @@ from ..support.disk import files_in, matching
 
 def saved_copies(part: OutputFile, folders: Folders, stem: str) -> list[Path]:
     """The copies by step of a name, the oldest first."""
-    pattern = re.compile(re.escape(stem) + r"-\d{6}" + re.escape(part.suffix))
-    return [p for p in matching(part.folder(folders), "*") if pattern.fullmatch(p.name)]
+    def is_copy(path: Path) -> bool:
+        name, step = split_copy_name(path.name.removesuffix(part.suffix))
+        return path.name.endswith(part.suffix) and name == stem and step != LAST
+
+    return [path for path in matching(part.folder(folders), "*") if is_copy(path)]
 
 
 def name_taken(run: Run, folders: Folders) -> bool:

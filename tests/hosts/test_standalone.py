@@ -5,9 +5,9 @@ import torch
 from helpers import BASE
 from safetensors.torch import save_file
 
+from extension_lib.compare.tags import Tag, split_prompt
 from extension_lib.host import HostError
 from extension_lib.hosts.drawing.sampling import scheduler_of
-from extension_lib.hosts.drawing.tags import Tag, split
 from extension_lib.models.detect import require_sd1
 from extension_lib.models.diffusers_pipeline import predicts_velocity
 
@@ -48,7 +48,7 @@ def test_a_missing_or_broken_file_is_named(tmp_path):
                                                 ("<lyco:x:te=0.1:unet=0.9>", "", [Tag("lora", "x", 0.1, 0.9)]),
                                                 ("<lora:鬼 魂:1>", "", [Tag("lora", "鬼 魂", 1.0, 1.0)])])
 def test_tags_are_read_as_the_webui_reads_them(prompt, text, tags):
-    assert split(prompt) == (text, tags)
+    assert split_prompt(prompt) == (text, tags)
 
 
 @pytest.mark.parametrize("text, velocity", [

@@ -8,11 +8,12 @@ from pathlib import Path
 from PIL import Image
 from torch import Tensor
 
+from ...compare import tags
 from ...export import embedding, lora
 from ...host import Folders, HostError, Picture
 from ...models.view import View
 from ...support.disk import files_in
-from . import merging, sampling, tags
+from . import merging, sampling
 from .readers import embedding_vectors, read_hypernetwork
 
 # kind of tag -> folder, suffixes
@@ -89,6 +90,6 @@ def grouped_by_tags(pictures: list[Picture]) -> dict[tuple[tags.Tag, ...], list[
     """Pictures with their numbers by the tags in their prompts; the prompts are without tags."""
     groups: dict[tuple[tags.Tag, ...], list[tuple[int, Picture]]] = {}
     for number, picture in enumerate(pictures):
-        prompt, used = tags.split(picture.prompt)
+        prompt, used = tags.split_prompt(picture.prompt)
         groups.setdefault(tuple(used), []).append((number, replace(picture, prompt=prompt)))
     return groups
