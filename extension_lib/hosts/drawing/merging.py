@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ...compare.tags import Tag
 from ...export import hypernetwork, lora
 from ...host import HostError
 from ...methods.adapter import Delta, FormatError, lazy_deltas
@@ -15,7 +16,6 @@ from ...methods.hypernetwork import PAIR, attention_layers
 from ...methods.layer import attach_before
 from ...model import Layer
 from ...support.lazy import LazyTensors
-from .tags import Tag
 
 
 def read_deltas(path: Path, layers: list[Layer]) -> LazyTensors:
