@@ -1,4 +1,4 @@
-"""Grids kept in a workspace: a folder each, with its cells as pictures and a list of them."""
+"""Grids saved in a workspace: each is a folder with a picture of each cell and a list of the cells."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Changing all captions of a folder at once: what each would become, and how to go back."""
+"""Edits all captions of a folder at once: shows the new captions first, and can undo the edit."""
 
 import re
 from collections import Counter

@@ -1,4 +1,4 @@
-"""The doctor: names what is wrong with a run's pictures and captions before it begins, and what to do about it."""
+"""The doctor: problems of a run's pictures and captions, found before it starts, each with what to do about it."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

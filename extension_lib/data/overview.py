@@ -1,4 +1,4 @@
-"""What a run will train, reckoned before it begins: pictures, repeats, sizes, steps per epoch, prompts."""
+"""What a run will train, computed before it starts: pictures, repeats, sizes, steps per epoch, prompts."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ class Overview:
     batches: int  # in an epoch; a batch holds pictures of one size
     per_epoch: float  # steps
     steps: int
-    at_once: int  # pictures a step looks at, at most
+    at_once: int  # the most pictures that one step uses
 
     @property
     def pictures(self) -> int:
@@ -85,7 +85,7 @@ def overview(run: Run) -> Overview:
 
 
 def advice(run: Run) -> str:
-    """What the settings lack that keeps several concepts apart; nothing where there is one, or something is set."""
+    """Which setting would keep several concepts apart; empty for one concept, or where one is set."""
     unheld = len(run.concepts) > 1 and not run.prior.preserve and not run.prior.penalty
     product = run.method.product  # measured for LoRA, Pivotal Tuning and DreamBooth; a word alone changes no class word
     remedy = CLASS_PICTURES if product.is_checkpoint else PENALTY if product.can_be_muted else ""

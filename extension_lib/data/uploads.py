@@ -16,7 +16,7 @@ CAPTION = ".txt"
 
 @dataclass(frozen=True)
 class Upload:
-    """What was copied, and the names of files that are no pictures and no captions."""
+    """What was copied, and the names of files that are neither pictures nor captions."""
 
     pictures: tuple[Path, ...]
     captions: int

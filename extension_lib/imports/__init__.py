@@ -1,4 +1,4 @@
-"""Settings of other trainers, read as a run's, with a line for each that could not be honoured."""
+"""Settings of other trainers, read as a run's, with a line for each that was dropped."""
 
 import json
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""A foreign file of settings while it is translated: what was taken over, and what was lost and why."""
+"""The translation of another trainer's settings: the values that were imported, and which were dropped and why."""
 
 import math
 import re
@@ -24,7 +24,7 @@ Target = tuple[str, str]  # section and name of a setting
 
 @dataclass(frozen=True)
 class Imported:
-    """Loose values of a run, a name for its workspace, and a line for each setting that could not be honoured."""
+    """Loose values of a run, a name for its workspace, and a line for each setting that was dropped."""
 
     values: dict[str, Any]
     name: str
