@@ -61,7 +61,7 @@ def table(cells: list[dict[str, Any]], words: list[dict[str, Any]]) -> list[str]
     """A row a method: means over its subjects. words: the cells of benchmarks.known_word, for a row of their own."""
     lines = ["| method | subjects | fidelity | place asked for | drift | diversity | near-copies | steps | seconds "
              "| peak, MiB | file, KiB |", "|---|---|---|---|---|---|---|---|---|---|---|"]
-    for name, method in methods.found().items():
+    for name, method in methods.all_methods().items():
         own = [c for c in cells if c["method"] == name]
         if own:
             lines.append(row(method.title, str(len(own)), own))
@@ -96,7 +96,7 @@ def one_rate(cells: dict[str, Any]) -> list[str]:
 def strips(cells: list[dict[str, Any]]) -> list[str]:
     """What each method drew."""
     shown: list[str] = []
-    for name, method in methods.found().items():
+    for name, method in methods.all_methods().items():
         for subject in (c["subject"] for c in cells if c["method"] == name):
             if (picture := picture_of(name, subject)).exists():
                 shown += [
@@ -117,7 +117,7 @@ def main(arguments: list[str]) -> int:
     if arguments == ["page"]:
         write_page()
         return 0
-    wanted = arguments[0].split(",") if arguments and arguments[0] else list(methods.found())
+    wanted = arguments[0].split(",") if arguments and arguments[0] else list(methods.all_methods())
     subjects = [SUBJECTS[n] for n in (arguments[1].split(",") if len(arguments) > 1 else SUBJECTS)]
     kept, judge = Table(DOCS / "quality.json"), Judge()
     with tempfile.TemporaryDirectory() as folder:

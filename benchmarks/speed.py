@@ -57,7 +57,7 @@ def forward(model: Any, given: tuple) -> torch.Tensor:
 @contextmanager
 def ours(view: OnlyUnet, name: str) -> Iterator[None]:
     kind = OURS[name]
-    trainable = Adapter(kind, kind.chosen(view.layers()), 0, view.device)
+    trainable = Adapter(kind, kind.select_layers(view.layers()), 0, view.device)
     try:
         yield
     finally:
@@ -71,7 +71,7 @@ def lycoris(view: OnlyUnet, name: str) -> Iterator[None]:
     from lycoris.modules.lokr import LokrModule
 
     made = {"loha": LohaModule, "lokr": LokrModule}[name]
-    layers = Lora(text_rate=0.0).chosen(view.layers())
+    layers = Lora(text_rate=0.0).select_layers(view.layers())
     modules = [made(layer.key, layer.module, lora_dim=RANK, alpha=RANK, **({"factor": -1} if name == "lokr" else {}))
                for layer in layers]
     for module in modules:

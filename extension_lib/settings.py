@@ -41,7 +41,7 @@ def option(default: Any, help: str, *, label: str = "", min: float | None = None
     return field(default=default, metadata=described)
 
 
-def like(owner: type, name: str, default: Any = MISSING, **changes: Any) -> Any:
+def option_like(owner: type, name: str, default: Any = MISSING, **changes: Any) -> Any:
     """A field that is the owner's setting of this name again, with another default, say, or another help."""
     theirs = next(f for f in fields(owner) if f.name == name)
     return field(default=theirs.default if default is MISSING else default, metadata={**theirs.metadata, **changes})

@@ -6,7 +6,7 @@ import torch
 from eager import EAGER, method_of
 
 from extension_lib import methods
-from extension_lib.export.lora import saved_form
+from extension_lib.export.lora import tensors_in_precision
 from extension_lib.methods.adapter import AdapterSettings, lazy_deltas
 from extension_lib.support.seeds import generator_for
 
@@ -16,7 +16,7 @@ KEYS = ("lora_unet_down_blocks_0_attentions_0_proj_in",
         "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_ff_net_2", "lora_unet_down_blocks_0_resnets_0_conv1",
         "lora_te_text_model_encoder_layers_0_self_attn_q_proj", "lora_te_text_model_encoder_layers_0_mlp_fc2",
         "lora_unet_down_blocks_0_resnets_0_norm1")
-WAYS = [way for way in EAGER if issubclass(methods.found()[way.partition(",")[0]], AdapterSettings)]
+WAYS = [way for way in EAGER if issubclass(methods.all_methods()[way.partition(",")[0]], AdapterSettings)]
 
 
 def file_of(way: str) -> Path:
@@ -29,15 +29,15 @@ def made(way, model):
     kind = method_of(way)
     assert isinstance(kind, AdapterSettings)
     tensors, deltas = {}, {}
-    for layer in kind.chosen([layer for layer in model.layers() if layer.key in KEYS]):
-        module = kind.make(layer)
+    for layer in kind.select_layers([layer for layer in model.layers() if layer.key in KEYS]):
+        module = kind.make_module(layer)
         for name, parameter in module.named_parameters():
             if name != "dora_scale":
                 parameter.copy_(0.1 * torch.randn(parameter.shape, generator=generator_for(way, layer.key, name)))
             else:
                 parameter.mul_(1.05)
-        saved = kind.saved(module)
+        saved = kind.layer_tensors(module)
         tensors.update({f"{layer.key}.{name}": t for name, t in saved.items()})
         trained = kind.delta({n: t.float() for n, t in saved.items()}, layer.module.weight.float())
         deltas.update(lazy_deltas({layer.key: lambda trained=trained: trained}))
-    return saved_form(tensors, torch.float32), deltas
+    return tensors_in_precision(tensors, torch.float32), deltas

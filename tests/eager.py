@@ -36,12 +36,12 @@ SHIPPED = {way.partition(",")[0] for way in EAGER}
 
 def settings_of(way):
     """Of a method that does not ship, what suits most adapters."""
-    known = {o.name for o in options(methods.found()[way.partition(",")[0]])}
+    known = {o.name for o in options(methods.all_methods()[way.partition(",")[0]])}
     return EAGER.get(way, {name: value for name, value in THIN.items() if name in known})
 
 
 def method_of(way):
-    return methods.found()[way.partition(",")[0]](**settings_of(way))
+    return methods.all_methods()[way.partition(",")[0]](**settings_of(way))
 
 
 def run_of(pictures, way, **sections):

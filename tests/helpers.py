@@ -98,10 +98,10 @@ def losses(events):
 
 def about(run, **changes):
     """The facts of a run that a file's header tells."""
-    from extension_lib.export.provenance import About
+    from extension_lib.export.provenance import Provenance
     from extension_lib.families.sd1 import SD1
 
-    facts = About(run=run, family=SD1, prediction="eps", checkpoint=Path("toyland.safetensors"),
+    facts = Provenance(run=run, family=SD1, prediction="eps", checkpoint=Path("toyland.safetensors"),
                   checkpoint_hash="ab" * 32, step=4, epoch=1, pictures=5, class_pictures=0, compute="no", per_epoch=3,
                   folders={"pictures": (1, 5)}, tags={"pictures": {"a zwx ghost": 5}}, buckets={(64, 64): 5},
                   started=time.time(), finished=time.time())

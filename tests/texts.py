@@ -98,18 +98,18 @@ def of_settings() -> Iterator[str]:
     for section in all_sections().values():
         for option in options(section):
             yield from (option.label, option.help, *option.choices)
-    yield from (method_help(name) for name in methods.found())
+    yield from (method_help(name) for name in methods.all_methods())
 
 
 def of_methods_that_do_not_ship() -> Iterator[str]:
     """They need no translation; the page shows them in English."""
     shared = {text for name in SHIPPED for text in of_method(name)}
-    yield from {text for name in methods.found() if name not in SHIPPED for text in of_method(name)} - shared
+    yield from {text for name in methods.all_methods() if name not in SHIPPED for text in of_method(name)} - shared
 
 
 def of_method(name: str) -> Iterator[str]:
-    yield from (methods.found()[name].title, method_help(name))
-    for option in options(methods.found()[name]):
+    yield from (methods.all_methods()[name].title, method_help(name))
+    for option in options(methods.all_methods()[name]):
         yield from (option.label, option.help, *option.choices)
 
 

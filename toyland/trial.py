@@ -19,7 +19,7 @@ from .subjects import Subject
 
 def name_of(method: str, subject: Subject) -> str:
     """A method that learns a word learns the subject's own."""
-    return subject.word if methods.found()[method].product.learns_words else subject.name
+    return subject.word if methods.all_methods()[method].product.learns_words else subject.name
 
 
 def run_for(host: Standalone, subject: Subject, method: str = "lora", **sections: Any) -> Run:

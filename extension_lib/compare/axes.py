@@ -137,11 +137,11 @@ def all_steps(library: Sequence[Series]) -> list[str]:
 
 def method_titles(library: Sequence[Series]) -> list[str]:
     """The methods of which there are files, in the order of the page."""
-    order = [cls.title for cls in methods.found().values()]
+    order = [cls.title for cls in methods.all_methods().values()]
     titles = {title_of(series) for series in library} - {""}
     return sorted(titles, key=lambda title: (order.index(title) if title in order else len(order), title))
 
 
 def title_of(series: Series) -> str:
-    found: dict[str, Any] = methods.found()
+    found: dict[str, Any] = methods.all_methods()
     return found[series.method].title if series.method in found else series.method

@@ -11,12 +11,12 @@ from ..host import Host, HostError, find_checkpoint
 from ..settings import SettingError
 from ..support import toml
 from ..support.disk import checked_file_name, matching, save_errors
-from .purposes import GPUS, PURPOSES, chosen_purpose, put_over, settings_touched
+from .purposes import GPUS, PURPOSES, apply_profile, profile_settings, settings_decided_by
 from .run import Run, from_dict, merge_values, to_dict
 
 DELETED = "deleted"  # folder of presets that are offered no more
 # What belongs to one workspace alone: no preset holds it, and the way back to the defaults leaves it.
-PERSONAL = {"output", "base", "concepts"}, {("previews", "prompts")}
+WORKSPACE_ONLY = {"output", "base", "concepts"}, {("previews", "prompts")}
 
 
 def defaults(method: str, preset: Path | None = None, purpose: str = "", card: str = "") -> Run:
@@ -25,10 +25,10 @@ def defaults(method: str, preset: Path | None = None, purpose: str = "", card: s
 
     Raises SettingError for a preset that names what does not exist.
     """
-    values: dict[str, Any] = merge_values({"method": {"name": method}}, methods.found()[method].prefers)
-    values = put_over(values, chosen_purpose(PURPOSES, purpose), method)
-    values = put_over(values, toml.read_toml(preset) if preset else {}, method, preset)
-    return from_dict(put_over(values, chosen_purpose(GPUS, card), method))
+    values: dict[str, Any] = merge_values({"method": {"name": method}}, methods.all_methods()[method].prefers)
+    values = apply_profile(values, profile_settings(PURPOSES, purpose), method)
+    values = apply_profile(values, toml.read_toml(preset) if preset else {}, method, preset)
+    return from_dict(apply_profile(values, profile_settings(GPUS, card), method))
 
 
 def drawing_run(host: Host) -> Run:
@@ -48,26 +48,26 @@ def checkpoint_preset(host: Host, title: str) -> Path | None:
         return None
 
 
-def is_personal(section: str, name: str) -> bool:
-    sections, settings = PERSONAL
+def is_workspace_only(section: str, name: str) -> bool:
+    sections, settings = WORKSPACE_ONLY
     return section in sections or (section, name) in settings
 
 
 def with_purpose(run: Run, purpose: str, preset: Path | None = None) -> Run:
     """The run with what purposes decide as this one wants it; the rest stays. Raises SettingError."""
     return with_settings_of(run, defaults(run.method.name, preset, purpose),
-                            settings_touched(PURPOSES, run.method.name))
+                            settings_decided_by(PURPOSES, run.method.name))
 
 
 def with_gpu(run: Run, card: str, preset: Path | None = None, purpose: str = "") -> Run:
     """The run with what cards decide as this one bears it; the rest stays. Raises SettingError."""
     return with_settings_of(run, defaults(run.method.name, preset, purpose, card),
-                            settings_touched(GPUS, run.method.name))
+                            settings_decided_by(GPUS, run.method.name))
 
 
-def with_method_of(run: Run, start: Run) -> Run:
+def with_workspace_settings(run: Run, start: Run) -> Run:
     """Another method's start with what is this run's alone."""
-    sections, settings = PERSONAL
+    sections, settings = WORKSPACE_ONLY
     values = to_dict(run)
     own: dict[str, Any] = {section: values[section] for section in sections}
     for section, name in settings:
@@ -86,8 +86,8 @@ def with_settings_of(run: Run, other: Run, keys: Iterable[tuple[str, str]]) -> R
 def save_preset(folder: Path, name: str, run: Run) -> Path:
     """Writes the run's settings, without what is one workspace's alone. Raises NameProblem, SaveError."""
     path = preset_path(folder, name)
-    toml.write_toml(path, {section: {k: v for k, v in values.items() if not is_personal(section, k)}
-                      for section, values in to_dict(run).items() if not is_personal(section, "")})
+    toml.write_toml(path, {section: {k: v for k, v in values.items() if not is_workspace_only(section, k)}
+                           for section, values in to_dict(run).items() if not is_workspace_only(section, "")})
     return path
 
 
@@ -118,7 +118,7 @@ def delete_preset(folder: Path, name: str) -> Path:
 def with_saved_preset(run: Run, folder: Path, name: str) -> Run:
     """The run with a saved preset's settings; name, checkpoint and concepts stay. Raises SettingError, NameProblem."""
     values = toml.read_toml(preset_path(folder, name))
-    foreign = sorted(section for section in values if is_personal(section, ""))
+    foreign = sorted(section for section in values if is_workspace_only(section, ""))
     if foreign:
         raise SettingError(
             f"The preset {name} has [{foreign[0]}], which belongs to a workspace. Import it in the Model "

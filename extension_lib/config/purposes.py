@@ -11,25 +11,25 @@ from .. import methods
 from ..settings import SettingError
 from .run import merge_values
 
-Layer = dict[str, Any]  # settings by section, and by_method's under "methods"
+ProfileSettings = dict[str, Any]  # settings by section, and by_method's under "methods"
 
 
 @dataclass(frozen=True)
-class Purpose:
+class Profile:
     title: str
     help: str
-    settings: Layer
+    settings: ProfileSettings
 
 
-PURPOSES: dict[str, Purpose] = {
-    "thing": Purpose("Thing", "An object, an animal, a character: the methods' own settings.", {}),
-    "person": Purpose(
+PURPOSES: dict[str, Profile] = {
+    "thing": Profile("Thing", "An object, an animal, a character: the methods' own settings.", {}),
+    "person": Profile(
         "Person", "A face must be exact: never mirrored, and class pictures count a little less.", {
             "data": {"flip": False},
             "prior": {"weight": 0.7, "pictures": 200},
             "methods": {"textual_inversion": {"method": {"vectors": 6}}, "pivotal": {"method": {"vectors": 6}}},
         }),
-    "style": Purpose(
+    "style": Profile(
         "Style", "A way of drawing: longer training, and some captions left out, so that the style needs "
         "no word.", {
             "data": {"caption_dropout": 0.05},
@@ -53,27 +53,27 @@ PURPOSES: dict[str, Purpose] = {
 
 # Only what decides how much memory a step takes. What is trained at once stays the same or grows: a smaller batch
 # gathers more.
-GPUS: dict[str, Purpose] = {
-    "8": Purpose("Graphics card with 8 GB", "One picture at a time, activations are recomputed. DreamBooth needs 16 GB "
+GPUS: dict[str, Profile] = {
+    "8": Profile("Graphics card with 8 GB", "One picture at a time, activations are recomputed. DreamBooth needs 16 GB "
                  "in any case.", {
         "training": {"batch_size": 1, "accumulation": 2, "checkpointing": True},
         "methods": {"textual_inversion": {"training": {"accumulation": 4}},
                     "dreambooth": {"training": {"accumulation": 1}, "method": {"text_rate": 0.0}},
                     "full": {"method": {"text_rate": 0.0}}},
     }),
-    "12": Purpose("Graphics card with 12 GB", "Two pictures at a time, activations are recomputed. DreamBooth needs 16 "
+    "12": Profile("Graphics card with 12 GB", "Two pictures at a time, activations are recomputed. DreamBooth needs 16 "
                   "GB in any case.", {
         "training": {"batch_size": 2, "accumulation": 1, "checkpointing": True},
         "methods": {"textual_inversion": {"training": {"accumulation": 2}},
                     "dreambooth": {"training": {"batch_size": 1}, "method": {"text_rate": 0.0}}},
     }),
-    "16": Purpose("Graphics card with 16 GB", "Two pictures at a time, activations are stored: faster.", {
+    "16": Profile("Graphics card with 16 GB", "Two pictures at a time, activations are stored: faster.", {
         "training": {"batch_size": 2, "accumulation": 1, "checkpointing": False},
         "methods": {"textual_inversion": {"training": {"batch_size": 4}},
                     "dreambooth": {"training": {"batch_size": 1, "checkpointing": True}, "method": {"text_rate": 0.0}},
                     "full": {"training": {"checkpointing": True}}},
     }),
-    "24": Purpose("Graphics card with 24 GB", "Four pictures at a time, activations are stored: the fastest.", {
+    "24": Profile("Graphics card with 24 GB", "Four pictures at a time, activations are stored: the fastest.", {
         "training": {"batch_size": 4, "accumulation": 1, "checkpointing": False},
         "methods": {"dreambooth": {"training": {"batch_size": 2, "checkpointing": True}},
                     "full": {"training": {"batch_size": 2, "checkpointing": True}}},
@@ -81,30 +81,31 @@ GPUS: dict[str, Purpose] = {
 }
 
 
-def chosen_purpose(table: dict[str, Purpose], name: str) -> Layer:
+def profile_settings(table: dict[str, Profile], name: str) -> ProfileSettings:
     """A choice's settings; none for "". Raises SettingError."""
     if name and name not in table:
         raise SettingError(f"{name!r} is not among {', '.join(table)}.")
     return table[name].settings if name else {}
 
 
-def put_over(values: Layer, layer: Layer, method: str, source: Any = "This") -> Layer:
+def apply_profile(values: ProfileSettings, layer: ProfileSettings, method: str,
+                  source: Any = "This") -> ProfileSettings:
     """values with a layer put over them: what it says of all methods, then what it says of this one.
 
     Raises SettingError for a layer that names a method that does not exist; source is what the message calls it.
     """
     by_method = layer.get("methods", {})
-    unknown = set(by_method) - set(methods.found())
+    unknown = set(by_method) - set(methods.all_methods())
     if unknown:
         raise SettingError(f"{source} names methods that do not exist: {', '.join(sorted(unknown))}.")
     general = {section: changes for section, changes in layer.items() if section != "methods"}
     return merge_values(merge_values(values, general), by_method.get(method, {}))
 
 
-def settings_touched(table: dict[str, Purpose], method: str) -> list[tuple[str, str]]:
+def settings_decided_by(table: dict[str, Profile], method: str) -> list[tuple[str, str]]:
     """Section and name of every setting that a choice of this table may change for a method."""
     return list(
         dict.fromkeys((section, name)
                       for choice in table.values()
-                      for section, changes in put_over({}, choice.settings, method).items()
+                      for section, changes in apply_profile({}, choice.settings, method).items()
                       for name in changes))

@@ -193,7 +193,7 @@ class Run:
     output: Output = field(default_factory=Output)
     base: Base = field(default_factory=Base)
     concepts: tuple[Concept, ...] = ()
-    method: Method = field(default_factory=lambda: methods.found()["lora"]())
+    method: Method = field(default_factory=lambda: methods.all_methods()["lora"]())
     data: Data = field(default_factory=Data)
     noise: Noise = field(default_factory=Noise)
     prior: Prior = field(default_factory=Prior)
@@ -221,7 +221,7 @@ def from_dict(values: Mapping[str, Any]) -> Run:
     if not isinstance(concepts, (list, tuple)):
         raise SettingError("concepts must be a list: write [[concepts]] before each of them.")
     concepts = tuple(build(Concept, as_section(c, "concepts"), "concepts") for c in concepts)
-    return Run(**sections, concepts=concepts, method=method_from(as_section(values.get("method", {}), "method")))
+    return Run(**sections, concepts=concepts, method=build_method(as_section(values.get("method", {}), "method")))
 
 
 def without_old_answers(values: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -238,9 +238,9 @@ def as_section(value: Any, name: str) -> Mapping[str, Any]:
     return value
 
 
-def method_from(values: Mapping[str, Any]) -> Method:
+def build_method(values: Mapping[str, Any]) -> Method:
     values = dict(values)
-    name, found = str(values.pop("name", "lora")), methods.found()
+    name, found = str(values.pop("name", "lora")), methods.all_methods()
     if name not in found:
         raise SettingError(f"method.name is {name!r}, but must be one of {', '.join(found)}.")
     return build(found[name], values, "method")
@@ -286,7 +286,7 @@ def require_startable(run: Run) -> Run:
     return replace(run, output=replace(run.output, name=name))
 
 
-WEIGHING = "()[]"
+WEIGHT_BRACKETS = "()[]"
 
 
 def new_words_of(run: Run) -> tuple[NewWord, ...]:
@@ -298,7 +298,7 @@ def new_words_of(run: Run) -> tuple[NewWord, ...]:
     if not all(names) or len(set(names)) < len(names):
         raise SettingError("Every concept needs a word of its own. Give each its 'Word', under Concepts.")
     for name in names:
-        if found := sorted({letter for letter in name if letter in WEIGHING}):
+        if found := sorted({letter for letter in name if letter in WEIGHT_BRACKETS}):
             raise SettingError(f"The word {name!r} has {' '.join(found)}, which weigh words in a prompt, so it could "
                                "not be called there. Choose another.")
     try:
@@ -311,5 +311,5 @@ def new_words_of(run: Run) -> tuple[NewWord, ...]:
 def all_sections() -> dict[str, type]:
     """Every section that a person may set, methods included, by the name used in files."""
     out: dict[str, type] = {**SECTIONS, "concepts": Concept}
-    out.update({f"method ({name})": cls for name, cls in methods.found().items()})
+    out.update({f"method ({name})": cls for name, cls in methods.all_methods().items()})
     return out

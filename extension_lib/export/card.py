@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 from ..support.disk import write_bytes, write_text
-from .provenance import About
+from .provenance import Provenance
 
-OURS = "darkroom"  # in the card: what we wrote last, to be told from what a person wrote since
+OWN_VALUES = "darkroom"  # in the card: what we wrote last, to be told from what a person wrote since
 
 
-def write_card(path: Path, about: About) -> None:
+def write_card(path: Path, about: Provenance) -> None:
     """Writes <stem>.json beside the file. What a person wrote there is kept, but for the description."""
     card = path.with_suffix(".json")
     old = read_card(card)
-    before = old.get(OURS, {})
+    before = old.get(OWN_VALUES, {})
     ours = {"description": f"{about.run.method.title}, {about.step} steps on {about.checkpoint.stem}",
             "sd version": about.family.card_version, "activation text": about.trigger, "preferred weight": 1.0,
             "negative text": "", "notes": ""}
@@ -24,7 +24,7 @@ def write_card(path: Path, about: About) -> None:
         for k, v in old.items()
         if k not in ("description", "sd version") and not (k in before and before[k] == v)
     }
-    write_text(card, json.dumps({**ours, **theirs, OURS: ours}, indent=4, ensure_ascii=False))
+    write_text(card, json.dumps({**ours, **theirs, OWN_VALUES: ours}, indent=4, ensure_ascii=False))
 
 
 def set_preferred(path: Path, weight: float, words: str) -> None:

@@ -16,17 +16,17 @@ from ..methods.adapter import FormatError
 from ..support import disk
 from . import metadata
 from .lora import DTYPES
-from .provenance import About
-from .stream import Entry, entry, head, raw
+from .provenance import Provenance
+from .stream import TensorEntry, header_bytes, make_entry, tensor_bytes
 
 STALE = "model_ema."  # an average of what was trained before; beside new weights it would be wrong
 CHUNK = 2**22
 
 
-def write_checkpoint(path: Path, trained: dict[str, Tensor], about: About) -> None:
+def write_checkpoint(path: Path, trained: dict[str, Tensor], about: Provenance) -> None:
     """trained: tensors by the base's own names. Raises SaveError; FormatError for a base that cannot be streamed."""
     source = about.checkpoint
-    require_writable(path, source)
+    require_streamable(path, source)
     with open(source, "rb") as file:
         length = struct.unpack("<Q", file.read(8))[0]
         held = json.loads(file.read(length))
@@ -36,19 +36,19 @@ def write_checkpoint(path: Path, trained: dict[str, Tensor], about: About) -> No
         header = {**held.get("__metadata__", {}), **metadata.modelspec(about), "modelspec.title": path.stem}
         header.pop("modelspec.hash_sha256", None)
         with disk.replacing(path) as part, open(part, "wb") as out:
-            out.write(head(entries, header))
+            out.write(header_bytes(entries, header))
             for one in entries:
                 if one.name in own:
-                    out.write(raw(own[one.name].to(dtype)))
+                    out.write(tensor_bytes(own[one.name].to(dtype)))
                 else:
                     file.seek(start + held[one.name]["data_offsets"][0])
                     copy_bytes(file, out, one.size)
             out.flush()
             os.fsync(out.fileno())  # whole on the disk before it takes the place of an older one
-    config_files(source, path)
+    copy_config_files(source, path)
 
 
-def require_writable(path: Path, source: Path) -> None:
+def require_streamable(path: Path, source: Path) -> None:
     """Raises FormatError where a checkpoint could not be written; to be asked before it is trained for hours."""
     if source.suffix != ".safetensors":
         raise FormatError(
@@ -68,14 +68,14 @@ def match_tensors(trained: dict[str, Tensor], held: dict, file: str) -> dict[str
     return out
 
 
-def plan_file(held: dict, own: dict[str, Tensor], dtype: torch.dtype) -> list[Entry]:
+def plan_file(held: dict, own: dict[str, Tensor], dtype: torch.dtype) -> list[TensorEntry]:
     entries = []
     for name, said in held.items():
         if name == "__metadata__" or name.startswith(STALE):
             continue
         first, last = said["data_offsets"]
-        kept = Entry(name, said["dtype"], said["shape"], last - first)
-        entries.append(entry(name, said["shape"], dtype) if name in own else kept)
+        kept = TensorEntry(name, said["dtype"], said["shape"], last - first)
+        entries.append(make_entry(name, said["shape"], dtype) if name in own else kept)
     return entries
 
 
@@ -86,7 +86,7 @@ def copy_bytes(file: BinaryIO, out: BinaryIO, size: int) -> None:
         size -= len(part)
 
 
-def config_files(source: Path, path: Path) -> None:
+def copy_config_files(source: Path, path: Path) -> None:
     """What lies beside the base under its name belongs to the new one too: the WebUI's .yaml, diffusers' settings,
     our preset.
     """

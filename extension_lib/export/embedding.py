@@ -13,13 +13,13 @@ from torch import Tensor
 from ..methods.adapter import FormatError
 from ..support.disk import write_bytes
 from . import metadata
-from .provenance import About
+from .provenance import Provenance
 
 KEY = "emb_params"
 SUFFIXES = (".safetensors", ".pt", ".bin")
 
 
-def write_embedding(path: Path, vectors: Tensor, about: About) -> None:
+def write_embedding(path: Path, vectors: Tensor, about: Provenance) -> None:
     """vectors: (n, width). Raises SaveError."""
     tensors = {KEY: vectors.detach().to("cpu", torch.float32).contiguous()}
     header = {
@@ -29,7 +29,7 @@ def write_embedding(path: Path, vectors: Tensor, about: About) -> None:
     write_bytes(path, save(tensors, header))
 
 
-def write_embedding_pt(path: Path, vectors: Tensor, about: About) -> None:
+def write_embedding_pt(path: Path, vectors: Tensor, about: Provenance) -> None:
     """The older form. Written in torch's legacy layout: the WebUI's safe reader rejects newer archives."""
     content = {
         "string_to_token": {"*": 265}, "string_to_param": {"*": vectors.detach().to("cpu", torch.float32).clone()},

@@ -31,15 +31,15 @@ def method_in_header(header: dict[str, str]) -> str:
     arguments = loads_as(header.get("ss_network_args"), dict)
     algorithm = str(arguments.get("algo") or "").lower()
     if algorithm:
-        return {**PLAIN, **by_algorithm()}.get(algorithm, algorithm)
+        return {**PLAIN, **methods_by_algorithm()}.get(algorithm, algorithm)
     if "networks.lora" in header.get("ss_network_module", ""):
         return "locon" if arguments.get("conv_dim") else "lora"
     return ""
 
 
-def by_algorithm() -> dict[str, str]:
+def methods_by_algorithm() -> dict[str, str]:
     """Methods by LyCORIS' name for them."""
-    return {cls.algorithm: name for name, cls in methods.found().items()
+    return {cls.algorithm: name for name, cls in methods.all_methods().items()
             if issubclass(cls, AdapterSettings) and cls.algorithm}
 
 

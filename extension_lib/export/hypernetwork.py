@@ -12,17 +12,17 @@ from torch import Tensor
 from ..methods.adapter import FormatError
 from ..methods.hypernetwork import ACTIVATIONS, PAIR, QUIET, NetworkStructure
 from ..support.disk import write_bytes
-from .provenance import About
+from .provenance import Provenance
 
 
-def write_hypernetwork(path: Path, trained: Any, about: About) -> None:
+def write_hypernetwork(path: Path, trained: Any, about: Provenance) -> None:
     """trained: methods.hypernetwork.Networks. In torch's legacy layout: the WebUI's safe reader rejects newer archives.
 
     Raises SaveError.
     """
     form: NetworkStructure = trained.form
     by_size: dict[Any, Any] = {}
-    tensors = {name: t.to("cpu", torch.float32).clone() for name, t in trained.saved().items()}
+    tensors = {name: t.to("cpu", torch.float32).clone() for name, t in trained.file_tensors().items()}
     for size in sorted({int(name.split(".")[0]) for name in tensors}):
         by_size[size] = tuple({name.removeprefix(f"{size}.{which}."): t for name, t in tensors.items()
                                if name.startswith(f"{size}.{which}.")} for which in PAIR)

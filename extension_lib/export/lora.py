@@ -13,7 +13,7 @@ from ..methods.adapter import AdapterSettings, Delta, FormatError
 from ..methods.base import Trainable
 from ..support.disk import write_bytes
 from . import metadata
-from .provenance import About
+from .provenance import Provenance
 
 BUNDLED = "bundle_emb"
 # DoRA's norms rounded to half precision would shift the whole weight by as much as was learned
@@ -21,20 +21,20 @@ EXACT = (".alpha", ".dora_scale")
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 
 
-def write_adapter(path: Path, trainable: Trainable, about: About) -> None:
+def write_adapter(path: Path, trainable: Trainable, about: Provenance) -> None:
     """Writes the file whole or not at all. Raises SaveError."""
-    tensors = saved_form(trainable.saved(), DTYPES[about.run.saving.precision])
+    tensors = tensors_in_precision(trainable.file_tensors(), DTYPES[about.run.saving.precision])
     about = replace(about, run=replace(about.run, output=replace(about.run.output, name=path.stem)))
     header = metadata.adapter_metadata(about)
     write_bytes(path, save(tensors, metadata.with_hashes(tensors, header)))
 
 
-def saved_form(state: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+def tensors_in_precision(state: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
     """Matrices in the file's number format, each alpha a single fp32 number, whole numbers as they are."""
-    return {key: in_format(key, tensor.detach().cpu(), dtype).contiguous() for key, tensor in state.items()}
+    return {key: tensor_in_precision(key, tensor.detach().cpu(), dtype).contiguous() for key, tensor in state.items()}
 
 
-def in_format(key: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
+def tensor_in_precision(key: str, tensor: Tensor, dtype: torch.dtype) -> Tensor:
     if not tensor.is_floating_point():
         return tensor
     return tensor.to(torch.float32 if key.endswith(EXACT) or key.startswith(BUNDLED) else dtype)
@@ -67,7 +67,7 @@ def tensors_by_layer(path: Path) -> dict[str, dict[str, Tensor]]:
 
 def adapter_delta(key: str, tensors: dict[str, Tensor], weight: Tensor) -> Delta:
     """What one layer's tensors add to its weight (fp32), whatever kind of adapter they are. Raises FormatError."""
-    kind = kind_of(tensors)
+    kind = method_of_tensors(tensors)
     if kind is None:
         raise FormatError(f"{key} is of no known kind: it holds {', '.join(sorted(tensors))}.")
     try:
@@ -80,7 +80,7 @@ def adapter_delta(key: str, tensors: dict[str, Tensor], weight: Tensor) -> Delta
         raise FormatError(f"{key} does not fit its layer of {tuple(weight.shape)}: {error}.") from None
 
 
-def kind_of(tensors: dict[str, Tensor]) -> type[AdapterSettings] | None:
+def method_of_tensors(tensors: dict[str, Tensor]) -> type[AdapterSettings] | None:
     """The method whose files hold such tensors for a layer, or None."""
-    return next((method for method in methods.found().values()
+    return next((method for method in methods.all_methods().values()
                  if issubclass(method, AdapterSettings) and method.recognizes(tensors)), None)

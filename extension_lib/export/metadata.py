@@ -10,12 +10,12 @@ from torch import Tensor
 
 from .. import __version__
 from .header import METHOD, WORDS
-from .provenance import About
+from .provenance import Provenance
 
 LEGACY_AREA = slice(0x100000, 0x110000)  # what the oldest hash of a LoRA looks at
 
 
-def adapter_metadata(about: About) -> dict[str, str]:
+def adapter_metadata(about: Provenance) -> dict[str, str]:
     """All metadata of an adapter file except its hashes; every value is text, as the format wants."""
     values = {
         **training_metadata(about), **dataset_metadata(about), **base_metadata(about), **about.run.method.header()
@@ -28,7 +28,7 @@ def as_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, (dict, list)) else str(value)
 
 
-def training_metadata(about: About) -> dict[str, Any]:
+def training_metadata(about: Provenance) -> dict[str, Any]:
     run = about.run
     return {
         "ss_output_name": run.output.name,
@@ -60,7 +60,7 @@ def training_metadata(about: About) -> dict[str, Any]:
     }
 
 
-def dataset_metadata(about: About) -> dict[str, Any]:
+def dataset_metadata(about: Provenance) -> dict[str, Any]:
     size = about.run.data.resolution
     return {
         "ss_num_train_images": about.pictures,
@@ -78,7 +78,7 @@ def dataset_metadata(about: About) -> dict[str, Any]:
     }
 
 
-def base_metadata(about: About) -> dict[str, Any]:
+def base_metadata(about: Provenance) -> dict[str, Any]:
     return {
         "ss_v2": about.family.base_version.startswith("sd_v2"),
         "ss_base_model_version": about.family.base_version,
@@ -87,7 +87,7 @@ def base_metadata(about: About) -> dict[str, Any]:
     }
 
 
-def modelspec(about: About, kind: str = "") -> dict[str, str]:
+def modelspec(about: Provenance, kind: str = "") -> dict[str, str]:
     """Stability's ModelSpec 1.0.1 (github.com/Stability-AI/ModelSpec)."""
     size = about.run.data.resolution
     values = {

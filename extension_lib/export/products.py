@@ -16,10 +16,10 @@ from ..host import Folders
 from ..methods.base import Trainable
 from ..support.lazy import LazyTensors
 from . import checkpoint, embedding, hypernetwork, lora
-from .provenance import About
+from .provenance import Provenance
 
 EXPORTS = "exports"  # among the workspaces: files that the WebUI should not list beside their own parts
-EmbeddingWriter = Callable[[Path, Tensor, About], None]
+EmbeddingWriter = Callable[[Path, Tensor, Provenance], None]
 VERSION = re.compile(r"-v\d+$")
 
 
@@ -34,7 +34,7 @@ def word_names(run: Run) -> list[str]:
     return [run.output.name] if len(words) == 1 else [w.name + (version[0] if version else "") for w in words]
 
 
-def words_beside(run: Run) -> list[str]:
+def word_names_beside_adapter(run: Run) -> list[str]:
     """Beside an adapter the words keep the names that were trained, with the output's version behind them."""
     version = VERSION.search(run.output.name)
     return [w.name + (version[0] if version and w.name != run.output.name else "") for w in new_words_of(run)]
@@ -46,7 +46,7 @@ class OutputFile:
 
     kind: str  # how the host reads it: "lora", "embedding", "hypernetwork", "checkpoint"
     folder: Callable[[Folders], Path]
-    write: Callable[[list[Path], Any, About], None]  # the paths, what was trained
+    write: Callable[[list[Path], Any, Provenance], None]  # the paths, what was trained
     expected: Callable[[Any], Sequence[Mapping[str, Tensor]]]  # for each path, what a right loader reads
     stems: Callable[[Run], list[str]] = output_name
     suffix: str = ".safetensors"
@@ -59,36 +59,36 @@ class OutputFile:
         return self.folder(folders) / f"{stem}{self.suffix}"
 
 
-def save_lora(paths: list[Path], trained: Trainable, about: About) -> None:
+def save_lora(paths: list[Path], trained: Trainable, about: Provenance) -> None:
     lora.write_adapter(paths[0], trained, about)
 
 
-def save_embeddings(paths: list[Path], trained: Trainable, about: About,
+def save_embeddings(paths: list[Path], trained: Trainable, about: Provenance,
                     write: EmbeddingWriter = embedding.write_embedding) -> None:
-    for path, vectors in zip(paths, trained.saved().values()):
+    for path, vectors in zip(paths, trained.file_tensors().values()):
         write(path, vectors, about)
 
 
-def save_hypernetwork(paths: list[Path], trained: Trainable, about: About) -> None:
+def save_hypernetwork(paths: list[Path], trained: Trainable, about: Provenance) -> None:
     hypernetwork.write_hypernetwork(paths[0], trained, about)
 
 
-def save_checkpoint(paths: list[Path], trained: Trainable, about: About) -> None:
-    checkpoint.write_checkpoint(paths[0], trained.saved(), about)
+def save_checkpoint(paths: list[Path], trained: Trainable, about: Provenance) -> None:
+    checkpoint.write_checkpoint(paths[0], trained.file_tensors(), about)
 
 
 def trained_tensors(trained: Trainable) -> list[Mapping[str, Tensor]]:
     """What was trained, under its own names."""
-    return [LazyTensors({name: partial(as_loaded, t) for name, t in trained.saved().items()})]
+    return [LazyTensors({name: partial(fp32_on_cpu, t) for name, t in trained.file_tensors().items()})]
 
 
-def as_loaded(tensor: Tensor) -> Tensor:
+def fp32_on_cpu(tensor: Tensor) -> Tensor:
     return tensor.float().cpu()
 
 
 LORA = OutputFile("lora", lambda f: f.lora, save_lora, lambda trained: [trained.deltas()])
 EMBEDDING = OutputFile("embedding", lambda f: f.embeddings, save_embeddings,
-                 lambda trained: [{"vectors": v.float().cpu()} for v in trained.saved().values()],
+                 lambda trained: [{"vectors": v.float().cpu()} for v in trained.file_tensors().values()],
                  stems=word_names, picture=".preview.png", card=False)
 HYPERNETWORK = OutputFile("hypernetwork", lambda f: f.hypernetworks, save_hypernetwork, trained_tensors, suffix=".pt",
                     picture=".preview.png", card=False)
@@ -100,12 +100,12 @@ FILES: dict[str, OutputFile] = {  # by the names that methods give in files()
                                                                                      embedding.write_embedding_pt)),
     "hypernetwork": HYPERNETWORK,
     "checkpoint": OutputFile("checkpoint", lambda f: f.checkpoints, save_checkpoint, trained_tensors,
-                       require=checkpoint.require_writable),
+                       require=checkpoint.require_streamable),
     # Of a pair, the plain adapter and the embedding; as one file the WebUI would skip the word beside its own
     # embedding.
     "lora_of_pair": replace(LORA, write=lambda paths, pair, about: save_lora(paths, pair.adapter, about)),
     "embedding_of_pair": replace(EMBEDDING, write=lambda paths, pair, about: save_embeddings(paths, pair.words, about),
-                                 expected=lambda pair: EMBEDDING.expected(pair.words), stems=words_beside),
+                                 expected=lambda pair: EMBEDDING.expected(pair.words), stems=word_names_beside_adapter),
     "bundle": replace(LORA, folder=lambda f: f.workspaces / EXPORTS, stems=lambda run: [f"{run.output.name}-bundle"],
                       card=False),
 }

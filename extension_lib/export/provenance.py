@@ -10,7 +10,7 @@ from ..families.family import Family
 
 
 @dataclass(frozen=True)
-class About:
+class Provenance:
     """The facts of a run at the moment of saving."""
 
     run: Run

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-NAMES = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32", torch.int64: "I64"}
+DTYPE_NAMES = {torch.float16: "F16", torch.bfloat16: "BF16", torch.float32: "F32", torch.int64: "I64"}
 
 
 @dataclass(frozen=True)
-class Entry:
+class TensorEntry:
     """A tensor of the file to be written."""
 
     name: str
@@ -20,11 +20,11 @@ class Entry:
     size: int  # bytes
 
 
-def entry(name: str, shape: list[int], dtype: torch.dtype) -> Entry:
-    return Entry(name, NAMES[dtype], shape, torch.Size(shape).numel() * dtype.itemsize)
+def make_entry(name: str, shape: list[int], dtype: torch.dtype) -> TensorEntry:
+    return TensorEntry(name, DTYPE_NAMES[dtype], shape, torch.Size(shape).numel() * dtype.itemsize)
 
 
-def head(entries: list[Entry], metadata: dict[str, str]) -> bytes:
+def header_bytes(entries: list[TensorEntry], metadata: dict[str, str]) -> bytes:
     """What a file begins with; the entries' bytes follow in their order."""
     described: dict[str, object] = {"__metadata__": metadata}
     place = 0
@@ -36,5 +36,5 @@ def head(entries: list[Entry], metadata: dict[str, str]) -> bytes:
     return struct.pack("<Q", len(text)) + text
 
 
-def raw(tensor: Tensor) -> bytes:
+def tensor_bytes(tensor: Tensor) -> bytes:
     return tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()

@@ -8,10 +8,10 @@ from ..events import Event, Warned
 
 TOLERANCE = {"fp32": 1e-5, "fp16": 2e-3, "bf16": 2e-2}  # relative, per layer
 # Of the largest layer's delta: a layer this still has learned nothing. fp16 rounds what is below 6e-8 in steps of 6e-8.
-NOTHING = {"fp32": 1e-6, "fp16": 2e-5, "bf16": 1e-6}
+NEGLIGIBLE = {"fp32": 1e-6, "fp16": 2e-5, "bf16": 1e-6}
 
 
-def coarser(one: str, other: str) -> str:
+def less_precise(one: str, other: str) -> str:
     """Of two precisions: a host in half precision may hold in it what a file has in full."""
     return max(one, other, key=TOLERANCE.__getitem__)
 
@@ -34,13 +34,13 @@ def differences(loaded: Mapping[str, Tensor], trained: Mapping[str, Tensor], pre
             errors[key] = (found - wanted).norm().item()
         else:
             lines.append(f"{key} is loaded as {tuple(found.shape)} instead of {tuple(wanted.shape)}")
-    floor = NOTHING[precision] * max(sizes.values(), default=0.0)
+    floor = NEGLIGIBLE[precision] * max(sizes.values(), default=0.0)
     lines += [f"{key} is loaded with an error of {error / max(sizes[key], floor):.2g} of its size"
               for key, error in errors.items() if not error <= TOLERANCE[precision] * sizes[key] + floor]
     return sorted(lines)
 
 
-def verdict(name: str, lines: list[str]) -> list[Event]:
+def verdict_events(name: str, lines: list[str]) -> list[Event]:
     if not lines:
         return []
     more = f" ({len(lines)} layers in all)" if len(lines) > 1 else ""

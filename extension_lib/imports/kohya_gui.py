@@ -248,7 +248,7 @@ def length(translation: Translation) -> None:
 
 def saving(translation: Translation) -> None:
     precision = SAVED.get(str(translation.take("save_precision")))
-    if precision and precision not in methods.found()[translation.method].precisions:
+    if precision and precision not in methods.all_methods()[translation.method].precisions:
         translation.drop("save_precision", "the WebUI applies a file of this kind rightly only in others")
     else:
         translation.put(("saving", "precision"), precision, "save_precision")

@@ -65,7 +65,7 @@ class Translation:
     def put(self, target: Target, value: Any, key: str) -> None:
         """Sets one of our settings, or says why it cannot have this value. Blank ones keep our default."""
         section, name = target
-        method = methods.found()[self.method]
+        method = methods.all_methods()[self.method]
         known = {o.name: o for o in options(method if section == "method" else SECTIONS[section])}
         if value is None:
             return

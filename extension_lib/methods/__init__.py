@@ -9,7 +9,7 @@ from .base import Method
 
 
 @cache
-def found() -> dict[str, type[Method]]:
+def all_methods() -> dict[str, type[Method]]:
     """Every method by its name: the subclasses of Method in this folder's files that have one.
 
     Raises ValueError for two methods of one name.
@@ -34,4 +34,4 @@ def add_folder(folder: Path) -> None:
     one.
     """
     __path__.append(str(folder))
-    found.cache_clear()
+    all_methods.cache_clear()

@@ -14,7 +14,7 @@ from ..settings import option
 from ..support.lazy import LazyTensors
 from ..support.seeds import seeded_torch
 from . import targets
-from .base import Group, Method, NewWord
+from .base import Method, NewWord, ParameterGroup
 from .layer import AttachedToLayers, attach_after, load_tensors
 from .product import LORA, Product
 
@@ -74,13 +74,13 @@ class AdapterSettings(Method):
         return bool(cls.signature) and any(name.startswith(cls.signature) for name in tensors)
 
     def attach(self, model: Model, seed: int, words: tuple[NewWord, ...] = ()) -> "Adapter":
-        return Adapter(self, self.chosen(model.layers()), seed, model.device)
+        return Adapter(self, self.select_layers(model.layers()), seed, model.device)
 
-    def chosen(self, layers: list[Layer]) -> list[Layer]:
+    def select_layers(self, layers: list[Layer]) -> list[Layer]:
         """The layers this kind hangs on. Raises SettingError."""
-        return targets.select_layers(layers, self.wanted(), self.rates, targets.parse_blocks(self.skip_blocks))
+        return targets.select_layers(layers, self.key_pattern(), self.rates, targets.parse_blocks(self.skip_blocks))
 
-    def wanted(self) -> Any:
+    def key_pattern(self) -> Any:
         """The pattern of their keys."""
         raise NotImplementedError
 
@@ -88,15 +88,15 @@ class AdapterSettings(Method):
         """How many times the part's rate a parameter of this name learns at."""
         return 1.0
 
-    def make(self, layer: Layer) -> nn.Module:
+    def make_module(self, layer: Layer) -> nn.Module:
         """Fresh parameters for a layer; they must change nothing yet."""
         raise NotImplementedError
 
-    def added(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
+    def output_change(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
         """What the layer's output y for the input x gains."""
         raise NotImplementedError
 
-    def saved(self, module: Any) -> dict[str, Tensor]:
+    def layer_tensors(self, module: Any) -> dict[str, Tensor]:
         """The file's tensors of one layer."""
         raise NotImplementedError
 
@@ -118,26 +118,29 @@ class Adapter(AttachedToLayers):
         self.modules: dict[str, nn.Module] = {}
         for layer in layers:
             with seeded_torch(seed, layer.key, devices=[]):
-                module = kind.make(layer)
+                module = kind.make_module(layer)
             self.modules[layer.key] = module.to(device=device, dtype=torch.float32).train()
-        self.hung = [attach_after(layer.module, self.adding(layer)) for layer in layers]
+        self.undo_hooks = [attach_after(layer.module, self.output_hook(layer)) for layer in layers]
 
-    def adding(self, layer: Layer) -> Callable[[Tensor, Tensor], Tensor]:
+    def output_hook(self, layer: Layer) -> Callable[[Tensor, Tensor], Tensor]:
         module, kind = self.modules[layer.key], self.kind
 
         def then(x: Tensor, y: Tensor) -> Tensor:
             if self.silent or kind.module_dropout and torch.is_grad_enabled() and torch.rand(()) < kind.module_dropout:
                 return y
-            return y + kind.added(module, layer.module, x, y)
+            return y + kind.output_change(module, layer.module, x, y)
         return then
 
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[ParameterGroup]:
         grouped: dict[tuple[str, float], list[nn.Parameter]] = {}
         for layer in self.layers:
-            part = targets.part_of(layer.part)
+            part = targets.rate_group(layer.part)
             for name, parameter in self.modules[layer.key].named_parameters():
                 grouped.setdefault((part, self.kind.rate_ratio(name)), []).append(parameter)
-        return [Group(part, self.kind.rates[part] * ratio, parameters) for (part, ratio), parameters in grouped.items()]
+        return [
+            ParameterGroup(part, self.kind.rates[part] * ratio, parameters)
+            for (part, ratio), parameters in grouped.items()
+        ]
 
     def state_dict(self) -> dict[str, Tensor]:
         return {
@@ -150,16 +153,16 @@ class Adapter(AttachedToLayers):
         load_tensors(self.state_dict(), state)
 
     @torch.no_grad()
-    def saved(self) -> dict[str, Tensor]:
+    def file_tensors(self) -> dict[str, Tensor]:
         return {f"{layer.key}.{name}": tensor.detach() for layer in self.layers
-                for name, tensor in self.kind.saved(self.modules[layer.key]).items()}
+                for name, tensor in self.kind.layer_tensors(self.modules[layer.key]).items()}
 
     def deltas(self) -> LazyTensors:
         return lazy_deltas({layer.key: partial(self.delta, layer) for layer in self.layers})
 
     @torch.no_grad()
     def delta(self, layer: Layer) -> Delta:
-        tensors = {name: t.float() for name, t in self.kind.saved(self.modules[layer.key]).items()}
+        tensors = {name: t.float() for name, t in self.kind.layer_tensors(self.modules[layer.key]).items()}
         return self.kind.delta(tensors, layer.module.weight.detach().float())
 
 

@@ -15,7 +15,7 @@ PRECISIONS = ("fp16", "bf16", "fp32")  # number formats of saved files
 
 
 @dataclass(frozen=True)
-class Group:
+class ParameterGroup:
     """Parameters that learn at one rate. span: the shares of the run's steps between which they learn."""
 
     name: str
@@ -36,7 +36,7 @@ class Trainable(Protocol):
 
     parts: frozenset[str]  # which parts of the model its gradient runs through: "unet", "te1"
 
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[ParameterGroup]:
         """All that is trained; fp32 whatever the model is."""
 
     def state_dict(self) -> "dict[str, Tensor]":
@@ -45,7 +45,7 @@ class Trainable(Protocol):
     def load_state_dict(self, state: "dict[str, Tensor]") -> None:
         """Takes back what state_dict gave. Raises KeyError or RuntimeError when it does not fit."""
 
-    def saved(self) -> "dict[str, Tensor]":
+    def file_tensors(self) -> "dict[str, Tensor]":
         """What its file holds, in fp32, under the format's names."""
 
     def deltas(self) -> "Mapping[str, Tensor]":

@@ -12,7 +12,7 @@ from ..model import Layer
 from ..settings import option
 from .adapter import Delta
 from .layer import apply_weight, restore_channels, without_bias
-from .oft import Oft, turn
+from .oft import Oft, rotation_change
 
 
 @dataclass(frozen=True)
@@ -27,18 +27,18 @@ class Boft(Oft):
 
     block_size: int = option(8, "How many outputs are rotated together on each level.", min=2, max=256)
 
-    def chosen(self, layers: list[Layer]) -> list[Layer]:
+    def select_layers(self, layers: list[Layer]) -> list[Layer]:
         """A butterfly needs an even group size and a power of two of groups; a layer that cannot be divided so stays
         as it is.
         """
-        return [layer for layer in super().chosen(layers) if can_be_divided(layer.shape[0], self.block_size)]
+        return [layer for layer in super().select_layers(layers) if can_be_divided(layer.shape[0], self.block_size)]
 
-    def make(self, layer: Layer) -> nn.Module:
+    def make_module(self, layer: Layer) -> nn.Module:
         from lycoris.modules.boft import ButterflyOFTModule
 
         return ButterflyOFTModule(layer.key, layer.module, lora_dim=self.block_size)
 
-    def added(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
+    def output_change(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
         """Turns what has fewer columns: the weight, whose change then takes one more product, or what the layer
         answered.
         """
@@ -68,16 +68,16 @@ def butterfly(blocks: Tensor, rows: Tensor, exact: bool = True) -> Tensor:
     half, gained = blocks.shape[-1] // 2, torch.zeros_like(rows)
     for level, own in enumerate(blocks):
         reach = 2**level * half
-        now = paired(rows + gained, reach).unflatten(0, (-1, blocks.shape[-1]))
-        change = torch.einsum("bij,bj...->bi...", turn(own).to(now.dtype), now).flatten(0, 1)
-        gained = gained + unpaired(change, reach)
+        now = pair_rows(rows + gained, reach).unflatten(0, (-1, blocks.shape[-1]))
+        change = torch.einsum("bij,bj...->bi...", rotation_change(own).to(now.dtype), now).flatten(0, 1)
+        gained = gained + unpair_rows(change, reach)
     return rows + gained if exact else gained
 
 
-def paired(rows: Tensor, reach: int) -> Tensor:
+def pair_rows(rows: Tensor, reach: int) -> Tensor:
     """Brings rows that are `reach` apart next to each other: (c g k) to (c k g), g of two."""
     return rows.unflatten(0, (-1, 2, reach)).transpose(1, 2).flatten(0, 2)
 
 
-def unpaired(rows: Tensor, reach: int) -> Tensor:
+def unpair_rows(rows: Tensor, reach: int) -> Tensor:
     return rows.unflatten(0, (-1, reach, 2)).transpose(1, 2).flatten(0, 2)

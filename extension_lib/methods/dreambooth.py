@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 from ..model import Model, Weight
 from ..settings import SettingError, option
-from .base import Group, Method, NewWord, Trainable
+from .base import Method, NewWord, ParameterGroup, Trainable
 from .layer import load_tensors
 from .product import CHECKPOINT, Product
-from .targets import part_of
+from .targets import rate_group
 
 
 @dataclass(frozen=True)
@@ -50,16 +50,16 @@ class Dreambooth(Method):
         return {"unet": self.unet_rate, "te": self.text_rate if self.text_share else 0.0}
 
     def attach(self, model: Model, seed: int, words: tuple[NewWord, ...] = ()) -> Trainable:
-        weights = [w for w in model.weights() if self.rates[part_of(w.part)] > 0]
+        weights = [w for w in model.weights() if self.rates[rate_group(w.part)] > 0]
         if not weights:
             raise SettingError("Nothing is trained: all learning rates are 0. Set the UNet's or the text encoder's.")
-        return Whole(weights, self.rates, self.text_share, self.ema)
+        return WholeModel(weights, self.rates, self.text_share, self.ema)
 
 
 AVERAGE, AVERAGED = "average ", "averaged"  # in a state: before the name of a weight; how many steps are in it
 
 
-class Whole:
+class WholeModel:
     """A trainable: the model's own parameters, or their fp32 masters where it is in half precision; given back bit
     for bit.
     """
@@ -68,37 +68,37 @@ class Whole:
         self.weights, self.rates, self.text_share, self.decay = weights, rates, text_share, ema
         self.parts = frozenset(w.part for w in weights)
         self.backup = {w.name: w.parameter.detach().to("cpu", copy=True) for w in weights}
-        self.masters = {w.name: master(w.parameter) for w in weights}
+        self.masters = {w.name: fp32_master(w.parameter) for w in weights}
         self.average = {name: m.detach().clone() for name, m in self.masters.items()} if ema else {}
-        self.averaged = torch.zeros(())  # steps in the average
+        self.averaged_steps = torch.zeros(())  # steps in the average
         for w in weights:  # only now, so that nothing hangs on the model where memory has run out before
             w.parameter.requires_grad_(True)
-        self.hooks = [handing_over(w.parameter, self.masters[w.name]) for w in self.halves()]
+        self.hooks = [pass_gradients_on(w.parameter, self.masters[w.name]) for w in self.half_precision_weights()]
 
-    def halves(self) -> list[Weight]:
+    def half_precision_weights(self) -> list[Weight]:
         """Those that have a master."""
         return [w for w in self.weights if w.parameter is not self.masters[w.name]]
 
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[ParameterGroup]:
         by_part: dict[str, list[nn.Parameter]] = {}
         for w in self.weights:
-            by_part.setdefault(part_of(w.part), []).append(self.masters[w.name])
+            by_part.setdefault(rate_group(w.part), []).append(self.masters[w.name])
         spans = {"unet": (0.0, 1.0), "te": (0.0, self.text_share)}
-        return [Group(part, self.rates[part], parameters, spans[part]) for part, parameters in by_part.items()]
+        return [ParameterGroup(part, self.rates[part], parameters, spans[part]) for part, parameters in by_part.items()]
 
     @torch.no_grad()
     def after_step(self) -> None:
-        self.show_masters()
-        n = float(self.averaged)
+        self.copy_masters_to_model()
+        n = float(self.averaged_steps)
         # else a short run would save little but the base that it began with
         decay = min(self.decay, (1 + n) / (10 + n))
         for name, value in self.average.items():
             value.lerp_(self.masters[name], 1 - decay)
-        self.averaged += 1
+        self.averaged_steps += 1
 
     def state_dict(self) -> dict[str, Tensor]:
         averages = {AVERAGE + name: value for name, value in self.average.items()}
-        return {**self.masters, **averages, **({AVERAGED: self.averaged} if averages else {})}
+        return {**self.masters, **averages, **({AVERAGED: self.averaged_steps} if averages else {})}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         """An average that only one of the two has begins where the weights are, or is forgotten."""
@@ -106,17 +106,17 @@ class Whole:
         averages = {AVERAGE + name: state.get(AVERAGE + name, value) for name, value in learned.items()}
         counted = {AVERAGED: state.get(AVERAGED, torch.zeros(()))}
         load_tensors(self.state_dict(), {**learned, **averages, **counted} if self.average else learned)
-        self.show_masters()
+        self.copy_masters_to_model()
 
     @torch.no_grad()
-    def show_masters(self) -> None:
+    def copy_masters_to_model(self) -> None:
         """Brings parameters in half precision up to their masters."""
-        for w in self.halves():
+        for w in self.half_precision_weights():
             w.parameter.copy_(self.masters[w.name])
 
-    def saved(self) -> dict[str, Tensor]:
+    def file_tensors(self) -> dict[str, Tensor]:
         """By the names of the checkpoint's file."""
-        return {name: self.average.get(name, master).detach() for name, master in self.masters.items()}
+        return {name: self.average.get(name, fp32_master).detach() for name, fp32_master in self.masters.items()}
 
     def deltas(self) -> dict[str, Tensor]:
         return {}
@@ -124,15 +124,15 @@ class Whole:
     @contextmanager
     def as_saved(self) -> Iterator[None]:
         """With an average, the model has it in place of the last weights; no memory is needed for that."""
-        self.exchange()
+        self.swap_average()
         try:
             yield
         finally:
-            self.exchange()
-            self.show_masters()
+            self.swap_average()
+            self.copy_masters_to_model()
 
     @torch.no_grad()
-    def exchange(self) -> None:
+    def swap_average(self) -> None:
         """Shows the average. Where there is no master, the weights are kept in its stead until the next exchange."""
         for w in self.weights if self.average else ():
             if w.parameter is self.masters[w.name]:
@@ -154,12 +154,12 @@ class Whole:
             w.parameter.requires_grad_(False)
 
 
-def master(parameter: nn.Parameter) -> nn.Parameter:
+def fp32_master(parameter: nn.Parameter) -> nn.Parameter:
     """The parameter itself when it is fp32; else a copy of it."""
     return parameter if parameter.dtype == torch.float32 else nn.Parameter(parameter.detach().float())
 
 
-def handing_over(parameter: nn.Parameter, master: nn.Parameter) -> Any:
+def pass_gradients_on(parameter: nn.Parameter, master: nn.Parameter) -> Any:
     """Lets a parameter in half precision hand its gradients to its master; returns what can be removed."""
     def hand_over(half: Tensor) -> None:
         grad, half.grad = half.grad, None

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import SettingError, option
 from .adapter import Delta
-from .layer import apply_weight, channels_dropped
+from .layer import apply_weight, drop_channels
 from .lora import Lora
 from .low_rank import LowRank
 from .targets import TARGETS
@@ -25,14 +25,14 @@ class Dylora(LowRank):
     title: ClassVar[str] = "DyLoRA"
     order: ClassVar[int] = 80
     signature: ClassVar[str] = ""  # its files are LoRA's
-    outer: ClassVar[tuple[str, ...]] = ("up_list",)
+    zero_initialized: ClassVar[tuple[str, ...]] = ("up_list",)
 
     layers: str = option("attention and MLP", "Which layers are trained.", choices=tuple(TARGETS), label="Layers",
                          advanced=True)
     block_size: int = option(4, "How many directions are trained together. The rank must be a multiple of it.", min=1,
                              max=256)
 
-    def make(self, layer: Layer) -> nn.Module:
+    def make_module(self, layer: Layer) -> nn.Module:
         from lycoris.modules.dylora import DyLoraModule
 
         if self.rank % self.block_size:
@@ -42,7 +42,7 @@ class Dylora(LowRank):
                                "Switch it off.")
         return DyLoraModule(layer.key, layer.module, lora_dim=self.rank, alpha=self.alpha, block_size=self.block_size)
 
-    def thin(self, module: Any, layer: Any, x: Tensor) -> Tensor:
+    def low_rank_change(self, module: Any, layer: Any, x: Tensor) -> Tensor:
         """While training, the blocks up to a random one, of which only that one learns; else all.
 
         One scale for all ranks.
@@ -52,11 +52,11 @@ class Dylora(LowRank):
         if torch.is_grad_enabled():
             downs, ups = ([m.detach() for m in some[:-1]] + some[-1:] for some in (downs, ups))
         down, up = torch.cat(downs), torch.cat(ups, dim=1) * self.scale(self.rank, self.alpha)
-        inner = channels_dropped(layer, apply_weight(layer, x, down.view(len(down), *layer.weight.shape[1:])),
-                                 self.rank_dropout)
+        inner = drop_channels(layer, apply_weight(layer, x, down.view(len(down), *layer.weight.shape[1:])),
+                              self.rank_dropout)
         return F.conv2d(inner, up[..., None, None]) if isinstance(layer, nn.Conv2d) else F.linear(inner, up)
 
-    def saved(self, module: Any) -> dict[str, Tensor]:
+    def layer_tensors(self, module: Any) -> dict[str, Tensor]:
         down, up = torch.cat(list(module.down_list)), torch.cat(list(module.up_list), dim=1)
         shape = module.shape[1:]
         return {

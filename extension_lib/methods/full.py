@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import option
 from .adapter import AdapterSettings, Delta, FormatError
-from .layer import Zeros, apply_weight
+from .layer import ZeroParameters, apply_weight
 from .targets import TARGETS
 
 
@@ -32,17 +32,17 @@ class Full(AdapterSettings):
     layers: str = option("attention and MLP", "Which layers are trained.", choices=tuple(TARGETS), label="Layers",
                          advanced=True)
 
-    def wanted(self) -> Any:
+    def key_pattern(self) -> Any:
         return TARGETS[self.layers]
 
-    def make(self, layer: Layer) -> nn.Module:
+    def make_module(self, layer: Layer) -> nn.Module:
         bias = {} if layer.module.bias is None else {"bias": layer.module.bias.shape}
-        return Zeros(weight=layer.shape, **bias)
+        return ZeroParameters(weight=layer.shape, **bias)
 
-    def added(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
+    def output_change(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
         return apply_weight(layer, x, module.weight, getattr(module, "bias", None))
 
-    def saved(self, module: Any) -> dict[str, Tensor]:
+    def layer_tensors(self, module: Any) -> dict[str, Tensor]:
         """A difference of the bias only where the layer has one: elsewhere the WebUI would crash while drawing."""
         return {"diff": module.weight, **({"diff_b": module.bias} if hasattr(module, "bias") else {})}
 

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import option
 from .adapter import Delta
-from .layer import channels_dropped
-from .low_rank import LowRank, with_columns
+from .layer import drop_channels
+from .low_rank import LowRank, delta_with_dora
 from .targets import TARGETS
 
 
@@ -28,29 +28,29 @@ class Glora(LowRank):
     prefers: ClassVar[dict[str, dict[str, Any]]] = {"saving": {"precision": "fp32"}}
     algorithm: ClassVar[str] = "glora"
     signature: ClassVar[str] = "a1.weight"
-    outer: ClassVar[tuple[str, ...]] = ("a2", "b2")
+    zero_initialized: ClassVar[tuple[str, ...]] = ("a2", "b2")
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
 
     layers: str = option("attention and MLP", "Which layers are trained.", choices=tuple(TARGETS)[:2], label="Layers",
                          advanced=True)
 
-    def chosen(self, layers: list[Layer]) -> list[Layer]:
+    def select_layers(self, layers: list[Layer]) -> list[Layer]:
         """The WebUI reads GLoRA on linear layers alone."""
-        return [layer for layer in super().chosen(layers) if isinstance(layer.module, nn.Linear)]
+        return [layer for layer in super().select_layers(layers) if isinstance(layer.module, nn.Linear)]
 
-    def make(self, layer: Layer) -> nn.Module:
+    def make_module(self, layer: Layer) -> nn.Module:
         from lycoris.modules.glora import GLoRAModule
 
         module = GLoRAModule(layer.key, layer.module, lora_dim=self.rank, alpha=self.alpha)
         module.strength = self.scale(self.rank, self.alpha)
-        return self.with_norms(module, layer)
+        return self.with_dora_scale(module, layer)
 
-    def thin(self, module: Any, layer: Any, x: Tensor) -> Tensor:
-        turned, own = (F.linear(channels_dropped(layer, F.linear(x, inner.weight), self.rank_dropout), outer.weight)
+    def low_rank_change(self, module: Any, layer: Any, x: Tensor) -> Tensor:
+        turned, own = (F.linear(drop_channels(layer, F.linear(x, inner.weight), self.rank_dropout), outer.weight)
                        for inner, outer in ((module.a2, module.a1), (module.b2, module.b1)))
         return (F.linear(turned, layer.weight.to(turned.dtype)) + own) * module.strength
 
-    def saved(self, module: Any) -> dict[str, Tensor]:
+    def layer_tensors(self, module: Any) -> dict[str, Tensor]:
         """The layout that the WebUI reads: older than the one LyCORIS writes since 3.0, its matrices swapped.
 
         It ignores alpha.
@@ -63,4 +63,4 @@ class Glora(LowRank):
     @staticmethod
     def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
         turned = weight @ tensors["a2.weight"] @ tensors["a1.weight"]
-        return with_columns(tensors, tensors["b2.weight"] @ tensors["b1.weight"] + turned, weight)
+        return delta_with_dora(tensors, tensors["b2.weight"] @ tensors["b1.weight"] + turned, weight)

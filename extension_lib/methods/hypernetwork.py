@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from ..model import Layer, Model
 from ..settings import SettingError, option
 from ..support.seeds import seeded_torch
-from .base import Group, Method, NewWord, Trainable
+from .base import Method, NewWord, ParameterGroup, Trainable
 from .layer import AttachedToLayers, Dropout, attach_before, load_tensors
 from .product import HYPERNETWORK, Product
 
@@ -54,11 +54,11 @@ class NetworkStructure:
     activate_output: bool = False
     dropout: tuple[float, ...] = (0, 0, 0)  # after each layer; begins and ends with 0
 
-    def module(self, size: int) -> "Residual":
-        return Residual(size, self)
+    def module(self, size: int) -> "ResidualNetwork":
+        return ResidualNetwork(size, self)
 
 
-class Residual(nn.Module):
+class ResidualNetwork(nn.Module):
     """x + f(x). The layers' numbers in the sequence are part of the format: an activation or dropout takes one too."""
 
     def __init__(self, size: int, form: NetworkStructure):
@@ -154,19 +154,20 @@ class Networks(AttachedToLayers):
         if missing := wanted - {size for *_, size in layers}:
             known = ", ".join(str(s) for s in sorted({size for *_, size in layers}))
             raise SettingError(f"method.sizes has {min(missing)}, but this checkpoint's attention takes {known}.")
-        self.networks: dict[tuple[int, str], Residual] = {}
+        self.networks: dict[tuple[int, str], ResidualNetwork] = {}
         for size in sorted(wanted):
             for which in PAIR:
                 with seeded_torch("hypernetwork", seed, size, which, devices=[]):
-                    self.networks[size, which] = begun(self.form.module(size), method.initial).to(model.device).train()
-        self.hung = [attach_before(layer.module, self.before(self.networks[size, which]))
-                     for layer, which, size in layers if size in wanted]
+                    self.networks[size, which] = initialize(self.form.module(size),
+                                                            method.initial).to(model.device).train()
+        self.undo_hooks = [attach_before(layer.module, self.input_hook(self.networks[size, which]))
+                           for layer, which, size in layers if size in wanted]
 
-    def before(self, network: Residual) -> Callable[[Tensor], Tensor]:
+    def input_hook(self, network: ResidualNetwork) -> Callable[[Tensor], Tensor]:
         return lambda x: x if self.silent else network(x)
 
-    def groups(self) -> list[Group]:
-        return [Group("hypernetwork", self.rate, [p for n in self.networks.values() for p in n.parameters()])]
+    def groups(self) -> list[ParameterGroup]:
+        return [ParameterGroup("hypernetwork", self.rate, [p for n in self.networks.values() for p in n.parameters()])]
 
     def state_dict(self) -> dict[str, Tensor]:
         return {
@@ -178,14 +179,14 @@ class Networks(AttachedToLayers):
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
         load_tensors(self.state_dict(), state)
 
-    def saved(self) -> dict[str, Tensor]:
+    def file_tensors(self) -> dict[str, Tensor]:
         return {name: p.detach() for name, p in self.state_dict().items()}
 
     def deltas(self) -> dict[str, Tensor]:
         return {}
 
 
-def begun(network: Residual, initial: str) -> Residual:
+def initialize(network: ResidualNetwork, initial: str) -> ResidualNetwork:
     linears = [m for m in network.linear if isinstance(m, nn.Linear)]
     for linear in linears:
         INITIALS["KaimingUniform" if initial == QUIET else initial](linear.weight)

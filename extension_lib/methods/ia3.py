@@ -10,16 +10,17 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import option
 from .adapter import AdapterSettings, Delta
-from .layer import Zeros, without_bias
+from .layer import ZeroParameters, without_bias
 from .targets import KEYS_AND_VALUES, TARGETS
 
 # Its factors fit linear layers alone: what the WebUI does with a convolution's is not what they mean.
-PAPERS = "keys, values and MLP"
-LAYERS = {PAPERS: KEYS_AND_VALUES, "attention": TARGETS["attention"], "attention and MLP": TARGETS["attention and MLP"],
+PAPER_LAYERS = "keys, values and MLP"
+LAYERS = {PAPER_LAYERS: KEYS_AND_VALUES, "attention": TARGETS["attention"], "attention and MLP": TARGETS["attention "
+                                                                                                         "and MLP"],
           "every linear layer": TARGETS["everything"]}
 
 
-class Gains(Zeros):
+class ScaleFactors(ZeroParameters):
     """One factor, less one, for every input or output of a layer."""
 
     def __init__(self, count: int, on_input: bool):
@@ -45,25 +46,26 @@ class Ia3(AdapterSettings):
                               label="Learning rate, UNet", small=True)
     text_rate: float = option(1e-3, "Learning rate of the text encoder. 0 does not train it.", min=0.0, max=1.0,
                               label="Learning rate, text encoder", small=True)
-    layers: str = option(PAPERS, "Which layers get factors. The first choice is the paper's; more layers hold more.",
+    layers: str = option(PAPER_LAYERS, "Which layers get factors. The first choice is the paper's; more layers hold "
+                         "more.",
                          choices=tuple(LAYERS), label="Layers", advanced=True)
 
-    def wanted(self) -> Any:
+    def key_pattern(self) -> Any:
         return LAYERS[self.layers]
 
-    def chosen(self, layers: list[Layer]) -> list[Layer]:
-        return [layer for layer in super().chosen(layers) if isinstance(layer.module, nn.Linear)]
+    def select_layers(self, layers: list[Layer]) -> list[Layer]:
+        return [layer for layer in super().select_layers(layers) if isinstance(layer.module, nn.Linear)]
 
-    def make(self, layer: Layer) -> nn.Module:
+    def make_module(self, layer: Layer) -> nn.Module:
         on_input = layer.key.endswith(("net_2", "fc2"))
-        return Gains(layer.shape[1 if on_input else 0], on_input)
+        return ScaleFactors(layer.shape[1 if on_input else 0], on_input)
 
-    def added(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
+    def output_change(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
         if module.on_input:
             return F.linear((x * module.weight.to(x.dtype)), layer.weight.to(x.dtype))
         return without_bias(layer, y) * module.weight.to(y.dtype)
 
-    def saved(self, module: Any) -> dict[str, Tensor]:
+    def layer_tensors(self, module: Any) -> dict[str, Tensor]:
         return {"weight": module.weight, "on_input": torch.tensor(int(module.on_input))}
 
     @staticmethod

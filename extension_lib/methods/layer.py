@@ -30,7 +30,7 @@ class AttachedToLayers:
     """What hangs on layers: silent it changes nothing, and it can be taken off."""
 
     silent = False
-    hung: list[Callable[[], None]]  # what undoes each
+    undo_hooks: list[Callable[[], None]]  # what undoes each
 
     def after_step(self) -> None:
         """Nothing has to follow a step."""
@@ -47,9 +47,9 @@ class AttachedToLayers:
             self.silent = False
 
     def detach(self) -> None:
-        for unhang in reversed(self.hung):
-            unhang()
-        self.hung = []
+        for undo in reversed(self.undo_hooks):
+            undo()
+        self.undo_hooks = []
 
 
 def apply_weight(layer: Any, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -74,7 +74,7 @@ def without_bias(layer: Any, y: Tensor) -> Tensor:
     return y if layer.bias is None else y - layer.bias.to(y.dtype)
 
 
-def channels_dropped(layer: Any, y: Tensor, share: float) -> Tensor:
+def drop_channels(layer: Any, y: Tensor, share: float) -> Tensor:
     """A share of the channels of what the layer takes or gives set to zero while training."""
     if not share or not torch.is_grad_enabled():
         return y
@@ -116,7 +116,7 @@ def load_tensors(own: dict[str, Tensor], state: dict[str, Tensor]) -> None:
         tensor.copy_(state[name])
 
 
-class Zeros(nn.Module):
+class ZeroParameters(nn.Module):
     """Parameters that begin at zero, by name and shape: all that the plainest kinds need."""
 
     def __init__(self, **shapes: tuple[int, ...]):

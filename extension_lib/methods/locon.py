@@ -30,6 +30,6 @@ class Locon(Lora):
     def network_arguments(self) -> dict[str, Any]:
         return {**super().network_arguments(), "conv_dim": self.conv_rank, "conv_alpha": self.conv_alpha}
 
-    def size(self, layer: Layer) -> tuple[int, float]:
+    def rank_and_alpha(self, layer: Layer) -> tuple[int, float]:
         wide = isinstance(layer.module, nn.Conv2d) and layer.module.kernel_size != (1, 1)
         return (self.conv_rank, self.conv_alpha) if wide else (self.rank, self.alpha)

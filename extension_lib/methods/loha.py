@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import option
 from .adapter import Delta
-from .layer import apply_weight, channels_dropped
-from .low_rank import LowRank, normed, with_columns
+from .layer import apply_weight, drop_channels
+from .low_rank import LowRank, delta_with_dora, tensors_with_dora
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Loha(LowRank):
     prefers: ClassVar[dict[str, dict[str, Any]]] = {"saving": {"precision": "fp32"}}
     algorithm: ClassVar[str] = "loha"
     signature: ClassVar[str] = "hada_w1_a"
-    outer: ClassVar[tuple[str, ...]] = ("hada_w2_a",)
+    zero_initialized: ClassVar[tuple[str, ...]] = ("hada_w2_a",)
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
 
     unet_rate: float = option(2e-4, "Learning rate of the UNet, the part that draws. LoHa tolerates twice LoRA's rate.",
@@ -33,14 +33,14 @@ class Loha(LowRank):
     rank: int = option(8, "The rank of each pair of matrices; their product has up to the square of it.", min=1, max=64)
     alpha: float = option(4.0, "The learned change is multiplied by alpha / rank.", min=0.01, max=4096.0)
 
-    def make(self, layer: Layer) -> nn.Module:
+    def make_module(self, layer: Layer) -> nn.Module:
         from lycoris.modules.loha import LohaModule
 
         module = LohaModule(layer.key, layer.module, lora_dim=self.rank, alpha=self.alpha)
         module.strength = self.scale(self.rank, self.alpha)
-        return self.with_norms(module, layer)
+        return self.with_dora_scale(module, layer)
 
-    def thin(self, module: Any, layer: Any, x: Tensor) -> Tensor:
+    def low_rank_change(self, module: Any, layer: Any, x: Tensor) -> Tensor:
         a1, b1, a2, b2 = module.hada_w1_a, module.hada_w1_b, module.hada_w2_a, module.hada_w2_b
         if isinstance(layer, nn.Linear) and thin_is_cheaper(layer, x.numel() // x.shape[-1], self.rank):
             # (A1 B1) * (A2 B2) is of rank r squared: (A1 with A2, row by row) (B1 with B2, column by column).
@@ -49,19 +49,21 @@ class Loha(LowRank):
             y = F.linear(F.linear(x, inner), outer * module.strength)
         else:
             y = apply_weight(layer, x, ((a1 @ b1) * (a2 @ b2) * module.strength).view(layer.weight.shape))
-        return channels_dropped(layer, y, self.rank_dropout)
+        return drop_channels(layer, y, self.rank_dropout)
 
-    def saved(self, module: Any) -> dict[str, Tensor]:
+    def layer_tensors(self, module: Any) -> dict[str, Tensor]:
         """The scale goes into the first matrix: LyCORIS' own loader applies an alpha twice."""
-        return normed(module, {"hada_w1_a": module.hada_w1_a * module.strength, "hada_w1_b": module.hada_w1_b,
-                               "hada_w2_a": module.hada_w2_a, "hada_w2_b": module.hada_w2_b,
-                               "alpha": torch.tensor(float(self.rank))})
+        return tensors_with_dora(
+            module, {
+                "hada_w1_a": module.hada_w1_a * module.strength, "hada_w1_b": module.hada_w1_b,
+                "hada_w2_a": module.hada_w2_a, "hada_w2_b": module.hada_w2_b, "alpha": torch.tensor(float(self.rank))
+            })
 
     @staticmethod
     def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
         first, second = tensors["hada_w1_a"] @ tensors["hada_w1_b"], tensors["hada_w2_a"] @ tensors["hada_w2_b"]
         scale = tensors["alpha"].item() / len(tensors["hada_w1_b"]) if "alpha" in tensors else 1.0
-        return with_columns(tensors, first * second * scale, weight)
+        return delta_with_dora(tensors, first * second * scale, weight)
 
 
 def thin_is_cheaper(layer: nn.Linear, tokens: int, rank: int) -> bool:

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import option
 from .adapter import Delta
-from .layer import apply_weight, channels_dropped
-from .low_rank import LowRank, normed, with_columns
+from .layer import apply_weight, drop_channels
+from .low_rank import LowRank, delta_with_dora, tensors_with_dora
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Lokr(LowRank):
     prefers: ClassVar[dict[str, dict[str, Any]]] = {"saving": {"precision": "fp32"}}
     algorithm: ClassVar[str] = "lokr"
     signature: ClassVar[str] = "lokr_w"
-    outer: ClassVar[tuple[str, ...]] = ("lokr_w2", "lokr_w2_b")
+    zero_initialized: ClassVar[tuple[str, ...]] = ("lokr_w2", "lokr_w2_b")
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
 
     unet_rate: float = option(2e-4, "Learning rate of the UNet, the part that draws. LoKr tolerates twice LoRA's rate.",
@@ -39,15 +39,15 @@ class Lokr(LowRank):
     def network_arguments(self) -> dict[str, Any]:
         return {**super().network_arguments(), "factor": self.factor}
 
-    def make(self, layer: Layer) -> nn.Module:
+    def make_module(self, layer: Layer) -> nn.Module:
         from lycoris.modules.lokr import LokrModule
 
         module = LokrModule(layer.key, layer.module, lora_dim=self.rank, alpha=self.alpha, factor=self.factor,
                             full_matrix=self.full_matrix)
         module.strength = 1.0 if module.use_w1 and module.use_w2 else self.scale(self.rank, self.alpha)
-        return self.with_norms(module, layer)
+        return self.with_dora_scale(module, layer)
 
-    def thin(self, module: Any, layer: Any, x: Tensor) -> Tensor:
+    def low_rank_change(self, module: Any, layer: Any, x: Tensor) -> Tensor:
         """(small kron large) x: the input's channels as a matrix, multiplied from both sides."""
         small = module.lokr_w1 * module.strength
         if isinstance(layer, nn.Conv2d):
@@ -60,7 +60,7 @@ class Lokr(LowRank):
             rows = F.linear(rows, module.lokr_w2) if module.use_w2 else F.linear(F.linear(rows, module.lokr_w2_b),
                                                                                  module.lokr_w2_a)
             y = (small.to(rows.dtype) @ rows).flatten(-2)
-        return channels_dropped(layer, y, self.rank_dropout)
+        return drop_channels(layer, y, self.rank_dropout)
 
     def convolved(self, module: Any, layer: nn.Conv2d, maps: Tensor) -> Tensor:
         """The large matrix as a convolution of (n, width, h, w)."""
@@ -69,30 +69,32 @@ class Lokr(LowRank):
         first = module.lokr_w2_b.view(len(module.lokr_w2_b), maps.shape[1], *layer.kernel_size)
         return F.conv2d(apply_weight(layer, maps, first), module.lokr_w2_a[..., None, None])
 
-    def saved(self, module: Any) -> dict[str, Tensor]:
+    def layer_tensors(self, module: Any) -> dict[str, Tensor]:
         """The scale goes into the small matrix: LyCORIS' own loader applies an alpha twice."""
-        large = {"lokr_w2": module.lokr_w2
-                 } if module.use_w2 else {"lokr_w2_a": module.lokr_w2_a, "lokr_w2_b": module.lokr_w2_b}
-        return normed(module,
-                      {"lokr_w1": module.lokr_w1 * module.strength, **large, "alpha": torch.tensor(float(self.rank))})
+        if module.use_w2:
+            large = {"lokr_w2": module.lokr_w2}
+        else:
+            large = {"lokr_w2_a": module.lokr_w2_a, "lokr_w2_b": module.lokr_w2_b}
+        return tensors_with_dora(module, {"lokr_w1": module.lokr_w1 * module.strength, **large,
+                                          "alpha": torch.tensor(float(self.rank))})
 
     @staticmethod
     def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
-        small, rank = whole(tensors, "lokr_w1")
-        large, own = whole(tensors, "lokr_w2")
+        small, rank = matrix_and_rank(tensors, "lokr_w1")
+        large, own = matrix_and_rank(tensors, "lokr_w2")
         rank = own or rank
         scale = tensors["alpha"].item() / rank if rank and "alpha" in tensors else 1.0
-        return with_columns(tensors, kron(small, large, weight) * scale, weight)
+        return delta_with_dora(tensors, kronecker_product(small, large, weight) * scale, weight)
 
 
-def whole(tensors: dict[str, Tensor], name: str) -> tuple[Tensor, int]:
+def matrix_and_rank(tensors: dict[str, Tensor], name: str) -> tuple[Tensor, int]:
     """A matrix that is held whole or as a product, and the product's rank (0 when whole)."""
     if name in tensors:
         return tensors[name], 0
     return tensors[f"{name}_a"] @ tensors[f"{name}_b"], len(tensors[f"{name}_b"])
 
 
-def kron(small: Tensor, large: Tensor, weight: Tensor) -> Tensor:
+def kronecker_product(small: Tensor, large: Tensor, weight: Tensor) -> Tensor:
     """The Kronecker product in the shape of a weight; of a convolution only the channels are multiplied."""
     large = large.reshape(weight.shape[0] // len(small), weight.shape[1] // small.shape[1], *weight.shape[2:])
     return torch.einsum("ac,bd...->abcd...", small, large).reshape(weight.shape)

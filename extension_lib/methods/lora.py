@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import option
 from .adapter import Delta, FormatError
-from .layer import Dropout, channels_dropped
-from .low_rank import LowRank, normed, with_columns
+from .layer import Dropout, drop_channels
+from .low_rank import LowRank, delta_with_dora, tensors_with_dora
 from .targets import TARGETS
 
 
@@ -25,7 +25,7 @@ class Lora(LowRank):
     order: ClassVar[int] = 10
     for_beginners: ClassVar[bool] = True
     signature: ClassVar[str] = "lora_up.weight"
-    outer: ClassVar[tuple[str, ...]] = ("lora_up",)
+    zero_initialized: ClassVar[tuple[str, ...]] = ("lora_up",)
 
     layers: str = option("attention and MLP", "Which layers are trained.", choices=tuple(TARGETS)[:2], label="Layers",
                          advanced=True)
@@ -36,31 +36,31 @@ class Lora(LowRank):
     def header(self) -> dict[str, Any]:
         return {**super().header(), "ss_network_dropout": self.dropout}
 
-    def size(self, layer: Layer) -> tuple[int, float]:
+    def rank_and_alpha(self, layer: Layer) -> tuple[int, float]:
         """(rank, alpha) for a layer."""
         return self.rank, self.alpha
 
-    def make(self, layer: Layer) -> nn.Module:
+    def make_module(self, layer: Layer) -> nn.Module:
         from lycoris.modules.locon import LoConModule
 
-        rank, alpha = self.size(layer)
+        rank, alpha = self.rank_and_alpha(layer)
         module = LoConModule(layer.key, layer.module, lora_dim=rank, alpha=alpha, bypass_mode=True)
         module.dropout = Dropout(self.dropout)
         module.strength = self.scale(rank, alpha)
-        return self.with_norms(module, layer)
+        return self.with_dora_scale(module, layer)
 
-    def added(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
-        return module.dropout(super().added(module, layer, x, y))
+    def output_change(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
+        return module.dropout(super().output_change(module, layer, x, y))
 
-    def thin(self, module: Any, layer: Any, x: Tensor) -> Tensor:
+    def low_rank_change(self, module: Any, layer: Any, x: Tensor) -> Tensor:
         """Through the thin matrices, never building the full one."""
-        inner = channels_dropped(layer, module.lora_down(x), self.rank_dropout)
+        inner = drop_channels(layer, module.lora_down(x), self.rank_dropout)
         return module.lora_up(inner) * module.strength
 
-    def saved(self, module: Any) -> dict[str, Tensor]:
+    def layer_tensors(self, module: Any) -> dict[str, Tensor]:
         down, up = module.lora_down.weight, module.lora_up.weight
-        return normed(module, {"lora_down.weight": down, "lora_up.weight": up,
-                               "alpha": torch.tensor(module.strength * len(down))})
+        return tensors_with_dora(module, {"lora_down.weight": down, "lora_up.weight": up,
+                                          "alpha": torch.tensor(module.strength * len(down))})
 
     @staticmethod
     def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
@@ -69,4 +69,4 @@ class Lora(LowRank):
         if product.numel() != weight.numel():
             raise FormatError(f"has the shape {tuple(product.shape)}, but the layer is {tuple(weight.shape)}")
         scale = tensors["alpha"].item() / len(down) if "alpha" in tensors else 1.0
-        return with_columns(tensors, product * scale, weight)
+        return delta_with_dora(tensors, product * scale, weight)

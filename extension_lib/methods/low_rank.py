@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import option
 from .adapter import AdapterSettings, Delta
-from .layer import apply_weight, channels_dropped, column_norm, dora_delta
+from .layer import apply_weight, column_norm, dora_delta, drop_channels
 from .targets import TARGETS
 
 
@@ -18,7 +18,7 @@ class LowRank(AdapterSettings):
     """Settings of kinds with a rank."""
 
     # the parameters that begin at zero: what they are multiplied with decides how far they reach
-    outer: ClassVar[tuple[str, ...]]
+    zero_initialized: ClassVar[tuple[str, ...]]
 
     rank: int = option(16, "How many directions each layer can learn. A higher rank holds more detail and overfits "
                        "sooner; 8 to 32 suits most subjects.", min=1, max=1024)
@@ -51,38 +51,38 @@ class LowRank(AdapterSettings):
         return {**super().network_arguments(), "dora_wd": self.dora, "rs_lora": self.rs_lora}
 
     def rate_ratio(self, name: str) -> float:
-        return self.plus if name.split(".")[0] in self.outer else 1.0
+        return self.plus if name.split(".")[0] in self.zero_initialized else 1.0
 
-    def wanted(self) -> Any:
+    def key_pattern(self) -> Any:
         return TARGETS[self.layers]
 
     def scale(self, rank: int, alpha: float) -> float:
         return alpha / (math.sqrt(rank) if self.rs_lora else rank)
 
-    def with_norms(self, module: nn.Module, layer: Layer) -> nn.Module:
+    def with_dora_scale(self, module: nn.Module, layer: Layer) -> nn.Module:
         """The module, for DoRA with the layer's column norms as one more thing to learn."""
         if self.dora:
             module.dora_scale = nn.Parameter(column_norm(layer.module.weight.detach().float()))
         return module
 
-    def added(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
+    def output_change(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
         if not self.dora:
-            return self.thin(module, layer, x)
+            return self.low_rank_change(module, layer, x)
         weight = layer.weight.detach().float()
-        y = apply_weight(layer, x, self.delta(self.saved(module), weight).weight.to(x.dtype))
-        return channels_dropped(layer, y, self.rank_dropout)
+        y = apply_weight(layer, x, self.delta(self.layer_tensors(module), weight).weight.to(x.dtype))
+        return drop_channels(layer, y, self.rank_dropout)
 
-    def thin(self, module: Any, layer: Any, x: Tensor) -> Tensor:
+    def low_rank_change(self, module: Any, layer: Any, x: Tensor) -> Tensor:
         """What the output gains, in the way that is cheapest for this kind."""
         raise NotImplementedError
 
 
-def with_columns(tensors: dict[str, Tensor], delta: Tensor, weight: Tensor) -> Delta:
+def delta_with_dora(tensors: dict[str, Tensor], delta: Tensor, weight: Tensor) -> Delta:
     """The delta of a file's layer, DoRA's norms applied where it has them."""
     delta = delta.reshape(weight.shape)
     return Delta(dora_delta(weight, delta, tensors["dora_scale"]) if "dora_scale" in tensors else delta)
 
 
-def normed(module: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def tensors_with_dora(module: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """The file's tensors, with DoRA's norms where the module has them."""
     return {**tensors, "dora_scale": module.dora_scale} if hasattr(module, "dora_scale") else tensors

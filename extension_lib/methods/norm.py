@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import option
 from .adapter import AdapterSettings, Delta
-from .layer import Zeros
+from .layer import ZeroParameters
 from .targets import NORMS
 
 
@@ -31,19 +31,19 @@ class Norm(AdapterSettings):
     text_rate: float = option(2e-4, "Learning rate of the text encoder. 0 does not train it.", min=0.0, max=1.0,
                               label="Learning rate, text encoder", small=True)
 
-    def wanted(self) -> Any:
+    def key_pattern(self) -> Any:
         return NORMS
 
-    def make(self, layer: Layer) -> nn.Module:
-        return Zeros(w_norm=layer.shape, b_norm=layer.shape)
+    def make_module(self, layer: Layer) -> nn.Module:
+        return ZeroParameters(w_norm=layer.shape, b_norm=layer.shape)
 
-    def added(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
+    def output_change(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
         scale, shift = module.w_norm.to(x.dtype), module.b_norm.to(x.dtype)
         if isinstance(layer, nn.GroupNorm):
             return F.group_norm(x, layer.num_groups, scale, shift, layer.eps)
         return F.layer_norm(x, layer.normalized_shape, scale, shift, layer.eps)
 
-    def saved(self, module: Any) -> dict[str, Tensor]:
+    def layer_tensors(self, module: Any) -> dict[str, Tensor]:
         return {"w_norm": module.w_norm, "b_norm": module.b_norm}
 
     @staticmethod

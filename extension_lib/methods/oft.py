@@ -40,21 +40,21 @@ class Oft(AdapterSettings):
     layers: str = option("attention and MLP", "Which layers are trained.", choices=tuple(TARGETS), label="Layers",
                          advanced=True)
 
-    def wanted(self) -> Any:
+    def key_pattern(self) -> Any:
         return TARGETS[self.layers]
 
-    def make(self, layer: Layer) -> nn.Module:
+    def make_module(self, layer: Layer) -> nn.Module:
         from lycoris.modules.diag_oft import DiagOFTModule
 
         return DiagOFTModule(layer.key, layer.module, lora_dim=self.block_size)
 
-    def added(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
+    def output_change(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
         """The turn less the identity, applied to the output rather than to the weight: the same, and far cheaper."""
         groups = without_bias(layer, y).unflatten(-1, (len(module.oft_blocks), -1))
-        turned = torch.einsum("knm,...kn->...km", turn(module.oft_blocks).to(groups.dtype), groups)
+        turned = torch.einsum("knm,...kn->...km", rotation_change(module.oft_blocks).to(groups.dtype), groups)
         return restore_channels(layer, turned.flatten(-2))
 
-    def saved(self, module: Any) -> dict[str, Tensor]:
+    def layer_tensors(self, module: Any) -> dict[str, Tensor]:
         return {"oft_blocks": module.oft_blocks, "alpha": torch.tensor(0.0)}
 
     @classmethod
@@ -66,10 +66,10 @@ class Oft(AdapterSettings):
     def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
         blocks = tensors["oft_blocks"]
         rows = weight.unflatten(0, (len(blocks), -1))
-        return Delta(torch.einsum("knm,kn...->km...", turn(blocks), rows).flatten(0, 1))
+        return Delta(torch.einsum("knm,kn...->km...", rotation_change(blocks), rows).flatten(0, 1))
 
 
-def turn(blocks: Tensor) -> Tensor:
+def rotation_change(blocks: Tensor) -> Tensor:
     """(..., b, b): the rotations of skew-symmetric parts by Cayley's formula, less the identity; fp32."""
     with autocast_off(blocks.device):
         skew = blocks.float() - blocks.float().transpose(-1, -2)

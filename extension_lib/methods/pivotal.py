@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from ..model import Model
-from ..settings import SettingError, like, option
+from ..settings import SettingError, option, option_like
 from ..support.lazy import LazyTensors
-from .base import Group, Method, NewWord, Trainable
+from .base import Method, NewWord, ParameterGroup, Trainable
 from .locon import Locon
 from .loha import Loha
 from .lokr import Lokr
@@ -21,7 +21,7 @@ from .product import LORA_AND_WORDS, Product
 from .textual_inversion import NewWords, TextualInversion
 
 ADAPTERS: dict[str, type[LowRank]] = {"lora": Lora, "locon": Locon, "loha": Loha, "lokr": Lokr}
-OF_ADAPTER = ("rank", "alpha", "unet_rate", "text_rate", "plus")  # settings that are the adapter's
+ADAPTER_SETTINGS = ("rank", "alpha", "unet_rate", "text_rate", "plus")  # settings that are the adapter's
 
 
 @dataclass(frozen=True)
@@ -37,36 +37,36 @@ class Pivotal(Method):
     prefers: ClassVar[dict[str, dict[str, Any]]] = {"data": {"template": "object"}, "saving": {"precision": "fp32"}}
 
     adapter: str = option("lora", "The kind of adapter.", choices=tuple(ADAPTERS))
-    rank: int = like(LowRank, "rank", 8)
-    alpha: float = like(LowRank, "alpha", 8.0)
-    unet_rate: float = like(LowRank, "unet_rate")
-    text_rate: float = like(LowRank, "text_rate", 0.0, help="Learning rate of the text encoder. 0: only the word "
-                            "learns there.")
-    word_rate: float = like(TextualInversion, "rate", label="Learning rate, word")
-    vectors: int = like(TextualInversion, "vectors")
-    initial: str = like(TextualInversion, "initial")
+    rank: int = option_like(LowRank, "rank", 8)
+    alpha: float = option_like(LowRank, "alpha", 8.0)
+    unet_rate: float = option_like(LowRank, "unet_rate")
+    text_rate: float = option_like(LowRank, "text_rate", 0.0, help="Learning rate of the text encoder. 0: only the "
+                                   "word learns there.")
+    word_rate: float = option_like(TextualInversion, "rate", label="Learning rate, word")
+    vectors: int = option_like(TextualInversion, "vectors")
+    initial: str = option_like(TextualInversion, "initial")
     pivot: float = option(0.5, "Share of the steps after which the adapter starts to learn.", min=0.0, max=0.95)
     keep_learning: bool = option(False, "Keep training the word while the adapter is trained.", label="Keep training "
                                  "the word")
-    hold_norm: bool = like(TextualInversion, "hold_norm")
-    plus: float = like(LowRank, "plus")
+    hold_norm: bool = option_like(TextualInversion, "hold_norm")
+    plus: float = option_like(LowRank, "plus")
     bundle: bool = option(False, "Also save word and adapter as one file, for sharing. It is saved in the folder "
                           "exports of the workspaces.",
                           label="Also as one file", advanced=True)
 
-    def kind(self) -> LowRank:
+    def adapter_settings(self) -> LowRank:
         """The adapter's own settings."""
-        return ADAPTERS[self.adapter](**{name: getattr(self, name) for name in OF_ADAPTER})
+        return ADAPTERS[self.adapter](**{name: getattr(self, name) for name in ADAPTER_SETTINGS})
 
     @property
     def rates(self) -> dict[str, float]:
-        return self.kind().rates
+        return self.adapter_settings().rates
 
     def safe_precisions(self) -> tuple[str, ...]:
-        return self.kind().safe_precisions()
+        return self.adapter_settings().safe_precisions()
 
     def header(self) -> dict[str, Any]:
-        return self.kind().header()
+        return self.adapter_settings().header()
 
     def files(self) -> tuple[str, ...]:
         return (*self.product.files, *(["bundle"] if self.bundle else []))
@@ -78,7 +78,7 @@ class Pivotal(Method):
                                "off.")
         span = (0.0, 1.0 if self.keep_learning or self.pivot == 0 else self.pivot)
         new = NewWords(model, words, self.vectors, self.word_rate, self.initial, self.hold_norm, seed, span)
-        return WordAndAdapter(new, self.kind().attach(model, seed), self.pivot)
+        return WordAndAdapter(new, self.adapter_settings().attach(model, seed), self.pivot)
 
 
 class WordAndAdapter:
@@ -88,8 +88,8 @@ class WordAndAdapter:
         self.words, self.adapter, self.pivot = words, adapter, pivot
         self.parts = words.parts | adapter.parts
 
-    def groups(self) -> list[Group]:
-        later = [Group(g.name, g.rate, g.parameters, (self.pivot, 1.0)) for g in self.adapter.groups()]
+    def groups(self) -> list[ParameterGroup]:
+        later = [ParameterGroup(g.name, g.rate, g.parameters, (self.pivot, 1.0)) for g in self.adapter.groups()]
         return [*self.words.groups(), *later]
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -99,10 +99,10 @@ class WordAndAdapter:
         self.words.load_state_dict({k.removeprefix("word "): v for k, v in state.items() if k.startswith("word ")})
         self.adapter.load_state_dict({k: v for k, v in state.items() if not k.startswith("word ")})
 
-    def saved(self) -> dict[str, Tensor]:
+    def file_tensors(self) -> dict[str, Tensor]:
         """The adapter's and the words' tensors together: what the bundle holds."""
-        return {**self.adapter.saved(),
-                **{f"bundle_emb.{name}.string_to_param.*": v for name, v in self.words.saved().items()}}
+        return {**self.adapter.file_tensors(),
+                **{f"bundle_emb.{name}.string_to_param.*": v for name, v in self.words.file_tensors().items()}}
 
     def deltas(self) -> LazyTensors:
         return self.adapter.deltas()

@@ -24,7 +24,7 @@ KEYS_AND_VALUES = re.compile(r"lora_unet_\w+_(to_k|to_v|net_2)$"
 BLOCKS = ("BASE", *(f"IN{n:02d}" for n in range(12)), "MID", *(f"OUT{n:02d}" for n in range(12)), "OUT")
 
 
-def part_of(part: str) -> str:
+def rate_group(part: str) -> str:
     """"unet" or "te": the parts that share a learning rate."""
     return "te" if part.startswith("te") else part
 
@@ -58,5 +58,5 @@ def parse_blocks(text: str) -> frozenset[str]:
 def select_layers(layers: list[Layer], wanted: re.Pattern[str], rates: Mapping[str, float],
            skip: frozenset[str] = frozenset()) -> list[Layer]:
     """The layers that match, whose part learns at all, outside the blocks to be skipped."""
-    return [layer for layer in layers if wanted.match(layer.key) and rates[part_of(layer.part)] > 0
+    return [layer for layer in layers if wanted.match(layer.key) and rates[rate_group(layer.part)] > 0
             and block_of(layer.key) not in skip]

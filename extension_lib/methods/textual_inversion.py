@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..model import Model
 from ..settings import SettingError, option
 from ..support.seeds import generator_for
-from .base import Group, Method, NewWord, Trainable
+from .base import Method, NewWord, ParameterGroup, Trainable
 from .layer import load_tensors
 from .product import EMBEDDING, Product
 
@@ -61,7 +61,7 @@ class NewWords:
         self.model, self.rate, self.span = model, rate, span
         self.parts = frozenset({"te1"})
         table = model.vocabulary().float()
-        self.longest = table.norm(dim=1).mean().item() if hold_norm else None
+        self.max_norm = table.norm(dim=1).mean().item() if hold_norm else None
         self.words = {
             w.name: nn.Parameter(initial_vectors(model, table, initial or w.initial, count, (seed, w.name)))
             for w in words
@@ -69,8 +69,8 @@ class NewWords:
         for name, vectors in self.words.items():
             model.add_word(name, vectors)
 
-    def groups(self) -> list[Group]:
-        return [Group("words", self.rate, list(self.words.values()), self.span)]
+    def groups(self) -> list[ParameterGroup]:
+        return [ParameterGroup("words", self.rate, list(self.words.values()), self.span)]
 
     def state_dict(self) -> dict[str, Tensor]:
         return dict(self.words)
@@ -82,7 +82,7 @@ class NewWords:
             del state[old]
         load_tensors(self.state_dict(), state)
 
-    def saved(self) -> dict[str, Tensor]:
+    def file_tensors(self) -> dict[str, Tensor]:
         return {name: vectors.detach() for name, vectors in self.words.items()}
 
     def deltas(self) -> dict[str, Tensor]:
@@ -91,9 +91,9 @@ class NewWords:
     @torch.no_grad()
     def after_step(self) -> None:
         """Vectors that outgrew the vocabulary's are shortened to its mean length."""
-        if self.longest is not None:
+        if self.max_norm is not None:
             for vectors in self.words.values():
-                vectors.mul_((self.longest / vectors.norm(dim=1, keepdim=True)).clamp(max=1.0))
+                vectors.mul_((self.max_norm / vectors.norm(dim=1, keepdim=True)).clamp(max=1.0))
 
     def as_saved(self) -> AbstractContextManager[None]:
         return nullcontext()

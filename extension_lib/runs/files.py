@@ -18,7 +18,7 @@ from ..errors import is_expected
 from ..events import Event, Paused, Saved, Warned
 from ..export import card, verify
 from ..export.products import OutputFile, output_files, words_learned
-from ..export.provenance import About
+from ..export.provenance import Provenance
 from ..host import Checkpoint, Host
 from ..methods.base import Trainable
 from ..model import Model
@@ -138,9 +138,9 @@ class RunFiles:
 
     def verify_file(self, part: OutputFile, path: Path, expected: Mapping[str, Tensor]) -> list[Event]:
         with Guard(f"Reading back {path.name}") as guard:
-            held = verify.coarser(self.run.saving.precision, COMPUTE_NAMES.get(str(self.model.compute), "fp32"))
+            held = verify.less_precise(self.run.saving.precision, COMPUTE_NAMES.get(str(self.model.compute), "fp32"))
             lines = verify.differences(self.host.read_back(path, part.kind), expected, held)
-        return verify.verdict(path.name, [guard.reason] if guard.error else lines)
+        return verify.verdict_events(path.name, [guard.reason] if guard.error else lines)
 
     def delete_old_copies(self, lifetime: int) -> Iterator[Event]:
         """Lets the host list the new files, and keeps the last few copies up to this step."""
@@ -155,7 +155,7 @@ class RunFiles:
                         path.with_suffix(suffix).unlink(missing_ok=True)
         yield from ()
 
-    def describe(self, lifetime: int, stem: str) -> About:
+    def describe(self, lifetime: int, stem: str) -> Provenance:
         items, run = self.batches.items, self.run
         roots = [path_from_text(c.folder) for c in run.concepts]
         folders: dict[str, tuple[int, int]] = {}
@@ -167,7 +167,7 @@ class RunFiles:
             folders[name] = (times, folders.get(name, (0, 0))[1] + 1)
             tags.setdefault(name, Counter()).update(t.strip() for t in item.prompt.split(",") if t.strip())
         per_epoch = self.batches.per_epoch
-        return About(
+        return Provenance(
             run=replace(run, output=replace(run.output, name=stem)), family=self.model.family,
             prediction=self.model.diffusion.prediction, checkpoint=self.checkpoint.path,
             checkpoint_hash=self.checkpoint.sha256,

@@ -9,7 +9,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from ..errors import DarkroomError
-from ..export.stream import entry, head, raw
+from ..export.stream import header_bytes, make_entry, tensor_bytes
 from ..support.disk import replacing
 
 
@@ -21,11 +21,11 @@ def write_state(path: Path, tree: dict[str, Any]) -> None:
     """Saves a tree of dicts whose leaves are tensors, numbers or text; keys are texts or whole numbers."""
     tensors: dict[str, Tensor] = {}
     skeleton = split_tensors(tree, "", tensors)
-    entries = [entry(name, list(tensor.shape), tensor.dtype) for name, tensor in tensors.items()]
+    entries = [make_entry(name, list(tensor.shape), tensor.dtype) for name, tensor in tensors.items()]
     with replacing(path) as part, open(part, "wb") as file:
-        file.write(head(entries, {"tree": json.dumps(skeleton)}))
+        file.write(header_bytes(entries, {"tree": json.dumps(skeleton)}))
         for tensor in tensors.values():
-            file.write(raw(tensor))
+            file.write(tensor_bytes(tensor))
         file.flush()
         os.fsync(file.fileno())
 

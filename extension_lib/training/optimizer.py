@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..config.run import Training
-from ..methods.base import Group
+from ..methods.base import ParameterGroup
 
 FIRST_SCALE, DOUBLE_AFTER, MIN_SCALE = 2.0**15, 1000, 1.0
 
@@ -58,7 +58,7 @@ class LossScaler:
 class Optimizer:
     """AdamW over a method's groups. backward() gathers gradients, step() uses them."""
 
-    def __init__(self, groups: list[Group], training: Training, scaled: bool):
+    def __init__(self, groups: list[ParameterGroup], training: Training, scaled: bool):
         self.training = training
         self.adamw = torch.optim.AdamW(
             [{"params": g.parameters, "lr": g.rate, "rate": g.rate, "span": g.span} for g in groups],

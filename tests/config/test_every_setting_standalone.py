@@ -137,7 +137,7 @@ def host(tmp_path_factory, view):
 
 
 def values_of(folder, method):
-    few = {"skip_blocks": "IN00-IN11, MID, OUT00-OUT10"} if hasattr(methods.found()[method], "signature") else {}
+    few = {"skip_blocks": "IN00-IN11, MID, OUT00-OUT10"} if hasattr(methods.all_methods()[method], "signature") else {}
     way = {**EAGER[method], **few}
     return {"output": {"name": "thing"}, "base": {"checkpoint": "toyland"}, "method": {"name": method, **way},
             "concepts": [{"folder": str(folder), "word": "zwx", "class_prompt": "a ghost"}],
@@ -262,7 +262,7 @@ def test_a_crash_is_no_change(outcome, folder, monkeypatch, error):
     def crash(*_):
         raise error
 
-    monkeypatch.setattr(methods.found()["lora"], "attach", crash)
+    monkeypatch.setattr(methods.all_methods()["lora"], "attach", crash)
     with pytest.raises(AssertionError, match=str(error)):
         outcome(values_of(folder, "lora"))
 

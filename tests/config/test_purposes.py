@@ -4,7 +4,7 @@ import pytest
 
 from extension_lib import methods
 from extension_lib.config import presets
-from extension_lib.config.purposes import GPUS, PURPOSES, settings_touched
+from extension_lib.config.purposes import GPUS, PURPOSES, settings_decided_by
 from extension_lib.config.run import from_dict, require_startable, to_dict
 from extension_lib.settings import SettingError
 from extension_lib.setup.practice import TOYLAND
@@ -16,7 +16,7 @@ from extension_lib.workspaces.starting_run import starting_run
 TOYLAND_S = TOYLAND / "base.darkroom.toml"
 MEMORY = {("training", "batch_size"), ("training", "accumulation"), ("training", "checkpointing"),
           ("method", "text_rate")}
-METHODS = list(methods.found())
+METHODS = list(methods.all_methods())
 
 
 def differing(run, other):
@@ -44,7 +44,7 @@ def test_every_choice_gives_a_run_that_can_start(method, purpose, card):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_card_changes_memory_alone_and_never_learns_from_fewer_pictures_at_once(method):
-    assert set(settings_touched(GPUS, method)) <= MEMORY
+    assert set(settings_decided_by(GPUS, method)) <= MEMORY
     start = presets.defaults(method).training
     for card in GPUS:
         training = presets.with_gpu(presets.defaults(method), card).training
@@ -65,7 +65,7 @@ def test_the_last_choice_alone_counts_and_leaves_the_rest(method, table, choose)
     straight = choose(run, last)
     for other in others:
         assert choose(choose(run, other), last) == straight
-    keys = settings_touched(table, method)
+    keys = settings_decided_by(table, method)
     assert differing(straight, run) <= set(keys) and (straight.training.seed, straight.output.name) == (9, "a")
 
 

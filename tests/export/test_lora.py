@@ -165,5 +165,5 @@ def test_a_card_says_what_was_learned_to_be_called(sections, words, called):
 
 
 def test_a_host_in_half_precision_is_held_to_half_precision():
-    assert [verify.coarser(*pair)
+    assert [verify.less_precise(*pair)
             for pair in (("fp32", "fp16"), ("bf16", "fp16"), ("fp32", "fp32"))] == ["fp16", "bf16", "fp32"]

@@ -1,4 +1,4 @@
-"""A method is one file: one that a test writes is found, trained, saved and read back like those that ship."""
+"""A method is one file: one that a test writes is found, trained, saved and read back option_like those that ship."""
 
 import inspect
 import sys
@@ -10,7 +10,7 @@ from texts import texts
 
 from extension_lib import methods
 from extension_lib.export import header
-from extension_lib.export.lora import kind_of
+from extension_lib.export.lora import method_of_tensors
 
 pytestmark = pytest.mark.once
 HALF = '''"""A LoRA that learns half as much as its alpha says."""
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from ..model import Layer
-from ..settings import like
+from ..settings import option_like
 from .lora import Lora
 from .low_rank import LowRank
 
@@ -33,9 +33,9 @@ class HalfLora(Lora):
     order: ClassVar[int] = 200
     signature: ClassVar[str] = ""  # its files are LoRA's
 
-    rank: int = like(LowRank, "rank", 12, help="How many directions each layer may learn, in this calm way.")
+    rank: int = option_like(LowRank, "rank", 12, help="How many directions each layer may learn, in this calm way.")
 
-    def size(self, layer: Layer) -> tuple[int, float]:
+    def rank_and_alpha(self, layer: Layer) -> tuple[int, float]:
         return self.rank, self.alpha / 2
 '''
 
@@ -51,7 +51,7 @@ def folder(tmp_path):
     methods.__path__[:] = places
     for name in {name for name in sys.modules if name.startswith("extension_lib.methods.")} - loaded:
         del sys.modules[name]
-    methods.found.cache_clear()
+    methods.all_methods.cache_clear()
 
 
 def properties(module):
@@ -74,14 +74,14 @@ def test_nothing_else_has_to_be_written_for_it(folder, tmp_path):
     before = texts(Shown(tmp_path))
     methods.add_folder(folder)
     assert texts(Shown(tmp_path)) == before
-    half = methods.found()["half_lora"]()
+    half = methods.all_methods()["half_lora"]()
     assert half.header()["ss_network_module"] == "networks.lora" and half.files() == ("lora",)
     assert header.method_in_header({header.METHOD: "half_lora"}) == "half_lora"
-    assert kind_of({"lora_up.weight": None}).name == "lora"
+    assert method_of_tensors({"lora_up.weight": None}).name == "lora"
 
 
 def test_two_methods_of_one_name_are_an_error(folder):
     (folder / "other.py").write_text(HALF.replace("class HalfLora", "class Other"), encoding="utf-8")
     methods.add_folder(folder)
     with pytest.raises(ValueError, match="Two methods are named 'half_lora'.*HalfLora.*Other"):
-        methods.found()
+        methods.all_methods()

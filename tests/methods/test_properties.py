@@ -36,7 +36,7 @@ def name(request):
 
 
 def test_every_method_that_ships_is_tested():
-    assert set(methods.found()) == SHIPPED
+    assert set(methods.all_methods()) == SHIPPED
 
 
 def test_a_host_may_exchange_the_forward_of_a_class_while_something_hangs_on_its_layers():
@@ -45,10 +45,10 @@ def test_a_host_may_exchange_the_forward_of_a_class_while_something_hangs_on_its
         pass
 
     layer = Own(2, 2)
-    unhang = attach_after(layer, lambda x, y: y + 1)
+    undo = attach_after(layer, lambda x, y: y + 1)
     Own.forward = lambda self, x: x * 10
     assert torch.equal(layer(torch.ones(1, 2)), torch.full((1, 2), 11.0))
-    unhang()
+    undo()
     assert torch.equal(layer(torch.ones(1, 2)), torch.full((1, 2), 10.0))
 
 
@@ -75,7 +75,7 @@ def test_dropout_is_felt_also_with_dora(model):
     with torch.no_grad():
         torch.nn.init.normal_(module.lora_up.weight)
     x = torch.randn(3, layer.in_features)
-    once, again = (method.added(module, layer, x, layer(x)) for _ in range(2))
+    once, again = (method.output_change(module, layer, x, layer(x)) for _ in range(2))
     trainable.detach()
     assert not torch.equal(once, again)
 
@@ -107,12 +107,12 @@ def assert_alike(found, expected):
 
 def test_previews_and_measurements_see_the_average_and_training_goes_on_from_the_weights(model, pictures):
     _, trainable = trained(model, run_of(pictures, "dreambooth, EMA"))
-    last, average = shown(trainable), {name: value.clone() for name, value in trainable.saved().items()}
+    last, average = shown(trainable), {name: value.clone() for name, value in trainable.file_tensors().items()}
     with trainable.as_saved():
         assert_alike(shown(trainable), average)
     assert not torch.equal(*(next(iter(values.values())) for values in (last, average)))
     assert_alike(shown(trainable), last)
-    assert_alike(trainable.saved(), average)
+    assert_alike(trainable.file_tensors(), average)
     trainable.detach()
 
 

@@ -43,11 +43,11 @@ def test_dreambooth_learns_in_masters_and_gives_the_halves_back(pictures, monkey
         assert not events[-1].failed and all(p.dtype == torch.float32 for p in masters)
 
         last = [master.clone() for master in masters]
-        average = {name: value.clone() for name, value in trainable.saved().items()}
+        average = {name: value.clone() for name, value in trainable.file_tensors().items()}
         with trainable.as_saved():
             assert all(torch.equal(w.parameter, average[w.name].to(w.parameter.dtype)) for w in trainable.weights)
         assert all(map(torch.equal, masters, last))
-        assert all(torch.equal(value, average[name]) for name, value in trainable.saved().items())
+        assert all(torch.equal(value, average[name]) for name, value in trainable.file_tensors().items())
         assert all(torch.equal(w.parameter, trainable.masters[w.name].to(w.parameter.dtype)) for w in trainable.weights)
         trainable.detach()
 

@@ -5,13 +5,13 @@ import torch
 from torch import nn
 
 from extension_lib.config.run import Training
-from extension_lib.methods.base import Group
+from extension_lib.methods.base import ParameterGroup
 from extension_lib.training.optimizer import DOUBLE_AFTER, SCHEDULES, Optimizer, rate_factor
 
 
 def optimizer(scaled=False, **settings):
     weight = nn.Parameter(torch.tensor([1.0, -2.0]))
-    return Optimizer([Group("unet", 0.1, [weight])], Training(**settings), scaled), weight
+    return Optimizer([ParameterGroup("unet", 0.1, [weight])], Training(**settings), scaled), weight
 
 
 @pytest.mark.parametrize("schedule", SCHEDULES)
@@ -75,13 +75,13 @@ def test_moments_of_other_tensors_are_refused():
     made, weight = optimizer()
     made.backward(weight.sum())
     made.step(0)
-    other = Optimizer([Group("unet", 0.1, [nn.Parameter(torch.zeros(3))])], Training(), scaled=False)
+    other = Optimizer([ParameterGroup("unet", 0.1, [nn.Parameter(torch.zeros(3))])], Training(), scaled=False)
     with pytest.raises(ValueError, match=r"tensor 0 is \(2,\), not \(3,\)"):
         other.load_state_dict(made.state_dict())
 
 
 def test_the_rate_that_is_told_is_one_that_learns():
-    groups = [Group(name, rate, [nn.Parameter(torch.ones(2))], span)
+    groups = [ParameterGroup(name, rate, [nn.Parameter(torch.ones(2))], span)
               for name, rate, span in (("word", 0.5, (0.0, 0.5)), ("unet", 0.1, (0.5, 1.0)))]
     made = Optimizer(groups, Training(steps=4, schedule="constant", warmup=0.0), scaled=False)
     rates = []

@@ -41,7 +41,7 @@ def test_every_component_has_a_name_for_scripts_and_stays_out_of_the_webui_s_sav
     assert len({one.elem_id for one in made}) == len(made)
 
 
-@pytest.mark.parametrize("name", methods.found())
+@pytest.mark.parametrize("name", methods.all_methods())
 def test_choosing_a_method_shows_its_options_with_its_own_words_limits_and_values(page, name):
     run = from_dict({"method": {"name": name}})
     updates = page.layout.train.form.updates(run)
@@ -55,8 +55,8 @@ def test_choosing_a_method_shows_its_options_with_its_own_words_limits_and_value
 
 
 def test_every_method_can_be_chosen_and_says_what_it_is(page):
-    assert [value for _, value in page.layout.train.method.choices] == list(methods.found())
-    for method in methods.found().values():
+    assert [value for _, value in page.layout.train.method.choices] == list(methods.all_methods())
+    for method in methods.all_methods().values():
         assert len(method.__doc__) > 80 and method.title
 
 

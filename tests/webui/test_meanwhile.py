@@ -22,7 +22,7 @@ def prepare(page, name, method, instance_prompt="[filewords]"):
     fill(page, "darkroom_concepts_instance_prompt", instance_prompt)
     show_pictures(page, GHOST.folder)
     choose_tab(page, "Train")
-    choose_method(page, methods.found()[method].title)
+    choose_method(page, methods.all_methods()[method].title)
     page.wait_for_timeout(1500)
 
 

@@ -39,12 +39,12 @@ def trained_by_clicking(page, name, method, switch=None):
     """switch: the id of an advanced setting to be switched on."""
     create(page, name)
     choose_tab(page, "Concepts")
-    learns_word = methods.found()[method].product.learns_words
+    learns_word = methods.all_methods()[method].product.learns_words
     fill(page, "darkroom_concepts_instance_prompt", "a [name] ghost" if learns_word else "[filewords]")
     fill(page, "darkroom_concepts_class_prompt", "a ghost")
     show_pictures(page, GHOST.folder)
     choose_tab(page, "Train")
-    choose_method(page, methods.found()[method].title)
+    choose_method(page, methods.all_methods()[method].title)
     page.wait_for_timeout(1500)
     if switch:
         unfold(page, "Advanced")
@@ -54,7 +54,7 @@ def trained_by_clicking(page, name, method, switch=None):
     return wait_for_end(page, 600)
 
 
-@pytest.mark.parametrize("method", list(methods.found()))
+@pytest.mark.parametrize("method", list(methods.all_methods()))
 def test_trained_listed_used_and_the_same_as_standalone(page, webui, before, seen, tmp_path, method):
     name = f"m-{method.replace('_', '-')}"
     said = trained_by_clicking(page, name, method)

@@ -2,7 +2,7 @@
 
 import gradio as gr
 
-from ...config.presets import defaults, with_method_of
+from ...config.presets import defaults, with_workspace_settings
 from ...config.run import Run
 from ...errors import DarkroomError
 from ...runs import job as jobs
@@ -39,7 +39,7 @@ class TrainEvents:
             start, run = starting_run(space, self.layout.host, name), space.read_run()
         except DarkroomError:
             pass  # without a workspace the method's own defaults are shown
-        own = run if run.method.name == name else with_method_of(run, start)
+        own = run if run.method.name == name else with_workspace_settings(run, start)
         return {self.layout.train.method_help: method_help_html(name), self.layout.train.arithmetic: steps_summary(own),
                 self.layout.train.changed.starts: starting_values(self.layout.train.form, own, start),
                 **self.layout.train.form.updates(own)}

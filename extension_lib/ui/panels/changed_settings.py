@@ -9,7 +9,7 @@ from typing import Any
 
 import gradio as gr
 
-from ...config.presets import is_personal
+from ...config.presets import is_workspace_only
 from ...config.run import Run
 from ...settings import options
 from .form import Form, Key, display_value
@@ -50,7 +50,7 @@ def starting_values(form: Form, run: Run, start: Run) -> str:
         option = next(o for o in options(getattr(run, section)) if o.name == name)
         now, start_value = (display_value(option, getattr(getattr(r, section), name)) for r in (run, start))
         values[component.elem_id] = {"label": option.label, "now": now, "chosen": bool(option.choices),
-                                       **({} if is_personal(*key) else {"start": start_value})}
+                                       **({} if is_workspace_only(*key) else {"start": start_value})}
     return f'<div class="darkroom-starts" data-starts="{escape(json.dumps(values))}" role="status"></div>{NO_MATCH}'
 
 
@@ -59,5 +59,5 @@ def reset_updates(form: Form, start: Run, ids: str) -> dict[Any, Any]:
 
     Without ids: of all settings but those that belong to one workspace alone.
     """
-    chosen = set(ids.split()) or {c.elem_id for key, c in components_of(form, start).items() if not is_personal(*key)}
+    chosen = set(ids.split()) or {c.elem_id for key, c in components_of(form, start).items() if not is_workspace_only(*key)}
     return {component: update for component, update in form.updates(start).items() if component.elem_id in chosen}

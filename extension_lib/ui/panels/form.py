@@ -72,7 +72,7 @@ class Form:
 
     def draw_methods(self, shown_first: str, advanced: bool) -> None:
         """Draws the options of all methods here; only those of shown_first are visible."""
-        all_methods = methods.found()
+        all_methods = methods.all_methods()
         for name in (shown_first, *(other for other in all_methods if other != shown_first)):
             for option in options(all_methods[name]):
                 key = (option.name, component_class(option), option.advanced)
@@ -94,7 +94,7 @@ class Form:
         out: dict[str, dict[str, Any]] = {"method": {"name": method}}
         for (section, name), component in self.components.items():
             out.setdefault(section, {})[name] = data[component]
-        for option in options(methods.found()[method]):
+        for option in options(methods.all_methods()[method]):
             out["method"][option.name] = data[self.method_components[method, option.name]]
         return out
 

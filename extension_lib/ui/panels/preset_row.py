@@ -5,7 +5,7 @@ from pathlib import Path
 import gradio as gr
 
 from ...config import presets
-from ...config.purposes import GPUS, PURPOSES, Purpose
+from ...config.purposes import GPUS, PURPOSES, Profile
 from ...config.run import Run
 from ...host import Host
 from ...settings import SettingError
@@ -66,5 +66,5 @@ class PresetRow:
         return changed, "Name, checkpoint and pictures stay."
 
 
-def key_by_title(table: dict[str, Purpose], title: str) -> str:
+def key_by_title(table: dict[str, Profile], title: str) -> str:
     return next((key for key, choice in table.items() if choice.title == title), "")

@@ -37,6 +37,6 @@ def run_from_toml(text: str, run: Run, start_of: Callable[[str], Run]) -> Run:
     """
     values = toml.parse_toml(text, "This text")
     method = as_section(values.get("method", {}), "method").get("name", run.method.name)
-    if method != run.method.name and method in methods.found():
-        run = presets.with_method_of(run, start_of(method))
+    if method != run.method.name and method in methods.all_methods():
+        run = presets.with_workspace_settings(run, start_of(method))
     return run.with_values(values)

@@ -173,5 +173,5 @@ def method_help_html(name: str) -> str:
 
 
 def method_help(name: str) -> str:
-    return " ".join((methods.found()[name].__doc__ or "").split())
+    return " ".join((methods.all_methods()[name].__doc__ or "").split())
 
