@@ -104,7 +104,7 @@ def fill(page, elem_id: str, text: str) -> None:
 
 
 def settled(page, look):
-    """What look() gives once it gives nothing; after a while, what it still gives: a page on a busy machine takes its time."""
+    """Waits until look() gives nothing, as a page on a busy machine takes its time; gives what it still gives then."""
     end = time.monotonic() + 20
     while (found := look()) and time.monotonic() < end:
         page.wait_for_timeout(200)

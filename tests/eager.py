@@ -10,16 +10,18 @@ from extension_lib.settings import options
 
 FAST = {"unet_rate": 1e-2, "text_rate": 1e-2}
 THIN = {"rank": 4, "alpha": 4, **FAST}
-# Of the methods that ship: each has Chinese texts, and golden files where it is an adapter. A name with a word behind it is the
-# same method in another way.
+# Of the methods that ship: each has Chinese texts, and golden files where it is an adapter. A name with a word behind
+# it is the same method in another way.
 EAGER: dict[str, dict[str, Any]] = {
     "lora": THIN, "lora, DoRA": {**THIN, "dora": True}, "lora, rs-LoRA and LoRA+": {**THIN, "rs_lora": True, "plus": 4},
     "locon": {**THIN, "conv_rank": 2, "conv_alpha": 2}, "loha": THIN, "loha, DoRA": {**THIN, "dora": True},
     "loha, with convolutions": {**THIN, "layers": "with convolutions"},
     "lokr": {**THIN, "factor": 4, "layers": "with convolutions"}, "lokr, whole": {**THIN, "full_matrix": True},
-    "lokr, DoRA": {**THIN, "dora": True}, "ia3": FAST, "ia3, every linear layer": {**FAST, "layers": "every linear layer"},
+    "lokr, DoRA": {**THIN, "dora": True}, "ia3": FAST,
+    "ia3, every linear layer": {**FAST, "layers": "every linear layer"},
     "oft": {**FAST, "block_size": 8, "layers": "with convolutions"},
-    "boft": {**FAST, "block_size": 8, "layers": "with convolutions", "skip_blocks": "IN05-OUT08"},  # its solves are slow
+    "boft": {**FAST, "block_size": 8, "layers": "with convolutions",
+             "skip_blocks": "IN05-OUT08"},  # its solves are slow
     "glora": THIN, "dylora": {**THIN, "block_size": 2},
     "full": {**FAST, "layers": "everything"}, "norm": FAST,
     "textual_inversion": {"rate": 0.05, "vectors": 3}, "hypernetwork": {"rate": 1e-2},
@@ -45,7 +47,7 @@ def method_of(way):
 
 
 def run_of(pictures, way, **sections):
-    """Two steps of a method in one of these ways. Captions there say "a zwx ghost"; where a word is learned, it is zwx."""
+    """Two steps of a method in one of these ways. Captions say "a zwx ghost"; where a word is learned, it is zwx."""
     return small_run(pictures, **merge_values({"method": {"name": way.partition(",")[0], **settings_of(way)},
                                          "concepts": [{"folder": str(pictures), "word": "zwx"}],
                                          "training": {"steps": 2, "batch_size": 1}}, sections))

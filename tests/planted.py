@@ -18,11 +18,12 @@ RESOLUTIONS = (256, 256, 320, 384, 512, 640)
 SHAPES = (1.0, 1.0, 1.25, 4 / 3, 1.5)
 CONSONANTS, VOWELS = "bcdfghjklmnpqrstvwxz", "aeiou"
 TAKEN = ("man", "girl", "anna", "thing", "hero")  # what people take for a trigger word though the base knows it
-DOINGS = ("", " looking up", " standing still", " waiting", " in the middle of it all", " seen from near", " far away", " smiling")
+DOINGS = ("", " looking up", " standing still", " waiting", " in the middle of it all",
+          " seen from near", " far away", " smiling")
 
 
 def drawn(kind: str, colour: str, setting: str, size: tuple[int, int], rng: Random) -> Image.Image:
-    """One figure in a setting, drawn twice as large as asked for and scaled down, so that every edge is sharp and smooth."""
+    """One figure in a setting, drawn twice as large as asked for and scaled down: every edge is sharp and smooth."""
     side = 2 * max(size)
     canvas = Image.new("RGB", (side, side))
     pencil = ImageDraw.Draw(canvas)
@@ -39,7 +40,7 @@ def drawn(kind: str, colour: str, setting: str, size: tuple[int, int], rng: Rand
 
 @dataclass(frozen=True)
 class Planted:
-    """The run that would train on a folder, and the folder's problems: the kind, and the pictures that may be blamed for it."""
+    """The run that would train on a folder, and its problems: the kind, and the pictures that may be blamed for it."""
 
     run: Run
     known: set[str]  # words that are one token of the base
@@ -152,7 +153,8 @@ class Planter:
         for stem, image in self.pictures.items():
             suffix = self.rng.choice(FORMATS)
             path = self.folder / f"{stem}.{suffix}"
-            image.save(path, **({"compress_level": 1} if suffix == "png" else {"quality": self.rng.randint(55, 97), "method": 0}))
+            how = {"compress_level": 1} if suffix == "png" else {"quality": self.rng.randint(55, 97), "method": 0}
+            image.save(path, **how)
             if stem in self.broken:
                 spoil(path, self.rng)
             caption = self.captions[stem]
@@ -160,7 +162,8 @@ class Planter:
                 named = self.in_captions and stem not in self.wordless
                 text = caption.replace("a ", f"a {self.word} ", 1) if named else caption
                 path.with_suffix(".txt").write_text(text, encoding="utf-8")
-        prompt = self.rng.choice(("[filewords]", "", "a drawing, [filewords]")) if self.in_captions else f"{self.word}, [filewords]"
+        prompts = ("[filewords]", "", "a drawing, [filewords]")
+        prompt = self.rng.choice(prompts) if self.in_captions else f"{self.word}, [filewords]"
         concept = {"folder": str(self.folder), "instance_prompt": prompt, "class_prompt": f"a {self.kind}"}
         return from_dict({"concepts": [concept], "data": {"resolution": self.resolution, "flip": self.flip}})
 
@@ -185,7 +188,8 @@ def spoil(path: Path, rng: Random) -> None:
     path.write_bytes(rng.choice((content[:len(content) // 3], b"", b"<html>not found</html>")))
 
 
-PROBLEMS = {"unreadable": Planter.unreadable, "tiny": Planter.tiny, "blurred": Planter.blurred, "duplicate": Planter.duplicate,
+PROBLEMS = {"unreadable": Planter.unreadable, "tiny": Planter.tiny, "blurred": Planter.blurred,
+            "duplicate": Planter.duplicate,
             "missing-caption": Planter.missing_caption, "same-caption": Planter.same_caption,
             "trigger-absent": Planter.trigger_absent, "trigger-known": Planter.trigger_known, "shape": Planter.shape}
 TRIGGER = {"trigger-absent", "trigger-known"}  # one word cannot have both

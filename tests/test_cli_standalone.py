@@ -34,7 +34,8 @@ def home(tmp_path, monkeypatch):
 
 def steps_of(home):
     path = home / "studio" / "workspaces" / "ghost" / "runs" / "0001" / "events.jsonl"
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines() if '"step"' in line.split(",")[0]]
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines if '"step"' in line.split(",")[0]]
 
 
 def test_train_draw_and_compare(home, capsys):
@@ -57,7 +58,8 @@ def test_what_is_left_out_suits_the_checkpoint():
     assert (made.width, made.height, made.cfg, made.steps, made.sampler) == (64, 64, 2.0, 3, "Euler")
 
 
-@pytest.mark.parametrize("out, said", [("nowhere/a.png", "There is no folder"), ("a", "Call it a.png"), ("a.txt", "Call it a.png")])
+@pytest.mark.parametrize("out, said", [
+    ("nowhere/a.png", "There is no folder"), ("a", "Call it a.png"), ("a.txt", "Call it a.png")])
 @pytest.mark.parametrize("command", [["draw"], ["compare", "--lora", "ghost"]])
 def test_where_no_picture_can_be_written_is_said_before_one_is_drawn(home, capsys, monkeypatch, command, out, said):
     monkeypatch.setattr(cli, "host", lambda: pytest.fail("it went on"))
@@ -99,7 +101,8 @@ def test_folders_are_relative_to_the_file_that_names_them_or_to_the_user_s_own(h
     assert folders("~/pictures", "/others") == (str(home / "me" / "pictures"), "/others")
 
 
-@pytest.mark.parametrize("text, said", [("base = 3", "base must be a section"), ("method = 'lora'", "method must be a section"),
+@pytest.mark.parametrize("text, said", [
+    ("base = 3", "base must be a section"), ("method = 'lora'", "method must be a section"),
                                         ("concepts = 'here'", "concepts must be a list")])
 def test_a_file_that_is_no_run_is_one_sentence(home, capsys, text, said):
     (home / "run.toml").write_text(text, encoding="utf-8")
@@ -143,7 +146,8 @@ def test_the_practice_model_is_installed_into_a_webui(tmp_path):
     folder = tmp_path / "模型 Stable-diffusion"
     folder.mkdir()
     assert cli.main(["practice", str(folder)]) == 0
-    assert {p.name for p in folder.iterdir()} == {"toyland.safetensors", "toyland.yaml", "toyland.darkroom.toml", "toyland-text"}
+    names = {path.name for path in folder.iterdir()}
+    assert names == {"toyland.safetensors", "toyland.yaml", "toyland.darkroom.toml", "toyland-text"}
     assert json.dumps(str(folder / "toyland-text")) in (folder / "toyland.yaml").read_text(encoding="utf-8")
 
 
@@ -159,8 +163,8 @@ def test_check_says_what_would_be_trained_and_what_is_wrong(home, capsys):
 
 def test_names_that_a_file_s_encoding_lacks_end_no_run(home):
     (home / "pictures" / "猫.png").write_bytes(b"none")
-    done = subprocess.run([sys.executable, "-m", "extension_lib", "train", str(home / "run.toml"), "--training.steps", "1"],
-                          capture_output=True, cwd=TOYLAND.parent,
+    command = [sys.executable, "-m", "extension_lib", "train", str(home / "run.toml"), "--training.steps", "1"]
+    done = subprocess.run(command, capture_output=True, cwd=TOYLAND.parent,
                           env={**os.environ, "PYTHONIOENCODING": "cp1252", "DARKROOM_HOME": str(home / "studio")})
     assert done.returncode == 0 and b"All 1 steps are done" in done.stdout and b"\\u732b.png" in done.stdout
 

@@ -28,8 +28,10 @@ def test_loose_values_become_the_option_s_kind(given, expected):
 
 
 @pytest.mark.parametrize("given, said", [
-    ({"count": 0}, "s.count is 0, but must be at least 1"), ({"count": 10}, "at most 9"), ({"count": 1.5}, "whole number"),
-    ({"rate": "fast"}, "s.rate is 'fast', but must be a number"), ({"rate": "nan"}, "finite"), ({"on": "maybe"}, "true or false"),
+    ({"count": 0}, "s.count is 0, but must be at least 1"), ({"count": 10}, "at most 9"),
+    ({"count": 1.5}, "whole number"),
+    ({"rate": "fast"}, "s.rate is 'fast', but must be a number"), ({"rate": "nan"}, "finite"),
+    ({"on": "maybe"}, "true or false"),
     ({"rate": 10**400}, "must be a number"), ({"lines": 5}, "must be lines of text"),
     ({"way": "c"}, "one of a, b"), ({"speed": 1}, "s.speed is not a setting")])
 def test_a_value_that_cannot_be_is_named_in_the_message(given, said):
@@ -45,7 +47,8 @@ def test_every_setting_of_every_section_has_help_and_a_default():
 
 
 def test_a_run_survives_the_way_through_toml(tmp_path):
-    run = from_dict({"output": {"name": "ghost"}, "concepts": [{"folder": "人物 照片", "instance_prompt": 'a "zwx" ghost'}],
+    run = from_dict({"output": {"name": "ghost"},
+                     "concepts": [{"folder": "人物 照片", "instance_prompt": 'a "zwx" ghost'}],
                      "previews": {"prompts": ["a", "b"]}, "method": {"name": "lora", "rank": 3}})
     toml.write_toml(tmp_path / "run.toml", to_dict(run))
     assert from_dict(toml.read_toml(tmp_path / "run.toml")) == run
@@ -67,7 +70,8 @@ def test_what_is_no_run_is_refused_with_its_name(values, said):
         from_dict(values)
 
 
-@pytest.mark.parametrize("word, said", [("a/b", "has /"), ("<zwx>", "has < >"), ("con", "on Windows"), ("", "word of its own")])
+@pytest.mark.parametrize("word, said", [
+    ("a/b", "has /"), ("<zwx>", "has < >"), ("con", "on Windows"), ("", "word of its own")])
 def test_a_word_that_cannot_name_its_file_is_refused(word, said):
     with pytest.raises(SettingError, match=said):
         new_words_of(from_dict({"concepts": [{"word": word}]}))
@@ -108,6 +112,7 @@ def test_dora_is_refused_in_a_precision_in_which_the_webui_loses_it(name, dora, 
 
 
 def test_files_of_older_versions_that_hold_answers_to_a_start_are_still_read(tmp_path):
-    (tmp_path / "run.toml").write_text('output = {name = "ghost", again = "over", existing = "overwrite"}', encoding="utf-8")
+    text = 'output = {name = "ghost", again = "over", existing = "overwrite"}'
+    (tmp_path / "run.toml").write_text(text, encoding="utf-8")
     assert from_dict(toml.read_toml(tmp_path / "run.toml")) == from_dict({"output": {"name": "ghost"}})
     assert from_dict({}).with_values({"output": {"again": "continue"}}) == from_dict({})

@@ -33,8 +33,7 @@ ELSEWHERE = {
 VALUES = {
     ("output", "name"): "other",
     ("base", "checkpoint"): "/nowhere.safetensors",
-    ("concepts", "instance_prompt"): "a "
-    "dog",
+    ("concepts", "instance_prompt"): "a dog",
     ("concepts", "word"): "dog",
     ("concepts", "class_prompt"): "a dog",
     ("concepts", "repeats"): 5,

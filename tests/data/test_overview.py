@@ -26,7 +26,8 @@ def run(tmp_path):
 
 def planned(run):
     """What training plans, and the pictures held out."""
-    items, held_out = split_held_out([item for found in find_all_pictures(run) for item in found.items], run.data.held_out)
+    found = [item for folder in find_all_pictures(run) for item in folder.items]
+    items, held_out = split_held_out(found, run.data.held_out)
     return Plan(run, items), held_out
 
 

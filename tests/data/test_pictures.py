@@ -38,7 +38,8 @@ def test_sixteen_bits_are_scaled_not_clipped(tmp_path):
 @pytest.mark.parametrize("mode", ["L", "1", "CMYK", "P", "LA", "YCbCr"])
 def test_every_mode_becomes_rgb(tmp_path, mode):
     kind = "jpg" if mode in ("CMYK", "YCbCr") else "png"
-    assert load_picture(save(tmp_path / f"a.{kind}", Image.new("RGB", (8, 8), (200, 30, 60)).convert(mode))).mode == "RGB"
+    path = save(tmp_path / f"a.{kind}", Image.new("RGB", (8, 8), (200, 30, 60)).convert(mode))
+    assert load_picture(path).mode == "RGB"
 
 
 def test_the_first_frame_of_an_animation_counts(tmp_path):

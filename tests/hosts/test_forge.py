@@ -1,4 +1,4 @@
-"""In Forge the page is built, says that nothing can be trained yet, and refuses to train; its way in is the WebUI's too."""
+"""In Forge the page is built, says that nothing can be trained yet, and refuses to train; it starts as in the WebUI."""
 
 import subprocess
 import sys
@@ -11,7 +11,8 @@ WEBUI = {  # as much of Forge as is asked before anyone clicks
     "modules/paths.py": "models_path = 'models'",
     "modules/shared.py": """
 from types import SimpleNamespace
-cmd_opts = SimpleNamespace(lora_dir="lora", embeddings_dir="embeddings", hypernetwork_dir="hypernetworks", ckpt_dir=None)
+cmd_opts = SimpleNamespace(lora_dir="lora", embeddings_dir="embeddings", hypernetwork_dir="hypernetworks",
+                           ckpt_dir=None)
 """,
     "modules/sd_models.py": "checkpoints_list = {}",
     "modules/scripts.py": "scripts_data = []",

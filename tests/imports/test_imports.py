@@ -139,8 +139,8 @@ def test_a_folder_whose_name_would_count_twice_is_named(pictures):
 
 
 @pytest.mark.parametrize("text, words", [
-    ("datasets = []", "no [[datasets.subsets]]"), ("[[datasets]]\n[[datasets.subsets]]\nnum_repeats = 2", "without "
-                                                   "image_dir"),
+    ("datasets = []", "no [[datasets.subsets]]"),
+    ("[[datasets]]\n[[datasets.subsets]]\nnum_repeats = 2", "without image_dir"),
     ("datasets = [3]", "is not put together like it"), ("[other]\nx = 1", "is none of these"), ("[", "not a readable "
                                                                                                 "TOML")])
 def test_a_toml_file_that_is_none_is_named(tmp_path, text, words):
@@ -225,10 +225,10 @@ def test_epochs_asked_for_go_before_steps_and_steps_before_the_epochs_of_the_tab
     assert read(tmp_path, "preset.json", {**GUI, **given})[1].training.steps == steps
 
 
-@pytest.mark.parametrize("kind, method", [("Standard", "lora"), ("Kohya LoCon", "locon"), ("LyCORIS/LoKr", "lokr"),
-                                          ("LyCORIS/iA3", "ia3"), ("LyCORIS/Diag-OFT", "oft"),
-                                          ("LyCORIS/Native Fine-Tuning", "full"), ("Kohya DyLoRA", "dylora"),
-                                          ("LyCORIS/GLoRA", "glora"), ("LyCORIS/BOFT", "boft")])
+@pytest.mark.parametrize("kind, method", [
+    ("Standard", "lora"), ("Kohya LoCon", "locon"), ("LyCORIS/LoKr", "lokr"), ("LyCORIS/iA3", "ia3"),
+    ("LyCORIS/Diag-OFT", "oft"), ("LyCORIS/Native Fine-Tuning", "full"), ("Kohya DyLoRA", "dylora"),
+    ("LyCORIS/GLoRA", "glora"), ("LyCORIS/BOFT", "boft")])
 def test_every_kind_of_network_finds_its_method(tmp_path, kind, method):
     assert read(tmp_path, "preset.json", {**GUI, "LoRA_type": kind})[1].method.name == method
 
@@ -250,8 +250,7 @@ def test_a_lokr_of_huge_rank_learns_whole_matrices(tmp_path):
 def test_a_value_out_of_reach_is_named_and_ours_is_kept(tmp_path):
     imported, run = read(tmp_path, "preset.json", {**GUI, "network_dim": 9999, "seed": -1})
     assert run.method.rank == 8 and said(imported, "network_dim = 9999", "at most") and said(
-        imported, "seed = -1", "at "
-        "least")
+        imported, "seed = -1", "at least")
 
 
 def test_dreambooth_and_textual_inversion_are_known_by_their_keys(tmp_path):

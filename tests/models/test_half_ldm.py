@@ -38,7 +38,8 @@ def test_twenty_losses_are_near_those_of_full_precision(model, pictures, dtype):
 def test_dreambooth_learns_in_masters_and_gives_the_halves_back(pictures, monkeypatch):
     view = half_view(torch.bfloat16)
     with frozen(view.unet, view.text_model, view.vae):
-        events, trainable = trained(view, small_run(pictures, method={"name": "dreambooth", "unet_rate": 1e-4, "ema": 0.9}))
+        run = small_run(pictures, method={"name": "dreambooth", "unet_rate": 1e-4, "ema": 0.9})
+        events, trainable = trained(view, run)
         masters = [p for group in trainable.groups() for p in group.parameters]
         assert not events[-1].failed and all(p.dtype == torch.float32 for p in masters)
 
@@ -55,7 +56,8 @@ def test_dreambooth_learns_in_masters_and_gives_the_halves_back(pictures, monkey
         monkeypatch.setattr(dreambooth, "master", lambda parameter: calls.append(1) or 1 / (len(calls) < 9))
         with pytest.raises(ZeroDivisionError):
             small_run(pictures, method={"name": "dreambooth"}).method.attach(view, 0)
-        assert not any(w.parameter.requires_grad for w in view.weights()), "nothing hangs on a model that could not be attached to"
+        attached = any(w.parameter.requires_grad for w in view.weights())
+        assert not attached, "nothing hangs on a model that could not be attached to"
 
 
 def test_an_overflow_in_fp16_is_skipped_and_counted(pictures, monkeypatch):

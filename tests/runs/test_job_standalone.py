@@ -77,7 +77,8 @@ def test_the_file_names_the_checkpoint_it_was_trained_on_by_its_hash(host, pictu
 
 
 def test_the_file_counts_class_pictures_apart_and_says_what_was_computed_in(host, pictures):
-    concept = {"folder": str(pictures), "class_prompt": "a ghost", "class_folder": str(draw_pictures(pictures.parent / "class", 3))}
+    concept = {"folder": str(pictures), "class_prompt": "a ghost",
+               "class_folder": str(draw_pictures(pictures.parent / "class", 3))}
     finished(host, small_run(pictures, concepts=[concept], prior={"preserve": True}, training={"steps": 1}))
     with safe_open(host.folders.lora / "ghost.safetensors", "pt") as file:
         said = file.metadata()
@@ -106,11 +107,13 @@ def test_any_number_of_pages_can_follow_and_any_can_stop(host, pictures):
 def test_stopping_is_answered_before_the_first_step_too(host, pictures, at, ask):
     run = small_run(pictures, concepts=[{"folder": str(pictures), "class_prompt": "a ghost"}],
                     prior={"preserve": at.startswith("Drawing"), "pictures": 9, "drawing_steps": 1})
-    job = jobs.Job(run, host, workspace.create_workspace(host.folders.workspaces, "ghost", run), find_checkpoint(host, "toyland"))
+    job = jobs.Job(run, host, workspace.create_workspace(host.folders.workspaces, "ghost", run),
+                   find_checkpoint(host, "toyland"))
     add_event = job.add_event
     job.add_event = lambda event: (add_event(event), ask(job) if at in getattr(event, "what", "") else None)
     job.work()
-    assert (job.ended.step, job.ended.failed, job.ended.discarded) == (0, False, ask is jobs.Job.discard) and host.borrowed is None
+    assert (job.ended.step, job.ended.failed, job.ended.discarded) == (0, False, ask is jobs.Job.discard)
+    assert host.borrowed is None
     assert len(list(host.folders.workspaces.rglob("class pictures/*/*/*.png"))) < 9
     assert isinstance(job.history[-2], Prepared) and at in job.history[-2].what and not host.folders.lora.exists()
 
@@ -119,7 +122,8 @@ def test_a_stopped_run_continues_as_if_it_had_not_stopped(host, pictures):
     six = {"method": {"dropout": 0.2}, "training": {"steps": 6}, "saving": {"precision": "fp32"}}
     finished(host, small_run(pictures, output={"name": "whole"}, **six), "whole")
     run = small_run(pictures, output={"name": "parts"}, **six)
-    job = jobs.Job(run, host, workspace.create_workspace(host.folders.workspaces, "parts", run), find_checkpoint(host, "toyland"))
+    job = jobs.Job(run, host, workspace.create_workspace(host.folders.workspaces, "parts", run),
+                   find_checkpoint(host, "toyland"))
     add_event = job.add_event
     job.add_event = lambda event: (add_event(event), job.stop() if getattr(event, "step", 0) == 3 else None)
     jobs.jobs.append(job)
@@ -138,7 +142,8 @@ def test_a_used_workspace_or_name_is_asked_about(host, pictures):
     assert asked.value.choices == [
         Choice("continue-overwrite", "Continue after step 4 and overwrite ghost"),
         Choice("continue-version", "Continue after step 4 and save as ghost-v2"),
-        Choice("restart-version", "Start over and save as ghost-v2"), Choice("restart-overwrite", "Start over and overwrite ghost")]
+        Choice("restart-version", "Start over and save as ghost-v2"),
+        Choice("restart-overwrite", "Start over and overwrite ghost")]
     assert tuple(choice.id for choice in asked.value.choices) == ANSWERS
 
 
@@ -148,7 +153,8 @@ def test_a_name_that_differs_in_capitals_alone_is_taken(host, pictures):
     with pytest.raises(Undecided) as asked:
         start(host, small_run(pictures))
     assert asked.value.choices == [
-        Choice("restart-version", "Save as ghost-v2 and leave ghost as it is"), Choice("restart-overwrite", "Overwrite ghost")]
+        Choice("restart-version", "Save as ghost-v2 and leave ghost as it is"),
+        Choice("restart-overwrite", "Overwrite ghost")]
 
 
 @pytest.mark.parametrize("answer, name, lifetime", [
@@ -172,8 +178,8 @@ def test_a_word_that_is_called_as_the_output_goes_on_under_the_next_version_s_na
 
 
 def bundling(pictures, word):
-    return small_run(pictures, method={"name": "pivotal", "bundle": True, "pivot": 0.5, "word_rate": 0.05, "unet_rate": 1e-2},
-                     training={"steps": 2}, saving={"precision": "fp32"},
+    method = {"name": "pivotal", "bundle": True, "pivot": 0.5, "word_rate": 0.05, "unet_rate": 1e-2}
+    return small_run(pictures, method=method, training={"steps": 2}, saving={"precision": "fp32"},
                      concepts=[{"folder": str(pictures), "instance_prompt": "[name], [filewords]", "word": word}])
 
 
@@ -182,7 +188,8 @@ def test_the_bundle_alone_draws_what_word_and_adapter_draw_together(host, pictur
     wanted = Picture("a zwx ghost <lora:ghost:0.8>", steps=2, cfg=4.0, width=64, height=64)
     together, = host.draw([wanted])
     (host.folders.embeddings / "zwx.safetensors").unlink()
-    (host.folders.workspaces / "exports" / "ghost-bundle.safetensors").replace(host.folders.lora / "ghost-bundle.safetensors")
+    bundle = host.folders.workspaces / "exports" / "ghost-bundle.safetensors"
+    bundle.replace(host.folders.lora / bundle.name)
     without, alone = host.draw([wanted, replace(wanted, prompt="a zwx ghost <lora:ghost-bundle:0.8>")])
     assert alone.tobytes() == together.tobytes() != without.tobytes()
 
@@ -217,7 +224,8 @@ def test_a_copy_that_is_held_open_is_left_with_a_word(host, pictures, monkeypatc
     monkeypatch.setattr(Path, "unlink", held)
     job, _ = finished(host, small_run(pictures, saving={"save_every": 2, "keep_last": 1}, training={"steps": 5}))
     assert job.ended == Ended(5, "All 5 steps are done.")
-    assert any("Access is denied" in e.message and "ghost-000002" in e.message for e in job.history if isinstance(e, Warned))
+    warned = [e.message for e in job.history if isinstance(e, Warned)]
+    assert any("Access is denied" in message and "ghost-000002" in message for message in warned)
     assert (host.folders.lora / "ghost-000004.safetensors").exists()
 
 
@@ -225,7 +233,8 @@ def test_the_card_s_picture_is_drawn_once_at_the_end(host, pictures, monkeypatch
     draw, asked = host.draw, []
     monkeypatch.setattr(host, "draw", lambda wanted: asked.extend(wanted) or draw(wanted))
     finished(host, small_run(pictures, method={"name": "pivotal"}, saving={"save_every": 1}, training={"steps": 3},
-                             concepts=[{"folder": str(pictures), "instance_prompt": "[name], [filewords]", "word": "zwx"}],
+                             concepts=[{"folder": str(pictures), "instance_prompt": "[name], [filewords]",
+                                        "word": "zwx"}],
                              previews={"card": True, "preview_steps": 1}))
     assert len(asked) == 1 and (host.folders.lora / "ghost.png").exists()
     assert not (host.folders.lora / "ghost-000002.png").exists()
@@ -269,7 +278,8 @@ def test_a_full_disk_is_a_warning_and_nothing_is_half_written(host, pictures):
     with files_up_to(100_000):
         job, _ = finished(host, run, answer="continue-overwrite")
     warned = [e.message for e in job.history if isinstance(e, Warned)]
-    assert len(warned) == 4 and all("the disk is full" in w and "untouched" in w for w in warned)  # state and file, twice
+    assert len(warned) == 4  # state and file, twice
+    assert all("the disk is full" in w and "untouched" in w for w in warned)
     assert job.ended.failed and "No file could be written" in job.ended.why
     assert {p.name: p.read_bytes() for p in host.folders.lora.iterdir()} == before
 
@@ -279,7 +289,8 @@ def test_a_run_that_has_ended_leaves_no_tensor_and_no_picture_in_memory(host, pi
         gc.collect()
         return sum(isinstance(o, (torch.Tensor, Image.Image)) for o in gc.get_objects())
 
-    run, counts = small_run(pictures, training={"steps": 2}, previews={"preview_every": 1, "preview_steps": 1, "card": True}), []
+    previews, counts = {"preview_every": 1, "preview_steps": 1, "card": True}, []
+    run = small_run(pictures, training={"steps": 2}, previews=previews)
     for name in ("one", "two", "three"):
         job, _ = finished(host, replace(run, output=replace(run.output, name=name)), name)
         job.thread.join(60)
@@ -349,7 +360,8 @@ def test_going_on_without_a_part_that_was_trained_is_refused_and_loses_nothing(h
 
 @pytest.mark.parametrize("first, then", [(0.5, 0.0), (0.0, 0.5)])
 def test_an_average_can_be_switched_on_and_off_between_runs(host, pictures, first, then):
-    run = small_run(pictures, method={"name": "dreambooth", "unet_rate": 1e-4, "text_rate": 0, "ema": first}, training={"steps": 1})
+    run = small_run(pictures, method={"name": "dreambooth", "unet_rate": 1e-4, "text_rate": 0, "ema": first},
+                    training={"steps": 1})
     finished(host, run)
     job, space = finished(host, run.with_values({"method": {"ema": then}}), answer="continue-overwrite")
     assert not job.ended.failed and space.lifetime == 2
@@ -360,13 +372,16 @@ def test_the_average_of_a_short_run_is_near_its_weights(host, pictures):
     changes = []
     for name, ema in (("last", 0.0), ("average", 0.9999)):
         finished(host, run.with_values({"output": {"name": name}, "method": {"ema": ema}}), name)
-        saved, base = (load_file(path) for path in (host.folders.checkpoints / f"{name}.safetensors", TOYLAND / "base.safetensors"))
-        changes.append(sum((saved[key].float() - base[key].float()).norm().item() for key in base if "attn1.to_q" in key))
+        saved = load_file(host.folders.checkpoints / f"{name}.safetensors")
+        base = load_file(TOYLAND / "base.safetensors")
+        changes.append(sum((saved[key].float() - base[key].float()).norm().item()
+                           for key in base if "attn1.to_q" in key))
     assert 0.4 < changes[1] / changes[0] < 1
 
 
 def test_a_batch_without_the_new_word_changes_nothing_and_ends_nothing(host, pictures):
-    job, _ = finished(host, small_run(pictures, method={"name": "textual_inversion", "rate": 0.05}, data={"caption_dropout": 0.7},
+    job, _ = finished(host, small_run(pictures, method={"name": "textual_inversion", "rate": 0.05},
+                                      data={"caption_dropout": 0.7},
                                       training={"steps": 6, "batch_size": 1}, saving={"precision": "fp32"},
                                       concepts=[{"folder": str(pictures), "instance_prompt": "[name], [filewords]"}]))
     assert job.ended == Ended(6, "All 6 steps are done.")
@@ -374,7 +389,7 @@ def test_a_batch_without_the_new_word_changes_nothing_and_ends_nothing(host, pic
 
 def test_a_table_that_is_open_in_another_program_costs_the_table_alone(host, pictures, monkeypatch):
     """As Windows does it."""
-    monkeypatch.setattr(workspace.Log, "table_path", property(lambda log: log.folder))  # which cannot be opened as a file
+    monkeypatch.setattr(workspace.Log, "table_path", property(lambda log: log.folder))  # no file
     job, space = finished(host, small_run(pictures))
     log, = space.logs()
     assert job.ended == Ended(4, "All 4 steps are done.") and [line["what"] for line in log.read_lines()][-1] == "ended"
@@ -420,7 +435,8 @@ def test_a_run_that_cannot_be_ends_with_a_sentence(host, pictures, change, said)
     assert job.ended.failed and said in job.ended.why
 
 
-@pytest.mark.parametrize("path, said", [("model.ckpt", "not a .safetensors file"), ("ghost.safetensors", "is trained on")])
+@pytest.mark.parametrize("path, said", [
+    ("model.ckpt", "not a .safetensors file"), ("ghost.safetensors", "is trained on")])
 def test_a_checkpoint_that_could_not_be_written_is_refused_before_it_is_trained(host, pictures, path, said):
     run = small_run(pictures, method={"name": "dreambooth"})
     space = workspace.create_workspace(host.folders.workspaces, "ghost", run)

@@ -100,7 +100,8 @@ def events_of(steps, folder):
         yield Stepped(step, 1 / step, 1e-4, skipped=step % 7 == 0, class_loss=0.2)
         yield Measured(step, 1 / step, 1.0, True)
         if step % 8 == 0:
-            yield from (copy, Previewed(step, ()), Warned(f"warning {step}"), Alarmed(step, "exploding", "It grows.", "Stop."))
+            yield from (copy, Previewed(step, ()), Warned(f"warning {step}"),
+                        Alarmed(step, "exploding", "It grows.", "Stop."))
 
 
 def size(value, seen=None):
@@ -109,7 +110,8 @@ def size(value, seen=None):
     if id(value) in seen or isinstance(value, (type, Path)):
         return 0
     seen.add(id(value))
-    parts = (list(value.values()) if isinstance(value, dict) else value if hasattr(value, "__iter__") and not isinstance(value, str)
+    parts = (list(value.values()) if isinstance(value, dict)
+             else value if hasattr(value, "__iter__") and not isinstance(value, str)
              else vars(value).values() if hasattr(value, "__dict__") else ())
     return 1 + sum(size(part, seen) for part in parts)
 
@@ -163,7 +165,8 @@ def test_a_process_that_trains_a_hundred_runs_keeps_the_memory_of_a_few(tmp_path
 
     def kept():
         gc.collect()
-        return sum(isinstance(o, (Event, jobs.Job, Session, threading.Thread, SimpleNamespace)) for o in gc.get_objects())
+        counted = (Event, jobs.Job, Session, threading.Thread, SimpleNamespace)
+        return sum(isinstance(o, counted) for o in gc.get_objects())
 
     counts = []
     for number in range(1, 101):
@@ -172,7 +175,8 @@ def test_a_process_that_trains_a_hundred_runs_keeps_the_memory_of_a_few(tmp_path
         job.thread.join(60)
         if number in (jobs.KEPT_JOBS, 100):
             counts.append(kept())
-    assert counts[1] <= counts[0] + 2 and len(jobs.jobs) == jobs.KEPT_JOBS and jobs.jobs[-1] is job and job.record is None
+    assert counts[1] <= counts[0] + 2 and len(jobs.jobs) == jobs.KEPT_JOBS
+    assert jobs.jobs[-1] is job and job.record is None
     assert threading.active_count() == threads and len(space.logs()) == 100
 
 
@@ -191,7 +195,7 @@ def test_a_failed_job_lets_go_of_its_session_at_once(tmp_path, monkeypatch):
         return made
 
     monkeypatch.setattr(jobs.Job, "session", session)
-    monkeypatch.setattr(logging.getLogger("darkroom"), "disabled", True)  # pytest keeps what is logged, with its traceback
+    monkeypatch.setattr(logging.getLogger("darkroom"), "disabled", True)  # pytest keeps tracebacks
     run = small_run(tmp_path)
     space = workspace.create_workspace(tmp_path / "workspaces", "ghost", run)
     gc.disable()

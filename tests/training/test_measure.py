@@ -51,4 +51,4 @@ def test_some_are_held_out_and_at_least_one_is_left(count, share, held):
     items = [Item(Path(f"a/{n}.png"), ("x",), 1, 64, 64) for n in range(count)]
     kept, out = split_held_out(items, share)
     assert (len(kept), len(out)) == (count - held, held)
-    assert split_held_out(list(reversed(items)), share)[1] == list(reversed(out)), "the same ones, in whatever order they are found"
+    assert split_held_out(items[::-1], share)[1] == out[::-1], "the same ones, in whatever order they are found"

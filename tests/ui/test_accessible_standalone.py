@@ -58,9 +58,11 @@ def test_the_running_job_in_the_corner_in_both_themes(page, url, folder, theme):
 
 
 UNREACHED = """() => {
-    const all = 'button, a[href], input:not([type=hidden]):not([type=file]), textarea, select, [role=button], .darkroom-film';
+    const all = 'button, a[href], input:not([type=hidden]):not([type=file]), textarea, select, [role=button], '
+        + '.darkroom-film';
     const shown = [...document.querySelectorAll('#darkroom_tabs')].flatMap((part) => [...part.querySelectorAll(all)])
-        .filter((one) => one.checkVisibility({visibilityProperty: true}) && !one.disabled && !one.closest('[aria-hidden=true]'));
+        .filter((one) => one.checkVisibility({visibilityProperty: true}) && !one.disabled
+            && !one.closest('[aria-hidden=true]'));
     const reached = (one) => { one.focus(); return document.activeElement === one && one.tabIndex >= 0; };
     return shown.filter((one) => !reached(one)).map((one) => one.outerHTML.slice(0, 160));
 }"""

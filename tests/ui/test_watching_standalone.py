@@ -1,7 +1,18 @@
 """A running job as a browser shows it: on two pages at once, paused and continued, discarded, and beside others."""
 
 import pytest
-from browser import begin, choose_tab, chromium, create, entered, opened_in, show_pictures, unfold, wait_for_end, wait_for_step
+from browser import (
+    begin,
+    choose_tab,
+    chromium,
+    create,
+    entered,
+    opened_in,
+    show_pictures,
+    unfold,
+    wait_for_end,
+    wait_for_step,
+)
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")]
 LONG = {"training_steps": 3000}

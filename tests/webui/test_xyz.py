@@ -53,9 +53,10 @@ def axis(webui, label, values):
 def plotted(webui, prompt, *axes):
     """The cells of A1111's own script over the API, by their values in the order of the axes."""
     triples = [*(axis(webui, *one) for one in axes), *([[0, "", []]] * (3 - len(axes)))]
-    arguments = [part for triple in triples for part in triple] + [False, True, False, False, False, False, False, 0, False]
-    body = {"prompt": prompt, "seed": 1, "width": 64, "height": 64, "steps": 20, "cfg_scale": 4.0, "sampler_name": "Euler",
-            "script_name": "x/y/z plot", "script_args": arguments}
+    options = [False, True, False, False, False, False, False, 0, False]
+    arguments = [part for triple in triples for part in triple] + options
+    body = {"prompt": prompt, "seed": 1, "width": 64, "height": 64, "steps": 20, "cfg_scale": 4.0,
+            "sampler_name": "Euler", "script_name": "x/y/z plot", "script_args": arguments}
     images = [pixels(base64.b64decode(image)) for image in webui.post("/sdapi/v1/txt2img", **body)["images"]]
     cells = images[-int(np.prod([len(values) for _, values in axes])):]
     keys = product(*(values for _, values in reversed(axes)))  # X changes fastest
@@ -110,7 +111,8 @@ def test_the_plot_by_clicking(page, webui, files, seen):
     page.locator("#xyz_grid_fill_x_tool_button").first.click()
     page.wait_for_timeout(1000)
     choose_axis(page, "y", "Seed")
-    page.locator("#script_txt2img_xyz_plot_y_values textarea, #script_txt2img_xyz_plot_y_values input").first.fill("1, 2")
+    values = "#script_txt2img_xyz_plot_y_values"
+    page.locator(f"{values} textarea, {values} input").first.fill("1, 2")
     page.locator("#script_txt2img_xyz_plot_draw_legend input").uncheck()
     page.wait_for_timeout(500)
     page.click("#txt2img_generate")
@@ -122,7 +124,8 @@ def test_the_plot_by_clicking(page, webui, files, seen):
     assert whole.shape == (128, 128, 3)
     for (x, step), (y, seed) in product(enumerate((str(HALF), "last")), enumerate((1, 2))):
         cell = whole[64 * y:64 * y + 64, 64 * x:64 * x + 64]
-        assert np.array_equal(cell, single(webui, tag_of("ghost", step, 1), seed=seed, sampler_name="DPM++ 2M")), (step, seed)
+        alone = single(webui, tag_of("ghost", step, 1), seed=seed, sampler_name="DPM++ 2M")
+        assert np.array_equal(cell, alone), (step, seed)
     assert of_ours(page) == []
     seen({"cells": 4})
 
@@ -145,8 +148,8 @@ def test_one_click_after_training_the_best_cell_and_txt2img(page, webui, files, 
     for at in about["cells"][::2]:
         cell = np.asarray(Image.open(folder / at["file"]).convert("RGB")).astype(int)
         picture = about["picture"]
-        alone = pixels(webui.txt2img(at["called"], seed=at["cell"]["seed"], size=picture["width"], steps=picture["steps"],
-                                     cfg_scale=picture["cfg"]))
+        alone = pixels(webui.txt2img(at["called"], seed=at["cell"]["seed"], size=picture["width"],
+                                     steps=picture["steps"], cfg_scale=picture["cfg"]))
         worst = max(worst, int(np.abs(cell - alone).max()))
     assert worst <= 2
     text = Image.open(folder / about["cells"][-1]["file"]).info["parameters"]
@@ -159,7 +162,8 @@ def test_one_click_after_training_the_best_cell_and_txt2img(page, webui, files, 
     page.wait_for_function("tag => document.querySelector('#txt2img_prompt textarea').value.endsWith(tag)",
                            arg=f"<lora:ghost-{HALF:06d}:0.75>")
     page.wait_for_function("() => document.querySelector('#txt2img_sampling input').value == 'Euler'")
-    sent = {name: page.locator(f"#txt2img_{name} input").first.input_value() for name in ("steps", "cfg_scale", "width", "seed")}
+    sent = {name: page.locator(f"#txt2img_{name} input").first.input_value()
+            for name in ("steps", "cfg_scale", "width", "seed")}
     assert {name: float(value) for name, value in sent.items()} == {
         "steps": picture["steps"], "cfg_scale": picture["cfg"], "width": picture["width"], "seed": about["seeds"][0]}
     assert page.locator("#txt2img_prompt").is_visible()

@@ -73,8 +73,10 @@ def test_the_trash_keeps_all_that_was_thrown_away(ghost, tmp_path):
 
 
 @pytest.mark.parametrize("name, error, said", [
-    ("", NameProblem, "is empty"), ("../ghost", NameProblem, "cannot be a file's name"), ("CON", NameProblem, "on Windows"),
-    ("other", WorkspaceError, "There is a workspace other already"), ("Trash", WorkspaceError, "reserved for one of Darkroom's")])
+    ("", NameProblem, "is empty"), ("../ghost", NameProblem, "cannot be a file's name"),
+    ("CON", NameProblem, "on Windows"),
+    ("other", WorkspaceError, "There is a workspace other already"),
+    ("Trash", WorkspaceError, "reserved for one of Darkroom's")])
 @pytest.mark.parametrize("change", [rearrange.rename, rearrange.duplicate])
 def test_a_name_that_cannot_be_is_refused_and_nothing_happens(ghost, tmp_path, change, name, error, said):
     workspace.create_workspace(tmp_path, "other", from_dict({}))
