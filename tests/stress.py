@@ -16,7 +16,8 @@ from os import cpu_count
 
 import pytest
 
-BUSY = [sys.executable, "-c", "while True: pass"]
+# An endless loop, which ends with the process that started it.
+BUSY = [sys.executable, "-c", "import os\nparent = os.getppid()\nwhile os.getppid() == parent: pass"]
 
 
 class Repeat:
