@@ -1,11 +1,11 @@
-// What the other scripts ask of the page. It comes first, because the WebUI and the app load the scripts by their names.
+// Helpers for the other scripts. This file is loaded first, because the WebUI and the app load scripts in the order of their names.
 window.darkroomPage = (function () {
-    const SOON = 100; // milliseconds in which Gradio takes over what was written into a field
-    const PAUSE = 5000; // milliseconds between two looks for a program that is gone
-    const ACTS = ["pointermove", "keydown", "focus", "online"];
+    const SOON = 100; // milliseconds until Gradio has read what was written into a field
+    const PAUSE = 5000; // milliseconds between two tries to reach a program that does not answer
+    const USER_EVENTS = ["pointermove", "keydown", "focus", "online"];
     const root = () => (typeof gradioApp === "function" ? gradioApp() : document);
     const find = (id) => root().querySelector(id);
-    const seen = (element) => element && element.offsetParent !== null && document.visibilityState === "visible";
+    const isVisible = (element) => element && element.offsetParent !== null && document.visibilityState === "visible";
 
     function press(id) {
         const button = find(id);
@@ -22,25 +22,25 @@ window.darkroomPage = (function () {
         }
     }
 
-    // Through a hidden field and the hidden button beside it, which reads the field.
-    function tell(field, value, button) {
+    // Writes into a hidden field, then presses the hidden button that reads it.
+    function writeAndPress(field, value, button) {
         write(field, value);
         setTimeout(() => press(button), SOON);
     }
 
-    // Resolves when the program answers. While it is gone it is looked for only when the reader does something: a WebUI with --api that
-    // is being started again fails when a page asks anything of it just before its API is added.
-    async function answering() {
+    // Resolves when the program answers. While it does not, tries again only when the user does something, because a WebUI with --api
+    // that is restarting fails if a page sends a request just before its API is added.
+    async function untilAnswered() {
         while (!(await fetch("robots.txt").then(() => true, () => false))) {
-            await Promise.all([new Promise((passed) => setTimeout(passed, PAUSE)), someone()]);
+            await Promise.all([new Promise((resolve) => setTimeout(resolve, PAUSE)), userActs()]);
         }
     }
 
-    function someone() {
-        const over = new AbortController();
-        return new Promise((acted) => ACTS.forEach((name) => window.addEventListener(name, acted, {signal: over.signal})))
-            .finally(() => over.abort());
+    function userActs() {
+        const controller = new AbortController();
+        return new Promise((resolve) => USER_EVENTS.forEach((name) => window.addEventListener(name, resolve, {signal: controller.signal})))
+            .finally(() => controller.abort());
     }
 
-    return {find, seen, press, write, tell, answering};
+    return {find, isVisible, press, write, writeAndPress, untilAnswered};
 })();

@@ -1,46 +1,45 @@
-// Shows the running job in a corner of the page while another tab is in front, from before Gradio has built any tab. What is shown is
-// asked for over a route of its own; where there is none, as on pages with a login, there is no corner. The route may be there later than
-// the page.
+// Shows the running job in a corner of the page while another tab is open, even before Gradio has built its tabs. It asks a route of its
+// own. Where there is none, as on pages with a login, there is no corner. The route may exist later than the page.
 (function () {
     const EVERY = 1000, IDLE = 5000; // milliseconds
-    const TRIES = 5; // in a row without a route
-    const {find, seen, press, answering} = darkroomPage;
-    let followed = "", hidden = ""; // when the job was created that was seen running here, and the one that nobody wants to see
-    let missed = 0;
+    const TRIES = 5; // requests in a row that find no route
+    const {find, isVisible, press, untilAnswered} = darkroomPage;
+    let followed = "", hidden = ""; // the creation times of the job that ran while this page was open, and of the one that was hidden
+    let misses = 0;
 
-    async function look() {
-        const wanted = !seen(find("#darkroom_live")) && document.visibilityState === "visible";
-        const said = wanted ? await asked() : "";
-        if (missed === TRIES) return;
+    async function refresh() {
+        const needed = !isVisible(find("#darkroom_live")) && document.visibilityState === "visible";
+        const html = needed ? await fetchJob() : "";
+        if (misses === TRIES) return;
         if (!document.body) await new Promise((built) => document.addEventListener("DOMContentLoaded", built));
-        const shown = show(said);
-        setTimeout(look, shown || !wanted ? EVERY : IDLE);
+        const isRunning = show(html);
+        setTimeout(refresh, isRunning || !needed ? EVERY : IDLE);
     }
 
-    async function asked() {
+    async function fetchJob() {
         try {
             const answer = await fetch("darkroom/job");
-            missed = answer.status === 404 ? missed + 1 : 0;
+            misses = answer.status === 404 ? misses + 1 : 0;
             return answer.ok ? await answer.text() : "";
         } catch (error) {
-            await answering(); // the program is being restarted
+            await untilAnswered(); // the program is being restarted
             return "";
         }
     }
 
-    // A job that has ended is shown only where it was seen running. Answers whether a running job is shown now.
-    function show(said) {
+    // A job that has ended is shown only if it ran while this page was open. Returns whether a running job is shown now.
+    function show(html) {
         const job = document.createElement("div");
-        job.innerHTML = said;
+        job.innerHTML = html;
         const {running, created} = job.firstElementChild?.dataset || {};
         if (running) followed = created;
-        const corner = document.getElementById("darkroom_corner") || made();
-        corner.hidden = !said || created === hidden || created !== followed;
+        const corner = document.getElementById("darkroom_corner") || createCorner();
+        corner.hidden = !html || created === hidden || created !== followed;
         if (!corner.hidden) corner.firstElementChild.replaceChildren(...job.childNodes);
         return running && !corner.hidden;
     }
 
-    function made() {
+    function createCorner() {
         const corner = document.createElement("aside");
         corner.id = "darkroom_corner";
         corner.setAttribute("aria-label", `Training`);
@@ -50,10 +49,10 @@
     }
 
     function button(text, pressed) {
-        const made = document.createElement("button");
-        Object.assign(made, {type: "button", textContent: text});
-        made.addEventListener("click", pressed);
-        return made;
+        const element = document.createElement("button");
+        Object.assign(element, {type: "button", textContent: text});
+        element.addEventListener("click", pressed);
+        return element;
     }
 
     function hide() {
@@ -63,8 +62,8 @@
 
     function open() {
         const tabs = find("#darkroom_tabs");
-        if (!tabs) return; // Gradio has not built it yet
-        if (!seen(tabs)) outerButton(tabs)?.click();
+        if (!tabs) return; // Gradio has not built them yet
+        if (!isVisible(tabs)) outerButton(tabs)?.click();
         press("#darkroom_show_train");
         document.getElementById("darkroom_corner").hidden = true;
     }
@@ -76,5 +75,5 @@
         return all?.querySelector(":scope > .tab-nav")?.children[place];
     }
 
-    look();
+    refresh();
 })();

@@ -1,4 +1,4 @@
-// Shows the methods in two groups: those to begin with, and the others behind a button. Without this script all are shown at once.
+// Shows the methods in two groups: those for beginners, and the others behind a button. Without this script all are shown.
 (function () {
     const EVERY = 700; // milliseconds
     const {find} = darkroomPage;

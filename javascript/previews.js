@@ -1,9 +1,9 @@
-// A press on a star above the previews tells the page which step's copy is preferred.
+// A press on a star above the previews makes the copy of that step the preferred one.
 (function () {
-    const {tell} = darkroomPage;
+    const {writeAndPress} = darkroomPage;
 
     document.addEventListener("click", (event) => {
         const star = event.composedPath().find((part) => part instanceof Element && part.matches(".darkroom-star"));
-        if (star) tell("#darkroom_star", star.dataset.step, "#darkroom_prefer");
+        if (star) writeAndPress("#darkroom_star", star.dataset.step, "#darkroom_prefer");
     });
 })();

@@ -2,6 +2,6 @@
 (function () {
     document.addEventListener("click", (event) => {
         const tile = event.composedPath().find((node) => node.classList && node.classList.contains("darkroom-tile"));
-        if (tile) darkroomPage.tell("#darkroom_picked", tile.dataset.name, "#darkroom_pick");
+        if (tile) darkroomPage.writeAndPress("#darkroom_picked", tile.dataset.name, "#darkroom_pick");
     });
 })();
