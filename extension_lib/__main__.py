@@ -214,7 +214,8 @@ def compare(given: argparse.Namespace, rest: list[str]) -> int:
     series = next((s for s in find_series(here.folders) if s.label == given.lora), None)
     if series is None:
         raise HostError(f"There is no LoRA {given.lora} in {here.folders.lora}.")
-    plan = GridPlan(series, parse_weights(given.weights), (given.prompt,), parse_seeds(str(given.seed)), picture(given, here))
+    plan = GridPlan(series, parse_weights(given.weights), (given.prompt, ), parse_seeds(str(given.seed)),
+                    picture(given, here))
     draw_sheet(plan, here).save(given.out)
     print(given.out)
     return 0

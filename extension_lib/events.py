@@ -61,7 +61,10 @@ class Warned:
 
 @dataclass(frozen=True)
 class Alarmed:
-    """A sign that the run goes wrong. kind is a key of training/alarms.py; message says what is seen, remedy what to do."""
+    """A sign that the run goes wrong.
+
+    kind is a key of training/alarms.py; message says what is seen, remedy what to do.
+    """
 
     step: int
     kind: str

@@ -26,7 +26,7 @@ def series_of(kept: SavedGrid, folders: Folders) -> Series:
     for series in find_series(folders):
         if series.label == kept.label:
             return series
-    raise NoGrid(f"The files of {kept.label} are not there any more.")
+    raise NoGrid(f"The files of {kept.label} no longer exist.")
 
 
 def choose_best(kept: SavedGrid, number: int, folders: Folders) -> tuple[SavedGrid, BestCard | None]:
@@ -41,7 +41,7 @@ def choose_best(kept: SavedGrid, number: int, folders: Folders) -> tuple[SavedGr
         return kept, None
     series = series_of(kept, folders)
     if at.cell.step not in series.steps:
-        raise NoGrid(f"The copy of {kept.label} at step {at.cell.step} is not there any more.")
+        raise NoGrid(f"The copy of {kept.label} at step {at.cell.step} no longer exists.")
     path, picture = series.path(at.cell.step), series.picture(at.cell.step)
     back_up_files(kept.folder / BACKUP, path.with_suffix(".json"), picture)
     words = words_for(series, card.read_card(path.with_suffix(".json")).get("activation text") or "", at)

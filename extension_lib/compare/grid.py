@@ -68,8 +68,9 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     found = parse_numbers(text, int, "seeds", "1, 2, 3")
     for seed in found:
         if not 0 <= seed <= LARGEST:
-            raise SettingError(f"The seed {seed} is not between 0 and {LARGEST}. A grid needs fixed seeds, so -1 is "
-                               "none.")
+            raise SettingError(
+                f"The seed {seed} is not between 0 and {LARGEST}. A grid needs fixed seeds, so -1 cannot "
+                "be used.")
     return found
 
 

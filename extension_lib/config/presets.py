@@ -107,7 +107,7 @@ def delete_preset(folder: Path, name: str) -> Path:
     """
     path = preset_path(folder, name)
     if not path.exists():
-        raise SettingError(f"There is no preset {name} any more.")
+        raise SettingError(f"The preset {name} no longer exists.")
     aside = folder / DELETED / path.name
     with save_errors(aside):
         aside.parent.mkdir(exist_ok=True)

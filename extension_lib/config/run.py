@@ -275,7 +275,7 @@ def require_startable(run: Run) -> Run:
     precisions = run.method.safe_precisions()
     if run.saving.precision not in precisions:
         raise SettingError(f"saving.precision is {run.saving.precision}, but the WebUI applies a {run.method.title} "
-                           f"file rightly only in {' or '.join(precisions)}.")
+                           f"file correctly only in {' or '.join(precisions)}.")
     if not run.base.checkpoint:
         raise SettingError("base.checkpoint is empty. Choose the checkpoint to train on.")
     if not run.concepts or not all(c.folder for c in run.concepts):

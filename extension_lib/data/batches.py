@@ -75,7 +75,7 @@ class Batches:
                 self.pictures.add(item, self.plan.size_of(item))
                 readable.append(item)
             except PictureError as error:
-                yield Warned(f"Left out: {error}")
+                yield Warned(f"Skipped: {error}")
         return readable
 
     def read_class_pictures(self) -> Generator[Prepared | Warned, None, list[Item]]:
@@ -91,7 +91,7 @@ class Batches:
                 self.pictures.add_class_picture(item, sizes)
                 readable.append(item)
             except PictureError as error:
-                yield Warned(f"Left out: {error}")
+                yield Warned(f"Skipped: {error}")
         return readable
 
     def read_measured(self) -> Iterator[Warned]:
@@ -101,7 +101,7 @@ class Batches:
                 self.measured.append(MeasuredPicture(picture_name(item), item.prompt,
                                            *self.pictures.middle_of(item, self.plan.size_of(item))))
             except PictureError as error:
-                yield Warned(f"Left out: {error}")
+                yield Warned(f"Skipped: {error}")
 
     def batch(self, number: int) -> Batch:
         """Batch number 0, 1, 2, ... of the run, across epochs."""

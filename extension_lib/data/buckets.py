@@ -31,7 +31,9 @@ def bucket_of(width: int, height: int, sizes: tuple[Size, ...]) -> Size:
 
 
 def kept_part(width: int, height: int, size: Size) -> tuple[float, float, float, float]:
-    """Left, top, right and bottom of what is left, in the picture's pixels, after its middle was cut to the size's shape."""
+    """Left, top, right and bottom of what is left, in the picture's pixels, after its middle was cut to the size's
+    shape.
+    """
     scale = max(size[0] / width, size[1] / height)
     wide, high = size[0] / scale, size[1] / scale
     return (width - wide) / 2, (height - high) / 2, (width + wide) / 2, (height + high) / 2

@@ -92,7 +92,7 @@ def read_features(path: Path, items: dict[Path, Item], run: Run) -> PictureFeatu
         if run.data.masked:
             read_mask(path)
     except PictureError as error:
-        return Problem("unreadable", path, f"{error} Save it anew, or take it out of the folder.")
+        return Problem("unreadable", path, f"{error} Save it again, or remove it from the folder.")
     small = thumbnail(image)
     width = edge_width(image, size_of(items[path], run))
     return PictureFeatures(items[path], width, perceptual_hash(small), perceptual_hash(small[:, ::-1]))
@@ -110,16 +110,16 @@ def picture_problems(one: PictureFeatures, run: Run) -> Iterator[Problem]:
     name, larger = item.path.name, max(wide / item.width, high / item.height)
     if larger > ENLARGED:
         yield Problem("tiny", item.path, f"{name} has {item.width}×{item.height} pixels and would be enlarged "
-                                         f"{larger:.1f} times to {wide}×{high}; use a larger original, or take it out.")
+                      f"{larger:.1f} times to {wide}×{high}; use a larger original, or remove it.")
     if one.edges is not None and one.edges > SPREAD:
-        yield Problem("blurred", item.path, f"{name} is blurred even where it is sharpest; use a sharper one, or take "
-                                            "it out, or the blur is learned too.")
+        yield Problem(
+            "blurred", item.path, f"{name} is blurred everywhere; use a sharper picture or remove it, because "
+            "the blur is learned too.")
     kept = share_kept(item.width, item.height, (wide, high))
     sides = max(item.width, item.height) / min(item.width, item.height)
     if sides > LONGEST or kept < KEPT:
-        yield Problem("shape", item.path, f"{name} is {sides:.1f} times as long as it is narrow, and would be learned "
-                                          f"in {wide}×{high} with {100 * (1 - kept):.0f} % cut away; crop it to what "
-                                          "matters.")
+        yield Problem("shape", item.path, f"{name} is {sides:.1f} times as long as it is wide, and would be trained at "
+                      f"{wide}×{high} with {100 * (1 - kept):.0f} % cropped; crop it to what matters.")
 
 
 def duplicate_problems(seen: Sequence[PictureFeatures], flip: bool) -> Iterator[Problem]:
@@ -144,11 +144,11 @@ def hash_distances(one: Array, others: Array) -> Array:
 def duplicate_text(item: Item, other: Item, mirrored: bool, flip: bool) -> str:
     name, of = item.path.name, other.path.name
     if mirrored and flip:
-        return f"{name} is {of} mirrored, and Mirror shows every picture mirrored anyway; take one of them out."
+        return f"{name} is {of} mirrored, and Mirror uses every picture mirrored anyway; remove one of them."
     if mirrored:
-        return f"{name} is {of} mirrored, so that this picture counts twice; take one of them out, or switch Mirror on."
-    return (f"{name} shows the same as {of}, so that this picture counts twice; take one of them out, or raise repeats "
-            "for all.")
+        return f"{name} is {of} mirrored, so this picture counts twice; remove one of them, or turn Mirror on."
+    return (f"{name} shows the same as {of}, so this picture counts twice; remove one of them, or raise the repeats of "
+            "all.")
 
 
 # ---- captions
@@ -173,13 +173,12 @@ def caption_problems(items: list[Item], copies: set[Path], run: Run, concept: Co
 def missing_caption_problems(missing: list[Item], told: list[Item]) -> Iterator[Problem]:
     if len(missing) > len(told):
         yield Problem("missing-caption", None, f"Only {len(told)} of {len(told) + len(missing)} pictures have a "
-                                               f"caption; write the others' too, or take {FILEWORDS} out of the "
-                                               "instance prompt.")
+                      f"caption; write captions for the others, or remove {FILEWORDS} from the instance prompt.")
         return
     for item in missing:
-        called = f"be called '{item.prompt}'" if item.prompt else "be learned without any words"
-        yield Problem("missing-caption", item.path, f"{item.path.name} has no caption and would {called}; "
-                                                    f"write one into {item.path.stem}.txt.")
+        called = f"be trained with the prompt '{item.prompt}'" if item.prompt else "be trained without a prompt"
+        yield Problem("missing-caption", item.path, f"{item.path.name} has no caption and would {called}; write one in "
+                      f"{item.path.stem}.txt.")
 
 
 def same_caption_problems(told: list[Item], own: dict[Path, str]) -> Iterator[Problem]:
@@ -202,15 +201,14 @@ def missing_trigger_problems(items: list[Item], word: str | None) -> Iterator[Pr
         return
     for item in items:
         if not any(word in words(prompt) for prompt in item.prompts):
-            yield Problem("trigger-absent", item.path, f"{item.path.name} is called '{item.prompt}', without the word "
-                                                       f"'{word}' that most others have; write it into "
-                                                       f"{item.path.stem}.txt.")
+            yield Problem(
+                "trigger-absent", item.path, f"The prompt of {item.path.name} is '{item.prompt}', without the "
+                f"word '{word}' that most others have; add it to {item.path.stem}.txt.")
 
 
 def known_trigger_problems(shared: Counter[str], prompts: int, tokens: Tokens | None) -> Iterator[Problem]:
     everywhere = sorted(word for word, n in shared.items() if n == prompts)
     if everywhere and all(is_known(word, tokens) for word in shared):
         called = " and ".join(f"'{word}'" for word in everywhere)
-        yield Problem("trigger-known", None, f"Every prompt says {called}, which the base knows well already, and no "
-                                             "rare word, so that old and new meaning mix; add one that means nothing "
-                                             "yet, such as 'zwx'.")
+        yield Problem("trigger-known", None, f"Every prompt contains {called}, which the checkpoint knows already, but "
+                      "no rare word, so old and new meaning mix; add a word that means nothing yet, such as 'zwx'.")

@@ -107,9 +107,9 @@ def with_class_prompts(items: list[Item], root: Path, concept: Concept, word: st
             for item, caption in zip(items, own)]
     for item in made:
         if item.class_prompt in item.prompts:
-            raise FolderError(f"The class prompt of {item.path.name} would be its own: {item.class_prompt!r}. "
-                              "[filewords] there leaves out the concept's rare word; write that into 'Word', under "
-                              "Concepts.")
+            raise FolderError(f"The class prompt of {item.path.name} would be the same as its prompt: "
+                              f"{item.class_prompt!r}. [filewords] in a class prompt leaves out the concept's rare "
+                              "word; enter that word as 'Word', under Concepts.")
     return made
 
 

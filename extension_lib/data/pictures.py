@@ -60,7 +60,8 @@ def orientation(image: Image.Image) -> int:
 
 
 def unreadable(path: Path, error: Exception) -> PictureError:
-    reason = "it is none, or of an unknown kind" if isinstance(error, UnidentifiedImageError) else str(error)
+    reason = "it is not a picture, or has an unknown format" if isinstance(error,
+                                                                           UnidentifiedImageError) else str(error)
     return PictureError(f"{path.name} cannot be read as a picture: {reason}.")
 
 

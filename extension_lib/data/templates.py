@@ -4,8 +4,10 @@ OWN = "captions"  # no sentences: the concept's instance prompt alone
 TEMPLATES: dict[str, tuple[str, ...]] = {
     OWN: (),
     "object": (
-        "a photo of [name]", "a picture of [name]", "a close view of [name]", "[name] in plain light", "a small photo of [name]",
-        "one [name]", "[name] seen from near", "a bright photo of [name]", "a dark photo of [name]", "a clean picture of [name]",
+        "a photo of [name]", "a picture of [name]", "a close view of [name]", "[name] in plain light", "a small photo "
+                                                                                                       "of [name]",
+        "one [name]", "[name] seen from near", "a bright photo of [name]", "a dark photo of [name]", "a clean picture "
+                                                                                                     "of [name]",
         "a photo of my [name]", "a good photo of [name]", "[name], [filewords]",
     ),
     "style": (

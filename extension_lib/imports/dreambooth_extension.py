@@ -72,7 +72,7 @@ def concepts_of(translation: Translation) -> list[dict[str, Any]]:
 def concept(translation: Translation, source: Mapping[str, Any]) -> dict[str, Any]:
     token, prompt = str(source.get("instance_token") or ""), str(source.get("instance_prompt") or FILEWORDS)
     if token and FILEWORDS in prompt and token not in prompt:
-        translation.dropped.append(f"instance_token = {token}: is not put into captions by itself; write it into the "
+        translation.dropped.append(f"instance_token = {token}: is not added to captions automatically; write it in the "
                                    "instance prompt.")
     by_captions = source.get("class_prompt") == FILEWORDS
     named = {
@@ -123,8 +123,7 @@ def class_pictures(translation: Translation, concepts: list[dict[str, Any]]) -> 
         translation.put(("prior", "pictures"), max(1, round(per_picture(most) * showings / len(concepts))),
                         "num_class_images_per")
     else:
-        translation.dropped.append(f"num_class_images_per = {per_picture(most)}: how many pictures there are is not "
-                                   "known.")
+        translation.dropped.append(f"num_class_images_per = {per_picture(most)}: the number of pictures is not known.")
     translation.put(("prior", "cfg"), most.get("class_guidance_scale"), "class_guidance_scale")
     translation.put(("prior", "drawing_steps"), most.get("class_infer_steps"), "class_infer_steps")
     if most.get("class_negative_prompt"):

@@ -47,7 +47,7 @@ def run_wide(translation: Translation, subsets: list[dict[str, Any]]) -> None:
     for key in sorted(OF_RUN):
         values = {str(s.get(key)) for s in subsets if not s.get("is_reg")} - {str(translation.source.get(key))}
         if values:
-            translation.drop(key, f"holds for all pictures here; other subsets have {', '.join(sorted(values))}")
+            translation.drop(key, f"applies to all pictures here; other subsets have {', '.join(sorted(values))}")
     for subset in subsets:
         other = Translation(subset, seen={*OF_RUN, *OF_CONCEPT})
         if subset.get("caption_extension", ".txt") != ".txt":
@@ -61,7 +61,7 @@ def concept(translation: Translation, subset: Mapping[str, Any], path: Path, dro
     prompt = prompt_of(translation, folder)
     around = str(subset.get("caption_prefix") or ""), str(subset.get("caption_suffix") or "")
     if REPEATS.fullmatch(folder.name):
-        translation.drop("image_dir", "its name counts its pictures here, beside num_repeats")
+        translation.drop("image_dir", "here the folder's name repeats its pictures, in addition to num_repeats")
     dropped += translation.dropped
     return {"folder": str(folder), "instance_prompt": prompt.join(around), "repeats": subset.get("num_repeats", 1)}
 
@@ -83,8 +83,8 @@ def prompt_of(translation: Translation, folder: Path) -> str:
     if captioned == {False}:
         return tokens
     if captioned != {True}:
-        translation.drop("class_tokens", "is meant for pictures without a caption; write them captions, or make it the "
-                         "instance prompt")
+        translation.drop("class_tokens", "is meant for pictures without a caption; write captions for them, or make it "
+                     "the instance prompt")
     return FILEWORDS
 
 
@@ -97,5 +97,5 @@ def class_pictures(translation: Translation, others: list[dict[str, Any]], path:
     if others:
         translation.values["prior"] = {"preserve": True}
     if len(others) > 1:
-        translation.dropped.append("is_reg: each concept has one folder of class pictures; look through which belongs "
-                                   "to which.")
+        translation.dropped.append("is_reg: each concept has one folder of class pictures; check which belongs to "
+                                   "which.")

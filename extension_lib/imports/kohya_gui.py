@@ -115,7 +115,7 @@ def dataset(translation: Translation, path: Path) -> None:
     """Pictures described in a file of their own, which goes before what is said here."""
     file = beside(path, translation.take("dataset_config"))
     if not file.is_file():
-        translation.drop("dataset_config", "this file with the pictures is not there")
+        translation.drop("dataset_config", "this file with the pictures does not exist")
         return
     described = kohya_dataset.translate(toml.read_toml(file), file)
     translation.values = merge_values(translation.values, {k: v for k, v in described.values.items() if k != "method"})
@@ -198,7 +198,7 @@ def weight_decay(translation: Translation) -> None:
         translation.put(("training", "weight_decay"), match[1], "optimizer_args")
         text = text.replace(match[0], "")
     if re.search(r"\w", text):
-        translation.drop("optimizer_args", "belongs to the optimiser; of these, only weight_decay is taken over")
+        translation.drop("optimizer_args", "belongs to the optimizer; only weight_decay is imported")
 
 
 def pictures(translation: Translation) -> None:
@@ -249,7 +249,7 @@ def length(translation: Translation) -> None:
 def saving(translation: Translation) -> None:
     precision = SAVED.get(str(translation.take("save_precision")))
     if precision and precision not in methods.all_methods()[translation.method].precisions:
-        translation.drop("save_precision", "the WebUI applies a file of this kind rightly only in others")
+        translation.drop("save_precision", "the WebUI applies this kind of file correctly only in other formats")
     else:
         translation.put(("saving", "precision"), precision, "save_precision")
     if not translation.number("save_every_n_steps"):
@@ -260,8 +260,8 @@ def saving(translation: Translation) -> None:
     if prompts:
         translation.put(("previews", "prompts"), [line.split(" --")[0] for line in prompts], "sample_prompts")
     if any(" --" in line for line in prompts):
-        translation.drop("sample_prompts", "of these the prompts are taken over; sizes, seeds and negative prompts "
-                         "after -- are not")
+        translation.drop("sample_prompts", "only the prompts are imported; sizes, seeds and negative prompts after -- "
+                         "are not")
 
 
 def every(translation: Translation, key: str, target: Target) -> None:

@@ -70,7 +70,7 @@ class Translation:
         if value is None:
             return
         if name not in known:
-            self.drop(key, f"{method.title} has nothing of the kind")
+            self.drop(key, f"{method.title} has no such setting")
             return
         try:
             self.values.setdefault(section, {})[name] = check_value(known[name], value, f"{section}.{name}")
@@ -108,7 +108,7 @@ class Translation:
         elif name:
             near = NEAREST.get(name, "constant")
             self.put(("training", "schedule"), near, key)
-            self.drop(key, f"{near} is the nearest there is")
+            self.drop(key, f"{near} is the nearest setting")
 
     def optimizer(self, key: str, rates: Iterable[str]) -> bool:
         """Whether the rates that were made for this optimiser suit AdamW, which is what trains here; names them where
@@ -118,12 +118,12 @@ class Translation:
         if "adamw" in name.lower():
             return True
         if not FINDS_RATE.search(name):
-            self.drop(key, "it is trained with AdamW, for which the learning rates may have to be others")
+            self.drop(key, "it is trained with AdamW, which may need other learning rates")
             return True
         self.drop(key, "it is trained with AdamW")
         for rate in rates:
             if self.take(rate) not in OFF:
-                self.drop(rate, "was made for that optimiser; the method's own rate is kept")
+                self.drop(rate, "was chosen for that optimizer; the method's own rate is kept")
         return False
 
     def resolution(self, key: str) -> None:
@@ -150,7 +150,7 @@ class Translation:
         if epochs and steps:
             self.put(target, round(epochs * steps), key)
         elif epochs:
-            self.drop(key, "epochs can be counted in steps only where the pictures are")
+            self.drop(key, "epochs can be converted to steps only where the pictures are")
 
     def warmup(self, key: str) -> None:
         """Steps of warming up, as a share of all steps, where those are known."""
@@ -160,4 +160,4 @@ class Translation:
         elif steps and whole:
             self.put(("training", "warmup"), min(0.5, steps / whole), key)
         elif steps:
-            self.drop(key, "how many steps there are is not known, so neither is its share")
+            self.drop(key, "cannot be converted to a share, because the number of steps is unknown")

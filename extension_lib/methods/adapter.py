@@ -111,8 +111,8 @@ class Adapter(AttachedToLayers):
 
     def __init__(self, kind: AdapterSettings, layers: list[Layer], seed: int, device: torch.device):
         if not layers:
-            raise ValueError("Nothing is trained: all learning rates are 0, or every block is left out. "
-                             "Set the UNet's or the text encoder's rate.")
+            raise ValueError("Nothing is trained: all learning rates are 0, or every block is skipped. Set the "
+                             "learning rate of the UNet or the text encoder.")
         self.kind, self.layers = kind, layers
         self.parts = frozenset(layer.part for layer in layers)
         self.modules: dict[str, nn.Module] = {}

@@ -52,7 +52,8 @@ class Dreambooth(Method):
     def attach(self, model: Model, seed: int, words: tuple[NewWord, ...] = ()) -> Trainable:
         weights = [w for w in model.weights() if self.rates[rate_group(w.part)] > 0]
         if not weights:
-            raise SettingError("Nothing is trained: all learning rates are 0. Set the UNet's or the text encoder's.")
+            raise SettingError(
+                "Nothing is trained: all learning rates are 0. Set that of the UNet or the text encoder.")
         return WholeModel(weights, self.rates, self.text_share, self.ema)
 
 

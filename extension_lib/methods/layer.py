@@ -108,7 +108,7 @@ def load_tensors(own: dict[str, Tensor], state: dict[str, Tensor]) -> None:
     """Copies a saved state into live tensors. Raises KeyError or RuntimeError when it does not fit, with nothing
     changed: also where the state holds more, which the next save would lose."""
     if more := state.keys() - own.keys():
-        raise RuntimeError(f"{min(more)} was trained, and they leave it out")
+        raise RuntimeError(f"{min(more)} was trained and is left out now")
     for name, tensor in own.items():
         if state[name].shape != tensor.shape:
             raise RuntimeError(f"{name} is {tuple(state[name].shape)}, not {tuple(tensor.shape)}")

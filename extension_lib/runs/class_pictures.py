@@ -50,7 +50,7 @@ def prepare_class_pictures(run: Run, found: Sequence[ConceptPictures], checkpoin
             try:
                 items.append(Item(path, (text,), 1, *picture_size(path), prior=True))
             except PictureError as error:
-                yield Warned(f"Left out: {error}")
+                yield Warned(f"Skipped: {error}")
     yield items
 
 
@@ -88,7 +88,7 @@ def draw_missing(run: Run, text: str, folder: Path, count: int, host: Host) -> I
     missing = [n for n in range(count) if not (folder / picture_name(n)).exists()]
     edge = run.data.resolution // 8 * 8
     for start in range(0, len(missing), BATCH):
-        yield Prepared(f"Drawing class pictures, {len(missing) - start} to go", start / len(missing))
+        yield Prepared(f"Drawing class pictures, {len(missing) - start} left", start / len(missing))
         numbers = missing[start:start + BATCH]
         pictures = [Picture(text, steps=run.prior.drawing_steps, cfg=run.prior.cfg, width=edge, height=edge, seed=n,
                           clip_skip=run.data.clip_skip) for n in numbers]

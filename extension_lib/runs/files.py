@@ -65,14 +65,15 @@ class RunFiles:
             return StartPoint()
         saved = state.read_state(self.workspace.state)
         if saved["method"] != self.run.method.name:
-            raise state.StateError(f"The workspace was trained as {saved['method']}, not as {self.run.method.name}. "
-                                   "Start over, or go back to that method.")
+            raise state.StateError(
+                f"The workspace was trained with {saved['method']}, not with {self.run.method.name}. "
+                "Start over, or go back to that method.")
         try:
             trainable.load_state_dict(saved["trained"])
             optimizer.load_state_dict(saved["optimizer"])
         except (KeyError, RuntimeError, ValueError) as error:
-            raise state.StateError(f"What was trained before does not fit these settings ({error}). Go back to the "
-                                   "settings that it was trained with, or start over.") from None
+            raise state.StateError(f"The earlier training does not match these settings ({error}). Use the settings it "
+                                   "was trained with, or start over.") from None
         unfinished = saved["step"] < self.run.training.steps
         step = saved["step"] if unfinished else 0
         self.earlier_steps = saved["lifetime"] - step
@@ -113,7 +114,7 @@ class RunFiles:
                 state.write_state(self.workspace.state, tree)
             self.workspace.update_about(lifetime=self.earlier_steps + step, checkpoint=self.checkpoint.title)
             return Paused(step)
-        return Warned(f"The run goes on, because it could not be paused: {guard.reason}")
+        return Warned(f"Training continues, because it could not be paused: {guard.reason}")
 
     def discard(self) -> None:
         restore_state_before_pause(self.workspace, self.progress)
@@ -176,4 +177,3 @@ class RunFiles:
             per_epoch=per_epoch, folders=folders, tags={name: dict(counts) for name, counts in tags.items()},
             buckets=dict(Counter(map(self.batches.plan.size_of, items))),
             started=self.progress.started, finished=time.time(), words=words_learned(run), name=run.output.name)
-

@@ -117,7 +117,9 @@ class Job:
             self.changed.notify_all()
 
     def events_after(self, count: int) -> tuple[list[Event], int]:
-        """The events behind the first `count` ones, as far as they are still in memory, and how many there were by now."""
+        """The events behind the first `count` ones, as far as they are still in memory, and how many there were by
+        now.
+        """
         with self.changed:
             new = min(self.events - count, len(self.history))
             return list(self.history)[len(self.history) - new:], self.events

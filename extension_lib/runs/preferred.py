@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-from ..data.pictures import load_picture
 from ..errors import DarkroomError
 from ..export import card
 from ..export.products import output_files
@@ -19,11 +18,14 @@ def copies_of_step(job: Job, step: int) -> list[Path]:
 
 
 def prefer_copy(job: Job, step: int) -> list[Path]:
-    """Marks the copy of this step; its card shows the first preview of the step. Raises NoCopy, PictureError, SaveError."""
+    """Marks the copy of this step; its card shows the first preview of the step.
+
+    Raises NoCopy, PictureError, SaveError.
+    """
     paths = copies_of_step(job, step)
     preview = next((event for event in job.summary.previews.items() if event.step == step), None)
     if not paths or not preview:
-        raise NoCopy(f"There is no copy of step {step} any more.")
+        raise NoCopy(f"The copy of step {step} no longer exists.")
     image = load_picture(preview.paths[0])
     job.preferred = step
     for path in paths:

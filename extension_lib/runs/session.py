@@ -32,9 +32,10 @@ def require_words_in_captions(words: tuple[NewWord, ...], items: list[Item]) -> 
     """Raises SettingError for a word that is in no caption and would never be learned."""
     for word in words:
         if not any(word.name in prompt for item in items for prompt in item.prompts):
-            raise SettingError(f"No picture's prompt contains the new word {word.name!r}, so it would never be "
-                               "learned. Write [name] into the instance prompt, or choose the object or style sentences under "
-                               "Pictures.")
+            raise SettingError(
+                f"No picture's prompt contains the new word {word.name!r}, so it would never be learned. "
+                "Write [name] into the instance prompt, or choose the object or style sentences under "
+                "Pictures.")
 
 
 def with_hash(checkpoint: Checkpoint) -> Checkpoint:
@@ -68,7 +69,7 @@ class Session:
         require_writable(self.run, self.host.folders, self.checkpoint.path)
         found = find_all_pictures(self.run)
         self.first_prompt = found[0].items[0].prompt
-        yield from (Warned(f"Left out: {problem}") for folder in found for problem in folder.problems)
+        yield from (Warned(f"Skipped: {problem}") for folder in found for problem in folder.problems)
         yield from with_alarms(self.run, self.run_with_pauses(found))
 
     def run_with_pauses(self, found: list[ConceptPictures]) -> Iterator[Event]:

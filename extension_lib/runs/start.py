@@ -68,7 +68,7 @@ def decide(run: Run, host: Host, workspace: Workspace, answer: str = "") -> Deci
     run = require_startable(run)
     _ = workspace.lifetime  # must be readable, for every save writes into the same file
     if answer and answer not in ANSWERS:
-        raise SettingError(f"{answer!r} is no way to start. Use one of {', '.join(ANSWERS)}.")
+        raise SettingError(f"{answer!r} is not a way to start. Use one of {', '.join(ANSWERS)}.")
     if not answer and (open_choices := choices(run, host, workspace)):
         raise Undecided(run.output.name, open_choices)
     name = free_name(run, host.folders) if answer in (CONTINUE_VERSION, RESTART_VERSION) else run.output.name

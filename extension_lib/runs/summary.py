@@ -17,7 +17,10 @@ T = TypeVar("T")
 
 
 class Point(NamedTuple):
-    """Some neighbouring values of a curve: the last one's step, their sum and their number. Infinite ones do not count."""
+    """Some neighbouring values of a curve: the last one's step, their sum and their number.
+
+    Infinite ones do not count.
+    """
 
     step: int
     total: float
@@ -35,7 +38,10 @@ def joined(one: Point, other: Point) -> Point:
 
 @dataclass
 class Curve:
-    """Values by step in at most CURVE_POINTS points. When it is full, every two neighbours become one point, their mean."""
+    """Values by step in at most CURVE_POINTS points.
+
+    When it is full, every two neighbours become one point, their mean.
+    """
 
     points: list[Point] = field(default_factory=list)
     per_point: int = 1
@@ -82,7 +88,10 @@ class Spread(Generic[T]):
 
 
 class Copy(NamedTuple):
-    """A saved file. step: of this run, where saved.step counts the workspace's lifetime; measured: the last loss before it."""
+    """A saved file.
+
+    step: of this run, where saved.step counts the workspace's lifetime; measured: the last loss before it.
+    """
 
     step: int
     saved: Saved
@@ -120,7 +129,8 @@ class Summary:
     previews: Spread[Previewed] = field(default_factory=lambda: Spread(KEPT_PREVIEWS))
     warnings: list[Warned] = field(default_factory=list)
     alarms: list[Alarmed] = field(default_factory=list)
-    times: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=PACE_STEPS))  # when the last steps ended
+    # when the last steps ended
+    times: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=PACE_STEPS))
     first_time: float | None = None  # when the first step since the start, or the last pause, ended
 
     def add(self, event: Event) -> None:

@@ -23,7 +23,7 @@ def install(checkpoints: Path) -> Path:
     Raises PracticeError, or SaveError when the disk is full.
     """
     if not BASE.exists():
-        raise PracticeError(f"{BASE} is missing. Get Darkroom anew, with all its files.")
+        raise PracticeError(f"{BASE} is missing. Install Darkroom again, with all its files.")
     if not checkpoints.is_dir():
         raise PracticeError(f"There is no folder {checkpoints}. Give the WebUI's models/Stable-diffusion.")
     checkpoint, text = checkpoints / f"{NAME}.safetensors", checkpoints / f"{NAME}-text"

@@ -41,7 +41,8 @@ def noisy_pictures(stills: Sequence[MeasuredPicture], diffusion: Diffusion) -> l
     for n in range(PICTURES if stills else 0):
         still, t = stills[n % len(stills)], int((n + 0.5) / PICTURES * len(diffusion.alphas_cumprod))
         noise = torch.randn(still.latents.shape, generator=generator_for("measured", still.name, t))
-        mix = NoisyLatents(*(part[0] for part in add_noise(still.latents[None], noise[None], torch.tensor([t]), diffusion)))
+        mix = NoisyLatents(*(part[0]
+                             for part in add_noise(still.latents[None], noise[None], torch.tensor([t]), diffusion)))
         out.append(NoisyPicture(still.prompt, mix.noisy, mix.target, mix.t, mix.snr, still.mask))
     return out
 

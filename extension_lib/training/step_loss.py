@@ -25,7 +25,8 @@ def batch_loss(run: Run, model: Model, trainable: Trainable, batch: Batch, numbe
     """number: of the batch in the run; its noise depends on this and the seed alone."""
     noisy = add_random_noise(batch.latents, model.diffusion, run.noise.noise_offset, run.training.seed, number)
     class_count = len(batch.class_prompts)
-    with_class_prompts = NoisyLatents(*(torch.cat([part, part[:class_count]]) for part in noisy))  # the same pictures again
+    # the same pictures again
+    with_class_prompts = NoisyLatents(*(torch.cat([part, part[:class_count]]) for part in noisy))
     with model.autocast():
         condition = encode_batch(model, batch, run.data)
         predicted = model.predict(with_class_prompts.noisy, with_class_prompts.t, condition)

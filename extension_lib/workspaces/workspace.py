@@ -52,8 +52,8 @@ class Workspace:
         """Steps trained since the workspace was created or last started over. Raises SettingError, WorkspaceError."""
         steps = self.about.get("lifetime", 0)
         if not isinstance(steps, int):
-            raise WorkspaceError(f"{self.folder / ABOUT} says lifetime = {steps!r}, which is no number of steps. "
-                                 "Correct it there.")
+            raise WorkspaceError(f"{self.folder / ABOUT} has lifetime = {steps!r}, which is not a number of steps. "
+                                 "Correct the file.")
         return steps
 
     def update_about(self, **values: Any) -> None:

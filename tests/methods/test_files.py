@@ -55,7 +55,7 @@ REFUSED = [(way, precision) for way in EAGER for precision in PRECISIONS
 @pytest.mark.parametrize(("refused_way", "precision"), REFUSED)
 def test_a_precision_in_which_its_file_would_be_wrong_is_refused(pictures, refused_way, precision):
     run = run_of(pictures, refused_way, saving={"precision": precision})
-    with pytest.raises(SettingError, match="rightly only in"):
+    with pytest.raises(SettingError, match="correctly only in"):
         require_startable(run)
 
 

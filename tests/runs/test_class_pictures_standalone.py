@@ -81,7 +81,7 @@ def test_filewords_stand_for_each_caption_without_the_rare_word(host, pictures):
 
 
 def test_a_class_that_would_be_called_as_the_subject_is_refused(pictures):
-    with pytest.raises(FolderError, match="would be its own: '.*'.*'Word'"):
+    with pytest.raises(FolderError, match="would be the same as its prompt: '.*'.*'Word'"):
         find_all_pictures(run_with(pictures, {"class_prompt": "[filewords]", "word": "none of them"}))
 
 

@@ -354,7 +354,7 @@ def test_going_on_without_a_part_that_was_trained_is_refused_and_loses_nothing(h
     _, space = finished(host, small_run(pictures, method=method))
     before = space.state.read_bytes()
     job, _ = finished(host, small_run(pictures, method={**method, "text_rate": 0}), answer="continue-overwrite")
-    assert job.ended.failed and "was trained, and they leave it out" in job.ended.why
+    assert job.ended.failed and "was trained and is left out now" in job.ended.why
     assert space.state.read_bytes() == before
 
 
@@ -457,7 +457,7 @@ def test_a_state_of_other_settings_is_refused_and_kept(host, pictures):
     _, space = finished(host, small_run(pictures))
     kept = space.state.read_bytes()
     job, _ = finished(host, small_run(pictures, method={"rank": 2}), answer="continue-overwrite")
-    assert job.ended.failed and "does not fit these settings" in job.ended.why
+    assert job.ended.failed and "does not match these settings" in job.ended.why
     assert space.state.read_bytes() == kept
 
 

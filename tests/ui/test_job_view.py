@@ -112,7 +112,7 @@ def test_a_star_prefers_a_copy_which_wears_a_badge_and_gets_the_preview_as_its_p
     prefer_copy(one, 10)
     assert "your choice" in job_view.panel(one) and 'aria-pressed="true"' in preview_table(one)
     assert Image.open(tmp_path / "ghost-000310.png").getpixel((0, 0)) == (255, 0, 0)
-    with pytest.raises(NoCopy, match="no copy of step 20"):
+    with pytest.raises(NoCopy, match="copy of step 20 no longer"):
         prefer_copy(one, 20)
 
 

@@ -132,7 +132,7 @@ def test_a_broken_picture_or_a_broken_file_of_settings_does_not_break_the_tiles(
 
 
 @pytest.mark.parametrize("about, said", [
-    (None, "There is no file"), ("[", "not a readable TOML"), ("lifetime = 'many'", "no number of steps")])
+    (None, "There is no file"), ("[", "not a readable TOML"), ("lifetime = 'many'", "not a number of steps")])
 def test_a_damaged_workspace_toml_is_said_on_its_tile_and_below(tab, ghost, about, said):
     path = ghost.folder / "workspace.toml"
     path.unlink() if about is None else path.write_text(about, encoding="utf-8")

@@ -105,7 +105,7 @@ def test_a_preset_of_one_s_own_is_deleted_and_others_are_not(page, space):
     assert "Moved to the trash" in said and "My old" not in choice["choices"] and (row.folder / presets.DELETED
                                                                         / "old.toml").exists()
     assert "Only your own" in page.settings_events.delete_preset(
-        "Style")[0] and "no preset old" in page.settings_events.delete_preset("My old")[0]
+        "Style")[0] and "preset old no longer exists" in page.settings_events.delete_preset("My old")[0]
 
 
 @pytest.mark.parametrize("title, words", [(None, "Choose a preset"), ("My gone", "There is no file")])

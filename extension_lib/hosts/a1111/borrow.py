@@ -62,7 +62,7 @@ def prepared_for_training(sd_model: Any) -> Iterator[None]:
     """Differentiable attention, no tiling, no Hypertile, no other UNet, no token merging; undone at the end."""
     with ExitStack() as undo:
         if sd_unet.current_unet is not None:
-            raise HostError("The WebUI draws with another UNet (TensorRT, say). Set 'SD Unet' to None to train.")
+            raise HostError("The WebUI uses another UNet (for example TensorRT). Set 'SD Unet' to None to train.")
         undo.callback(sd_hijack.model_hijack.apply_circular, sd_hijack.model_hijack.circular_enabled)
         sd_hijack.model_hijack.apply_circular(False)
         undo.callback(sd_models.apply_token_merging, sd_model, getattr(sd_model, "applied_token_merged_ratio", 0))

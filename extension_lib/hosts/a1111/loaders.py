@@ -36,7 +36,7 @@ def read_embedding(path: Path, view: View | None) -> dict[str, Tensor]:
     except (AssertionError, KeyError, RuntimeError, ValueError, OSError, TypeError) as error:
         raise HostError(f"The WebUI cannot load {path.name}: {error}") from error
     if path.stem not in database.word_embeddings:
-        raise HostError(f"The WebUI does not take {path.name} for an embedding of this checkpoint.")
+        raise HostError(f"The WebUI does not accept {path.name} as an embedding for this checkpoint.")
     return {"vectors": database.word_embeddings[path.stem].vec.float().cpu()}
 
 

@@ -79,7 +79,8 @@ def merged_into_weights(layers: list[Layer], files: list[tuple[Path, Tag]]) -> I
 
 
 @contextmanager
-def attached_before_attention(layers: list[Layer], files: list[tuple[hypernetwork.HypernetworkFile, Tag]]) -> Iterator[None]:
+def attached_before_attention(layers: list[Layer], files: list[tuple[hypernetwork.HypernetworkFile,
+                                                                     Tag]]) -> Iterator[None]:
     """Within, each file's networks change what keys and values see, one file after the other.
 
     Raises HostError for a network that does not fit.

@@ -105,7 +105,7 @@ def pace(job: Job) -> str:
     per_step = job.summary.seconds_per_step()
     if not per_step:
         return ""
-    return f"{per_step:.1f} s a step" if per_step >= 1 else f"{1 / per_step:.1f} steps/s"
+    return f"{per_step:.1f} s per step" if per_step >= 1 else f"{1 / per_step:.1f} steps/s"
 
 
 def alarm(event: Alarmed) -> str:
