@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ..data.pictures import load_picture
 from ..errors import DarkroomError
 from ..export import card
 from ..export.products import output_files
