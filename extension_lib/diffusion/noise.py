@@ -1,4 +1,6 @@
-"""The noise process: what is added to latents, and what the model should predict (Ho et al., 2020, arXiv:2006.11239)."""
+"""The noise process: what is added to latents, and what the model should predict (Ho et al., 2020,
+arXiv:2006.11239).
+"""
 
 from typing import NamedTuple
 

@@ -59,5 +59,8 @@ def reset_updates(form: Form, start: Run, ids: str) -> dict[Any, Any]:
 
     Without ids: of all settings but those that belong to one workspace alone.
     """
-    chosen = set(ids.split()) or {c.elem_id for key, c in components_of(form, start).items() if not is_workspace_only(*key)}
+    chosen = set(
+        ids.split()) or {c.elem_id
+                         for key, c in components_of(form, start).items()
+                         if not is_workspace_only(*key)}
     return {component: update for component, update in form.updates(start).items() if component.elem_id in chosen}
