@@ -55,7 +55,7 @@ def translate(source: Mapping[str, Any], path: Path, kind: str, translated: Call
     except SettingError:
         raise
     except (AttributeError, KeyError, TypeError, ValueError) as error:  # a file may hold anything
-        raise SettingError(f"{path} looks like {kind}, but its structure is different: {error}.") from error
+        raise SettingError(f"{path} looks like {kind}, but its content does not match: {error}.") from error
 
 
 def read_json(path: Path) -> Any:

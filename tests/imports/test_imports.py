@@ -135,13 +135,13 @@ def test_class_tokens_are_for_pictures_without_a_caption(pictures, captioned, pr
 def test_a_folder_whose_name_would_count_twice_is_named(pictures):
     (pictures / "ghost").rename(pictures / "5_ghost")
     imported, _ = read(pictures, "set.toml", DATASET.replace("'ghost'\n  class", "'5_ghost'\n  class"))
-    assert said(imported, "image_dir", "5_ghost", "beside num_repeats")
+    assert said(imported, "image_dir", "5_ghost", "in addition to num_repeats")
 
 
 @pytest.mark.parametrize("text, words", [
-    ("datasets = []", "no [[datasets.subsets]]"),
-    ("[[datasets]]\n[[datasets.subsets]]\nnum_repeats = 2", "without image_dir"),
-    ("datasets = [3]", "is not put together like it"), ("[other]\nx = 1", "is none of these"), ("[", "not a readable "
+    ("datasets = []", "no [[datasets.subsets]]"), ("[[datasets]]\n[[datasets.subsets]]\nnum_repeats = 2", "without "
+                                                   "image_dir"),
+    ("datasets = [3]", "its content does not match"), ("[other]\nx = 1", "is none of these"), ("[", "not a readable "
                                                                                                 "TOML")])
 def test_a_toml_file_that_is_none_is_named(tmp_path, text, words):
     with pytest.raises(SettingError) as error:
@@ -271,7 +271,7 @@ def test_pictures_described_in_a_file_of_their_own_come_from_there(pictures):
     imported, run = read(pictures, "preset.json", {**GUI, "dataset_config": "set.toml", "train_data_dir": ""})
     assert len(run.concepts) == 2 and (run.data.keep_first, run.method.name) == (2, "loha")
     assert said(imported, "color_aug")
-    assert said(read(pictures, "preset.json", {**GUI, "dataset_config": "none.toml"})[0], "dataset_config", "not there")
+    assert said(read(pictures, "preset.json", {**GUI, "dataset_config": "none.toml"})[0], "dataset_config", "does not exist")
 
 
 # ---- sd_dreambooth_extension

@@ -43,14 +43,14 @@ def test_a_workspace_is_renamed_duplicated_and_deleted(page, host):
     page.click("#darkroom_duplicate")
     page.wait_for_selector("#darkroom_manage_answer >> text=Created newer, a duplicate of new")
     page.click("#darkroom_discard")
-    page.wait_for_selector("#darkroom_manage_answer >> text=Deleted newer")
+    page.wait_for_selector("#darkroom_manage_answer >> text=Moved newer to the trash")
     assert (host.folders.workspaces / "trash" / "newer" / "run.toml").exists()
     names = list(workspace.workspace_names(host.folders.workspaces))
     assert "new" in names and "newer" not in names
     page.locator("#darkroom_trash input").click()
     page.get_by_role("option", name="newer").click()
     page.click("#darkroom_restore")
-    page.wait_for_selector("#darkroom_manage_answer >> text=newer is back")
+    page.wait_for_selector("#darkroom_manage_answer >> text=newer was restored")
     shows(page, "darkroom_workspace", "newer")
 
 
