@@ -271,7 +271,8 @@ def test_pictures_described_in_a_file_of_their_own_come_from_there(pictures):
     imported, run = read(pictures, "preset.json", {**GUI, "dataset_config": "set.toml", "train_data_dir": ""})
     assert len(run.concepts) == 2 and (run.data.keep_first, run.method.name) == (2, "loha")
     assert said(imported, "color_aug")
-    assert said(read(pictures, "preset.json", {**GUI, "dataset_config": "none.toml"})[0], "dataset_config", "does not exist")
+    imported = read(pictures, "preset.json", {**GUI, "dataset_config": "none.toml"})[0]
+    assert said(imported, "dataset_config", "does not exist")
 
 
 # ---- sd_dreambooth_extension
