@@ -1,6 +1,4 @@
-"""Where a run's values come from before anyone changes them: the method, the purpose, the checkpoint, the card, a
-preset.
-"""
+"""The values that a run starts with: from the method, the purpose, the checkpoint, the graphics card, a preset."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,21 +12,21 @@ from ..support.disk import checked_file_name, matching, save_errors
 from .purposes import GPUS, PURPOSES, apply_profile, profile_settings, settings_decided_by
 from .run import Run, from_dict, merge_values, to_dict
 
-DELETED = "deleted"  # folder of presets that are offered no more
+DELETED = "deleted"  # folder of deleted presets
 # What belongs to one workspace alone: no preset holds it, and the way back to the defaults leaves it.
 WORKSPACE_ONLY = {"output", "base", "concepts"}, {("previews", "prompts")}
 
 
-def defaults(method: str, preset: Path | None = None, purpose: str = "", card: str = "") -> Run:
+def defaults(method: str, preset: Path | None = None, purpose: str = "", gpu: str = "") -> Run:
     """The run a person starts from. preset: a checkpoint's TOML file of sections, and of [methods.NAME.SECTION] for one
-    method only; it knows better than the purpose, and what the card bears goes over both.
+    method only. It overrides the purpose, and the graphics card overrides both.
 
     Raises SettingError for a preset that names what does not exist.
     """
     values: dict[str, Any] = merge_values({"method": {"name": method}}, methods.all_methods()[method].prefers)
     values = apply_profile(values, profile_settings(PURPOSES, purpose), method)
     values = apply_profile(values, toml.read_toml(preset) if preset else {}, method, preset)
-    return from_dict(apply_profile(values, profile_settings(GPUS, card), method))
+    return from_dict(apply_profile(values, profile_settings(GPUS, gpu), method))
 
 
 def drawing_run(host: Host) -> Run:
@@ -54,19 +52,19 @@ def is_workspace_only(section: str, name: str) -> bool:
 
 
 def with_purpose(run: Run, purpose: str, preset: Path | None = None) -> Run:
-    """The run with what purposes decide as this one wants it; the rest stays. Raises SettingError."""
+    """The run with all that purposes decide set for this one; the rest stays. Raises SettingError."""
     return with_settings_of(run, defaults(run.method.name, preset, purpose),
                             settings_decided_by(PURPOSES, run.method.name))
 
 
-def with_gpu(run: Run, card: str, preset: Path | None = None, purpose: str = "") -> Run:
-    """The run with what cards decide as this one bears it; the rest stays. Raises SettingError."""
-    return with_settings_of(run, defaults(run.method.name, preset, purpose, card),
+def with_gpu(run: Run, gpu: str, preset: Path | None = None, purpose: str = "") -> Run:
+    """The run with all that graphics cards decide set for this one; the rest stays. Raises SettingError."""
+    return with_settings_of(run, defaults(run.method.name, preset, purpose, gpu),
                             settings_decided_by(GPUS, run.method.name))
 
 
 def with_workspace_settings(run: Run, start: Run) -> Run:
-    """Another method's start with what is this run's alone."""
+    """start, the run of another method, with the settings of this run that belong to the workspace."""
     sections, settings = WORKSPACE_ONLY
     values = to_dict(run)
     own: dict[str, Any] = {section: values[section] for section in sections}
@@ -76,7 +74,7 @@ def with_workspace_settings(run: Run, start: Run) -> Run:
 
 
 def with_settings_of(run: Run, other: Run, keys: Iterable[tuple[str, str]]) -> Run:
-    """The run with these settings, by section and name, as the other has them; both of one method."""
+    """The run with these settings (section, name) taken from the other; both have the same method."""
     changes: dict[str, dict[str, Any]] = {}
     for section, name in keys:
         changes.setdefault(section, {})[name] = getattr(getattr(other, section), name)
@@ -84,7 +82,7 @@ def with_settings_of(run: Run, other: Run, keys: Iterable[tuple[str, str]]) -> R
 
 
 def save_preset(folder: Path, name: str, run: Run) -> Path:
-    """Writes the run's settings, without what is one workspace's alone. Raises NameProblem, SaveError."""
+    """Saves the run's settings, except those that belong to a workspace. Raises NameProblem, SaveError."""
     path = preset_path(folder, name)
     toml.write_toml(path, {section: {k: v for k, v in values.items() if not is_workspace_only(section, k)}
                            for section, values in to_dict(run).items() if not is_workspace_only(section, "")})
@@ -101,7 +99,7 @@ def saved_presets(folder: Path) -> list[str]:
 
 
 def delete_preset(folder: Path, name: str) -> Path:
-    """Moves a saved preset aside, into a folder beside it; returns where it lies.
+    """Moves a saved preset to the folder of deleted presets; returns its new path.
 
     Raises NameProblem, SettingError, SaveError.
     """

@@ -1,7 +1,7 @@
-"""What a person trains for, and on which card: settings to begin with, over a method's own.
+"""Settings to start with, for what is trained and for the graphics card. They override the method's defaults.
 
-Each is written as a checkpoint's preset is: sections, and under "methods" what holds for one method alone. The figures
-are those that guides for Stable Diffusion 1 agree on; a checkpoint's own preset knows better.
+Each has the form of a checkpoint's preset: sections, and under "methods" what is for one method only. The figures are
+those that guides for Stable Diffusion 1 agree on; a checkpoint's own preset overrides them.
 """
 
 from dataclasses import dataclass
@@ -82,7 +82,7 @@ GPUS: dict[str, Profile] = {
 
 
 def profile_settings(table: dict[str, Profile], name: str) -> ProfileSettings:
-    """A choice's settings; none for "". Raises SettingError."""
+    """The settings of a profile; none for "". Raises SettingError."""
     if name and name not in table:
         raise SettingError(f"{name!r} is not among {', '.join(table)}.")
     return table[name].settings if name else {}
@@ -103,7 +103,7 @@ def apply_profile(values: ProfileSettings, layer: ProfileSettings, method: str,
 
 
 def settings_decided_by(table: dict[str, Profile], method: str) -> list[tuple[str, str]]:
-    """Section and name of every setting that a choice of this table may change for a method."""
+    """Section and name of every setting that a profile of this table can change for a method."""
     return list(
         dict.fromkeys((section, name)
                       for choice in table.values()

@@ -8,11 +8,11 @@ from typing import Any
 from ..support.disk import write_bytes, write_text
 from .provenance import Provenance
 
-OWN_VALUES = "darkroom"  # in the card: what we wrote last, to be told from what a person wrote since
+OWN_VALUES = "darkroom"  # key in the card: the values that we wrote last, to tell them from what a person wrote later
 
 
 def write_card(path: Path, about: Provenance) -> None:
-    """Writes <stem>.json beside the file. What a person wrote there is kept, but for the description."""
+    """Writes <stem>.json beside the file. What a person wrote there is kept, except the description."""
     card = path.with_suffix(".json")
     old = read_card(card)
     before = old.get(OWN_VALUES, {})
@@ -49,4 +49,4 @@ def read_card(card: Path) -> dict[str, Any]:
     try:
         return dict(json.loads(card.read_text(encoding="utf-8")))
     except (ValueError, TypeError):
-        return {}  # not ours and not readable; it is written anew
+        return {}  # not readable; a new card is written

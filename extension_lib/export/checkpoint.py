@@ -19,7 +19,7 @@ from .lora import DTYPES
 from .provenance import Provenance
 from .stream import TensorEntry, header_bytes, make_entry, tensor_bytes
 
-STALE = "model_ema."  # an average of what was trained before; beside new weights it would be wrong
+STALE = "model_ema."  # an average of the base's training, which does not fit the new weights
 CHUNK = 2**22
 
 
@@ -44,7 +44,7 @@ def write_checkpoint(path: Path, trained: dict[str, Tensor], about: Provenance) 
                     file.seek(start + held[one.name]["data_offsets"][0])
                     copy_bytes(file, out, one.size)
             out.flush()
-            os.fsync(out.fileno())  # whole on the disk before it takes the place of an older one
+            os.fsync(out.fileno())  # completely written before it replaces an older file
     copy_config_files(source, path)
 
 
@@ -87,9 +87,7 @@ def copy_bytes(file: BinaryIO, out: BinaryIO, size: int) -> None:
 
 
 def copy_config_files(source: Path, path: Path) -> None:
-    """What lies beside the base under its name belongs to the new one too: the WebUI's .yaml, diffusers' settings,
-    our preset.
-    """
+    """Copies the files that belong to the base: the WebUI's .yaml, diffusers' settings, our preset."""
     yaml = source.with_suffix(".yaml")
     if yaml.exists() and "{tokenizer}" not in yaml.read_text(encoding="utf-8"):
         disk.copy_file(yaml, path.with_suffix(".yaml"))
@@ -97,7 +95,7 @@ def copy_config_files(source: Path, path: Path) -> None:
     if preset.exists():
         disk.copy_file(preset, path.with_name(path.stem + PRESET_SUFFIX))
     folder = source.with_suffix("")
-    if (folder / "model_index.json").exists():  # any other folder of that name may hold anything
+    if (folder / "model_index.json").exists():  # another folder of that name is not a diffusers model
         shutil.copytree(folder, path.with_suffix(""), dirs_exist_ok=True,
                         ignore=shutil.ignore_patterns("*.safetensors", "*.bin"))
 

@@ -7,9 +7,9 @@ from typing import Any
 from .. import methods
 from ..methods.adapter import AdapterSettings
 
-# our own keys: the method's name; words that were learned beside, as JSON
+# our own keys: the name of the method; the words that were learned with the adapter, as JSON
 METHOD, WORDS = "darkroom_method", "darkroom_words"
-PLAIN = {"lora": "locon", "locon": "locon"}  # LyCORIS' names for what it shares with kohya's scripts
+PLAIN = {"lora": "locon", "locon": "locon"}  # LyCORIS' names of what kohya's scripts have too
 LONGEST = 100_000_000  # bytes of a header; safetensors itself refuses longer ones
 
 
@@ -44,7 +44,7 @@ def methods_by_algorithm() -> dict[str, str]:
 
 
 def words_in_header(header: dict[str, str]) -> tuple[str, ...]:
-    """The words that were learned beside an adapter."""
+    """The words that were learned with an adapter."""
     return tuple(str(word) for word in loads_as(header.get(WORDS), list))
 
 

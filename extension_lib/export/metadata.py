@@ -12,7 +12,7 @@ from .. import __version__
 from .header import METHOD, WORDS
 from .provenance import Provenance
 
-LEGACY_AREA = slice(0x100000, 0x110000)  # what the oldest hash of a LoRA looks at
+LEGACY_AREA = slice(0x100000, 0x110000)  # the bytes of which the oldest hash of a LoRA is taken
 
 
 def adapter_metadata(about: Provenance) -> dict[str, str]:

@@ -1,6 +1,4 @@
-"""The kinds of files that methods leave: in which folder, how they are written, and what the host's loader must
-read.
-"""
+"""The kinds of files that methods save: their folder, how they are written, what the host's loader must read."""
 
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +16,7 @@ from ..support.lazy import LazyTensors
 from . import checkpoint, embedding, hypernetwork, lora
 from .provenance import Provenance
 
-EXPORTS = "exports"  # among the workspaces: files that the WebUI should not list beside their own parts
+EXPORTS = "exports"  # a folder in the workspaces' folder: files that the WebUI must not list
 EmbeddingWriter = Callable[[Path, Tensor, Provenance], None]
 VERSION = re.compile(r"-v\d+$")
 
@@ -28,14 +26,14 @@ def output_name(run: Run) -> list[str]:
 
 
 def word_names(run: Run) -> list[str]:
-    """One word is named as the output; several keep their own names, with the output's version behind them."""
+    """A single word gets the output's name. Several keep their names and get the output's version, such as -v2."""
     words = new_words_of(run)
     version = VERSION.search(run.output.name)
     return [run.output.name] if len(words) == 1 else [w.name + (version[0] if version else "") for w in words]
 
 
 def word_names_beside_adapter(run: Run) -> list[str]:
-    """Beside an adapter the words keep the names that were trained, with the output's version behind them."""
+    """With an adapter, the words keep the names that were trained and get the output's version, such as -v2."""
     version = VERSION.search(run.output.name)
     return [w.name + (version[0] if version and w.name != run.output.name else "") for w in new_words_of(run)]
 
@@ -47,12 +45,12 @@ class OutputFile:
     kind: str  # how the host reads it: "lora", "embedding", "hypernetwork", "checkpoint"
     folder: Callable[[Folders], Path]
     write: Callable[[list[Path], Any, Provenance], None]  # the paths, what was trained
-    expected: Callable[[Any], Sequence[Mapping[str, Tensor]]]  # for each path, what a right loader reads
+    expected: Callable[[Any], Sequence[Mapping[str, Tensor]]]  # for each path, what a correct loader reads
     stems: Callable[[Run], list[str]] = output_name
     suffix: str = ".safetensors"
     picture: str = ".png"  # a plain .png beside an embedding would be read as one
     card: bool = True
-    # raises FormatError where this base allows no such file
+    # raises FormatError if such a file cannot be saved from this base
     require: Callable[[Path, Path], None] = lambda path, base: None
 
     def path(self, folders: Folders, stem: str) -> Path:
@@ -88,21 +86,21 @@ def fp32_on_cpu(tensor: Tensor) -> Tensor:
 
 LORA = OutputFile("lora", lambda f: f.lora, save_lora, lambda trained: [trained.deltas()])
 EMBEDDING = OutputFile("embedding", lambda f: f.embeddings, save_embeddings,
-                 lambda trained: [{"vectors": v.float().cpu()} for v in trained.file_tensors().values()],
-                 stems=word_names, picture=".preview.png", card=False)
+                       lambda trained: [{"vectors": v.float().cpu()} for v in trained.file_tensors().values()],
+                       stems=word_names, picture=".preview.png", card=False)
 HYPERNETWORK = OutputFile("hypernetwork", lambda f: f.hypernetworks, save_hypernetwork, trained_tensors, suffix=".pt",
-                    picture=".preview.png", card=False)
+                          picture=".preview.png", card=False)
 FILES: dict[str, OutputFile] = {  # by the names that methods give in files()
     "lora": LORA,
     "embedding": EMBEDDING,
     "embedding_pt": replace(EMBEDDING, folder=lambda f: f.workspaces / EXPORTS, suffix=".pt",
-                                write=lambda paths, trained, about: save_embeddings(paths, trained, about,
-                                                                                     embedding.write_embedding_pt)),
+                            write=lambda paths, trained, about: save_embeddings(paths, trained, about,
+                                                                                embedding.write_embedding_pt)),
     "hypernetwork": HYPERNETWORK,
     "checkpoint": OutputFile("checkpoint", lambda f: f.checkpoints, save_checkpoint, trained_tensors,
-                       require=checkpoint.require_streamable),
-    # Of a pair, the plain adapter and the embedding; as one file the WebUI would skip the word beside its own
-    # embedding.
+                             require=checkpoint.require_streamable),
+    # A pair is an adapter and its words. It is saved as two files: if the embedding exists too, the WebUI would skip
+    # the word of a bundle.
     "lora_of_pair": replace(LORA, write=lambda paths, pair, about: save_lora(paths, pair.adapter, about)),
     "embedding_of_pair": replace(EMBEDDING, write=lambda paths, pair, about: save_embeddings(paths, pair.words, about),
                                  expected=lambda pair: EMBEDDING.expected(pair.words), stems=word_names_beside_adapter),

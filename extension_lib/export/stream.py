@@ -25,7 +25,7 @@ def make_entry(name: str, shape: list[int], dtype: torch.dtype) -> TensorEntry:
 
 
 def header_bytes(entries: list[TensorEntry], metadata: dict[str, str]) -> bytes:
-    """What a file begins with; the entries' bytes follow in their order."""
+    """The start of a file. The bytes of the entries follow in their order."""
     described: dict[str, object] = {"__metadata__": metadata}
     place = 0
     for one in entries:

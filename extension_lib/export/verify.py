@@ -1,4 +1,4 @@
-"""The proof of a file: what the host's loader makes of it must be what was trained."""
+"""Verifies a saved file: what the host's loader reads must be what was trained."""
 
 from collections.abc import Mapping
 
@@ -7,17 +7,17 @@ from torch import Tensor
 from ..events import Event, Warned
 
 TOLERANCE = {"fp32": 1e-5, "fp16": 2e-3, "bf16": 2e-2}  # relative, per layer
-# Of the largest layer's delta: a layer this still has learned nothing. fp16 rounds what is below 6e-8 in steps of 6e-8.
+# Relative to the largest layer's delta: a smaller delta counts as zero. fp16 has steps of 6e-8 near zero.
 NEGLIGIBLE = {"fp32": 1e-6, "fp16": 2e-5, "bf16": 1e-6}
 
 
 def less_precise(one: str, other: str) -> str:
-    """Of two precisions: a host in half precision may hold in it what a file has in full."""
+    """The less precise of two: a host in half precision may store a file's fp32 values in half precision."""
     return max(one, other, key=TOLERANCE.__getitem__)
 
 
 def differences(loaded: Mapping[str, Tensor], trained: Mapping[str, Tensor], precision: str) -> list[str]:
-    """A line for every layer that the loader missed, invented, or read otherwise than it was trained.
+    """A line for every layer that is missing, extra, or read differently from how it was trained.
 
     One tensor of each side is held at a time.
     """

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class TextEncoder:
-    """One text encoder: the prefix of its keys in LoRA files, and where it stands in a checkpoint."""
+    """One text encoder: the prefix of its keys in LoRA files, and of its keys in a checkpoint."""
 
     part: str  # "te1"
     prefix: str  # "lora_te"

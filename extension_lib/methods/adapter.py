@@ -34,11 +34,11 @@ class Delta(NamedTuple):
 
 @dataclass(frozen=True)
 class AdapterSettings(Method):
-    """What every kind of adapter lets people choose, and what each kind says of itself."""
+    """The settings that all kinds of adapters share, and what each kind says of itself."""
 
     product: ClassVar[Product] = LORA
     algorithm: ClassVar[str] = ""  # LyCORIS' name for it, in ss_network_args; "" for plain LoRA
-    # how the tensor's name begins by which its files are recognized; "" if another's are the same
+    # its files are recognized by a tensor whose name starts with this; "" if its files are another kind's
     signature: ClassVar[str] = ""
 
     unet_rate: float = option(1e-4, "Learning rate of the UNet, the part that draws. Too high distorts colours, too "
@@ -77,7 +77,7 @@ class AdapterSettings(Method):
         return Adapter(self, self.select_layers(model.layers()), seed, model.device)
 
     def select_layers(self, layers: list[Layer]) -> list[Layer]:
-        """The layers this kind hangs on. Raises SettingError."""
+        """The layers that this kind is attached to. Raises SettingError."""
         return targets.select_layers(layers, self.key_pattern(), self.rates, targets.parse_blocks(self.skip_blocks))
 
     def key_pattern(self) -> Any:
@@ -85,15 +85,15 @@ class AdapterSettings(Method):
         raise NotImplementedError
 
     def rate_ratio(self, name: str) -> float:
-        """How many times the part's rate a parameter of this name learns at."""
+        """The factor on the part's learning rate for a parameter of this name."""
         return 1.0
 
     def make_module(self, layer: Layer) -> nn.Module:
-        """Fresh parameters for a layer; they must change nothing yet."""
+        """New parameters for a layer. They must not change its output yet."""
         raise NotImplementedError
 
     def output_change(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
-        """What the layer's output y for the input x gains."""
+        """What is added to the layer's output y for the input x."""
         raise NotImplementedError
 
     def layer_tensors(self, module: Any) -> dict[str, Tensor]:
@@ -107,7 +107,7 @@ class AdapterSettings(Method):
 
 
 class Adapter(AttachedToLayers):
-    """A trainable: one module per layer, hung on the layer instance's forward. Layers are never replaced."""
+    """A trainable: one module per layer, attached to the forward of the layer's instance. Layers are never replaced."""
 
     def __init__(self, kind: AdapterSettings, layers: list[Layer], seed: int, device: torch.device):
         if not layers:

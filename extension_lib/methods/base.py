@@ -16,7 +16,7 @@ PRECISIONS = ("fp16", "bf16", "fp32")  # number formats of saved files
 
 @dataclass(frozen=True)
 class ParameterGroup:
-    """Parameters that learn at one rate. span: the shares of the run's steps between which they learn."""
+    """Parameters with one learning rate. span: they are trained between these shares of the run's steps."""
 
     name: str
     rate: float
@@ -25,7 +25,7 @@ class ParameterGroup:
 
 
 class NewWord(NamedTuple):
-    """A word to be learned, and what it begins as."""
+    """A word to be learned, and the text whose vectors it starts from."""
 
     name: str
     initial: str
@@ -34,19 +34,19 @@ class NewWord(NamedTuple):
 class Trainable(Protocol):
     """What a method attached to a model."""
 
-    parts: frozenset[str]  # which parts of the model its gradient runs through: "unet", "te1"
+    parts: frozenset[str]  # the parts of the model that its gradient passes through: "unet", "te1"
 
     def groups(self) -> list[ParameterGroup]:
         """All that is trained; fp32 whatever the model is."""
 
     def state_dict(self) -> "dict[str, Tensor]":
-        """All that is trained, live: what a workspace keeps to go on from."""
+        """All that is trained, as live tensors: what a workspace stores to continue training."""
 
     def load_state_dict(self, state: "dict[str, Tensor]") -> None:
-        """Takes back what state_dict gave. Raises KeyError or RuntimeError when it does not fit."""
+        """Loads what state_dict returned. Raises KeyError or RuntimeError if it does not fit."""
 
     def file_tensors(self) -> "dict[str, Tensor]":
-        """What its file holds, in fp32, under the format's names."""
+        """The tensors of its file, in fp32, under the names of the format."""
 
     def deltas(self) -> "Mapping[str, Tensor]":
         """By layer key, what is added to the layer's weight, by "KEY bias" to its bias (fp32, CPU); empty without
@@ -57,13 +57,13 @@ class Trainable(Protocol):
         """Called when the parameters have changed."""
 
     def as_saved(self) -> AbstractContextManager[None]:
-        """Within, the model answers as its file will. Nothing is to be learned or saved there."""
+        """A context in which the model works as it will with the saved file. Do not train or save in it."""
 
     def muted(self) -> AbstractContextManager[None]:
-        """Within, the model answers as if nothing hung on it. Raises SettingError where that cannot be."""
+        """A context in which the model works as if nothing were attached. Raises SettingError if it cannot."""
 
     def detach(self) -> None:
-        """Takes everything off the model, which is then bit-identical to what it was."""
+        """Removes everything from the model, which is then bit-identical to what it was before."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Method:
 
     @property
     def rates(self) -> dict[str, float]:
-        """Learning rates of the parts "unet" and "te", of those that it trains."""
+        """Learning rates of "unet" and "te", for those that it trains."""
         return {}
 
     def safe_precisions(self) -> tuple[str, ...]:

@@ -28,9 +28,7 @@ class Boft(Oft):
     block_size: int = option(8, "How many outputs are rotated together on each level.", min=2, max=256)
 
     def select_layers(self, layers: list[Layer]) -> list[Layer]:
-        """A butterfly needs an even group size and a power of two of groups; a layer that cannot be divided so stays
-        as it is.
-        """
+        """A butterfly needs an even group size and a power of two of groups. Other layers are not trained."""
         return [layer for layer in super().select_layers(layers) if can_be_divided(layer.shape[0], self.block_size)]
 
     def make_module(self, layer: Layer) -> nn.Module:
@@ -39,9 +37,7 @@ class Boft(Oft):
         return ButterflyOFTModule(layer.key, layer.module, lora_dim=self.block_size)
 
     def output_change(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
-        """Turns what has fewer columns: the weight, whose change then takes one more product, or what the layer
-        answered.
-        """
+        """Rotates whichever has fewer columns: the weight (which needs one more product) or the layer's output."""
         weight = layer.weight.detach()
         if y.numel() // len(weight) > weight[0].numel():
             return apply_weight(layer, x, butterfly(module.oft_blocks, weight.float(), exact=False).to(x.dtype))
@@ -61,9 +57,9 @@ def can_be_divided(size: int, factor: int) -> bool:
 
 
 def butterfly(blocks: Tensor, rows: Tensor, exact: bool = True) -> Tensor:
-    """(out, ...): rows turned at each level of (levels, groups, b, b); without exact, only what that adds to them.
+    """(out, ...): rows rotated at each level of (levels, groups, b, b). Without exact: only the change of the rows.
 
-    What is added is gathered level by level, so that blocks of zero add exactly nothing.
+    The change is summed level by level, so that blocks of zero change exactly nothing.
     """
     half, gained = blocks.shape[-1] // 2, torch.zeros_like(rows)
     for level, own in enumerate(blocks):
@@ -75,7 +71,7 @@ def butterfly(blocks: Tensor, rows: Tensor, exact: bool = True) -> Tensor:
 
 
 def pair_rows(rows: Tensor, reach: int) -> Tensor:
-    """Brings rows that are `reach` apart next to each other: (c g k) to (c k g), g of two."""
+    """Moves rows that are `reach` apart next to each other: (c g k) to (c k g), with g = 2."""
     return rows.unflatten(0, (-1, 2, reach)).transpose(1, 2).flatten(0, 2)
 
 

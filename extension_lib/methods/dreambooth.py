@@ -72,12 +72,12 @@ class WholeModel:
         self.masters = {w.name: fp32_master(w.parameter) for w in weights}
         self.average = {name: m.detach().clone() for name, m in self.masters.items()} if ema else {}
         self.averaged_steps = torch.zeros(())  # steps in the average
-        for w in weights:  # only now, so that nothing hangs on the model where memory has run out before
+        for w in weights:  # only now: if memory ran out above, the model is unchanged
             w.parameter.requires_grad_(True)
         self.hooks = [pass_gradients_on(w.parameter, self.masters[w.name]) for w in self.half_precision_weights()]
 
     def half_precision_weights(self) -> list[Weight]:
-        """Those that have a master."""
+        """The weights in half precision: those that have a master."""
         return [w for w in self.weights if w.parameter is not self.masters[w.name]]
 
     def groups(self) -> list[ParameterGroup]:
@@ -102,7 +102,7 @@ class WholeModel:
         return {**self.masters, **averages, **({AVERAGED: self.averaged_steps} if averages else {})}
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """An average that only one of the two has begins where the weights are, or is forgotten."""
+        """If only one of the two has an average, it starts from the weights or is discarded."""
         learned = {name: value for name, value in state.items() if not name.startswith(AVERAGE) and name != AVERAGED}
         averages = {AVERAGE + name: state.get(AVERAGE + name, value) for name, value in learned.items()}
         counted = {AVERAGED: state.get(AVERAGED, torch.zeros(()))}
@@ -111,7 +111,7 @@ class WholeModel:
 
     @torch.no_grad()
     def copy_masters_to_model(self) -> None:
-        """Brings parameters in half precision up to their masters."""
+        """Copies the masters to the parameters in half precision."""
         for w in self.half_precision_weights():
             w.parameter.copy_(self.masters[w.name])
 
@@ -124,7 +124,7 @@ class WholeModel:
 
     @contextmanager
     def as_saved(self) -> Iterator[None]:
-        """With an average, the model has it in place of the last weights; no memory is needed for that."""
+        """With an average, the model uses it instead of the last weights. This needs no extra memory."""
         self.swap_average()
         try:
             yield
@@ -134,7 +134,7 @@ class WholeModel:
 
     @torch.no_grad()
     def swap_average(self) -> None:
-        """Shows the average. Where there is no master, the weights are kept in its stead until the next exchange."""
+        """Swaps the average into the model. Without a master, self.average holds the weights until the next swap."""
         for w in self.weights if self.average else ():
             if w.parameter is self.masters[w.name]:
                 w.parameter.data, self.average[w.name] = self.average[w.name], w.parameter.data
@@ -142,7 +142,7 @@ class WholeModel:
                 w.parameter.copy_(self.average[w.name])
 
     def muted(self) -> AbstractContextManager[None]:
-        raise SettingError("prior.penalty is for methods that hang on the model, and DreamBooth changes the model "
+        raise SettingError("prior.penalty is for methods that add to the model, and DreamBooth changes the model "
                            "itself. Set it to 0 and use class pictures.")
 
     @torch.no_grad()

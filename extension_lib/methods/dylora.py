@@ -43,7 +43,7 @@ class Dylora(LowRank):
         return DyLoraModule(layer.key, layer.module, lora_dim=self.rank, alpha=self.alpha, block_size=self.block_size)
 
     def low_rank_change(self, module: Any, layer: Any, x: Tensor) -> Tensor:
-        """While training, the blocks up to a random one, of which only that one learns; else all.
+        """While training, uses the blocks up to a random one and trains only that one; otherwise uses all blocks.
 
         One scale for all ranks.
         """

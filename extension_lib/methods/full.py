@@ -1,4 +1,4 @@
-"""Full: the whole difference of every weight, kept in an adapter's file."""
+"""Full: the full difference of every weight, saved in an adapter's file."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -43,7 +43,7 @@ class Full(AdapterSettings):
         return apply_weight(layer, x, module.weight, getattr(module, "bias", None))
 
     def layer_tensors(self, module: Any) -> dict[str, Tensor]:
-        """A difference of the bias only where the layer has one: elsewhere the WebUI would crash while drawing."""
+        """A difference of the bias only if the layer has a bias: otherwise the WebUI would crash while drawing."""
         return {"diff": module.weight, **({"diff_b": module.bias} if hasattr(module, "bias") else {})}
 
     @staticmethod

@@ -35,7 +35,7 @@ class Glora(LowRank):
                          advanced=True)
 
     def select_layers(self, layers: list[Layer]) -> list[Layer]:
-        """The WebUI reads GLoRA on linear layers alone."""
+        """Linear layers only: the WebUI reads GLoRA of no others."""
         return [layer for layer in super().select_layers(layers) if isinstance(layer.module, nn.Linear)]
 
     def make_module(self, layer: Layer) -> nn.Module:

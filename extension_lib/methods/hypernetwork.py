@@ -33,7 +33,7 @@ ACTIVATIONS: dict[str, type[nn.Module]] = {
     "relu6": nn.ReLU6,
     "hardtanh": nn.Hardtanh,
 }
-QUIET = "Quiet"  # ours: Kaiming, and a last layer of zeros, so that it changes nothing at the start
+QUIET = "Quiet"  # not among the WebUI's: Kaiming with a last layer of zeros, which changes nothing at the start
 INITIALS = {
     "Normal": lambda w: nn.init.normal_(w, 0.0, 0.01),
     "XavierUniform": nn.init.xavier_uniform_,
@@ -46,7 +46,7 @@ PAIR = ("k", "v")
 
 @dataclass(frozen=True)
 class NetworkStructure:
-    """How each of the small networks is built; all of it stands in the file."""
+    """How each of the small networks is built. All of it is written into the file."""
 
     structure: tuple[float, ...] = (1, 2, 1)  # width of each layer, as multiples of what goes in
     activation: str = "linear"
@@ -193,7 +193,7 @@ def initialize(network: ResidualNetwork, initial: str) -> ResidualNetwork:
         nn.init.zeros_(linear.bias)
     norms = [m for m in network.linear if isinstance(m, nn.LayerNorm)]
     for norm in norms:
-        nn.init.normal_(norm.weight, 0.0, 0.01)  # as the WebUI begins them
-    if initial == QUIET:  # a norm behind the last layer would bring the smallest output to full length
+        nn.init.normal_(norm.weight, 0.0, 0.01)  # as the WebUI initializes them
+    if initial == QUIET:  # a norm after the last layer would scale the smallest output to full length
         nn.init.zeros_((norms or linears)[-1].weight)
     return network

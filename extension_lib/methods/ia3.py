@@ -13,7 +13,7 @@ from .adapter import AdapterSettings, Delta
 from .layer import ZeroParameters, without_bias
 from .targets import KEYS_AND_VALUES, TARGETS
 
-# Its factors fit linear layers alone: what the WebUI does with a convolution's is not what they mean.
+# Linear layers only: the WebUI applies the factors of a convolution in another way.
 PAPER_LAYERS = "keys, values and MLP"
 LAYERS = {PAPER_LAYERS: KEYS_AND_VALUES, "attention": TARGETS["attention"], "attention and MLP": TARGETS["attention "
                                                                                                          "and MLP"],
@@ -21,7 +21,7 @@ LAYERS = {PAPER_LAYERS: KEYS_AND_VALUES, "attention": TARGETS["attention"], "att
 
 
 class ScaleFactors(ZeroParameters):
-    """One factor, less one, for every input or output of a layer."""
+    """One factor, minus one, for every input or output of a layer."""
 
     def __init__(self, count: int, on_input: bool):
         super().__init__(weight=(count,))

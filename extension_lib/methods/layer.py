@@ -1,4 +1,4 @@
-"""Arithmetic on single layers: hanging something on one, applying another weight, norms of its columns."""
+"""Arithmetic on single layers: attaching a function, applying another weight, norms of its columns."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -12,28 +12,28 @@ from ..support.forward import wrap_forward
 
 
 def attach_after(module: nn.Module, then: Callable[[Tensor, Tensor], Tensor]) -> Callable[[], None]:
-    """Lets then(input, output) make the output of this instance's forward; returns what undoes it.
+    """Makes then(input, output) the output of this instance's forward. Returns a function that undoes it.
 
-    The class stays what it is: hosts compare layer types strictly.
+    The class does not change, because hosts compare layer types strictly.
     """
     return wrap_forward(module, lambda forward: lambda x, *args, **kwargs: then(x, forward(x, *args, **kwargs)))
 
 
 def attach_before(module: nn.Module, first: Callable[[Tensor], Tensor]) -> Callable[[], None]:
-    """Lets this instance's forward see first(input); returns what undoes it. first computes in fp32."""
+    """Passes first(input) to this instance's forward. Returns a function that undoes it. first computes in fp32."""
     def before(forward: Callable[..., Tensor]) -> Callable[..., Tensor]:
         return lambda x, *args, **kwargs: forward(first(x.float()).to(x.dtype), *args, **kwargs)
     return wrap_forward(module, before)
 
 
 class AttachedToLayers:
-    """What hangs on layers: silent it changes nothing, and it can be taken off."""
+    """Functions attached to layers. While silent is True they change nothing; detach removes them."""
 
     silent = False
-    undo_hooks: list[Callable[[], None]]  # what undoes each
+    undo_hooks: list[Callable[[], None]]  # one for each attached function
 
     def after_step(self) -> None:
-        """Nothing has to follow a step."""
+        """Nothing to do after a step."""
 
     def as_saved(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -53,7 +53,7 @@ class AttachedToLayers:
 
 
 def apply_weight(layer: Any, x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """What the layer would answer with another weight and bias."""
+    """The output that the layer would have with another weight and bias."""
     if isinstance(layer, nn.Conv2d):
         return F.conv2d(x, weight, bias, layer.stride, layer.padding, layer.dilation, layer.groups)
     return F.linear(x, weight, bias)
@@ -69,13 +69,13 @@ def restore_channels(layer: Any, y: Tensor) -> Tensor:
 
 
 def without_bias(layer: Any, y: Tensor) -> Tensor:
-    """Channels last, the layer's own bias taken off."""
+    """The output with its channels last, without the layer's own bias."""
     y = channels_last(layer, y)
     return y if layer.bias is None else y - layer.bias.to(y.dtype)
 
 
 def drop_channels(layer: Any, y: Tensor, share: float) -> Tensor:
-    """A share of the channels of what the layer takes or gives set to zero while training."""
+    """Sets a share of the channels of a layer's input or output to zero while training."""
     if not share or not torch.is_grad_enabled():
         return y
     own = channels_last(layer, y)
@@ -83,7 +83,7 @@ def drop_channels(layer: Any, y: Tensor, share: float) -> Tensor:
 
 
 class Dropout(nn.Dropout):
-    """Drops only where gradients are wanted, so that a preview in mid-training shows everything that was learned."""
+    """Drops only where gradients are computed, so that a preview during training shows all that was learned."""
 
     def forward(self, x: Tensor) -> Tensor:
         return F.dropout(x, self.p, training=torch.is_grad_enabled())
@@ -117,7 +117,7 @@ def load_tensors(own: dict[str, Tensor], state: dict[str, Tensor]) -> None:
 
 
 class ZeroParameters(nn.Module):
-    """Parameters that begin at zero, by name and shape: all that the plainest kinds need."""
+    """Parameters that start at zero, by name and shape: all that the simplest kinds need."""
 
     def __init__(self, **shapes: tuple[int, ...]):
         super().__init__()

@@ -1,4 +1,4 @@
-"""LoRA: two thin matrices beside each layer of attention and text encoder (Hu et al., 2021, arXiv:2106.09685)."""
+"""LoRA: two low-rank matrices beside each layer of attention and text encoder (Hu et al., 2021, arXiv:2106.09685)."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -53,7 +53,7 @@ class Lora(LowRank):
         return module.dropout(super().output_change(module, layer, x, y))
 
     def low_rank_change(self, module: Any, layer: Any, x: Tensor) -> Tensor:
-        """Through the thin matrices, never building the full one."""
+        """Multiplies by the two low-rank matrices, without computing the full one."""
         inner = drop_channels(layer, module.lora_down(x), self.rank_dropout)
         return module.lora_up(inner) * module.strength
 

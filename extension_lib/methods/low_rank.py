@@ -1,4 +1,4 @@
-"""What the kinds made of thin matrices share: rank, alpha, targets, dropouts, and DoRA's column norms."""
+"""What the low-rank kinds share: rank, alpha, target layers, dropouts, and DoRA's column norms."""
 
 import math
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from .targets import TARGETS
 class LowRank(AdapterSettings):
     """Settings of kinds with a rank."""
 
-    # the parameters that begin at zero: what they are multiplied with decides how far they reach
+    # the parameters that start at zero: LoRA+ gives them a higher learning rate
     zero_initialized: ClassVar[tuple[str, ...]]
 
     rank: int = option(16, "How many directions each layer can learn. A higher rank holds more detail and overfits "
@@ -60,7 +60,7 @@ class LowRank(AdapterSettings):
         return alpha / (math.sqrt(rank) if self.rs_lora else rank)
 
     def with_dora_scale(self, module: nn.Module, layer: Layer) -> nn.Module:
-        """The module, for DoRA with the layer's column norms as one more thing to learn."""
+        """The module. For DoRA it gets the layer's column norms as one more parameter."""
         if self.dora:
             module.dora_scale = nn.Parameter(column_norm(layer.module.weight.detach().float()))
         return module
@@ -73,16 +73,16 @@ class LowRank(AdapterSettings):
         return drop_channels(layer, y, self.rank_dropout)
 
     def low_rank_change(self, module: Any, layer: Any, x: Tensor) -> Tensor:
-        """What the output gains, in the way that is cheapest for this kind."""
+        """What is added to the output, computed in the cheapest way for this kind."""
         raise NotImplementedError
 
 
 def delta_with_dora(tensors: dict[str, Tensor], delta: Tensor, weight: Tensor) -> Delta:
-    """The delta of a file's layer, DoRA's norms applied where it has them."""
+    """The delta of a file's layer, with DoRA's norms applied if it has them."""
     delta = delta.reshape(weight.shape)
     return Delta(dora_delta(weight, delta, tensors["dora_scale"]) if "dora_scale" in tensors else delta)
 
 
 def tensors_with_dora(module: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The file's tensors, with DoRA's norms where the module has them."""
+    """The file's tensors, with DoRA's norms if the module has them."""
     return {**tensors, "dora_scale": module.dora_scale} if hasattr(module, "dora_scale") else tensors

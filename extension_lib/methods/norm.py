@@ -1,4 +1,4 @@
-"""Norm: only the scales and shifts of the model's normalisation layers."""
+"""Norm: only the scales and shifts of the model's normalization layers."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar

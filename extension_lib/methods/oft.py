@@ -1,4 +1,4 @@
-"""OFT: turns each layer's outputs in small groups, keeping all angles between them (Qiu et al., 2023,
+"""OFT: rotates each layer's outputs in small groups, which keeps the angles between them (Qiu et al., 2023,
 arXiv:2306.07280).
 """
 
@@ -49,7 +49,7 @@ class Oft(AdapterSettings):
         return DiagOFTModule(layer.key, layer.module, lora_dim=self.block_size)
 
     def output_change(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
-        """The turn less the identity, applied to the output rather than to the weight: the same, and far cheaper."""
+        """The rotation minus the identity, applied to the output instead of the weight: the same, and much cheaper."""
         groups = without_bias(layer, y).unflatten(-1, (len(module.oft_blocks), -1))
         turned = torch.einsum("knm,...kn->...km", rotation_change(module.oft_blocks).to(groups.dtype), groups)
         return restore_channels(layer, turned.flatten(-2))
@@ -70,7 +70,7 @@ class Oft(AdapterSettings):
 
 
 def rotation_change(blocks: Tensor) -> Tensor:
-    """(..., b, b): the rotations of skew-symmetric parts by Cayley's formula, less the identity; fp32."""
+    """(..., b, b): the rotations of skew-symmetric parts by Cayley's formula, minus the identity; fp32."""
     with autocast_off(blocks.device):
         skew = blocks.float() - blocks.float().transpose(-1, -2)
         one = torch.eye(skew.shape[-1], device=skew.device)

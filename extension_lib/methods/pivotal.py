@@ -21,7 +21,7 @@ from .product import LORA_AND_WORDS, Product
 from .textual_inversion import NewWords, TextualInversion
 
 ADAPTERS: dict[str, type[LowRank]] = {"lora": Lora, "locon": Locon, "loha": Loha, "lokr": Lokr}
-ADAPTER_SETTINGS = ("rank", "alpha", "unet_rate", "text_rate", "plus")  # settings that are the adapter's
+ADAPTER_SETTINGS = ("rank", "alpha", "unet_rate", "text_rate", "plus")  # settings that are passed to the adapter
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,7 @@ class Pivotal(Method):
 
 
 class WordAndAdapter:
-    """A trainable made of two."""
+    """A trainable made of two: the new words and an adapter."""
 
     def __init__(self, words: NewWords, adapter: Any, pivot: float):
         self.words, self.adapter, self.pivot = words, adapter, pivot
@@ -114,7 +114,7 @@ class WordAndAdapter:
         return self.adapter.as_saved()
 
     def muted(self) -> AbstractContextManager[None]:
-        """The word needs no muting: no class prompt holds it."""
+        """Only the adapter is muted: no class prompt contains the word."""
         return self.adapter.muted()
 
     def detach(self) -> None:

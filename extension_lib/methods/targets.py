@@ -1,4 +1,4 @@
-"""Which layers an adapter hangs on: by the shape of their keys, and by the block they belong to."""
+"""Which layers an adapter is attached to: by the pattern of their keys and by their block."""
 
 import re
 from collections.abc import Mapping
@@ -56,7 +56,7 @@ def parse_blocks(text: str) -> frozenset[str]:
 
 
 def select_layers(layers: list[Layer], wanted: re.Pattern[str], rates: Mapping[str, float],
-           skip: frozenset[str] = frozenset()) -> list[Layer]:
-    """The layers that match, whose part learns at all, outside the blocks to be skipped."""
+                  skip: frozenset[str] = frozenset()) -> list[Layer]:
+    """The layers that match, whose part has a learning rate, outside the skipped blocks."""
     return [layer for layer in layers if wanted.match(layer.key) and rates[rate_group(layer.part)] > 0
             and block_of(layer.key) not in skip]

@@ -99,7 +99,7 @@ class NewWords:
         return nullcontext()
 
     def muted(self) -> AbstractContextManager[None]:
-        raise SettingError("prior.penalty is for methods that hang on the model; a new word changes no class prompt. "
+        raise SettingError("prior.penalty is for methods that add to the model; a new word changes no class prompt. "
                            "Set it to 0.")
 
     def detach(self) -> None:

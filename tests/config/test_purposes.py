@@ -89,7 +89,7 @@ def test_what_a_style_needs():
     assert (word.data.template, word.data.caption_dropout) == ("style", 0.0)
 
 
-@pytest.mark.parametrize("choice", [{"purpose": "cat"}, {"card": "3"}])
+@pytest.mark.parametrize("choice", [{"purpose": "cat"}, {"gpu": "3"}])
 def test_a_choice_that_is_none_is_named(choice):
     with pytest.raises(SettingError, match="is not among"):
         presets.defaults("lora", None, **choice)

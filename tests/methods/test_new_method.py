@@ -26,14 +26,14 @@ from .low_rank import LowRank
 
 @dataclass(frozen=True)
 class HalfLora(Lora):
-    """Learns calmly: its alpha counts half."""
+    """Learns slowly: its alpha counts half."""
 
     name: ClassVar[str] = "half_lora"
     title: ClassVar[str] = "Half LoRA"
     order: ClassVar[int] = 200
     signature: ClassVar[str] = ""  # its files are LoRA's
 
-    rank: int = option_like(LowRank, "rank", 12, help="How many directions each layer may learn, in this calm way.")
+    rank: int = option_like(LowRank, "rank", 12, help="How many directions each layer can learn slowly.")
 
     def rank_and_alpha(self, layer: Layer) -> tuple[int, float]:
         return self.rank, self.alpha / 2
