@@ -75,7 +75,7 @@ def test_a_used_workspace_is_not_overwritten_unasked(home, capsys):
     assert cli.main(["train", str(home / "run.toml"), "--start", "restart-version"]) == 0
     assert (home / "studio" / "loras" / "ghost-v2.safetensors").exists()
     assert cli.main(["train", str(home / "run.toml"), "--start", "anyhow"]) == 2
-    assert "'anyhow' is no way to start. Use one of continue-overwrite" in capsys.readouterr().err
+    assert "'anyhow' is not a way to start. Use one of continue-overwrite" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("arguments, said", [

@@ -46,13 +46,18 @@ def start_run(run: Run, host: Host, workspace: Workspace, answer: str = "") -> j
     Raises Undecided with the choices when an answer is needed, Busy while another run goes on, and HostError,
     SettingError or WorkspaceError when the run cannot start.
     """
-    if host.unsupported:
-        raise HostError(host.unsupported)
+    require_training(host)
     workspace.save_run(run)
     checkpoint = find_checkpoint(host, run.base.checkpoint)
     jobs.require_idle()
     decision = decide(run, host, workspace, answer)
     return jobs.start_job(decision.run, host, workspace, checkpoint, decision.restart)
+
+
+def require_training(host: Host) -> None:
+    """Raises HostError, saying why, for a host in which nothing can be trained."""
+    if host.unsupported:
+        raise HostError(host.unsupported)
 
 
 def workspace_for(run: Run, host: Host) -> Workspace:

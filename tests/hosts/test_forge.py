@@ -45,7 +45,8 @@ from extension_lib.hosts import webui
 import gradio as gr
 with gr.Blocks():
     page = Page(webui.host())
-print(title, *said, page.train_events.start({{page.layout.model.workspace: None}})[1], sep="|")
+refused = page.train_events.start({{page.layout.model.workspace: None}})
+print(title, *said, refused[page.layout.train.answer], sep="|")
 """
 
 

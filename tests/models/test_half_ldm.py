@@ -53,7 +53,7 @@ def test_dreambooth_learns_in_masters_and_gives_the_halves_back(pictures, monkey
         trainable.detach()
 
         calls = []
-        monkeypatch.setattr(dreambooth, "master", lambda parameter: calls.append(1) or 1 / (len(calls) < 9))
+        monkeypatch.setattr(dreambooth, "fp32_master", lambda parameter: calls.append(1) or 1 / (len(calls) < 9))
         with pytest.raises(ZeroDivisionError):
             small_run(pictures, method={"name": "dreambooth"}).method.attach(view, 0)
         attached = any(w.parameter.requires_grad for w in view.weights())

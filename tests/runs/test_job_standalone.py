@@ -295,7 +295,7 @@ def test_a_run_that_has_ended_leaves_no_tensor_and_no_picture_in_memory(host, pi
         job, _ = finished(host, replace(run, output=replace(run.output, name=name)), name)
         job.thread.join(60)
         counts.append(alive())
-    assert counts[0] == counts[1] == counts[2]
+    assert counts[0] >= counts[1] >= counts[2]  # what tests before this one left may go meanwhile
 
 
 def test_a_preview_that_finds_no_room_is_a_warning_and_the_run_goes_on(host, pictures, monkeypatch):
@@ -449,7 +449,7 @@ def test_running_out_of_memory_before_the_first_step_says_what_to_change(host, p
         raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 7.99 GiB")
 
     monkeypatch.setattr(host.ready.view, "encode_images", full)
-    job, _ = finished(host, small_run(pictures))
+    job, _ = finished(host, small_run(pictures, training={"checkpointing": True}))
     assert job.ended.failed and job.ended.why.startswith("Out of memory. To use less: lower the batch size from 2 to 1")
 
 

@@ -6,7 +6,7 @@ from ...config.presets import defaults, with_workspace_settings
 from ...config.run import Run
 from ...errors import DarkroomError
 from ...runs import job as jobs
-from ...runs.start import Undecided, choices, start_run
+from ...runs.start import Undecided, choices, require_training, start_run
 from ...workspaces.starting_run import starting_run
 from ...workspaces.workspace import Workspace
 from ..panels.changed_settings import starting_values
@@ -52,6 +52,7 @@ class TrainEvents:
             tab.started: None
         }
         try:
+            require_training(layout.host)  # before a workspace is asked for
             space = layout.open_workspace(data[layout.model.workspace])
             run = layout.run_of(data, space.read_run().base.checkpoint)
             job = start_run(run, layout.host, space, self.answer_to_question(data, run, space))
