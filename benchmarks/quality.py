@@ -120,14 +120,15 @@ def main(arguments: list[str]) -> int:
     wanted = arguments[0].split(",") if arguments and arguments[0] else list(methods.all_methods())
     subjects = [SUBJECTS[n] for n in (arguments[1].split(",") if len(arguments) > 1 else SUBJECTS)]
     kept, judge = Table(DOCS / "quality.json"), Judge()
-    with tempfile.TemporaryDirectory() as folder:
-        host = Standalone(Path(folder))
-        for name in wanted:
-            for subject in subjects:
+    for name in wanted:
+        for subject in subjects:
+            # A folder for each cell: a word learned in one would be read in the prompts of the next.
+            with tempfile.TemporaryDirectory() as folder:
+                host = Standalone(Path(folder))
                 run = run_for(host, subject, name)
                 made = kept.cell(f"{name} {subject.name}", run, partial(cell, host, judge, subject, run))
-                print(f"{name:18} {subject.name:6} fidelity {made['fidelity']['value']:.2f}  setting "
-                      f"{made['prompt_fidelity']['value']:.2f}  {mean_of([made['seconds']])} s", flush=True)
+            print(f"{name:18} {subject.name:6} fidelity {made['fidelity']['value']:.2f}  setting "
+                  f"{made['prompt_fidelity']['value']:.2f}  {mean_of([made['seconds']])} s", flush=True)
     write_page()
     return 0
 

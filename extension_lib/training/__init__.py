@@ -1,1 +1,1 @@
-"""The loop, and what it needs: optimiser, files, jobs."""
+"""The training loop, and what a step needs."""
