@@ -57,7 +57,7 @@
     // Texts that consist of several: sentences, lists, a name with an explanation.
     function inParts(text) {
         const sentences = text.replace(/([.!?]) (?=[A-Z])/g, "$1\n").split("\n");
-        return [[sentences, ""], ...JOINTS.map(([apart, joint]) => [text.split(apart), joint])]
+        return [[sentences, ""], ...SEPARATORS.map(([apart, joint]) => [text.split(apart), joint])]
             .filter(([parts]) => parts.length > 1)
             .map(([parts, joint]) => [parts, parts.map(translated), joint])
             .filter(([_, said]) => said.some(Boolean))
