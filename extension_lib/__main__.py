@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import imports
 from .config.presets import defaults, drawing_run
-from .config.run import FOLDERS, Run, all_sections, from_dict, merge_values
+from .config.run import FOLDERS, OLD_ANSWERS, Run, all_sections, from_dict, merge_values
 from .errors import DarkroomError
 from .host import HostError, Picture, find_checkpoint
 from .settings import SettingError, options
@@ -157,6 +157,8 @@ def parse_changes(rest: list[str]) -> dict[str, Any]:
         section, dot, name = flag.removeprefix("--").partition(".")
         if not flag.startswith("--") or not dot:
             raise SettingError(f"{flag} is not a setting. Write --section.setting VALUE, such as --training.steps 500.")
+        if section == "output" and name in OLD_ANSWERS:  # in a file it is left out; typed, it would have no effect
+            raise SettingError(f"{flag} is no longer a setting. Use --start; a start that needs an answer lists them.")
         out.setdefault(section, {})[name] = value
     return out
 

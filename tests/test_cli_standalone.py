@@ -81,6 +81,7 @@ def test_a_used_workspace_is_not_overwritten_unasked(home, capsys):
 @pytest.mark.parametrize("arguments, said", [
     (["--training.steps", "many"], "training.steps is 'many', but must be a number"),
     (["--training.speed", "1"], "training.speed is not a setting"), (["--steps", "1"], "--steps is not a setting"),
+    (["--output.again", "over"], "--output.again is no longer a setting. Use --start"),
     (["--training.steps"], "--training.steps has no value"), (["--output.name", "../ghost"], "../ghost"),
     (["--base.checkpoint", "nothing"], "There is no checkpoint 'nothing'")])
 def test_what_cannot_be_is_one_sentence(home, capsys, arguments, said):

@@ -98,8 +98,8 @@ class Batches:
         """The held-out pictures, or some of those trained on where none are held out."""
         for item in in_fixed_order(self.held_out or self.items)[:MEASURED_PICTURES]:
             try:
-                self.measured.append(MeasuredPicture(picture_name(item), item.prompt,
-                                           *self.pictures.middle_of(item, self.plan.size_of(item))))
+                middle = self.pictures.middle_of(item, self.plan.size_of(item))
+                self.measured.append(MeasuredPicture(picture_name(item), item.prompt, *middle))
             except PictureError as error:
                 yield Warned(f"Skipped: {error}")
 

@@ -96,8 +96,10 @@ def advice_on_copies(history: History, step: int) -> str:
     return f"Use the copy nearest to that step, {name}, instead of going on."
 
 
-ALARMS: dict[str, Callable[[History], Finding | None]] = {
-    "not finite": not_finite, "exploding": exploding, "no effect": no_effect, "overfitting": overfitting}
+# By kind: the event after which it can show, and the check.
+ALARMS: dict[str, tuple[type[Event], Callable[[History], Finding | None]]] = {
+    "not finite": (Stepped, not_finite), "exploding": (Measured, exploding), "no effect": (Measured, no_effect),
+    "overfitting": (Measured, overfitting)}
 
 
 def with_alarms(run: Run, events: Iterable[Event]) -> Iterator[Event]:
@@ -108,7 +110,7 @@ def with_alarms(run: Run, events: Iterable[Event]) -> Iterator[Event]:
         history.add(event)
         if not isinstance(event, (Stepped, Measured)):
             continue
-        for kind, check in ALARMS.items():
-            if kind not in raised and (finding := check(history)):
+        for kind, (after, check) in ALARMS.items():
+            if kind not in raised and isinstance(event, after) and (finding := check(history)):
                 raised.add(kind)
                 yield Alarmed(event.step, kind, *finding)

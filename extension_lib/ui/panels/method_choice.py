@@ -9,7 +9,7 @@ from ...methods.base import Method
 
 
 def method_radio(value: str, elem_id: str, info: str | None = None) -> Any:
-    # keeps their order else
+    # Within each group the methods keep their order.
     ordered = sorted(methods.all_methods().items(), key=lambda item: not is_for_beginners(item[1]))
     first = sum(is_for_beginners(method) for _, method in ordered)
     return gr.Radio(choices=[(method.title, name) for name, method in ordered], value=value, label="Method", info=info,
