@@ -9,14 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import imports
+from .config.paths import with_absolute_paths
 from .config.presets import defaults, drawing_run
-from .config.run import FOLDERS, OLD_ANSWERS, Run, all_sections, from_dict, merge_values
+from .config.run import OLD_ANSWERS, Run, all_sections, from_dict, merge_values
 from .errors import DarkroomError
 from .host import HostError, Picture, find_checkpoint
 from .settings import SettingError, options
 from .setup.practice import install
 from .support import toml
-from .support.disk import SaveError, path_from_text
+from .support.disk import SaveError
 from .training.guard import Guard
 
 if TYPE_CHECKING:
@@ -137,12 +138,8 @@ def check(given: argparse.Namespace, rest: list[str]) -> int:
 
 def read_run(path: Path, changed: dict[str, Any], here: "Standalone") -> Run:
     """The file's settings over the checkpoint's preset, with the command line's changes over both."""
-    values = merge_values(toml.read_toml(path), changed)
+    values = merge_values(with_absolute_paths(toml.read_toml(path), path), changed)
     asked = from_dict(values)
-    for concept in values.get("concepts", ()):
-        for folder in FOLDERS:
-            if concept.get(folder):
-                concept[folder] = str(path.parent / path_from_text(concept[folder]))  # relative to the TOML file
     base = asked.base.checkpoint
     return defaults(asked.method.name, find_checkpoint(here, base).preset if base else None).with_values(values)
 

@@ -47,7 +47,8 @@ WORDS = {
 UNSHOWN = {
     "[Darkroom] training step", "[Darkroom] weight", "activation text", "average {}", "back", "Back", "can't allocate "
     "memory", "Cell", "choose", "Darkroom captions", "Darkroom check", "Darkroom pictures", "darkroom {}", "enter",
-    "Kohya DyLoRA", "Kohya LoCon", "Kohya LoHa", "Kohya LoKr", "LyCORIS/Native Fine-Tuning", "method ({})", "no effect",
+    "Kohya DyLoRA", "Kohya LoCon", "Kohya LoHa", "Kohya LoKr", "LyCORIS/Native Fine-Tuning", "method ({})",
+    "Native Fine-Tuning", "no effect",
     "not finite", "object template", "out of memory", "pick", "Picked", "poll", "raw {}", "show_train",
     "Stable Diffusion 1", "state before the pause.safetensors", "state of the pause.safetensors",
     "Step {} of {}, loss {}", "style template", "ends with Ended or Paused", "window.darkroomLanguages = {}", "word {}",

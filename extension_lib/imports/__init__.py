@@ -5,26 +5,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..config.run import FOLDERS, from_dict
+from ..config.paths import with_absolute_paths
+from ..config.run import from_dict
 from ..settings import SettingError
 from ..support import toml
 from ..support.disk import path_from_text
-from . import dreambooth_extension, kohya_dataset, kohya_folders, kohya_gui
-from .translation import Imported, beside
+from . import dreambooth_extension, kohya_dataset, kohya_folders, kohya_gui, kohya_training
+from .translation import Imported
 
 
 def translate_own(source: Mapping[str, Any], path: Path) -> Imported:
     """A run of Darkroom's own, as its page and its workspaces write it."""
     run = from_dict(source)
-    concepts = [{
-        name: str(beside(path, value)) if name in FOLDERS and value else value
-        for name, value in concept.items()
-    }
-                for concept in source.get("concepts", ())]
-    return Imported({**source, "concepts": concepts}, run.output.name or path.stem, ())
+    return Imported(with_absolute_paths(source, path), run.output.name or path.stem, ())
 
 
-FORMATS: dict[str, tuple[str, Callable[[Mapping[str, Any], Path], Imported]]] = {  # by what each alone has
+Translate = Callable[[Mapping[str, Any], Path], Imported]
+TRAINING = "sd-scripts' settings"
+FORMATS: dict[str, tuple[str, Translate]] = {  # by what each alone has
     "datasets": ("kohya's dataset file", kohya_dataset.translate),
     "concepts_list": ("sd_dreambooth_extension's db_config.json", dreambooth_extension.translate),
     "train_batch_size": ("kohya_ss' settings", kohya_gui.translate),
@@ -42,10 +40,12 @@ def read_settings(path: Path) -> Imported:
         inside = next((path / name for name in OF_FOLDER if (path / name).exists()), None)
         return read_settings(inside) if inside else kohya_folders.translate(path)
     source = toml.read_toml(path) if path.suffix.lower() == ".toml" else read_json(path)
+    if kohya_training.recognizes(source, path):
+        return translate(source, path, TRAINING, kohya_training.translate)
     for key, (kind, translated) in FORMATS.items():
         if isinstance(source, Mapping) and key in source:
             return translate(source, path, kind, translated)
-    kinds = ", ".join(kind for kind, _ in FORMATS.values())
+    kinds = ", ".join([*(kind for kind, _ in FORMATS.values()), TRAINING])
     raise SettingError(f"{path} is none of these: {kinds}.")
 
 

@@ -5,14 +5,23 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..config.paths import checkpoint_beside, path_beside
 from ..config.run import FILEWORDS
-from .translation import Imported, Target, Translation
+from ..settings import SettingError, to_float
+from .translation import Imported, Target, Translation, with_defaults
+
+DEFAULTS = {
+    "resolution": 512, "hflip": False, "shuffle_tags": True, "train_batch_size": 1, "gradient_accumulation_steps": 1,
+    "gradient_checkpointing": True, "clip_skip": 1, "offset_noise": 0.0, "prior_loss_weight": 0.75,
+    "learning_rate": 5e-6, "lora_learning_rate": 1e-4, "lora_txt_learning_rate": 5e-5, "lora_unet_rank": 4,
+    "lora_txt_rank": 4, "lr_scheduler": "constant_with_warmup", "num_train_epochs": 100, "use_ema": True
+}
 
 SAME: dict[str, Target] = {
     "resolution": ("data", "resolution"), "hflip": ("data", "flip"), "shuffle_tags": ("data", "shuffle_captions"),
     "train_batch_size": ("training", "batch_size"), "gradient_accumulation_steps": ("training", "accumulation"),
     "gradient_checkpointing": ("training", "checkpointing"), "clip_skip": ("data", "clip_skip"),
-    "offset_noise": ("noise", "noise_offset"), "prior_loss_weight": ("prior", "weight"), "src": ("base", "checkpoint"),
+    "offset_noise": ("noise", "noise_offset"), "prior_loss_weight": ("prior", "weight"),
     "model_name": ("output", "name"), "adamw_weight_decay": ("training", "weight_decay"),
     "weight_decay": ("training", "weight_decay"),
 }
@@ -41,12 +50,14 @@ HARMLESS = """
 
 
 def translate(source: Mapping[str, Any], path: Path) -> Imported:
-    translation = Translation(source, "lora" if source.get("use_lora") else "dreambooth")
+    translation = Translation(with_defaults(source, DEFAULTS), "lora" if source.get("use_lora") else "dreambooth")
     translation.seen.add("use_lora")
     translation.take_table(SAME)
+    if base := translation.take("src"):
+        translation.put(("base", "checkpoint"), checkpoint_beside(path, str(base)), "src")
     translation.put(("noise", "weighting"), "none", "min_snr_gamma")
-    listed = [c for c in concepts_of(translation) if c.get("instance_data_dir")]
-    translation.values["concepts"] = [concept(translation, c) for c in listed]
+    listed = [c for c in concepts_of(translation, path) if c.get("instance_data_dir")]
+    translation.values["concepts"] = [concept(translation, c, path) for c in listed]
     method(translation)
     length(translation)
     class_pictures(translation, listed)
@@ -56,27 +67,29 @@ def translate(source: Mapping[str, Any], path: Path) -> Imported:
     return translation.finish(str(source.get("model_name") or path.parent.name))
 
 
-def concepts_of(translation: Translation) -> list[dict[str, Any]]:
+def concepts_of(translation: Translation, path: Path) -> list[dict[str, Any]]:
     """The list in the file, or the one in the file that it names."""
     listed = translation.source.get("concepts_list") or []
-    path = translation.take("concepts_path")
-    if not translation.take("use_concepts") or not path:
+    other = translation.take("concepts_path")
+    if not translation.take("use_concepts") or not other:
         return listed
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8-sig"))
+        return json.loads(path_beside(path, other).read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         translation.drop("concepts_path", "cannot be read")
         return listed
 
 
-def concept(translation: Translation, source: Mapping[str, Any]) -> dict[str, Any]:
+def concept(translation: Translation, source: Mapping[str, Any], path: Path) -> dict[str, Any]:
+    """One concept; path: of the file of settings."""
     token, prompt = str(source.get("instance_token") or ""), str(source.get("instance_prompt") or FILEWORDS)
     if token and FILEWORDS in prompt and token not in prompt:
         translation.dropped.append(f"instance_token = {token}: is not added to captions automatically; write it in the "
                                    "instance prompt.")
     by_captions = source.get("class_prompt") == FILEWORDS
     named = {
-        "folder": source["instance_data_dir"], "instance_prompt": prompt, "class_folder": source.get("class_data_dir"),
+        "folder": path_beside(path, source["instance_data_dir"]), "instance_prompt": prompt,
+        "class_folder": path_beside(path, source["class_data_dir"]) if source.get("class_data_dir") else "",
         "class_prompt": source.get("class_token") if by_captions and not token else source.get("class_prompt"),
         "word": token if by_captions else ""
     }
@@ -116,10 +129,7 @@ def class_pictures(translation: Translation, concepts: list[dict[str, Any]]) -> 
     if not per_picture(most):
         return
     translation.values.setdefault("prior", {})["preserve"] = True
-    steps = translation.per_epoch()
-    if steps:
-        training = translation.values.get("training", {})
-        showings = steps * training.get("batch_size", 1) * training.get("accumulation", 1)
+    if showings := translation.showings():
         translation.put(("prior", "pictures"), max(1, round(per_picture(most) * showings / len(concepts))),
                         "num_class_images_per")
     else:
@@ -132,7 +142,15 @@ def class_pictures(translation: Translation, concepts: list[dict[str, Any]]) -> 
 
 
 def per_picture(concept: Mapping[str, Any]) -> float:
-    return float(concept.get("num_class_images_per") or 0)
+    return number_of(concept, "num_class_images_per")
+
+
+def number_of(concept: Mapping[str, Any], key: str) -> float:
+    """A concept's number; 0 where it is blank or none."""
+    try:
+        return to_float(concept.get(key) or 0, key)
+    except SettingError:
+        return 0.0
 
 
 def previews(translation: Translation, concepts: list[dict[str, Any]]) -> None:
@@ -147,8 +165,8 @@ def previews(translation: Translation, concepts: list[dict[str, Any]]) -> None:
     translation.epochs("save_preview_every", ("previews", "preview_every"))
     translation.put(("previews", "cfg"), first.get("save_guidance_scale"), "save_guidance_scale")
     translation.put(("previews", "preview_steps"), first.get("save_infer_steps"), "save_infer_steps")
-    if first.get("sample_seed", -1) >= 0:
-        translation.put(("previews", "preview_seed"), first["sample_seed"], "sample_seed")
+    if number_of(first, "sample_seed") >= 0:
+        translation.put(("previews", "preview_seed"), first.get("sample_seed"), "sample_seed")
 
 
 def drop_misleading(translation: Translation) -> None:

@@ -12,6 +12,7 @@ from .translation import Imported
 
 def translate(folder: Path) -> Imported:
     """One concept with these pictures. Raises SettingError when no folder here is named so."""
+    folder = folder.absolute()
     pictures = next((place for place in (folder, folder / "img") if repeat_folders(place)), None)
     if pictures is None:
         raise SettingError(f"{folder} has no folders named 10_something, and no settings that are known. "

@@ -1,33 +1,28 @@
 """Settings that kohya_ss saves: flat JSON, for LoRA of all kinds, DreamBooth and Textual Inversion."""
 
-import re
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from .. import methods
+from ..config.paths import checkpoint_beside, path_beside
 from ..config.run import merge_values
 from ..support import toml
 from . import kohya_dataset
-from .translation import Imported, Target, Translation, beside
+from .kohya_folders import folder_title, repeat_folders
+from .kohya_network import METHODS, network
+from .translation import WITHOUT_CLASS_PROMPT, Imported, Target, Translation, with_defaults
 
-METHODS = {
-    "Standard": "lora",
-    "LoRA-FA": "lora",
-    "Kohya LoCon": "locon",
-    "LyCORIS/LoCon": "locon",
-    "Kohya DyLoRA": "dylora",
-    "LyCORIS/DyLoRA": "dylora",
-    "Kohya LoHa": "loha",
-    "LyCORIS/LoHa": "loha",
-    "Kohya LoKr": "lokr",
-    "LyCORIS/LoKr": "lokr",
-    "LyCORIS/iA3": "ia3",
-    "LyCORIS/Diag-OFT": "oft",
-    "LyCORIS/BOFT": "boft",
-    "LyCORIS/GLoRA": "glora",
-    "LyCORIS/Native Fine-Tuning": "full",
+DEFAULTS = {  # of its page
+    "train_batch_size": 1, "gradient_accumulation_steps": 1, "gradient_checkpointing": False, "max_grad_norm": 1.0,
+    "flip_aug": False, "shuffle_caption": False, "keep_tokens": 0, "caption_dropout_rate": 0.0, "enable_bucket": True,
+    "masked_loss": False, "weighted_captions": False, "noise_offset": 0.0, "prior_loss_weight": 1.0, "clip_skip": 1,
+    "max_resolution": "512,512", "caption_extension": ".caption", "lr_scheduler": "cosine", "lr_warmup": 10,
+    "epoch": 1, "save_precision": "fp16"
 }
+OF_ADAPTERS = {"network_dim": 8, "network_alpha": 1, "conv_dim": 1, "conv_alpha": 1}  # the page's too
+STEPS = 1600  # where neither steps nor epochs are given
 SAME: dict[str, Target] = {
     "train_batch_size": ("training", "batch_size"),
     "gradient_accumulation_steps": ("training", "accumulation"),
@@ -45,25 +40,12 @@ SAME: dict[str, Target] = {
     "prior_loss_weight": ("prior", "weight"),
     "save_every_n_steps": ("saving", "save_every"),
     "sample_every_n_steps": ("previews", "preview_every"),
-    "pretrained_model_name_or_path": ("base", "checkpoint"),
     "output_name": ("output", "name"),
 }
-OF_ADAPTERS: dict[str, Target] = {
-    "network_alpha": ("method", "alpha"),
-    "network_dropout": ("method", "dropout"),
-    "rank_dropout": ("method", "rank_dropout"),
-    "module_dropout": ("method", "module_dropout"),
-    "dora_wd": ("method", "dora"),
-    "full_matrix": ("method", "full_matrix"),
-}
-OF_WORDS: dict[str, Target] = {"num_vectors_per_token": ("method", "vectors"), "init_word": ("method", "initial"),
-                               "learning_rate": ("method", "rate")}
-TEMPLATES = {"caption": "captions", "object template": "object", "style template": "style"}
+OF_DATASET = {"train_batch_size": "batch_size", "max_resolution": "resolution"}  # a dataset file's names for them
 SAVED = {"fp16": "fp16", "bf16": "bf16", "float": "fp32", "fp32": "fp32"}
-LAYERS = {"full": "with convolutions", "attn-mlp": "attention and MLP", "attn-only": "attention"}
 OTHER_MODELS = ("v2", "v_parameterization", "sdxl", "sdxl_checkbox", "sd3_checkbox", "flux1_checkbox",
                 "lumina_checkbox")
-WHOLE = 10_000  # a LoKr of at least this rank is meant to learn its matrices whole
 HARMLESS = """
     LyCORIS_preset train_on_input mem_eff_attn xformers cache_latents cache_latents_to_disk vae_batch_size
     mixed_precision full_fp16 full_bf16 num_cpu_threads_per_process max_data_loader_n_workers
@@ -78,11 +60,19 @@ HARMLESS = """
 
 
 def translate(source: Mapping[str, Any], path: Path) -> Imported:
-    translation = Translation(source, method_of(source))
+    method = method_of(source)
+    own = {} if method in ("dreambooth", "textual_inversion") else OF_ADAPTERS
+    return translate_keys(Translation(with_defaults(source, {**DEFAULTS, **own}), method), path, length)
+
+
+def translate_keys(translation: Translation, path: Path, length: Callable[[Translation], None]) -> Imported:
+    """The settings under kohya_ss' names. length: what says how long it trains."""
     translation.take_table(SAME)
+    if base := translation.take("pretrained_model_name_or_path"):
+        translation.put(("base", "checkpoint"), checkpoint_beside(path, str(base)), "pretrained_model_name_or_path")
+    pictures(translation)
     concepts(translation, path)
     network(translation)
-    pictures(translation)
     noise(translation)
     length(translation)
     saving(translation)
@@ -90,115 +80,51 @@ def translate(source: Mapping[str, Any], path: Path) -> Imported:
         if translation.take(key) is True:
             translation.drop(key, "choose a checkpoint of Stable Diffusion 1")
     translation.drop_unknown(HARMLESS.split())
-    return translation.finish(str(source.get("output_name") or path.stem))
+    return translation.finish(str(translation.take("output_name") or path.stem))
 
 
 def method_of(source: Mapping[str, Any]) -> str:
     if "init_word" in source:
         return "textual_inversion"
-    return METHODS.get(source["LoRA_type"], "lora") if "LoRA_type" in source else "dreambooth"
+    return METHODS.get(str(source["LoRA_type"]), "lora") if "LoRA_type" in source else "dreambooth"
 
 
 def concepts(translation: Translation, path: Path) -> None:
     folder, others, word = (translation.take(key) for key in ("train_data_dir", "reg_data_dir", "token_string"))
     if folder:
-        named = {"class_folder": str(beside(path, others))} if others else {}
+        pictures = path_beside(path, folder)
+        named = class_pictures(translation, path_beside(path, others)) if others else {}
         named.update({"word": str(word)} if word else {})
-        translation.values["concepts"] = [{"folder": str(beside(path, folder)), **named}]
-    if others:
-        translation.values.setdefault("prior", {})["preserve"] = True
+        translation.values["concepts"] = [{"folder": str(pictures), **named}]
+        if not translation.take("dataset_config"):
+            kohya_dataset.name_other_captions(translation, pictures)
     if translation.take("dataset_config"):
         dataset(translation, path)
 
 
+def class_pictures(translation: Translation, folder: Path) -> dict[str, str]:
+    """A concept's class pictures: they are called as the folders that hold them, without the repeats."""
+    titles = list(dict.fromkeys(map(folder_title, repeat_folders(folder))))
+    if not titles:
+        translation.drop("reg_data_dir", WITHOUT_CLASS_PROMPT)
+        return {"class_folder": str(folder)}
+    if len(titles) > 1:
+        translation.drop("reg_data_dir", f"class pictures have one name here, {titles[0]}")
+    translation.values.setdefault("prior", {})["preserve"] = True
+    return {"class_folder": str(folder), "class_prompt": titles[0]}
+
+
 def dataset(translation: Translation, path: Path) -> None:
     """Pictures described in a file of their own, which goes before what is said here."""
-    file = beside(path, translation.take("dataset_config"))
+    file = path_beside(path, translation.take("dataset_config"))
     if not file.is_file():
         translation.drop("dataset_config", "this file with the pictures does not exist")
         return
-    described = kohya_dataset.translate(toml.read_toml(file), file)
+    given = {OF_DATASET.get(key, key): value for key, value in translation.source.items()}
+    known = {key: given[key] for key in (*kohya_dataset.DEFAULTS, "resolution") if given.get(key) is not None}
+    described = kohya_dataset.translate(toml.read_toml(file), file, known)
     translation.values = merge_values(translation.values, {k: v for k, v in described.values.items() if k != "method"})
     translation.dropped += described.dropped
-
-
-def network(translation: Translation) -> None:
-    """The kind of method, its size and its learning rates."""
-    kind = translation.take("LoRA_type")
-    if kind and kind not in METHODS:
-        translation.drop("LoRA_type", "is not known; it is read as plain LoRA")
-    elif kind == "LoRA-FA":
-        translation.drop("LoRA_type", "both of its matrices learn, as in plain LoRA")
-    fits = translation.optimizer("optimizer", ("learning_rate", "unet_lr", "text_encoder_lr", "learning_rate_te"))
-    weight_decay(translation)
-    if translation.method == "textual_inversion":
-        translation.take_table({k: v for k, v in OF_WORDS.items() if fits or k != "learning_rate"})
-        translation.put(("data", "template"), TEMPLATES.get(str(translation.take("template")), "captions"), "template")
-    elif translation.method == "dreambooth":
-        whole_model(translation, fits)
-    else:
-        adapter(translation, fits)
-
-
-def whole_model(translation: Translation, fits: bool) -> None:
-    if fits:
-        translation.take_table({"learning_rate": ("method", "unet_rate"), "learning_rate_te": ("method", "text_rate")})
-    share = translation.number("stop_text_encoder_training") / 100
-    translation.put(("method", "text_share"), 0.0 if share < 0 else share or 1.0, "stop_text_encoder_training")
-
-
-def adapter(translation: Translation, fits: bool) -> None:
-    translation.take_table(
-        {key: target
-         for key, target in OF_ADAPTERS.items()
-         if translation.take(key) not in (None, 0, False)})
-    size(translation)
-    general, unet, text = (translation.take(key) for key in ("learning_rate", "unet_lr", "text_encoder_lr"))
-    if fits and not float(unet or 0) and not float(text or 0):
-        unet = text = general
-    if fits:
-        translation.put(("method", "unet_rate"), general if unet is None else unet, "unet_lr")
-        translation.put(("method", "text_rate"), general if text is None else text, "text_encoder_lr")
-    if ratio := translation.number("loraplus_lr_ratio"):
-        translation.put(("method", "plus"), ratio, "loraplus_lr_ratio")
-
-
-def size(translation: Translation) -> None:
-    rank = translation.number("network_dim")
-    if translation.method == "lokr":
-        translation.put(("method", "factor"), translation.take("factor"), "factor")
-        if rank >= WHOLE:
-            translation.put(("method", "full_matrix"), True, "network_dim")
-            return
-    if rank and translation.method != "ia3":
-        sized_by = "block_size" if translation.method in ("oft", "boft") else "rank"
-        translation.put(("method", sized_by), rank, "network_dim")
-    if translation.method == "dylora":
-        translation.put(("method", "block_size"), translation.take("unit"), "unit")
-    if translation.method == "locon":
-        translation.take_table({"conv_dim": ("method", "conv_rank"), "conv_alpha": ("method", "conv_alpha")})
-    elif str(translation.take("LoRA_type")).startswith("LyCORIS/"):
-        layers(translation)
-
-
-def layers(translation: Translation) -> None:
-    """Which layers LyCORIS hangs on: all of them, where no preset says otherwise."""
-    preset = str(translation.take("LyCORIS_preset") or "full")
-    if preset not in LAYERS:
-        translation.drop("LyCORIS_preset", "is not known; choose the layers under Advanced")
-    elif translation.method != "ia3":
-        translation.put(("method", "layers"), LAYERS[preset], "LoRA_type")
-    if LAYERS.get(preset) == LAYERS["full"] and translation.take("conv_dim") != translation.take("network_dim"):
-        translation.drop("conv_dim", "the convolutions have the same rank as the other layers")
-
-
-def weight_decay(translation: Translation) -> None:
-    text = str(translation.take("optimizer_args") or "")
-    if match := re.search(r"weight_decay=([\d.e-]+)", text):
-        translation.put(("training", "weight_decay"), match[1], "optimizer_args")
-        text = text.replace(match[0], "")
-    if re.search(r"\w", text):
-        translation.drop("optimizer_args", "belongs to the optimizer; only weight_decay is imported")
 
 
 def pictures(translation: Translation) -> None:
@@ -207,8 +133,7 @@ def pictures(translation: Translation) -> None:
         translation.put(("data", "crop"), "random", "random_crop")
     if clip_skip := translation.number("clip_skip"):
         translation.put(("data", "clip_skip"), clip_skip, "clip_skip")
-    if translation.take("caption_extension") not in (None, ".txt"):
-        translation.drop("caption_extension", "captions are read from .txt files")
+    translation.seen.add("caption_extension")
 
 
 def noise(translation: Translation) -> None:
@@ -235,15 +160,30 @@ def length(translation: Translation) -> None:
     if translation.number("max_train_epochs"):
         translation.seen.add("epoch")
         translation.epochs("max_train_epochs", ("training", "steps"))
-    elif steps:
+    elif steps or translation.take("dataset_config"):  # whose pictures are not counted there
         translation.seen.add("epoch")
-        translation.put(("training", "steps"), steps, "max_train_steps")
+        translation.put(("training", "steps"), steps or STEPS, "max_train_steps")
     else:
-        translation.epochs("epoch", ("training", "steps"))
+        epochs_of_page(translation)
     translation.schedule("lr_scheduler")
-    if "lr_warmup" in translation.source:
-        translation.put(("training", "warmup"), min(0.5, translation.number("lr_warmup") / 100), "lr_warmup")
-    translation.warmup("lr_warmup_steps")
+    translation.warmup_share(translation.number("lr_warmup") / 100, "lr_warmup")
+    if translation.take("lr_warmup_steps") or translation.take("lr_scheduler") == "constant":
+        translation.warmup("lr_warmup_steps")
+
+
+def epochs_of_page(translation: Translation) -> None:
+    """kohya_ss divides all showings by the batch, and rounds up once; class pictures take steps of their own there."""
+    epochs, counted = translation.number("epoch"), translation.counted()
+    if counted is None:
+        translation.drop_epochs("epoch")
+        return
+    run, items = counted
+    showings = sum(item.repeats for item in items)
+    steps = math.ceil(showings / run.training.batch_size / run.training.accumulation * epochs)
+    translation.put(("training", "steps"), steps, "epoch")
+    if translation.take("reg_data_dir"):
+        translation.drop("reg_data_dir", f"there it makes {2 * steps} steps of the {steps}; here each step sees class "
+                         "pictures too")
 
 
 def saving(translation: Translation) -> None:
@@ -256,7 +196,12 @@ def saving(translation: Translation) -> None:
         every(translation, "save_every_n_epochs", ("saving", "save_every"))
     if not translation.number("sample_every_n_steps"):
         every(translation, "sample_every_n_epochs", ("previews", "preview_every"))
-    prompts = str(translation.take("sample_prompts") or "").splitlines()
+    previews(translation, str(translation.take("sample_prompts") or ""))
+
+
+def previews(translation: Translation, text: str) -> None:
+    """One prompt a line; # begins a comment."""
+    prompts = [line.strip() for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
     if prompts:
         translation.put(("previews", "prompts"), [line.split(" --")[0] for line in prompts], "sample_prompts")
     if any(" --" in line for line in prompts):

@@ -4,20 +4,23 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from textwrap import shorten
 from typing import Any
 
 from .. import methods
-from ..config.run import SECTIONS, from_dict
-from ..data.folder import FolderError, find_all_pictures
-from ..settings import SettingError, check_value, options
+from ..config.run import SECTIONS, Run, Training, from_dict
+from ..data.folder import FolderError, Item, find_all_pictures
+from ..data.plan import Plan
+from ..settings import SettingError, check_value, options, to_float
 
 OFF: tuple[Any, ...] = (None, "", 0, "0", "none", "None", "{}", [], {})  # False is 0
 SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant", "constant_with_warmup": "constant"}
 NEAREST = {"cosine_with_restarts": "cosine", "cosine_annealing": "cosine", "cosine_annealing_with_restarts": "cosine",
            "cosine_with_min_lr": "cosine", "polynomial": "linear", "linear_with_warmup": "linear"}
 FINDS_RATE = re.compile("prodigy|d-?adapt", re.IGNORECASE)  # such optimisers are given 1.0 and scale it themselves
+
+LONGEST_WARMUP = next(o.max for o in options(Training) if o.name == "warmup") or 0.0
+WITHOUT_CLASS_PROMPT = "what they show has no name, so class pictures are off; enter a class prompt and switch them on."
 
 Target = tuple[str, str]  # section and name of a setting
 
@@ -31,10 +34,9 @@ class Imported:
     dropped: tuple[str, ...]
 
 
-def beside(path: Path, other: Any) -> Path:
-    """A file or folder that a file names: relative to it where it lies there, else as it is written."""
-    near = path.parent / str(other)
-    return near if near.exists() else Path(str(other))
+def with_defaults(source: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings as the other program sees them: what is absent or blank has its default."""
+    return {**defaults, **{key: value for key, value in source.items() if value not in (None, "")}}
 
 
 @dataclass
@@ -44,6 +46,7 @@ class Translation:
     values: dict[str, Any] = field(default_factory=dict)
     dropped: list[str] = field(default_factory=list)
     seen: set[str] = field(default_factory=set)
+    names: Mapping[str, str] = field(default_factory=dict)  # of keys that the file itself calls otherwise
 
     def __post_init__(self) -> None:
         self.values["method"] = {"name": self.method}
@@ -56,26 +59,36 @@ class Translation:
 
     def number(self, key: str) -> float:
         """The value as a number; 0 where it is blank or none."""
+        return self.number_if_given(key) or 0.0
+
+    def number_if_given(self, key: str) -> float | None:
+        """The value as a number; None where it is blank, or, with a line, where it is none."""
+        value = self.take(key)
         try:
-            return float(self.take(key) or 0)
-        except (TypeError, ValueError):
+            return None if value is None else to_float(value, key)
+        except SettingError:
             self.drop(key, "is not a number")
-            return 0.0
+            return None
 
     def put(self, target: Target, value: Any, key: str) -> None:
         """Sets one of our settings, or says why it cannot have this value. Blank ones keep our default."""
         section, name = target
-        method = methods.all_methods()[self.method]
-        known = {o.name: o for o in options(method if section == "method" else SECTIONS[section])}
-        if value is None:
-            return
+        owner = methods.all_methods()[self.method] if section == "method" else SECTIONS[section]
+        checked = None if value is None else self.checked(owner, name, value, key)
+        if checked is not None:
+            self.values.setdefault(section, {})[name] = checked
+
+    def checked(self, owner: type, name: str, value: Any, key: str) -> Any:
+        """The value as our setting takes it; None, and a line that says why, where it cannot."""
+        known = {o.name: o for o in options(owner)}
         if name not in known:
-            self.drop(key, f"{method.title} has no such setting")
-            return
+            self.drop(key, f"{getattr(owner, 'title', owner.__name__)} has no such setting")
+            return None
         try:
-            self.values.setdefault(section, {})[name] = check_value(known[name], value, f"{section}.{name}")
+            return check_value(known[name], value, name)
         except SettingError as error:
             self.drop(key, str(error))
+            return None
 
     def take_table(self, targets: Mapping[str, Target]) -> None:
         """Takes over the keys that mean the same here under another name."""
@@ -86,7 +99,7 @@ class Translation:
     def drop(self, key: str, why: str) -> None:
         self.seen.add(key)
         value = shorten(str(self.source.get(key)), 60, placeholder=" ...")
-        self.dropped.append(f"{key} = {value}: {why.rstrip('.')}.")
+        self.dropped.append(f"{self.names.get(key, key)} = {value}: {why.rstrip('.')}.")
 
     def drop_unknown(self, harmless: Iterable[str]) -> None:
         """Names every key that is switched on and was not taken; harmless ones change how it is computed, not what is
@@ -128,21 +141,29 @@ class Translation:
 
     def resolution(self, key: str) -> None:
         """"512,650" or [512, 650]: as many pixels as a square of this side."""
-        value = self.take(key)
-        sides = value if isinstance(value, list) else re.findall(r"\d+", str(value or ""))
+        sides = re.findall(r"\d+", str(self.take(key) or ""))
         if sides:
-            self.put(("data", "resolution"), round(math.sqrt(int(sides[0]) * int(sides[-1]))), key)
+            self.put(("data", "resolution"), side_of_square(sides[0], sides[-1]), key)
 
-    def per_epoch(self) -> int | None:
-        """Steps in which every picture is seen; None where the pictures are not on this machine."""
-        training = self.values.get("training", {})
-        at_once = training.get("batch_size", 1) * training.get("accumulation", 1)
+    def counted(self) -> tuple[Run, list[Item]] | None:
+        """The run as far as it is known, and its pictures; None where they are not on this machine."""
+        known = {name: value for name, value in self.values.items() if name in ("concepts", "data", "training")}
         try:
-            run = from_dict({"concepts": self.values.get("concepts", ())})
-            showings = sum(item.repeats for found in find_all_pictures(run) for item in found.items)
+            run = from_dict(known)
+            items = [item for found in find_all_pictures(run) for item in found.items]
         except (FolderError, SettingError):
             return None
-        return -(-showings // at_once) or None
+        return (run, items) if items else None
+
+    def showings(self) -> int | None:
+        """How often pictures are seen in an epoch, each as often as it is repeated."""
+        counted = self.counted()
+        return counted and sum(item.repeats for item in counted[1])
+
+    def per_epoch(self) -> int | None:
+        """Steps in which every picture is seen, counted as the run counts them: a batch has pictures of one size."""
+        counted = self.counted()
+        return counted and -(-Plan(*counted).per_epoch // counted[0].training.accumulation)
 
     def epochs(self, key: str, target: Target) -> None:
         """A number of epochs as steps, where the pictures can be counted."""
@@ -150,14 +171,30 @@ class Translation:
         if epochs and steps:
             self.put(target, round(epochs * steps), key)
         elif epochs:
-            self.drop(key, "epochs can be converted to steps only where the pictures are")
+            self.drop_epochs(key)
+
+    def drop_epochs(self, key: str) -> None:
+        self.drop(key, "epochs can be converted to steps only where the pictures are")
 
     def warmup(self, key: str) -> None:
-        """Steps of warming up, as a share of all steps, where those are known."""
+        """Steps of warming up, or their share, as a share of all steps, where those are known."""
         steps, whole = self.number(key), self.values.get("training", {}).get("steps")
         if self.take("lr_scheduler") == "constant":  # which has no warm-up there
             self.put(("training", "warmup"), 0.0, key)
-        elif steps and whole:
-            self.put(("training", "warmup"), min(0.5, steps / whole), key)
-        elif steps:
+        elif 0 < steps < 1 or not steps:
+            self.warmup_share(steps, key)
+        elif whole:
+            self.warmup_share(steps / whole, key)
+        else:
             self.drop(key, "cannot be converted to a share, because the number of steps is unknown")
+
+    def warmup_share(self, share: float, key: str) -> None:
+        if share > LONGEST_WARMUP:
+            self.drop(key, f"warm-up takes at most {LONGEST_WARMUP:.0%} of the steps here")
+        self.put(("training", "warmup"), min(LONGEST_WARMUP, share), key)
+
+
+def side_of_square(width: str, height: str) -> float:
+    """The side of a square with as many pixels."""
+    side = math.sqrt(float(width) * float(height))
+    return round(side) if math.isfinite(side) else side

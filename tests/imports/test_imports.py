@@ -4,6 +4,7 @@ import json
 
 import pytest
 from helpers import draw_pictures
+from reading import read, said
 
 from extension_lib import __main__ as cli
 from extension_lib import imports
@@ -14,19 +15,6 @@ from extension_lib.settings import SettingError
 from extension_lib.support import toml
 
 pytestmark = pytest.mark.once
-
-
-def read(folder, name, content):
-    """The import and the run it makes; content: TOML as text, JSON as a dict."""
-    path = folder / name
-    path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")
-    imported = imports.read_settings(path)
-    return imported, presets.defaults(imported.values["method"]["name"]).with_values(imported.values)
-
-
-def said(imported, *words):
-    """Whether one line names all these words."""
-    return any(all(word in line for word in words) for line in imported.dropped)
 
 
 # ---- kohya's folders
@@ -380,7 +368,8 @@ def test_concepts_in_a_file_of_their_own(tmp_path):
 # ---- and our own
 
 def test_a_run_of_our_own_is_read_back_whole(tmp_path):
-    run = from_dict({"output": {"name": "ghost"}, "method": {"name": "loha", "rank": 3}, "concepts": [{"folder": "a"}]})
+    run = from_dict({"output": {"name": "ghost"}, "method": {"name": "loha", "rank": 3},
+                     "concepts": [{"folder": str(tmp_path)}]})
     imported, again = read(tmp_path, "run.toml", toml.dump_toml(to_dict(run)))
     assert (again, imported.name, imported.dropped) == (run, "ghost", ())
 
@@ -418,4 +407,5 @@ def test_folders_that_our_own_run_names_beside_it_are_found(tmp_path):
     (tmp_path / "pictures").mkdir()
     run = from_dict({"output": {"name": "ghost"}, "concepts": [{"folder": "pictures", "class_folder": "elsewhere"}]})
     _, again = read(tmp_path, "run.toml", toml.dump_toml(to_dict(run)))
-    assert (again.concepts[0].folder, again.concepts[0].class_folder) == (str(tmp_path / "pictures"), "elsewhere")
+    assert (again.concepts[0].folder, again.concepts[0].class_folder) == tuple(
+        str(tmp_path / name) for name in ("pictures", "elsewhere"))

@@ -1,0 +1,124 @@
+"""The network of kohya's settings: its kind, its size, its layers and its learning rates."""
+
+import re
+
+from .translation import Target, Translation
+
+METHODS = {
+    "Standard": "lora",
+    "LoRA-FA": "lora",
+    "Kohya LoCon": "locon",
+    "LyCORIS/LoCon": "locon",
+    "Kohya DyLoRA": "dylora",
+    "LyCORIS/DyLoRA": "dylora",
+    "Kohya LoHa": "loha",
+    "LyCORIS/LoHa": "loha",
+    "Kohya LoKr": "lokr",
+    "LyCORIS/LoKr": "lokr",
+    "LyCORIS/iA3": "ia3",
+    "LyCORIS/Diag-OFT": "oft",
+    "LyCORIS/BOFT": "boft",
+    "LyCORIS/GLoRA": "glora",
+    "LyCORIS/Native Fine-Tuning": "full",
+}
+OF_ADAPTERS: dict[str, Target] = {
+    "network_alpha": ("method", "alpha"),
+    "network_dropout": ("method", "dropout"),
+    "rank_dropout": ("method", "rank_dropout"),
+    "module_dropout": ("method", "module_dropout"),
+    "dora_wd": ("method", "dora"),
+    "full_matrix": ("method", "full_matrix"),
+}
+OF_CONVOLUTIONS: dict[str, Target] = {"conv_dim": ("method", "conv_rank"), "conv_alpha": ("method", "conv_alpha")}
+OF_WORDS: dict[str, Target] = {"num_vectors_per_token": ("method", "vectors"), "init_word": ("method", "initial"),
+                               "learning_rate": ("method", "rate")}
+TEMPLATES = {"caption": "captions", "object template": "object", "style template": "style"}
+LAYERS = {"full": "with convolutions", "attn-mlp": "attention and MLP", "attn-only": "attention"}
+WHOLE = 10_000  # a LoKr of at least this rank is meant to learn its matrices whole
+
+
+def network(translation: Translation) -> None:
+    """The kind of method, its size and its learning rates."""
+    kind = str(translation.take("LoRA_type") or "")
+    if kind and kind not in METHODS:
+        translation.drop("LoRA_type", "is not known; it is read as plain LoRA")
+    elif kind == "LoRA-FA":
+        translation.drop("LoRA_type", "both of its matrices learn, as in plain LoRA")
+    fits = translation.optimizer("optimizer", ("learning_rate", "unet_lr", "text_encoder_lr", "learning_rate_te"))
+    weight_decay(translation)
+    if translation.method == "textual_inversion":
+        translation.take_table({k: v for k, v in OF_WORDS.items() if fits or k != "learning_rate"})
+        translation.put(("data", "template"), TEMPLATES.get(str(translation.take("template")), "captions"), "template")
+    elif translation.method == "dreambooth":
+        whole_model(translation, fits)
+    else:
+        adapter(translation, fits)
+
+
+def whole_model(translation: Translation, fits: bool) -> None:
+    if fits:
+        translation.take_table({"learning_rate": ("method", "unet_rate"), "learning_rate_te": ("method", "text_rate")})
+    share = translation.number("stop_text_encoder_training") / 100
+    translation.put(("method", "text_share"), 0.0 if share < 0 else share or 1.0, "stop_text_encoder_training")
+
+
+def adapter(translation: Translation, fits: bool) -> None:
+    translation.take_table(
+        {key: target
+         for key, target in OF_ADAPTERS.items()
+         if translation.take(key) not in (None, 0, False)})
+    size(translation)
+    general, unet, text = map(translation.number_if_given, ("learning_rate", "unet_lr", "text_encoder_lr"))
+    if not unet and not text:
+        unet = text = general
+    if fits:
+        translation.put(("method", "unet_rate"), general if unet is None else unet, "unet_lr")
+        translation.put(("method", "text_rate"), general if text is None else text, "text_encoder_lr")
+    if ratio := translation.number("loraplus_lr_ratio"):
+        translation.put(("method", "plus"), ratio, "loraplus_lr_ratio")
+
+
+def size(translation: Translation) -> None:
+    rank = translation.number("network_dim")
+    if translation.method == "lokr":
+        translation.put(("method", "factor"), translation.take("factor"), "factor")
+        if rank >= WHOLE:
+            translation.put(("method", "full_matrix"), True, "network_dim")
+            return
+    if rank and translation.method != "ia3":
+        sized_by = "block_size" if translation.method in ("oft", "boft") else "rank"
+        translation.put(("method", sized_by), rank, "network_dim")
+    alpha_as_rank(translation, "network_alpha", "alpha", rank)
+    if translation.method == "dylora":
+        translation.put(("method", "block_size"), translation.take("unit"), "unit")
+    if translation.method == "locon":
+        translation.take_table({key: target for key, target in OF_CONVOLUTIONS.items() if translation.take(key)})
+        alpha_as_rank(translation, "conv_alpha", "conv_alpha", translation.number("conv_dim"))
+    elif str(translation.take("LoRA_type")).startswith("LyCORIS/"):
+        layers(translation)
+
+
+def alpha_as_rank(translation: Translation, key: str, name: str, rank: float) -> None:
+    """An alpha of 0 means one as large as the rank."""
+    if rank and translation.number_if_given(key) == 0:
+        translation.put(("method", name), rank, key)
+
+
+def layers(translation: Translation) -> None:
+    """Which layers LyCORIS hangs on: all of them, where no preset says otherwise."""
+    preset = str(translation.take("LyCORIS_preset") or "full")
+    if preset not in LAYERS:
+        translation.drop("LyCORIS_preset", "is not known; choose the layers under Advanced")
+    elif translation.method != "ia3":
+        translation.put(("method", "layers"), LAYERS[preset], "LoRA_type")
+    if LAYERS.get(preset) == LAYERS["full"] and translation.take("conv_dim") != translation.take("network_dim"):
+        translation.drop("conv_dim", "the convolutions have the same rank as the other layers")
+
+
+def weight_decay(translation: Translation) -> None:
+    text = str(translation.take("optimizer_args") or "")
+    if match := re.search(r"weight_decay=([\d.e-]+)", text):
+        translation.put(("training", "weight_decay"), match[1], "optimizer_args")
+        text = text.replace(match[0], "")
+    if re.search(r"\w", text):
+        translation.drop("optimizer_args", "belongs to the optimizer; only weight_decay is imported")
