@@ -111,7 +111,7 @@ def test_regularisation_folders_of_kohya_ss_are_called_by_their_name(folder):
      "is_reg = true")])
 def test_class_pictures_without_a_name_are_off_and_named(folder, name, content):
     imported, run = read(folder, name, content)
-    assert not run.prior.preserve and said(imported, "enter the class prompt")
+    assert not run.prior.preserve and said(imported, "enter a class prompt")
 
 
 def test_lines_of_sample_prompts_that_are_comments_are_left_out(folder):
