@@ -4,7 +4,9 @@ import argparse
 import io
 import logging
 import os
+import secrets
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +15,16 @@ from .config.paths import with_absolute_paths
 from .config.presets import defaults, drawing_run
 from .config.run import OLD_ANSWERS, Run, all_sections, from_dict, merge_values
 from .errors import DarkroomError
-from .host import HostError, Picture, find_checkpoint
+from .host import LARGEST_SEED, HostError, Picture, find_checkpoint, require_drawable
 from .settings import SettingError, options
 from .setup.practice import install
 from .support import toml
-from .support.disk import SaveError
+from .support.disk import SaveError, replacing
 from .training.guard import Guard
 
 if TYPE_CHECKING:
     from .hosts.standalone import Standalone
+    from .ui.door import Login
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: idle threads would spin
 HOME = Path(os.environ.get("DARKROOM_HOME") or Path(__file__).resolve().parents[1] / "studio")
@@ -36,12 +39,12 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options_, rest = parser().parse_known_args(arguments)
     if rest and options_.function not in (train, check):
-        print(f"Unknown arguments: {' '.join(rest)}", file=sys.stderr)
+        say(f"Unknown arguments: {' '.join(rest)}", to=sys.stderr)
         return 2
     name = options_.function.__name__.strip("_")
     with Guard(f"The command {name}") as guard:
         return run_command(options_, rest)
-    print(f"{name} failed: {guard.reason}. The lines above say where.", file=sys.stderr)
+    say(f"{name} failed: {guard.reason}. The lines above say where.", to=sys.stderr)
     return 1
 
 
@@ -49,8 +52,24 @@ def run_command(given: argparse.Namespace, rest: list[str]) -> int:
     try:
         return given.function(given, rest)
     except DarkroomError as error:
-        print(error, file=sys.stderr)
+        say(error, to=sys.stderr)
         return 2
+    except BrokenPipeError:  # of a print; say() goes on
+        stop_talking(sys.stdout)
+        return 1
+
+
+def say(*lines: object, to: Any = None, end: str = "\n") -> None:
+    """Prints at once. Where nobody reads on, as in `| head`, the rest is not said and the work goes on."""
+    stream = to or sys.stdout
+    try:
+        print(*lines, sep="\n", end=end, file=stream, flush=True)
+    except BrokenPipeError:
+        stop_talking(stream)
+
+
+def stop_talking(stream: Any) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def parser() -> argparse.ArgumentParser:
@@ -65,7 +84,13 @@ def parser() -> argparse.ArgumentParser:
 
     served = command(app)
     served.add_argument("--port", type=int, default=7861)
-    served.add_argument("--listen", action="store_true", help="let other machines in your network use it too")
+    served.add_argument("--listen", action="store_true", help="let other machines in your network use it too, with a "
+                                                              "password")
+    served.add_argument("--auth", metavar="USER:PASSWORD", help="default with --listen: a new password, which is shown")
+    served.add_argument("--folder", type=Path, action="append", default=[], help="the page may read pictures in this "
+                        "folder, and in no other but its own; default: any folder, with --listen none")
+    served.add_argument("--name", action="append", default=[], help="a name of this machine by which browsers may "
+                        "call the page, such as that of a proxy")
     for function in (train, check):
         subcommand = command(function)
         subcommand.add_argument("run", type=Path, help="a TOML file; --section.setting VALUE changes what it says")
@@ -79,7 +104,7 @@ def parser() -> argparse.ArgumentParser:
         subcommand.add_argument("--out", type=Path, default=Path(out))
         for name, kind in PICTURE_OPTIONS.items():
             subcommand.add_argument(f"--{name}", type=kind, help="default: what suits the checkpoint")
-        subcommand.add_argument("--seed", type=int, default=0)
+        subcommand.add_argument("--seed", type=int, default=0, help="-1: a new one, which is shown")
         subcommand.add_argument("--negative", default="")
         if function is compare:
             subcommand.add_argument("--lora", required=True, help="its name; all its copies by step are compared")
@@ -97,8 +122,35 @@ def app(given: argparse.Namespace, rest: list[str]) -> int:
     """Serve the pages on this machine."""
     from .ui.app import serve
 
-    serve(host(), given.port, given.listen)
+    if not 1 <= given.port <= 65535:
+        raise SettingError(f"--port is {given.port}, but must be 1 to 65535.")
+    here = host()
+    if given.listen or given.folder:
+        here.folders = replace(here.folders, named=tuple(existing_folder(folder) for folder in given.folder))
+    serve(here, given.port, given.listen, login(given), frozenset(given.name))
     return 0
+
+
+def existing_folder(path: Path) -> Path:
+    if not path.is_dir():
+        raise SettingError(f"There is no folder {path}. Name one with --folder that the page may read.")
+    return path.absolute()
+
+
+def login(given: argparse.Namespace) -> "Login | None":
+    """What is asked of those who come in: always something where other machines may. Raises SettingError."""
+    from .ui.door import SHORTEST, Login
+
+    if given.auth is None and not given.listen:
+        return None
+    if given.auth is None:
+        made = Login("darkroom", secrets.token_urlsafe(12))
+        say(f"Log in as {made.user} with the password {made.password}")
+        return made
+    user, colon, password = given.auth.partition(":")
+    if not user or len(password) < SHORTEST:
+        raise SettingError(f"--auth must be USER:PASSWORD, with a password of {SHORTEST} or more letters.")
+    return Login(user, password)
 
 
 def train(given: argparse.Namespace, rest: list[str]) -> int:
@@ -111,7 +163,7 @@ def train(given: argparse.Namespace, rest: list[str]) -> int:
         job = start_run(run, here, workspace_for(run, here), given.start or "")
     except Undecided as undecided:
         answers = (f"  --start {choice.id}: {choice.text}" for choice in undecided.choices)
-        print(undecided, *answers, sep="\n", file=sys.stderr)
+        say(undecided, *answers, to=sys.stderr)
         return 2
     follow(job)
     if job.thread:
@@ -175,18 +227,18 @@ def follow(job: Any) -> None:
         new, printed = job.events_after(printed)
         for event in new:
             if isinstance(event, Warned):
-                print(event.message, flush=True)
+                say(event.message)
             elif isinstance(event, Alarmed):
-                print(f"Step {event.step}: {event.message} {event.remedy}", flush=True)
+                say(f"Step {event.step}: {event.message} {event.remedy}")
             elif isinstance(event, Saved):
-                print(f"Saved {event.path}", flush=True)
+                say(f"Saved {event.path}")
             elif isinstance(event, Ended):
-                print(event.why, flush=True)
+                say(event.why)
         if ended:
             return
         left = job.seconds_left()
         if left is not None and sys.stderr.isatty():
-            print(f"\rStep {job.step} of {job.run.training.steps}, {duration(left)} left  ", end="", file=sys.stderr)
+            say(f"\rStep {job.step} of {job.run.training.steps}, {duration(left)} left  ", to=sys.stderr, end="")
 
 
 def draw(given: argparse.Namespace, rest: list[str]) -> int:
@@ -195,14 +247,13 @@ def draw(given: argparse.Namespace, rest: list[str]) -> int:
     here = host()
     if given.checkpoint:
         here.load(find_checkpoint(here, given.checkpoint))
-    here.draw([picture(given, here)])[0].save(given.out)
-    print(given.out)
+    save_picture(here.draw([picture(given, here)])[0], given.out)
     return 0
 
 
 def compare(given: argparse.Namespace, rest: list[str]) -> int:
     """Draw LoRA weight against training step."""
-    from .compare.grid import GridPlan, parse_seeds, parse_weights
+    from .compare.grid import GridPlan, parse_weights
     from .compare.series import find_series
     from .compare.sheet import draw_sheet
 
@@ -213,21 +264,33 @@ def compare(given: argparse.Namespace, rest: list[str]) -> int:
     series = next((s for s in find_series(here.folders) if s.label == given.lora), None)
     if series is None:
         raise HostError(f"There is no LoRA {given.lora} in {here.folders.lora}.")
-    plan = GridPlan(series, parse_weights(given.weights), (given.prompt, ), parse_seeds(str(given.seed)),
-                    picture(given, here))
-    draw_sheet(plan, here).save(given.out)
-    print(given.out)
+    drawn = picture(given, here)
+    plan = GridPlan(series, parse_weights(given.weights), (given.prompt, ), (drawn.seed, ), drawn)
+    save_picture(draw_sheet(plan, here), given.out)
     return 0
 
 
+def save_picture(image: Any, path: Path) -> None:
+    """Raises SaveError."""
+    from PIL import Image
+
+    with replacing(path) as part:
+        image.save(part, Image.registered_extensions()[path.suffix.lower()])
+    say(path)
+
+
 def picture(given: argparse.Namespace, here: "Standalone") -> Picture:
-    """The picture of the command line; what is not given is as in the checkpoint's previews."""
+    """The picture of the command line; what is not given is as in the checkpoint's previews. Raises HostError."""
     run = drawing_run(here)
     side, previews = run.data.resolution, run.previews
     values: dict[str, Any] = {"steps": previews.preview_steps, "width": side, "height": side, "cfg": previews.cfg,
                               "sampler": previews.sampler}
     values |= {name: getattr(given, name) for name in PICTURE_OPTIONS if getattr(given, name) is not None}
-    return Picture(given.prompt, given.negative, seed=given.seed, clip_skip=run.data.clip_skip, **values)
+    seed = given.seed if given.seed != -1 else secrets.randbelow(LARGEST_SEED + 1)
+    drawn = require_drawable(Picture(given.prompt, given.negative, seed=seed, clip_skip=run.data.clip_skip, **values))
+    if given.seed == -1:
+        say(f"Seed {seed}")
+    return drawn
 
 
 def require_writable(path: Path) -> None:
@@ -248,24 +311,22 @@ def import_(given: argparse.Namespace, rest: list[str]) -> int:
     if given.run:
         toml.write_toml(given.run, values)
     else:
-        print(toml.dump_toml(values))
+        say(toml.dump_toml(values))
     for line in imported.dropped:
-        print(line, file=sys.stderr)
+        say(line, to=sys.stderr)
     return 0
 
 
 def settings(given: argparse.Namespace, rest: list[str]) -> int:
     """List every setting with its default and meaning."""
     for section, cls in all_sections().items():
-        print(f"\n[{section}]")
-        for option in options(cls):
-            print(f"  {option.name} = {option.default!r}\n      {option.help}")
+        say(f"\n[{section}]", *(f"  {o.name} = {o.default!r}\n      {o.help}" for o in options(cls)))
     return 0
 
 
 def practice(given: argparse.Namespace, rest: list[str]) -> int:
     """Install the practice model into a WebUI."""
-    print(install(given.folder))
+    say(install(given.folder))
     return 0
 
 

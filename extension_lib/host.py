@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .errors import DarkroomError
 from .events import Event
 from .model import Model
-from .support.disk import path_from_text
+from .support.disk import is_file, is_inside, path_from_text
 
 if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
+SIDES, LARGEST_SIDE = 8, 4096  # pixels: the encoder makes one of eight
+MOST_STEPS, MOST_CFG, LARGEST_SEED = 1000, 1000, 2**32 - 1  # what every host takes
 PRESET_SUFFIX = ".darkroom.toml"  # settings that belong to a checkpoint lie beside it under its stem
 
 
@@ -36,6 +38,21 @@ class Folders:
     hypernetworks: Path
     checkpoints: Path
     workspaces: Path
+    named: tuple[Path, ...] | None = None  # the only ones beside these that a page may name; None: any
+
+    def hold(self, path: Path) -> bool:
+        """Whether the path is in one of the host's own folders, links followed."""
+        own = (self.lora, self.embeddings, self.hypernetworks, self.checkpoints, self.workspaces)
+        return any(is_inside(path, folder) for folder in own)
+
+    def allow(self, text: str) -> bool:
+        """Whether what a person wrote on the page may be read."""
+        if self.named is None:
+            return True
+        path = path_from_text(text)
+        if path != Path(text):  # what a variable holds is not told
+            return False
+        return self.hold(path) or any(is_inside(path, folder) for folder in self.named)
 
 
 @dataclass(frozen=True)
@@ -68,6 +85,23 @@ class Picture:
     clip_skip: int = 1
 
 
+def require_drawable(picture: Picture) -> Picture:
+    """The picture, if it can be drawn. Raises HostError."""
+    for name in ("width", "height"):
+        side = getattr(picture, name)
+        if side % SIDES or not SIDES <= side <= LARGEST_SIDE:
+            near = min(max(round(side / SIDES), 1) * SIDES, LARGEST_SIDE)
+            raise HostError(f"The {name} is {side}, but must be a multiple of {SIDES} up to {LARGEST_SIDE}. "
+                            f"Use {near}.")
+    if not 1 <= picture.steps <= MOST_STEPS:
+        raise HostError(f"The number of steps is {picture.steps}, but must be 1 to {MOST_STEPS}.")
+    if not 0 <= picture.cfg <= MOST_CFG:  # not so where it is no number
+        raise HostError(f"The CFG scale is {picture.cfg}, but must be 0 to {MOST_CFG}.")
+    if not 0 <= picture.seed <= LARGEST_SEED:
+        raise HostError(f"The seed is {picture.seed}, but must be 0 to {LARGEST_SEED}, or -1 for a new one.")
+    return picture
+
+
 def find_checkpoint(host: "Host", text: str) -> Checkpoint:
     """The checkpoint of this title, or the file at this path. Raises HostError."""
     for checkpoint in host.checkpoints():
@@ -75,7 +109,7 @@ def find_checkpoint(host: "Host", text: str) -> Checkpoint:
                                   str(checkpoint.path)):
             return checkpoint
     path = path_from_text(text)
-    if path.is_file():
+    if is_file(path) and host.folders.allow(text):
         return Checkpoint(path.stem, path)
     raise HostError(f"There is no checkpoint {text!r}. Choose one from the list, or give the path of a .safetensors "
                     "file.")

@@ -9,6 +9,7 @@ from .errors import DarkroomError
 
 T = TypeVar("T")
 LINES = tuple[str, ...]  # the kind of a setting that holds several lines of text
+SHOWN = 80  # characters of a value in a message
 TRUE, FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 
 
@@ -79,7 +80,7 @@ def check_value(option: Option, value: Any, where: str) -> Any:
     if option.folder:
         value = value.strip('"')  # Windows copies a path in quotes
     if option.choices and value not in option.choices:
-        raise SettingError(f"{where} is {value!r}, but must be one of {', '.join(option.choices)}.")
+        raise SettingError(f"{where} is {shown(value)}, but must be one of {', '.join(option.choices)}.")
     if option.min is not None and value < option.min:
         raise SettingError(f"{where} is {value}, but must be at least {option.min}.")
     if option.max is not None and value > option.max:
@@ -87,38 +88,63 @@ def check_value(option: Option, value: Any, where: str) -> Any:
     return value
 
 
+def shown(value: Any) -> str:
+    """A value as a message shows it: in one short line, whatever it is."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):  # an integer of thousands of digits; a list in a list, and so on
+        return "a value of great length"
+    return text if len(text) <= SHOWN else f"{text[:SHOWN - 3]}..."
+
+
 def to_bool(value: Any, where: str) -> bool:
-    word = str(value).strip().lower()
+    word = value.strip().lower() if isinstance(value, str) else shown(value).lower()
     if word in TRUE + FALSE:
         return word in TRUE
-    raise SettingError(f"{where} is {value!r}, but must be true or false.")
+    raise SettingError(f"{where} is {shown(value)}, but must be true or false.")
 
 
 def to_float(value: Any, where: str) -> float:
     try:
         number = float(value)
     except (TypeError, ValueError, OverflowError):
-        raise SettingError(f"{where} is {value!r}, but must be a number, such as 0.0001 or 1e-4.") from None
+        raise SettingError(f"{where} is {shown(value)}, but must be a number, such as 0.0001 or 1e-4.") from None
     if isinstance(value, bool) or not math.isfinite(number):
-        raise SettingError(f"{where} is {value!r}, but must be a finite number.")
+        raise SettingError(f"{where} is {shown(value)}, but must be a finite number.")
     return number
 
 
 def to_int(value: Any, where: str) -> int:
     number = to_float(value, where)
     if number != int(number):
-        raise SettingError(f"{where} is {value!r}, but must be a whole number.")
+        raise SettingError(f"{where} is {shown(value)}, but must be a whole number.")
     return int(number)
 
 
 def to_str(value: Any, where: str) -> str:
-    return "" if value is None else str(value).strip()
+    if value is None:
+        return ""
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+        raise SettingError(f"{where} is {shown(value)}, but must be text. Write it in quotes.")
+    text = value if isinstance(value, str) else shown(value)
+    if "\0" in text or not is_unicode(text):
+        raise SettingError(f"{where} is {shown(text)}, which has characters that no file can hold. Write it anew.")
+    return text.strip()
+
+
+def is_unicode(text: str) -> bool:
+    """Not so with half a pair of surrogates: from a damaged file, or a file's name that is not UTF-8."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def to_lines(value: Any, where: str) -> tuple[str, ...]:
     if not isinstance(value, (str, list, tuple, type(None))):
-        raise SettingError(f"{where} is {value!r}, but must be lines of text.")
-    lines = (value or "").splitlines() if isinstance(value, str) or value is None else [str(v) for v in value]
+        raise SettingError(f"{where} is {shown(value)}, but must be lines of text.")
+    lines = to_str(value, where).splitlines() if isinstance(value, str) else [to_str(v, where) for v in value or ()]
     return tuple(line.strip() for line in lines if line.strip())
 
 

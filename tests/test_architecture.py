@@ -17,7 +17,7 @@ ROOMS = [
 # Libraries of one place: the rooms that may import them.
 ONLY_IN = {
     "modules": ("hosts", ), "backend": ("hosts", ), "ldm": ("models", ), "diffusers": ("hosts", "models"),
-    "gradio": ("ui", )
+    "gradio": ("ui", ), "markupsafe": ("ui", )
 }
 FILES = sorted(PACKAGE.rglob("*.py"))
 

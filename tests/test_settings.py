@@ -33,7 +33,13 @@ def test_loose_values_become_the_option_s_kind(given, expected):
     ({"rate": "fast"}, "s.rate is 'fast', but must be a number"), ({"rate": "nan"}, "finite"),
     ({"on": "maybe"}, "true or false"),
     ({"rate": 10**400}, "must be a number"), ({"lines": 5}, "must be lines of text"),
-    ({"way": "c"}, "one of a, b"), ({"speed": 1}, "s.speed is not a setting")])
+    ({"way": "c"}, "one of a, b"), ({"speed": 1}, "s.speed is not a setting"),
+    ({"way": True}, "s.way is True, but must be text"), ({"way": ["a"]}, "must be text"), ({"way": {}}, "must be text"),
+    ({"way": "\ud800"}, "no file can hold"), ({"way": "a\0"}, "no file can hold"),
+    ({"way": 10**5000}, "a value of great length"), ({"count": 10**5000}, "a value of great length"),
+    ({"count": None}, "None, but must be a number"), ({"on": None}, "true or false"), ({"on": 10**5000}, "true or"),
+    ({"count": float("inf")}, "finite"), ({"lines": [["x"]]}, "must be text"), ({"lines": ["\udcff"]}, "no file can"),
+    ({"way": "x" * 10_000}, r"s.way is 'x{76}\.\.\., but")])
 def test_a_value_that_cannot_be_is_named_in_the_message(given, said):
     with pytest.raises(SettingError, match=said):
         build(Sample, given, "s")
@@ -116,3 +122,19 @@ def test_files_of_older_versions_that_hold_answers_to_a_start_are_still_read(tmp
     (tmp_path / "run.toml").write_text(text, encoding="utf-8")
     assert from_dict(toml.read_toml(tmp_path / "run.toml")) == from_dict({"output": {"name": "ghost"}})
     assert from_dict({}).with_values({"output": {"again": "continue"}}) == from_dict({})
+
+
+@pytest.mark.parametrize("text, said", [
+    ("a = " + "[" * 10_000, "nested too deeply|not a readable"), ("a = " + "{a=" * 10_000, "not a readable"),
+    ("a = " + "9" * 5000, "not a readable"), ("a.b = 1\na = 2", "not a readable"), ('a = "\\ud800"', "not a readable")])
+def test_toml_that_no_one_wrote_by_hand_is_one_sentence(text, said):
+    with pytest.raises(SettingError, match=said):
+        toml.parse_toml(text)
+
+
+def test_a_file_that_never_ends_is_not_read_to_its_end(tmp_path):
+    path = tmp_path / "large.toml"
+    with open(path, "wb") as file:
+        file.truncate(toml.LARGEST + 1)
+    with pytest.raises(SettingError, match="larger than 16 MB"):
+        toml.read_toml(path)

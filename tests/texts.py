@@ -21,7 +21,7 @@ from extension_lib.ui.tabs.train_tab import method_help
 
 PACKAGE = ROOT / "extension_lib"
 SILENT = {  # files whose strings no page shows
-    "__main__.py",  # the command line
+    "__main__.py", "ui/door.py",  # the command line; what programs are told that are not let in
     "data/templates.py", "data/trigger_word.py",  # prompts and words
     "export/card.py", "export/metadata.py", "export/provenance.py", "export/header.py",  # what stands in files
     "compare/infotext.py", "models/names.py"}
@@ -40,8 +40,8 @@ SPOKEN = ("title", "aria-label", "placeholder")
 # Words that code shows on their own, where nothing else says that they are shown.
 WORDS = {
     "failed", "discarded", "done", "stopping", "paused", "running", "step", "loss", "class pictures", "rate", "pace",
-    "memory", "skipped", "pictures", "base", "run", "method", "time", "name", "weights", "seeds", "on", "off", "empty",
-    "My {}", "{} s"
+    "memory", "skipped", "width", "height", "pictures", "base", "run", "method", "time", "name", "weights", "seeds",
+    "on", "off", "empty", "My {}", "{} s"
 }
 # Sentences in code that only programmers, files or the command line see.
 UNSHOWN = {

@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..host import Checkpoint, Host, Interrupted, Picture
-from ..settings import SettingError
+from ..host import LARGEST_SEED, Checkpoint, Host, Interrupted, Picture
+from ..settings import SettingError, shown
 from .series import Series
-
-LARGEST = 2**32 - 1  # a seed that every host takes
 
 
 @dataclass(frozen=True)
@@ -67,9 +65,9 @@ def parse_seeds(text: str) -> tuple[int, ...]:
     """"1, 2" as whole numbers, each once. Raises SettingError."""
     found = parse_numbers(text, int, "seeds", "1, 2, 3")
     for seed in found:
-        if not 0 <= seed <= LARGEST:
+        if not 0 <= seed <= LARGEST_SEED:
             raise SettingError(
-                f"The seed {seed} is not between 0 and {LARGEST}. A grid needs fixed seeds, so -1 cannot "
+                f"The seed {seed} is not between 0 and {LARGEST_SEED}. A grid needs fixed seeds, so -1 cannot "
                 "be used.")
     return found
 
@@ -78,7 +76,7 @@ def parse_numbers(text: str, kind: Callable[[str], Any], what: str, example: str
     try:
         found = tuple(dict.fromkeys(kind(part) for part in re.split(r"[,;\s]+", text.strip()) if part))
     except ValueError:
-        raise SettingError(f"The {what} {text!r} are not numbers. Write them as {example}.") from None
+        raise SettingError(f"The {what} {shown(text)} are not numbers. Write them as {example}.") from None
     if not found:
         raise SettingError(f"There are no {what}. Write them as {example}.")
     return found

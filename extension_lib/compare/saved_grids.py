@@ -2,22 +2,27 @@
 
 import io
 import json
+import math
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
+from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 from PIL import Image
 
+from ..data.pictures import BROKEN
 from ..errors import DarkroomError
 from ..host import Host, Picture
-from ..support.disk import matching, read_if_there, write_bytes, write_text
+from ..support.disk import is_file, is_inside, matching, read_bounded, write_bytes, write_text
+from ..support.json_text import parse_json
 from . import infotext
 from .grid import Cell, GridPlan, draw_grid
 from .sheet import compose_sheet, sheet_infotext
 
 GRIDS, ABOUT, SHEET = "grids", "grid.json", "grid.png"
+AXES: dict[str, type] = {"weights": float, "steps": str, "prompts": str, "seeds": int}
 
 
 class NoGrid(DarkroomError, ValueError):
@@ -46,12 +51,16 @@ class SavedGrid:
     best: int = -1  # the number of the cell that was chosen
 
     def open(self, number: int) -> Image.Image:
-        """The cell's picture with its infotext. Raises NoGrid."""
-        name = self.at(number).file
-        held = read_if_there(self.folder / name)
-        if held is None:
-            raise NoGrid(f"The grid {self.folder.name} has no picture {name}.")
-        return Image.open(io.BytesIO(held))
+        """The cell's picture with its infotext. Raises NoGrid, also for one outside the grid's folder."""
+        path = self.folder / self.at(number).file
+        if not is_inside(path, self.folder) or not is_file(path):
+            raise NoGrid(f"The grid {self.folder.name} has no picture {path.name}.")
+        try:
+            image = Image.open(io.BytesIO(read_bounded(path)))
+            image.load()
+        except BROKEN:
+            raise NoGrid(f"The picture {path.name} of the grid {self.folder.name} cannot be read.") from None
+        return image
 
     def at(self, number: int) -> SavedCell:
         """Raises NoGrid."""
@@ -107,15 +116,33 @@ def draw_saved_grid(plan: GridPlan, host: Host, root: Path,
 
 
 def read_grid(folder: Path) -> SavedGrid:
-    """Raises NoGrid."""
+    """Raises NoGrid, also for a grid.json with something else in it than was written there."""
     try:
-        values = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        cells = tuple(SavedCell(Cell(**one["cell"]), one["called"], one["file"]) for one in values["cells"])
-        axes = {name: tuple(values[name]) for name in ("weights", "steps", "prompts", "seeds")}
-        return SavedGrid(folder, values["label"], cells=cells, picture=Picture(**values["picture"]),
-                         best=values["best"], **axes)
-    except (OSError, ValueError, KeyError, TypeError):
+        values = parse_json(read_bounded(folder / ABOUT))
+        cells = tuple(SavedCell(Cell(**typed(Cell, one["cell"])), str(one["called"]), str(one["file"]))
+                      for one in values["cells"])
+        axes = {name: tuple(map(kind, values[name])) for name, kind in AXES.items()}
+        picture = Picture(**typed(Picture, values["picture"]))
+        kept = SavedGrid(folder, str(values["label"]), cells=cells, picture=picture, best=int(values["best"]), **axes)
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         raise NoGrid(f"There is no grid in {folder}.") from None
+    if not is_whole(kept):
+        raise NoGrid(f"The grid in {folder} is damaged: its cells are not those of its axes.")
+    return kept
+
+
+def is_whole(kept: SavedGrid) -> bool:
+    """Whether there is a cell for each place, so that a table of them can be shown."""
+    axes = (kept.steps, kept.weights, kept.prompts, kept.seeds)
+    if math.prod(map(len, axes)) != len(kept.cells) or not -1 <= kept.best < len(kept.cells):
+        return False
+    return {Cell(*place) for place in product(*axes)} == {cell.cell for cell in kept.cells}
+
+
+def typed(cls: type, values: dict[str, Any]) -> dict[str, Any]:
+    """The values with the types of the dataclass's fields. Raises ValueError, TypeError, KeyError, OverflowError."""
+    kinds = get_type_hints(cls)
+    return {name: kinds[name](value) for name, value in dict(values).items()}
 
 
 def grid_names(root: Path) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import methods
 from ..methods.base import PRECISIONS, Method, NewWord
-from ..settings import LINES, SettingError, build, option, options
+from ..settings import LINES, SettingError, build, option, options, shown, to_str
 from ..support.disk import NameProblem, checked_file_name
 
 OLD_ANSWERS = ("again", "existing")
@@ -234,15 +234,15 @@ def without_old_answers(values: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def as_section(value: Any, name: str) -> Mapping[str, Any]:
     if not isinstance(value, Mapping):
-        raise SettingError(f"{name} must be a section of settings, but is {value!r}.")
+        raise SettingError(f"{name} must be a section of settings, but is {shown(value)}.")
     return value
 
 
 def build_method(values: Mapping[str, Any]) -> Method:
     values = dict(values)
-    name, found = str(values.pop("name", "lora")), methods.all_methods()
+    name, found = to_str(values.pop("name", "lora"), "method.name"), methods.all_methods()
     if name not in found:
-        raise SettingError(f"method.name is {name!r}, but must be one of {', '.join(found)}.")
+        raise SettingError(f"method.name is {shown(name)}, but must be one of {', '.join(found)}.")
     return build(found[name], values, "method")
 
 

@@ -3,6 +3,7 @@
 import errno
 import glob
 import os
+import re
 import shutil
 import time
 import uuid
@@ -90,12 +91,55 @@ def read_if_there(path: Path) -> bytes | None:
         return None
 
 
+VARIABLE = re.compile(r"\$(\w+)|\$\{(\w+)\}|%(\w+)%")  # $HOME, ${HOME} and %USERPROFILE%
+
+
 def path_from_text(text: str) -> Path:
-    """The path that a person wrote, "~" expanded where it stands for a known user."""
+    """The path that a person wrote, "~" expanded where it stands for a known user, and variables where they are set.
+
+    A name that really has such letters wins.
+    """
+    if VARIABLE.search(text) and not exists(Path(text)):
+        text = VARIABLE.sub(lambda match: os.environ.get(match[match.lastindex or 0], match[0]), text)
     try:
         return Path(text).expanduser()
     except RuntimeError:
         return Path(text)
+
+
+def exists(path: Path) -> bool:
+    """Whether there is something. False for a name that is too long, for which Path.exists raises."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def is_file(path: Path) -> bool:
+    """Whether this is a regular file: no folder, and no device or pipe, which may never end."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def read_bounded(path: Path, most: int = 64 * 2**20) -> bytes:
+    """What a regular file holds. Raises OSError for another kind of file, and for one with more bytes."""
+    if not is_file(path):
+        raise FileNotFoundError(errno.ENOENT, "it is no regular file", str(path))
+    with open(path, "rb") as file:
+        held = file.read(most + 1)
+    if len(held) > most:
+        raise OSError(errno.EFBIG, f"it is larger than {most // 2**20} MB", str(path))
+    return held
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """Whether the path, links followed, is the folder or within it."""
+    try:
+        return path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError, RuntimeError):  # the last: links in a circle
+        return False
 
 
 def is_folder(path: Path) -> bool:

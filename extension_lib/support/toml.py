@@ -8,11 +8,17 @@ from typing import Any
 from ..settings import SettingError
 from .disk import write_text
 
+LARGEST = 16 * 2**20  # bytes of a file of settings
+
 
 def read_toml(path: Path) -> dict[str, Any]:
     """The file's values. Raises SettingError for a file that is missing or not TOML."""
     try:
-        return parse_toml(path.read_text(encoding="utf-8-sig"), path)  # Windows' Notepad writes a byte-order mark
+        with open(path, "rb") as file:
+            held = file.read(LARGEST + 1)  # a device never ends
+        if len(held) > LARGEST:
+            raise SettingError(f"{path} is larger than {LARGEST // 2**20} MB, which no file of settings is.")
+        return parse_toml(held.decode("utf-8-sig"), path)  # Windows' Notepad writes a byte-order mark
     except FileNotFoundError:
         raise SettingError(f"There is no file {path}.") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -28,8 +34,9 @@ def parse_toml(text: str, source: Any = "This") -> dict[str, Any]:
 
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise SettingError(f"{source} is not a readable TOML file: {error}.") from None
+    except (RecursionError, ValueError) as error:  # the latter also for an integer of thousands of digits
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise SettingError(f"{source} is not a readable TOML file: {reason}.") from None
 
 
 def write_toml(path: Path, values: Mapping[str, Any]) -> None:

@@ -1,25 +1,38 @@
 """The standalone app: the same tabs as in the WebUI, and a Generate tab."""
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from starlette.middleware import Middleware
 
+from ..host import HostError
 from ..hosts.drawing.sampling import SAMPLERS
 from ..hosts.standalone import Standalone
 from . import corner
+from .door import Door, Login
 from .page import Page
 from .tabs.generate_tab import GenerateTab
 
+LARGEST_UPLOAD = "100mb"  # of one file
 PROJECT = Path(__file__).resolve().parents[2]
 
 
-def serve(host: Standalone, port: int, listen: bool = False, wait: bool = True) -> Any:
-    """Serves the page until the process ends; without wait, in the background. Returns what launch returned."""
+def serve(host: Standalone, port: int, listen: bool = False, login: Login | None = None,
+          names: frozenset[str] = frozenset(), wait: bool = True) -> Any:
+    """Serves the page until the process ends; without wait, in the background. Returns what launch returned.
+
+    Raises HostError where the port is taken.
+    """
     address = "0.0.0.0" if listen else "127.0.0.1"
+    with socket.socket() as asked:
+        if asked.connect_ex(("127.0.0.1", port)) == 0:
+            raise HostError(f"Port {port} is used by another program, perhaps by Darkroom itself. Choose another with "
+                            "--port.")
     return build_page(host).launch(server_name=address, server_port=port, prevent_thread_lock=not wait,
-                                   allowed_paths=[str(host.folders.workspaces)], **launch_options())
+                                   **launch_options(names, login))
 
 
 def build_page(host: Standalone) -> gr.Blocks:
@@ -33,9 +46,11 @@ def build_page(host: Standalone) -> gr.Blocks:
     return blocks
 
 
-def launch_options() -> dict[str, Any]:
-    """Options of launch for all that the WebUI loads from an extension's folder by itself."""
-    return {"css": style(), "head": script(), "app_kwargs": {"routes": [corner.route()]}}
+def launch_options(names: frozenset[str] = frozenset(), login: Login | None = None) -> dict[str, Any]:
+    """Options of launch for all that the WebUI loads from an extension's folder by itself, and for who may come in."""
+    door = Middleware(Door, names=names, login=login)
+    return {"css": style(), "head": script(), "app_kwargs": {"routes": [corner.route()], "middleware": [door]},
+            "max_file_size": LARGEST_UPLOAD, "share": False, "ssr_mode": False}  # both would pass the door by
 
 
 def style() -> str:

@@ -15,7 +15,7 @@ PATH = "/darkroom/job"  # javascript/darkroom_corner.js asks here
 
 
 def route() -> Route:
-    """For the server of a page without a login; it asks for none."""
+    """It asks for no login of its own: standalone the door does, and a WebUI with a login goes without it."""
     return Route(PATH, newest)
 
 

@@ -9,8 +9,12 @@ from ..config.run import Run, from_dict
 from ..settings import SettingError
 from ..support import toml
 from ..support.disk import modified_time
+from ..support.json_text import is_number
 from . import workspace
 from .workspace import SETTINGS, Log
+
+LOSSES = ("step", "loss")  # the numbers of a line with a loss
+NAMED = 5  # damaged lines
 
 
 @dataclass(frozen=True)
@@ -41,16 +45,21 @@ def logs_by_name(root: Path) -> dict[str, Log]:
     return {f"{space.name} {log.folder.name}": log for space, log in runs}
 
 
-def read_past_run(name: str, log: Log) -> PastRun:
-    """Raises SettingError or OSError for a run whose settings cannot be read."""
-    lines = log.read_lines()
+def past_run(name: str, log: Log, lines: list[dict[str, Any]]) -> PastRun:
+    """Raises SettingError for a run whose settings cannot be read."""
     began = next((line["time"] for line in lines if line["what"] == "began"), 0.0)
     measured = lines_of_kind(lines, "measured")
     return PastRun(
         name, from_dict(toml.read_toml(log.folder / SETTINGS)), tuple(points(lines_of_kind(lines, "step"), began)),
-        tuple(points(measured, began)), measured[-1]["on"] if measured else "",
-        bool(measured and measured[-1]["held_out"]),
-        next((line["why"] for line in lines_of_kind(lines, "ended")), ""))
+        tuple(points(measured, began)), str(measured[-1].get("on", "")) if measured else "",
+        bool(measured and measured[-1].get("held_out")),
+        next((str(line.get("why", "")) for line in lines_of_kind(lines, "ended")), ""))
+
+
+def is_whole(line: dict[str, Any] | None) -> bool:
+    """Whether a line says all that its kind needs to be shown."""
+    needed = LOSSES if line and line["what"] in ("step", "measured") else ()
+    return line is not None and all(is_number(line.get(name)) for name in needed)
 
 
 def lines_of_kind(lines: list[dict[str, Any]], what: str) -> list[dict[str, Any]]:
@@ -62,11 +71,23 @@ def points(lines: list[dict[str, Any]], began: float) -> Iterator[tuple[int, flo
 
 
 def read_past_runs(root: Path, names: list[str]) -> tuple[list[PastRun], list[str]]:
-    """The runs that can be read, and a sentence for each that cannot."""
+    """The runs that can be read, and a sentence for each that cannot, in whole or in part."""
     logs, runs, problems = logs_by_name(root), [], []
     for name in names:
+        if name not in logs:
+            problems.append(f"There is no run {name} any more.")
+            continue
         try:
-            runs.append(read_past_run(name, logs[name]))
-        except (SettingError, OSError, KeyError, ValueError) as error:
+            lines = logs[name].read_lines()
+            runs.append(past_run(name, logs[name], [line for line in lines if line and is_whole(line)]))
+        except (SettingError, OSError) as error:
             problems.append(f"The run {name} cannot be read: {error}")
+            continue
+        if damaged := [str(n) for n, line in enumerate(lines, 1) if not is_whole(line)]:
+            problems.append(damage(name, damaged))
     return runs, problems
+
+
+def damage(name: str, lines: list[str]) -> str:
+    shown = ", ".join(lines[:NAMED]) + (", ..." if len(lines) > NAMED else "")
+    return f"The log of {name} is damaged at line {shown}. The rest of it is shown."

@@ -11,7 +11,16 @@ from typing import Any
 from ..config.run import FOLDERS, Concept, Run, from_dict, to_dict
 from ..errors import DarkroomError
 from ..support import toml
-from ..support.disk import checked_file_name, is_folder, matching, modified_time, read_if_there, write_text
+from ..support.disk import (
+    checked_file_name,
+    is_folder,
+    is_inside,
+    matching,
+    modified_time,
+    read_if_there,
+    write_text,
+)
+from ..support.json_text import is_number, parse_json
 
 ABOUT, SETTINGS, STATE, RUNS = "workspace.toml", "run.toml", "state.safetensors", "runs"
 EVENTS, LAST = "events.jsonl", 8192  # bytes
@@ -69,7 +78,7 @@ class Workspace:
 
     def absolute_folder(self, folder: str) -> str:
         inside = not Path(folder).is_absolute() and is_folder(self.folder / folder)  # is_folder is slow on some shares
-        return str(self.folder / folder) if inside else folder
+        return str(self.folder / folder) if inside and is_inside(self.folder / folder, self.folder) else folder
 
     def relative_folder(self, folder: str) -> str:
         path = Path(folder)
@@ -82,7 +91,7 @@ class Workspace:
         return Log(folder)
 
     def logs(self) -> "list[Log]":
-        return [Log(p) for p in matching(self.folder / RUNS, "[0-9]*")]
+        return [Log(p) for p in matching(self.folder / RUNS, "[0-9]*") if is_folder(p)]
 
 
 def with_folders(run: Run, placed: Callable[[str], str]) -> Run:
@@ -107,9 +116,13 @@ class Log:
         with open(self.folder / EVENTS, "a", encoding="utf-8", newline="\n") as file:
             file.write(json.dumps({"what": what, "time": round(time.time(), 2), **values}, ensure_ascii=False) + "\n")
 
-    def read_lines(self) -> list[dict[str, Any]]:
-        text = (read_if_there(self.folder / EVENTS) or b"").decode("utf-8")
-        return [json.loads(line) for line in text.split("\n")[:-1]]  # the last may be incomplete
+    def read_lines(self) -> list[dict[str, Any] | None]:
+        """The log from its start; None in place of a line that is damaged. The last may be incomplete, and is left out.
+
+        Raises OSError.
+        """
+        held = read_if_there(self.folder / EVENTS) or b""
+        return [parse_line(line) for line in held.split(b"\n")[:-1]]
 
     @property
     def table_path(self) -> Path:
@@ -117,18 +130,28 @@ class Log:
         return self.folder / "log.csv"
 
     def read_last_lines(self) -> list[dict[str, Any]]:
-        """The newest lines; as fast after a long run as after a short one."""
+        """The newest lines without those that are damaged; as fast after a long run as after a short one."""
         try:
             with open(self.folder / EVENTS, "rb") as file:
                 start = max(0, file.seek(0, os.SEEK_END) - LAST)
                 file.seek(start)
-                texts = file.read().decode("utf-8", errors="replace").split("\n")
-        except FileNotFoundError:
+                texts = file.read().split(b"\n")
+        except OSError:
             return []
-        return [json.loads(text) for text in texts[1 if start else 0:] if text.rstrip("\r").endswith("}")]
+        return [line for line in map(parse_line, texts[1 if start else 0:]) if line]
 
     def preview_path(self, step: int, number: int) -> Path:
         return self.folder / "previews" / f"{step:06d}-{number}.png"
+
+
+def parse_line(text: bytes) -> dict[str, Any] | None:
+    """What a line of a log says; None for one that is damaged."""
+    try:
+        line = parse_json(text)
+    except ValueError:
+        return None
+    whole = isinstance(line, dict) and isinstance(line.get("what"), str) and is_number(line.get("time"))
+    return line if whole else None
 
 
 def create_workspace(root: Path, name: str, run: Run, purpose: str = "") -> Workspace:

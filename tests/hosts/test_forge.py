@@ -12,7 +12,7 @@ WEBUI = {  # as much of Forge as is asked before anyone clicks
     "modules/shared.py": """
 from types import SimpleNamespace
 cmd_opts = SimpleNamespace(lora_dir="lora", embeddings_dir="embeddings", hypernetwork_dir="hypernetworks",
-                           ckpt_dir=None)
+                           ckpt_dir=None, hide_ui_dir_config=True)
 """,
     "modules/sd_models.py": "checkpoints_list = {}",
     "modules/scripts.py": "scripts_data = []",
@@ -45,6 +45,7 @@ from extension_lib.hosts import webui
 import gradio as gr
 with gr.Blocks():
     page = Page(webui.host())
+assert not page.layout.concepts.fields["folder"].visible, "--hide-ui-dir-config is not honoured"
 refused = page.train_events.start({{page.layout.model.workspace: None}})
 print(title, *said, refused[page.layout.train.answer], sep="|")
 """

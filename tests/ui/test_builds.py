@@ -41,6 +41,12 @@ def test_every_component_has_a_name_for_scripts_and_stays_out_of_the_webui_s_sav
     assert len({one.elem_id for one in made}) == len(made)
 
 
+def test_every_name_is_there_once(blocks, page):
+    """A script, a style or a click would else mean one and get the other."""
+    names = [name for name in (getattr(block, "elem_id", None) for block in blocks.blocks.values()) if name]
+    assert sorted({name for name in names if names.count(name) > 1}) == [] and len(names) > 100
+
+
 @pytest.mark.parametrize("name", methods.all_methods())
 def test_choosing_a_method_shows_its_options_with_its_own_words_limits_and_values(page, name):
     run = from_dict({"method": {"name": name}})

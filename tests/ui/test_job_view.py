@@ -172,6 +172,27 @@ def test_a_run_that_was_killed_is_shown_as_far_as_it_got(tmp_path):
     assert len(read_past_runs(tmp_path, ["one 0001"])[0][0].stepped) == 2
 
 
+@pytest.mark.parametrize("damage", [
+    b"\xff\xfe\x00", b"{", b"null", b"5", b'"step"', b"[" * 10_000, b'{"what": "step"}', b'{"what": 5, "time": 1}',
+    b'{"what": "step", "time": 1, "step": 2}', b'{"what": "step", "time": 1, "step": null, "loss": 1}',
+    b'{"what": "measured", "time": 1, "step": 2, "loss": "low"}', b'{"what": "step", "time": 1, "step": 2, "loss": 1',
+    b'{"what": "step", "time": 1, "step": 2, "loss": ' + b"9" * 5000 + b"}",
+    b'{"what": "step", "time": ' + b"9" * 400 + b', "step": 2, "loss": 1}', b""])
+def test_a_damaged_line_is_named_and_the_rest_is_shown(tmp_path, damage):
+    log, = logged(tmp_path, "one", [0.3, 0.2]).logs()
+    path = log.folder / "events.jsonl"
+    lines = path.read_bytes().splitlines()
+    path.write_bytes(b"\n".join([*lines[:2], damage, *lines[2:], b""]))
+    (run,), (problem,) = read_past_runs(tmp_path, ["one 0001"])
+    assert problem == "The log of one 0001 is damaged at line 3. The rest of it is shown."
+    assert "<polyline" in runs_tab.comparison([run], runs_tab.FIXED, runs_tab.BY_TIME) and len(run.stepped) == 2
+    assert log.read_last_lines()
+
+
+def test_a_run_that_was_deleted_meanwhile_is_named(tmp_path):
+    assert read_past_runs(tmp_path, ["gone 0001"]) == ([], ["There is no run gone 0001 any more."])
+
+
 def test_a_run_that_cannot_be_read_is_named(tmp_path):
     log, = logged(tmp_path, "one", [0.3]).logs()
     (log.folder / "run.toml").write_text("]", encoding="utf-8")

@@ -68,7 +68,7 @@ def test_what_was_deleted_is_brought_back_unless_its_name_is_taken(tab, ghost):
 
 
 @pytest.mark.parametrize("change, said",
-                         [(lambda tab: tab.rename_workspace("ghost", "../x"), "cannot be a file&#x27;s name"),
+                         [(lambda tab: tab.rename_workspace("ghost", "../x"), "cannot be a file&#39;s name"),
                           (lambda tab: tab.duplicate_workspace("ghost", "ghost"), "already"),
                           (lambda tab: tab.delete_workspace(None), "Create one first"),
                           (lambda tab: tab.change_checkpoint("ghost", "gone"), "no checkpoint"),
@@ -83,7 +83,7 @@ def test_a_workspace_in_training_is_left_alone(tab, ghost, monkeypatch):
     for change in (tab.rename_workspace("ghost", "x"), tab.duplicate_workspace("ghost", "x"),
                    tab.delete_workspace("ghost")):
         assert change[0] is None and "is being trained" in change[1]
-    assert "Training now" in tiles([ghost], "ghost")
+    assert "Training now" in tiles([ghost], "ghost", tab.host.folders)
 
 
 def test_a_workspace_trains_on_another_checkpoint_from_now_on(tab, ghost):
@@ -99,7 +99,8 @@ def test_a_workspace_copied_to_another_machine_has_the_same_settings_lifetime_an
     shutil.rmtree(ghost.folder)
     copied = workspace.open_workspace(elsewhere, "ghost")
     assert (copied.read_run().training.steps, copied.lifetime, copied.purpose) == (77, 30, "person")
-    assert "30 steps" in tiles([copied], None) and "Stopped by you." in tiles([copied], None)
+    shown = tiles([copied], None, tab.host.folders)
+    assert "30 steps" in shown and "Stopped by you." in shown
 
 
 def test_a_tile_says_what_it_is_about_and_which_is_chosen(tab, ghost):
@@ -110,25 +111,36 @@ def test_a_tile_says_what_it_is_about_and_which_is_chosen(tab, ghost):
 
 
 def test_a_tile_shows_the_newest_preview_else_the_saved_file_s_picture(tab, ghost, tmp_path):
-    pictures = draw_pictures(tmp_path / "pictures", 2)
+    pictures, folders = draw_pictures(tmp_path / "pictures", 2), tab.host.folders
     first = ghost.new_log()
-    shutil.copy(pictures / "0.png", tmp_path / "ghost.png")
-    first.write_line("saved", step=5, path=str(tmp_path / "ghost.safetensors"))
-    assert picture_of(ghost) == tmp_path / "ghost.png" and "data:image/jpeg" in tiles([ghost], None)
+    saved = folders.lora / "ghost.png"
+    folders.lora.mkdir()
+    shutil.copy(pictures / "0.png", saved)
+    first.write_line("saved", step=5, path=str(saved.with_suffix(".safetensors")))
+    assert picture_of(ghost, folders) == saved and "data:image/jpeg" in tiles([ghost], None, folders)
     for step in (10, 5):
         path = first.preview_path(step, 0)
         path.parent.mkdir(exist_ok=True)
         shutil.copy(pictures / "1.png", path)
-    assert picture_of(ghost).name == "000010-0.png"
+    assert picture_of(ghost, folders).name == "000010-0.png"
+
+
+def test_a_workspace_shows_no_picture_from_elsewhere(tab, ghost, tmp_path):
+    """It may come from someone else, and its page be seen by others."""
+    draw_pictures(tmp_path / "private", 1)
+    for path in (str(tmp_path / "private" / "0.safetensors"), "../../../private/0.safetensors", "", "/", 5, None):
+        ghost.new_log().write_line("saved", step=5, path=path)
+        assert picture_of(ghost, tab.host.folders) is None
 
 
 def test_a_broken_picture_or_a_broken_file_of_settings_does_not_break_the_tiles(tab, ghost):
     path = ghost.new_log().preview_path(1, 0)
     path.parent.mkdir()
     path.write_bytes(b"no picture")
-    assert "darkroom-tile-blank" in tiles([ghost], None)
+    assert "darkroom-tile-blank" in tiles([ghost], None, tab.host.folders)
     (ghost.folder / "run.toml").write_text("[", encoding="utf-8")
-    assert "not a readable TOML" in tiles([ghost], None) and "not a readable TOML" in tab.describe_workspaces("ghost")
+    assert "not a readable TOML" in tiles([ghost], None, tab.host.folders)
+    assert "not a readable TOML" in tab.describe_workspaces("ghost")
 
 
 @pytest.mark.parametrize("about, said", [
@@ -136,7 +148,7 @@ def test_a_broken_picture_or_a_broken_file_of_settings_does_not_break_the_tiles(
 def test_a_damaged_workspace_toml_is_said_on_its_tile_and_below(tab, ghost, about, said):
     path = ghost.folder / "workspace.toml"
     path.unlink() if about is None else path.write_text(about, encoding="utf-8")
-    assert said in tiles([ghost], "ghost") and said in tab.about_table("ghost")
+    assert said in tiles([ghost], "ghost", tab.host.folders) and said in tab.about_table("ghost")
 
 
 def test_the_last_lines_of_a_long_log_are_read_from_its_end(ghost):

@@ -42,7 +42,7 @@ def test_a_workspace_is_renamed_duplicated_and_deleted(page, host):
     fill(page, "darkroom_rename_to", "newer")
     page.click("#darkroom_duplicate")
     page.wait_for_selector("#darkroom_manage_answer >> text=Created newer, a duplicate of new")
-    page.click("#darkroom_discard")
+    page.click("#darkroom_delete")
     page.wait_for_selector("#darkroom_manage_answer >> text=Moved newer to the trash")
     assert (host.folders.workspaces / "trash" / "newer" / "run.toml").exists()
     names = list(workspace.workspace_names(host.folders.workspaces))

@@ -25,7 +25,7 @@ def test_a_workspace_is_renamed_and_deleted(page, webui, seen):
     fill(page, "darkroom_rename_to", "three")
     page.click("#darkroom_rename")
     page.wait_for_selector("#darkroom_manage_answer >> text=Renamed one to three")
-    page.click("#darkroom_discard")
+    page.click("#darkroom_delete")
     page.wait_for_selector("#darkroom_manage_answer >> text=Moved three to the trash")
     assert list((webui.data / "models" / "darkroom" / "trash").glob("three/run.toml"))
     seen({})

@@ -14,7 +14,8 @@ def folders() -> Folders:
                    embeddings=Path(options.embeddings_dir),
                    hypernetworks=Path(options.hypernetwork_dir),
                    checkpoints=Path(options.ckpt_dir or models / "Stable-diffusion"),
-                   workspaces=models / "darkroom")
+                   workspaces=models / "darkroom",
+                   named=() if getattr(options, "hide_ui_dir_config", False) else None)
 
 
 def checkpoints() -> list[Checkpoint]:

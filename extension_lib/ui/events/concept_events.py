@@ -8,7 +8,6 @@ from ...config.run import Concept, Run
 from ...errors import DarkroomError
 from ..tabs.layout import Layout
 from ..views import job_view
-from ..views.overview_table import steps_summary
 
 
 class ConceptEvents:
@@ -44,7 +43,7 @@ class ConceptEvents:
         try:
             run = self.save_run_on_page(data)
             report = check_view.check_report(run, self.layout.host.tokens())
-            return [report, steps_summary(run), *pictures.show_all(run)]
+            return [report, self.layout.steps_of(run), *pictures.show_all(run)]
         except DarkroomError as error:
             return [job_view.message(str(error)), "", *pictures.show_none()]
 

@@ -11,6 +11,7 @@ from ...host import HostError, find_checkpoint
 from ...workspaces.starting_run import starting_run
 from ...workspaces.workspace import Workspace
 from ..panels import changed_settings, run_text
+from ..panels.limits import within_limits
 from ..tabs.layout import Layout, Updates
 from ..views.job_view import message
 
@@ -99,6 +100,7 @@ class SettingsEvents:
             space, before = self.run_on_page(data)
             run = run_text.run_from_toml(data[self.tab.text.text] or "", before,
                                          lambda method: self.starting_run(space, method))
+            run = within_limits(run, self.layout.host.folders)
             answer = "Applied."
             try:
                 find_checkpoint(self.layout.host, run.base.checkpoint)

@@ -13,7 +13,6 @@ from ..panels.changed_settings import starting_values
 from ..tabs.layout import Layout, Updates
 from ..tabs.train_tab import method_help_html
 from ..views import job_view
-from ..views.overview_table import steps_summary
 
 
 class TrainEvents:
@@ -40,7 +39,8 @@ class TrainEvents:
         except DarkroomError:
             pass  # without a workspace the method's own defaults are shown
         own = run if run.method.name == name else with_workspace_settings(run, start)
-        return {self.layout.train.method_help: method_help_html(name), self.layout.train.arithmetic: steps_summary(own),
+        return {self.layout.train.method_help: method_help_html(name),
+                self.layout.train.arithmetic: self.layout.steps_of(own),
                 self.layout.train.changed.starts: starting_values(self.layout.train.form, own, start),
                 **self.layout.train.form.updates(own)}
 

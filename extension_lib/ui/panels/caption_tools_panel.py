@@ -1,10 +1,10 @@
 """Tools for all captions of a concept: find and replace, text at start and end, tags, the host's captioners."""
 
 from collections.abc import Callable, Iterator
-from html import escape
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from ...config.run import Concept, Run
 from ...data import caption_tools
@@ -15,6 +15,7 @@ from ...data.pictures import load_picture
 from ...errors import DarkroomError
 from ...host import Host
 from ...runs import job as jobs
+from ..views.html import NOTHING, html, joined
 from ..views.job_view import message
 from ..views.plural import counted
 from .pictures_panel import PicturesPanel, ReadRun
@@ -113,14 +114,14 @@ class CaptionTools:
         except DarkroomError as error:
             return message(str(error))
         found = caption_tools.tag_counts(texts)
-        chips = "".join(f'<span class="darkroom-tag" translate="no">{escape(tag)} <b>{n}</b></span>'
-                        for tag, n in found.most_common(TAGS))
+        chips = joined(html('<span class="darkroom-tag" translate="no">{} <b>{}</b></span>', tag, n)
+                       for tag, n in found.most_common(TAGS))
         longest = max(texts, key=lambda text: text.count(","), default="")
-        shuffles = "".join(
-            f"<li>{escape(text)}</li>" for text in caption_tools.shuffled_examples(longest, run.data.keep_first))
+        shuffles = joined(
+            html("<li>{}</li>", text) for text in caption_tools.shuffled_examples(longest, run.data.keep_first))
         note = "as training will use it" if run.data.shuffle_captions else "as it would look with Shuffle captions on"
-        return (f'<div class="darkroom-tags">{chips}</div><div class="darkroom-faint">Shuffled, {note} '
-                f'(the first {run.data.keep_first} stay):</div><ul translate="no">{shuffles}</ul>')
+        return html('<div class="darkroom-tags">{}</div><div class="darkroom-faint">Shuffled, {} (the first {} stay):'
+                    '</div><ul translate="no">{}</ul>', chips, note, run.data.keep_first, shuffles)
 
     # ---- the host's interrogators
 
@@ -149,14 +150,15 @@ def text_field(label: str, name: str, info: str) -> Any:
     return unsaved(gr.Textbox(label=label, info=info, max_lines=1, elem_id=f"darkroom_tools_{name}"))
 
 
-def changes_table(changes: list[Change], sentence: str) -> str:
+def changes_table(changes: list[Change], sentence: str) -> Markup:
     """Some of the changes, before and after. sentence: with {} for their number."""
     if not changes:
         return message("No caption matches, so nothing changes.")
     shown = ((change.path.name, change.old, change.new) for change in changes[:SHOWN])
-    rows = "".join(f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in texts)}</tr>" for texts in shown)
-    more = f'<div class="darkroom-faint">and {len(changes) - SHOWN} more</div>' if len(changes) > SHOWN else ""
-    head = "<thead><tr><th>Picture</th><th>Before</th><th>After</th></tr></thead>"
-    return (f'<div class="darkroom-figures">{sentence.format(counted(len(changes), "caption"))}</div>'
-            f'<div class="darkroom-wide"><table class="darkroom-check-table darkroom-check-changes">{head}'
-            f'<tbody translate="no">{rows}</tbody></table></div>{more}')
+    rows = joined(html("<tr><td>{}</td><td>{}</td><td>{}</td></tr>", *texts) for texts in shown)
+    left = len(changes) - SHOWN
+    return html('<div class="darkroom-figures">{}</div>'
+                '<div class="darkroom-wide"><table class="darkroom-check-table darkroom-check-changes">'
+                "<thead><tr><th>Picture</th><th>Before</th><th>After</th></tr></thead>"
+                '<tbody translate="no">{}</tbody></table></div>{}', sentence.format(counted(len(changes), "caption")),
+                rows, html('<div class="darkroom-faint">and {} more</div>', left) if left > 0 else NOTHING)

@@ -4,18 +4,19 @@ javascript/settings.js does both on the page.
 """
 
 import json
-from html import escape
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from ...config.presets import is_workspace_only
 from ...config.run import Run
 from ...settings import options
+from ..views.html import html
 from .form import Form, Key, display_value
 from .widgets import small_button, unsaved
 
-NO_MATCH = '<span class="darkroom-none" role="status">No setting contains these words.</span>'
+NO_MATCH = html('<span class="darkroom-none" role="status">No setting contains these words.</span>')
 
 
 class ChangedSettings:
@@ -39,7 +40,7 @@ def components_of(form: Form, run: Run) -> dict[Key, Any]:
     return {**form.components, **own}
 
 
-def starting_values(form: Form, run: Run, start: Run) -> str:
+def starting_values(form: Form, run: Run, start: Run) -> Markup:
     """HTML that tells the script each setting's starting and current value.
 
     Settings that belong to one workspace alone have no starting value.
@@ -51,7 +52,7 @@ def starting_values(form: Form, run: Run, start: Run) -> str:
         now, start_value = (display_value(option, getattr(getattr(r, section), name)) for r in (run, start))
         values[component.elem_id] = {"label": option.label, "now": now, "chosen": bool(option.choices),
                                        **({} if is_workspace_only(*key) else {"start": start_value})}
-    return f'<div class="darkroom-starts" data-starts="{escape(json.dumps(values))}" role="status"></div>{NO_MATCH}'
+    return html('<div class="darkroom-starts" data-starts="{}" role="status"></div>{}', json.dumps(values), NO_MATCH)
 
 
 def reset_updates(form: Form, start: Run, ids: str) -> dict[Any, Any]:

@@ -1,17 +1,20 @@
 """The Import part of the Model tab: another trainer's settings become a workspace."""
 
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from ...config import presets
 from ...errors import DarkroomError
-from ...host import Host, HostError, find_checkpoint
+from ...host import Folders, Host, HostError, find_checkpoint
 from ...settings import SettingError
+from ...support.disk import exists, is_file, path_from_text
 from ...workspaces import workspace
+from ..views.html import html, joined
 from ..views.job_view import message
+from .limits import are_hidden, require_allowed, within_limits
 from .widgets import unsaved
 
 
@@ -20,6 +23,7 @@ class ImportPanel:
         self.host = host
         with gr.Accordion("Import from another trainer", open=False, elem_id="darkroom_import"):
             self.path = gr.Textbox(label="File or folder", elem_id="darkroom_import_path", max_lines=1,
+                                   visible=not are_hidden(host.folders),
                                    info="kohya's folders (10_name) or dataset TOML, settings saved by kohya_ss, a "
                                         "db_config.json of sd_dreambooth_extension, or Darkroom's own run.toml.")
             self.upload = gr.File(label="Or drop the file here", file_types=[".json", ".toml"],
@@ -37,14 +41,13 @@ class ImportPanel:
         from ... import imports
 
         try:
-            path = given_path(text, upload)
-            read = imports.read_settings(path)
+            read = imports.read_settings(given_path(text, upload, self.host.folders))
             base, lost = self.checkpoint_for(read.values, checkpoint or "")
             start = presets.defaults(read.values.get("method", {}).get("name", "lora"), base.preset)
             name = name.strip() or read.name
             own = {"output": {"name": name}, "base": {"checkpoint": base.title}}
             run = start.with_values(read.values).with_values(own)
-            made = workspace.create_workspace(self.host.folders.workspaces, name, run)
+            made = workspace.create_workspace(self.host.folders.workspaces, name, within_limits(run, self.host.folders))
         except DarkroomError as error:
             return None, message(str(error))
         return made.name, import_report(made.name, [*lost, *read.dropped])
@@ -64,20 +67,25 @@ class ImportPanel:
             return base, [f"There is no checkpoint {named} here; {base.title} is used instead."]
 
 
-def given_path(text: str, upload: Any) -> Path:
+def given_path(text: str, upload: Any, folders: Folders) -> Path:
     """The typed path, else that of the dropped file, which is a path or an object, depending on Gradio's version.
 
-    Raises SettingError.
+    Raises SettingError, FolderError.
     """
-    given = (text or "").strip().strip('"') or (getattr(upload, "name", upload) if upload else "")
+    if typed := (text or "").strip().strip('"'):
+        require_allowed(typed, folders)
+    given = typed or (getattr(upload, "name", upload) if upload else "")
     if not given:
         raise SettingError("Enter the path of a file or folder, or drop a file.")
-    return Path(given)
+    path = path_from_text(given)
+    if exists(path) and not path.is_dir() and not is_file(path):
+        raise SettingError(f"{given} is neither a file nor a folder.")
+    return path
 
 
-def import_report(name: str, lost: list[str]) -> str:
+def import_report(name: str, lost: list[str]) -> Markup:
     if not lost:
         return message(f"Imported as {name}, with all its settings.", good=True)
-    lines = "".join(f"<li>{escape(line)}</li>" for line in lost)
-    return (message(f"Imported as {name}. These settings could not be imported:", good=True)
-            + f'<ul class="darkroom-lost">{lines}</ul>')
+    return html('{}<ul class="darkroom-lost">{}</ul>',
+                message(f"Imported as {name}. These settings could not be imported:", good=True),
+                joined(html("<li>{}</li>", line) for line in lost))

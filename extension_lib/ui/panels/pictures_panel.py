@@ -1,11 +1,11 @@
 """The gallery of a run's pictures, and the chosen picture: its crop, its mask, and its caption to edit."""
 
 from collections.abc import Callable
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 from PIL import Image
 
 from ...config.run import Run
@@ -15,6 +15,7 @@ from ...data.folder import Item, find_all_pictures
 from ...data.pictures import PictureError, load_picture
 from ...errors import DarkroomError
 from ..views.data_url import data_url
+from ..views.html import html
 from ..views.job_view import message
 from .widgets import unsaved
 
@@ -156,7 +157,7 @@ def thumbnail(path: Path) -> Any:
     return image
 
 
-def picture_figure(item: Item, run: Run) -> str:
+def picture_figure(item: Item, run: Run) -> Markup:
     """The picture as training uses it, with a description."""
     try:
         image, size, masked = draw_crop(item.path, run)
@@ -168,11 +169,11 @@ def picture_figure(item: Item, run: Run) -> str:
     if masked:
         notes.append("tinted parts are ignored because of the mask" if run.data.masked
                      else "it has a mask, but Masks is off in the Train tab")
-    prompt = f'<div>Prompt: <q translate="no">{escape(item.prompt)}</q></div>'
+    prompt = html('<div>Prompt: <q translate="no">{}</q></div>', item.prompt)
     if FILEWORDS not in run.concepts[0].instance_prompt and len(run.concepts) == 1 and run.concepts[0].instance_prompt:
-        prompt += (
-            f'<div class="darkroom-warning">The instance prompt lacks {FILEWORDS}, so captions are not used.</div>')
-    return (
-        f'<figure class="darkroom-framed"><img src="{data_url(image)}" alt="{escape(item.path.name)}">'
-        f'<figcaption><b translate="no">{escape(item.path.name)}</b> {escape("; ".join(notes))}{prompt}</figcaption>'
-        "</figure>")
+        prompt += html(
+            '<div class="darkroom-warning">The instance prompt lacks {}, so captions are not used.</div>', FILEWORDS)
+    return html(
+        '<figure class="darkroom-framed"><img src="{url}" alt="{name}">'
+        '<figcaption><b translate="no">{name}</b> {notes}{prompt}</figcaption></figure>',
+        url=data_url(image), name=item.path.name, notes="; ".join(notes), prompt=prompt)

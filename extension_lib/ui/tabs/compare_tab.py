@@ -2,11 +2,11 @@
 
 import threading
 from collections.abc import Iterator
-from html import escape
 from pathlib import Path
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from ...compare import best, saved_grids
 from ...compare.grid import GridPlan, parse_seeds, parse_weights
@@ -17,13 +17,15 @@ from ...config.run import Run
 from ...data.folder import find_all_pictures
 from ...errors import DarkroomError
 from ...export.products import output_files
-from ...host import Host, Picture
+from ...host import Host, Picture, require_drawable
 from ...runs import job as jobs
 from ...settings import SettingError
 from ...support.disk import checked_file_name
 from ...workspaces import workspace
+from ..panels.limits import within_limits
 from ..panels.widgets import NAMES, refresh_button, unsaved
 from ..views import grid_view
+from ..views.html import html
 from ..views.job_view import bar, message
 
 
@@ -139,14 +141,15 @@ class CompareTab:
             raise SettingError(f"{job.run.output.name} is being trained. Pause it, or wait until it is done.")
 
     def last_run(self, space: str | None) -> Run:
-        """The last run of the workspace. Raises SettingError."""
+        """The last run of the workspace. Raises SettingError, FolderError."""
         if not space:
             raise SettingError("Nothing has been trained yet.")
         folder = self.workspace_folder(space)
         job = next((job for job in reversed(jobs.jobs) if job.workspace.folder == folder), None)
         if job:
             return job.run  # its name may end in a version
-        return workspace.open_workspace(self.host.folders.workspaces, space).read_run()
+        run = workspace.open_workspace(self.host.folders.workspaces, space).read_run()
+        return within_limits(run, self.host.folders)
 
     def drawing_settings(self, space: str | None) -> Run:
         """The run whose sampler and clip skip a grid uses: the workspace's, or one that suits the checkpoint."""
@@ -183,8 +186,9 @@ class CompareTab:
             if space:
                 workspace.open_workspace(self.host.folders.workspaces, space)  # another page may have deleted it
             run = self.drawing_settings(space)
-            picture = Picture("", negative=negative, steps=int(steps), cfg=cfg, width=int(size), height=int(size),
-                              sampler=run.previews.sampler, clip_skip=run.data.clip_skip)
+            picture = require_drawable(
+                Picture("", negative=negative, steps=int(steps), cfg=cfg, width=int(size), height=int(size),
+                        sampler=run.previews.sampler, clip_skip=run.data.clip_skip))
             plan = GridPlan(self.find_series(name), parse_weights(weight_text),
                             unique_lines(prompts) or ("", ), parse_seeds(seed_text), picture)
             root, share, grid = self.workspace_folder(space), 0.0, None
@@ -259,17 +263,17 @@ DONE = "Done. Click the picture you like best: its weight, picture and words are
 SEND = {"standalone": "Send to Generate"}
 
 
-def card_message(card: best.BestCard | None) -> str:
+def card_message(card: best.BestCard | None) -> Markup:
     if card is None:
         return message("This is the checkpoint without the file. Click another picture to choose a weight.")
     return message(f"The card of {card.file.stem} now has this picture, the preferred weight {card.weight:g} and the "
                    f"words: {card.words}", good=True)
 
 
-def progress_line(share: float) -> str:
+def progress_line(share: float) -> Markup:
     job = jobs.running_job()
     waiting = f" {job.run.output.name} is being trained; the pictures are drawn when the model is free." if job else ""
-    return bar(share, "The grid's progress") + f'<div class="darkroom-figures">Drawing the grid.{escape(waiting)}</div>'
+    return html('{}<div class="darkroom-figures">Drawing the grid.{}</div>', bar(share, "The grid's progress"), waiting)
 
 
 def unique_lines(text: str) -> tuple[str, ...]:

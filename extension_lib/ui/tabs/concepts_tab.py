@@ -11,6 +11,7 @@ from ...host import Host
 from ...settings import options
 from ..panels.caption_tools_panel import CaptionTools
 from ..panels.form import build_component, display_value, elem_id
+from ..panels.limits import are_hidden
 from ..panels.pictures_panel import PicturesPanel
 from ..panels.widgets import unsaved
 from ..views.job_view import message
@@ -35,7 +36,9 @@ class ConceptsTab:
                 self.upload = unsaved(gr.File(label="Drop pictures here; they are copied into the workspace",
                                               file_count="multiple", elem_id="darkroom_drop", height=140))
                 self.upload_answer = gr.HTML(elem_id="darkroom_dropped")
-                self.fields = {o.name: build_component(o, elem_id("concepts", o.name)) for o in options(Concept)}
+                limited = are_hidden(host.folders)
+                self.fields = {o.name: build_component(o, elem_id("concepts", o.name), not (o.folder and limited))
+                               for o in options(Concept)}
             with gr.Column():
                 self.check = gr.Button("Check before start", variant="primary", elem_id="darkroom_look")
                 self.check_answer = gr.HTML(elem_id="darkroom_found")

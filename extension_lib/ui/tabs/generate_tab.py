@@ -7,7 +7,7 @@ import gradio as gr
 
 from ...config.presets import defaults, drawing_run
 from ...errors import DarkroomError
-from ...host import Picture, find_checkpoint
+from ...host import Picture, find_checkpoint, require_drawable
 from ...hosts.standalone import Standalone
 from ..panels.widgets import NAMES, refresh_button
 from ..views.job_view import message
@@ -63,8 +63,9 @@ class GenerateTab:
     def draw(self, title: str | None, prompt: str, negative: str, sampler: str, steps: float, cfg: float,
               width: float, height: float, seed: float) -> tuple[str, Any]:
         seed = random.randrange(2**31) if seed is None or seed < 0 else int(seed)
-        picture = Picture(prompt, negative, int(steps), cfg, int(width), int(height), seed, sampler)
         try:
+            picture = require_drawable(
+                Picture(prompt, negative, int(steps), cfg, int(width), int(height), seed, sampler))
             self.host.load(find_checkpoint(self.host, title or ""))
             return message(f"Seed {seed}", good=True), self.host.draw([picture])[0]
         except DarkroomError as error:

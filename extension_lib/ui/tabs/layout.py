@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from ...config.run import Run, from_dict, to_dict
 from ...errors import DarkroomError
@@ -12,7 +13,9 @@ from ...settings import SettingError
 from ...setup import installation
 from ...workspaces import workspace
 from ..panels.changed_settings import starting_values
+from ..panels.limits import within_limits
 from ..views import job_view
+from ..views.html import NOTHING
 from ..views.overview_table import steps_summary
 from .compare_tab import TAB, CompareTab
 from .concepts_tab import ConceptsTab
@@ -72,11 +75,12 @@ class Layout:
         return job_view.message(problem) if problem else job_view.message("Everything is installed now.", good=True)
 
     def run_of(self, data: dict, base: str) -> Run:
-        """The run that the page describes. Raises SettingError."""
+        """The run that the page describes. Raises SettingError, FolderError."""
         parts = [data[p] for p in self.concepts.inputs()]
         values = self.train.form.values(data, data[self.train.method])
         concepts = self.concepts.all_concepts(*parts)
-        return from_dict({**values, "base": {"checkpoint": base}, "concepts": concepts})
+        run = from_dict({**values, "base": {"checkpoint": base}, "concepts": concepts})
+        return within_limits(run, self.host.folders)
 
     def open_workspace(self, name: str | None) -> workspace.Workspace:
         if not name:
@@ -89,16 +93,23 @@ class Layout:
         return {
             **dict(zip(self.concepts.outputs(), self.concepts.show_concept(concepts, 0))),
             **self.train.form.updates(run), self.train.method: gr.update(value=run.method.name),
-            self.train.method_help: method_help_html(run.method.name), self.train.arithmetic: steps_summary(run),
+            self.train.method_help: method_help_html(run.method.name), self.train.arithmetic: self.steps_of(run),
             self.train.changed.starts: starting_values(self.train.form, run, start)
         }
 
-    def steps_text(self, data: dict) -> str:
-        """The steps of the run on the page, in words; "" if the page describes no valid run."""
+    def steps_of(self, run: Run) -> Markup:
+        """The steps of a run, in words; nothing if its pictures cannot be read here."""
         try:
-            return steps_summary(self.run_of(data, "any"))
+            return steps_summary(within_limits(run, self.host.folders))
         except DarkroomError:
-            return ""
+            return NOTHING
+
+    def steps_text(self, data: dict) -> Markup:
+        """The steps of the run on the page; nothing if the page describes no valid run."""
+        try:
+            return self.steps_of(self.run_of(data, "any"))
+        except DarkroomError:
+            return NOTHING
 
 
 def hidden_button(name: str) -> Any:

@@ -1,10 +1,10 @@
 """The Model tab: create a workspace from a checkpoint, choose one, and put the others in order."""
 
 from collections.abc import Callable
-from html import escape
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from ...config import presets
 from ...config.purposes import PURPOSES
@@ -17,6 +17,7 @@ from ...workspaces import rearrange, workspace
 from ..panels.import_panel import ImportPanel
 from ..panels.method_choice import method_radio
 from ..panels.widgets import NAMES, refresh_button, small_button, unsaved
+from ..views.html import html, joined
 from ..views.job_view import message
 from ..views.workspace_tiles import last_run, tiles
 
@@ -57,7 +58,7 @@ class ModelTab:
                                            info="For the chosen workspace, or for its duplicate.")
                 self.rename = small_button("Rename", "darkroom_rename")
                 self.duplicate = small_button("Duplicate", "darkroom_duplicate")
-                self.discard = small_button("Delete", "darkroom_discard")
+                self.discard = small_button("Delete", "darkroom_delete")
             self.base = gr.Dropdown(choices=self.checkpoint_titles(), label="Train on another checkpoint",
                                     elem_id="darkroom_base_checkpoint", elem_classes=[NAMES],
                                     info="For a workspace from another computer, or to change to a newer checkpoint.")
@@ -194,14 +195,14 @@ class ModelTab:
         known = next((title for title in self.checkpoint_titles() if without_hash(title) == without_hash(base)), None)
         return {self.about: self.describe_workspaces(name), self.base: gr.update(value=known)}
 
-    def describe_workspaces(self, name: str | None) -> str:
+    def describe_workspaces(self, name: str | None) -> Markup:
         """The tiles of all workspaces, and a table about the chosen one, as HTML."""
         spaces = workspace.list_workspaces(self.host.folders.workspaces)
         if not name or not spaces:
-            return '<div class="darkroom-about">Create your first model: give it a name, then press Create.</div>'
-        return tiles(spaces, name) + self.about_table(name)
+            return html('<div class="darkroom-about">Create your first model: give it a name, then press Create.</div>')
+        return tiles(spaces, name, self.host.folders) + self.about_table(name)
 
-    def about_table(self, name: str) -> str:
+    def about_table(self, name: str) -> Markup:
         try:
             space = workspace.open_workspace(self.host.folders.workspaces, name)
             run, purpose = space.read_run(), space.purpose
@@ -214,8 +215,8 @@ class ModelTab:
         preset = presets.checkpoint_preset(self.host, run.base.checkpoint)
         if preset:
             rows["Preset"] = preset.name
-        cells = "".join(f"<tr><th>{k}</th><td>{escape(v)}</td></tr>" for k, v in rows.items())
-        return f'<table class="darkroom-about">{cells}</table>'
+        return html('<table class="darkroom-about">{}</table>',
+                    joined(html("<tr><th>{}</th><td>{}</td></tr>", *row) for row in rows.items()))
 
 
 def purpose_help() -> str:

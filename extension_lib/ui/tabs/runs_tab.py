@@ -1,15 +1,16 @@
 """The Runs tab: the loss curves of several runs in one plot, also from several workspaces."""
 
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from ...host import Host
 from ...workspaces.past import PastRun, logs_by_name, read_past_runs
 from ..panels.widgets import NAMES, refresh_button, unsaved
 from ..views.curve import Line, legend, smoothed, svg
+from ..views.html import NOTHING, html, joined
 from ..views.job_view import duration, message
 
 FIXED, STEPS = "on fixed noise", "of each step, smoothed"
@@ -49,18 +50,19 @@ class RunsTab:
 
     def draw(self, chosen: list[str] | None, loss: str, along: str) -> str:
         runs, problems = read_past_runs(self.host.folders.workspaces, chosen or [])
-        return "".join(message(problem) for problem in problems) + comparison(runs, loss, along)
+        return joined([*map(message, problems), comparison(runs, loss, along)])
 
 
-def comparison(runs: Sequence[PastRun], loss: str, along: str) -> str:
+def comparison(runs: Sequence[PastRun], loss: str, along: str) -> Markup:
     """The plot and the table under it."""
     if not runs:
-        return '<div class="darkroom-figures">Choose one or more runs. All runs of the Train tab are listed here.</div>'
+        return html(
+            '<div class="darkroom-figures">Choose one or more runs. All runs of the Train tab are listed here.</div>')
     lines = [loss_line(run, n, loss, along) for n, run in enumerate(runs)]
     last = max((x for line in lines for x, _ in line.points), default=1)
     curves = svg(lines, last, f"Loss {loss} of {len(runs)} runs by {along}", width=1200, height=380)
     names = legend([(colour_class(n), run.name) for n, run in enumerate(runs)])
-    return f'<div class="darkroom-live">{warning(runs, loss)}{names}{curves}{runs_table(runs)}</div>'
+    return html('<div class="darkroom-live">{}{}{}{}</div>', warning(runs, loss), names, curves, runs_table(runs))
 
 
 def colour_class(number: int) -> str:
@@ -74,24 +76,23 @@ def loss_line(run: PastRun, number: int, loss: str, along: str) -> Line:
     return Line(colour_class(number), list(zip(xs, values if loss == FIXED else smoothed(values))), dots=loss == FIXED)
 
 
-def warning(runs: Sequence[PastRun], loss: str) -> str:
+def warning(runs: Sequence[PastRun], loss: str) -> Markup:
     if loss == FIXED and (unmeasured := [run.name for run in runs if not run.measured]):
         return message(f"{', '.join(unmeasured)}: not measured on fixed noise (Advanced, 'Measure every N steps').")
     if loss == FIXED and len({(run.measured_on, run.held_out) for run in runs}) > 1:
         return message("These runs were measured on different pictures or sizes, so you can compare only the shapes of "
                        "their curves. To compare heights, train on the same folder with the same 'Pictures held out'.")
-    return ""
+    return NOTHING
 
 
 HEADS = ("run", "method", "steps", "time", "lowest loss", "at step", "last loss", "measured on", "how it ended")
 
 
-def runs_table(runs: Sequence[PastRun]) -> str:
-    heads = "".join(f'<th scope="col">{name}</th>' for name in HEADS)
-    rows = "".join(f'<tr><th scope="row"><i class="swatch {colour_class(n)}"></i>{escape(run.name)}</th>'
-                   + "".join(f"<td>{escape(cell)}</td>" for cell in run_cells(run)) + "</tr>"
-                   for n, run in enumerate(runs))
-    return f'<table class="darkroom-copies"><tr>{heads}</tr>{rows}</table>'
+def runs_table(runs: Sequence[PastRun]) -> Markup:
+    heads = joined(html('<th scope="col">{}</th>', name) for name in HEADS)
+    rows = joined(html('<tr><th scope="row"><i class="swatch {}"></i>{}</th>{}</tr>', colour_class(n), run.name,
+                       joined(html("<td>{}</td>", cell) for cell in run_cells(run))) for n, run in enumerate(runs))
+    return html('<table class="darkroom-copies"><tr>{}</tr>{}</table>', heads, rows)
 
 
 def run_cells(run: PastRun) -> list[str]:

@@ -1,9 +1,9 @@
 """The Train tab: method, settings, start and stop, and what is going on."""
 
-from html import escape
 from typing import Any
 
 import gradio as gr
+from markupsafe import Markup
 
 from ... import methods
 from ...config.run import Run
@@ -18,6 +18,7 @@ from ..panels.method_choice import method_radio
 from ..panels.preset_row import PresetRow
 from ..panels.run_text import RunText
 from ..panels.widgets import unsaved
+from ..views.html import html
 from ..views.job_view import message, panel
 from ..views.preview_table import preview_table
 
@@ -167,9 +168,9 @@ def prefer(step: str) -> tuple[str, str, str, str]:
     return answer, panel(job), preview_table(job), job_version(job)
 
 
-def method_help_html(name: str) -> str:
+def method_help_html(name: str) -> Markup:
     """A method's help as HTML, because Markdown would read <lora:name:1> as a tag."""
-    return f"<p>{escape(method_help(name))}</p>"
+    return html("<p>{}</p>", method_help(name))
 
 
 def method_help(name: str) -> str:

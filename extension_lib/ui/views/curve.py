@@ -3,7 +3,10 @@
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from html import escape
+
+from markupsafe import Markup
+
+from .html import NOTHING, html, joined
 
 WIDTH, LEFT, RIGHT, BOTTOM, TOP = 640, 52, 8, 24, 10
 SPIKES = 0.1  # share of the highest values of a spiky line that may be cut off
@@ -62,14 +65,14 @@ def value_range(lines: Sequence[Line]) -> Point:
 
 
 def svg(lines: Sequence[Line], last: float, label: str, marks: Sequence[float] = (), width: int = WIDTH,
-        height: int = 220, unit: str = "{:.3f}") -> str:
+        height: int = 220, unit: str = "{:.3f}") -> Markup:
     """The lines over x from 0 to last; "" without a point.
 
     label: for screen readers; marks: x at which copies were saved; unit: the format of the values beside the grid.
     """
     lines = drawable(lines)
     if not lines:
-        return ""
+        return NOTHING
     low, high = value_range(lines)
     span, floor = (high - low) or 1.0, height - BOTTOM
 
@@ -80,30 +83,32 @@ def svg(lines: Sequence[Line], last: float, label: str, marks: Sequence[float] =
         return TOP + (floor - TOP) * (1 - (min(value, high) - low) / span)
 
     values = (low, low + span / 2, high) if height > 100 else (low, high)
-    grid = "".join(f'<line x1="{LEFT}" x2="{width - RIGHT}" y1="{y(v):.1f}" y2="{y(v):.1f}" class="grid"/>'
-                   f'<text x="{LEFT - 6}" y="{y(v) + 4:.1f}" text-anchor="end">{unit.format(v)}</text>' for v in values)
-    below = "".join(f'<text x="{x(s):.1f}" y="{height - 6}" text-anchor="{side}">{s:g}</text>'
-                    for s, side in zip((0, round(last / 2, 1), round(last, 1)), ("start", "middle", "end")))
-    saved = "".join(f'<line x1="{x(s):.1f}" x2="{x(s):.1f}" y1="{TOP}" y2="{floor}" class="mark"/>' for s in marks)
-    drawn = "".join(
+    grid = joined(html('<line x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}" class="grid"/>'
+                       '<text x="{}" y="{:.1f}" text-anchor="end">{}</text>', LEFT, width - RIGHT, y(v), y(v), LEFT - 6,
+                       y(v) + 4, unit.format(v)) for v in values)
+    below = joined(html('<text x="{:.1f}" y="{}" text-anchor="{}">{:g}</text>', x(s), height - 6, side, s)
+                   for s, side in zip((0, round(last / 2, 1), round(last, 1)), ("start", "middle", "end")))
+    saved = joined(html('<line x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}" class="mark"/>', x(s), TOP, floor)
+                   for s in marks)
+    drawn = joined(
         polyline(line, [(x(a), y(b)) for a, b in thinned(line.points)]) + dots(line, x, y) for line in lines)
-    return (f'<svg class="darkroom-curve" viewBox="0 0 {width} {height}" role="img" aria-label="{escape(label)}">'
-            f"{grid}{saved}{below}{drawn}</svg>")
+    return html('<svg class="darkroom-curve" viewBox="0 0 {} {}" role="img" aria-label="{}">{}{}{}{}</svg>', width,
+                height, label, grid, saved, below, drawn)
 
 
-def polyline(line: Line, points: Sequence[Point]) -> str:
-    return f'<polyline points="{" ".join(f"{a:.1f},{b:.1f}" for a, b in points)}" class="line {line.css_class}"/>'
+def polyline(line: Line, points: Sequence[Point]) -> Markup:
+    return html('<polyline points="{}" class="line {}"/>', " ".join(f"{a:.1f},{b:.1f}" for a, b in points),
+                line.css_class)
 
 
-def dots(line: Line, x: Callable[[float], float], y: Callable[[float], float]) -> str:
+def dots(line: Line, x: Callable[[float], float], y: Callable[[float], float]) -> Markup:
     if not line.dots:
-        return ""
-    return "".join(f'<circle cx="{x(a):.1f}" cy="{y(b):.1f}" r="3" class="dot {line.css_class}">'
-                   f"<title>{a:g}: {b:.4f}</title></circle>"
-                   for a, b in thinned(line.points))
+        return NOTHING
+    return joined(html('<circle cx="{:.1f}" cy="{:.1f}" r="3" class="dot {}"><title>{:g}: {:.4f}</title></circle>',
+                       x(a), y(b), line.css_class, a, b) for a, b in thinned(line.points))
 
 
-def legend(names: Sequence[tuple[str, str]]) -> str:
+def legend(names: Sequence[tuple[str, str]]) -> Markup:
     """A swatch and a name for each (css_class, name)."""
-    return '<div class="darkroom-legend">' + "".join(
-        f'<span><i class="swatch {css_class}"></i>{escape(name)}</span>' for css_class, name in names) + "</div>"
+    return html('<div class="darkroom-legend">{}</div>', joined(
+        html('<span><i class="swatch {}"></i>{}</span>', css_class, name) for css_class, name in names))

@@ -2,11 +2,13 @@
 
 import base64
 import io
-from html import escape
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from ...data.pictures import PictureError, load_picture
+from .html import html
 
 THUMBNAIL = 56  # pixels
 
@@ -20,10 +22,10 @@ def data_url(image: Any, side: int | None = None, kind: str = "JPEG") -> str:
     return f"data:image/{kind.lower()};base64,{base64.b64encode(data.getvalue()).decode('ascii')}"
 
 
-def small_picture(path: Path) -> str:
+def small_picture(path: Path) -> Markup:
     try:
         image = load_picture(path, 2 * THUMBNAIL)
     except PictureError:
-        return f'<span class="darkroom-thumb darkroom-broken" title="{escape(path.name)}">?</span>'
-    url = data_url(image, 2 * THUMBNAIL)
-    return f'<img class="darkroom-thumb" src="{url}" alt="{escape(path.name)}" title="{escape(path.name)}">'
+        return html('<span class="darkroom-thumb darkroom-broken" title="{}">?</span>', path.name)
+    return html('<img class="darkroom-thumb" src="{url}" alt="{name}" title="{name}">',
+                url=data_url(image, 2 * THUMBNAIL), name=path.name)

@@ -1,34 +1,37 @@
 """A tile for each workspace: its picture, method, base, steps and how its last run ended."""
 
-from html import escape
 from pathlib import Path
 from typing import Any
+
+from markupsafe import Markup
 
 from ...config.purposes import PURPOSES
 from ...data.pictures import PictureError, load_picture
 from ...errors import DarkroomError
+from ...host import Folders
 from ...runs import job as jobs
-from ...support.disk import matching
+from ...support.disk import is_file, is_inside, matching
 from ...workspaces.workspace import Log, Workspace
 from .data_url import data_url
+from .html import NOTHING, html, joined
 
 SIDE = 224  # pixels of a tile's picture: sharp on a dense screen, and a few kilobytes
 BESIDE_FILE = (".png", ".preview.png")  # the picture of a file's own card
 
 
-def tiles(spaces: list[Workspace], chosen: str | None) -> str:
+def tiles(spaces: list[Workspace], chosen: str | None, folders: Folders) -> Markup:
     """The HTML of all tiles; javascript/workspaces.js chooses the workspace whose tile is pressed."""
     if not spaces:
-        return ""
-    return ('<div class="darkroom-tiles" role="group" aria-label="Your models">'
-            + "".join(tile(space, space.name == chosen) for space in spaces) + "</div>")
+        return NOTHING
+    return html('<div class="darkroom-tiles" role="group" aria-label="Your models">{}</div>',
+                joined(tile(space, space.name == chosen, folders) for space in spaces))
 
 
-def tile(space: Workspace, chosen: bool) -> str:
-    lines = "".join(f"<span>{escape(line)}</span>" for line in tile_lines(space))
-    name = escape(space.name)
-    return (f'<button type="button" class="darkroom-tile" data-name="{name}" aria-pressed="{str(chosen).lower()}">'
-            f'{picture_html(space)}<b translate="no">{name}</b>{lines}</button>')
+def tile(space: Workspace, chosen: bool, folders: Folders) -> Markup:
+    return html('<button type="button" class="darkroom-tile" data-name="{name}" aria-pressed="{pressed}">'
+                '{picture}<b translate="no">{name}</b>{lines}</button>', name=space.name, pressed=str(chosen).lower(),
+                picture=picture_html(space, folders),
+                lines=joined(html("<span>{}</span>", line) for line in tile_lines(space)))
 
 
 def tile_lines(space: Workspace) -> list[str]:
@@ -49,29 +52,37 @@ def last_run(space: Workspace) -> str:
     logs = space.logs()
     ended = last_event(logs[-1], "ended") if logs else None
     if ended:
-        return f"Failed: {ended['why']}" if ended.get("failed") else str(ended["why"])
+        why = str(ended.get("why", ""))
+        return f"Failed: {why}" if ended.get("failed") else why
     return "Interrupted" if logs else "Not trained yet"
 
 
-def picture_html(space: Workspace) -> str:
-    path = picture_of(space)
+def picture_html(space: Workspace, folders: Folders) -> Markup:
+    path = picture_of(space, folders)
     data = thumbnail(path) if path else ""
     if data:
-        return f'<img src="{data}" alt="">'
-    return f'<span class="darkroom-tile-blank" aria-hidden="true">{escape(space.name[:1].upper())}</span>'
+        return html('<img src="{}" alt="">', data)
+    return html('<span class="darkroom-tile-blank" aria-hidden="true">{}</span>', space.name[:1].upper())
 
 
-def picture_of(space: Workspace) -> Path | None:
-    """The newest preview; without one, the picture of the file that was saved last."""
+def picture_of(space: Workspace, folders: Folders) -> Path | None:
+    """The newest preview; without one, the picture of the file that was saved last, if it is in the host's folders:
+    a workspace may come from someone else.
+    """
     for log in reversed(space.logs()):
         previews = matching(log.folder / "previews", "*.png")
-        if previews:
+        if previews and is_inside(previews[-1], space.folder) and is_file(previews[-1]):
             return previews[-1]
         saved = last_event(log, "saved")
-        beside = [Path(str(saved["path"])).with_suffix(suffix) for suffix in BESIDE_FILE] if saved else []
-        if found := next((path for path in beside if path.exists()), None):
+        if found := next((path for path in pictures_beside(saved) if is_file(path) and folders.hold(path)), None):
             return found
     return None
+
+
+def pictures_beside(saved: dict[str, Any] | None) -> list[Path]:
+    """Where the pictures of a saved file's card may be."""
+    path = Path(str(saved.get("path", ""))) if saved else Path()
+    return [path.with_name(path.stem + suffix) for suffix in BESIDE_FILE] if path.name else []
 
 
 def last_event(log: Log, what: str) -> dict[str, Any] | None:
