@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-from ..support.disk import path_from_text
+from ..support.disk import exists, is_file, path_from_text
 from .run import FOLDERS
 
 
@@ -16,21 +16,13 @@ def path_beside(file: Path, text: Any) -> Path:
     if path.is_absolute() or PureWindowsPath(path).is_absolute():  # Windows' paths stay as they are elsewhere too
         return path
     beside, here = (file.parent / path).absolute(), path.absolute()
-    return here if is_there(here) and not is_there(beside) else beside
-
-
-def is_there(path: Path) -> bool:
-    """False for a name that is too long, for which Path.exists raises."""
-    try:
-        return path.exists()
-    except OSError:
-        return False
+    return here if exists(here) and not exists(beside) else beside
 
 
 def checkpoint_beside(file: Path, text: str) -> str:
     """The path of a checkpoint where there is such a file; else the text as it is: the title of one."""
     path = path_beside(file, text)
-    return str(path) if text and is_there(path) and path.is_file() else text
+    return str(path) if text and is_file(path) else text
 
 
 def with_absolute_paths(values: Mapping[str, Any], file: Path) -> dict[str, Any]:

@@ -15,7 +15,8 @@ def within_limits(run: Run, folders: Folders) -> Run:
 
 def require_allowed(text: str, folders: Folders) -> None:
     if text and not folders.allow(text):
-        raise FolderError(f"This page may not read {text}. {allowed_folders(folders)}")
+        # The text is not repeated: what a variable in it stands for is nobody's business.
+        raise FolderError(f"This page may not read the folder or file that was named. {allowed_folders(folders)}")
 
 
 def allowed_folders(folders: Folders) -> str:
