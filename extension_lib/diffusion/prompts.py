@@ -59,7 +59,7 @@ class NewWords:
 
     def at(self, tokens: list[int], place: int) -> tuple[Tensor, int] | None:
         for name, vectors in sorted(self.known.values(), key=lambda word: -len(word[0])):
-            if tokens[place:place + len(name)] == name:
+            if name and tokens[place:place + len(name)] == name:  # a name of spaces has no tokens
                 return vectors, len(name)
         return None
 

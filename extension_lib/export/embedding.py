@@ -1,19 +1,19 @@
 """Embedding files: the vectors of one new word, as the WebUI, ComfyUI and kohya's scripts read them."""
 
 import io
-import pickle
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
+from ..diffusion.prompts import CHUNK as LONGEST
 from ..methods.adapter import FormatError
 from ..support.disk import write_bytes
 from . import metadata
 from .provenance import Provenance
+from .tensor_file import read_values
 
 KEY = "emb_params"
 SUFFIXES = (".safetensors", ".pt", ".bin")
@@ -43,14 +43,22 @@ def write_embedding_pt(path: Path, vectors: Tensor, about: Provenance) -> None:
 
 def read_embedding(path: Path) -> Tensor:
     """(n, width) fp32. Raises FormatError for what is no embedding of one text encoder."""
-    try:
-        found: Any = load_file(path) if path.suffix == ".safetensors" else torch.load(
-            path, map_location="cpu", weights_only=True)
-        found = found.get("string_to_param", found)
-        tensors = [t for t in found.values() if isinstance(t, Tensor)]
-    except (SafetensorError, OSError, RuntimeError, ValueError, AttributeError, EOFError,
-            pickle.UnpicklingError) as error:
-        raise FormatError(f"{path.name} is not a readable embedding: {error}.") from None
+    found = read_values(path, "embedding")
+    found = found.get("string_to_param", found) if isinstance(found, Mapping) else {}
+    tensors = [t for t in found.values() if isinstance(t, Tensor)] if isinstance(found, Mapping) else []
     if len(tensors) != 1:
         raise FormatError(f"{path.name} holds {len(tensors)} tensors; an embedding for Stable Diffusion 1 holds one.")
-    return tensors[0].float().reshape(-1, tensors[0].shape[-1])
+    return checked_vectors(tensors[0], path.name)
+
+
+def checked_vectors(tensor: Tensor, file: str) -> Tensor:
+    """(n, width) fp32. Raises FormatError where they cannot stand for a word."""
+    shape = tuple(tensor.shape)
+    if tensor.dim() not in (1, 2) or not tensor.numel() or not tensor.is_floating_point():
+        raise FormatError(f"{file} holds no vectors of a word, but a tensor of {shape}.")
+    if not tensor.isfinite().all():
+        raise FormatError(f"{file} holds numbers that are not finite (NaN). It was broken when it was trained.")
+    vectors = tensor.float().reshape(-1, shape[-1])
+    if len(vectors) > LONGEST:
+        raise FormatError(f"{file} holds {len(vectors)} vectors; a prompt has room for {LONGEST} in a row.")
+    return vectors

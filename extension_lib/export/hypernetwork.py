@@ -1,7 +1,7 @@
 """Hypernetwork files: the WebUI's .pt, with every field it reads."""
 
 import io
-import pickle
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from ..methods.adapter import FormatError
 from ..methods.hypernetwork import ACTIVATIONS, PAIR, QUIET, NetworkStructure
 from ..support.disk import write_bytes
 from .provenance import Provenance
+from .tensor_file import read_pickle
 
 
 def write_hypernetwork(path: Path, trained: Any, about: Provenance) -> None:
@@ -61,17 +62,24 @@ class HypernetworkFile:
 
 def read_hypernetwork(path: Path) -> HypernetworkFile:
     """Reads without unpickling anything but tensors and plain values. Raises FormatError."""
+    content = read_pickle(path, "hypernetwork")
+    if not isinstance(content, Mapping):
+        raise FormatError(f"{path.name} is not a readable hypernetwork: it holds no networks.")
     try:
-        content: dict[Any, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        structure = tuple(content.get("layer_structure", (1, 2, 1)))
-        form = NetworkStructure(structure,
-                                content.get("activation_func") or "linear", bool(content.get("is_layer_norm")),
-                                bool(content.get("activate_output", True)),
-                                tuple(content.get("dropout_structure") or (0, ) * len(structure)))
-        networks = {size: pair for size, pair in content.items() if isinstance(size, int)}
-    except (OSError, RuntimeError, ValueError, TypeError, AttributeError, EOFError, pickle.UnpicklingError) as error:
+        structure = tuple(map(float, content.get("layer_structure", (1, 2, 1))))
+        form = NetworkStructure(structure, str(content.get("activation_func") or "linear"),
+                                bool(content.get("is_layer_norm")), bool(content.get("activate_output", True)),
+                                tuple(map(float, content.get("dropout_structure") or (0,) * len(structure))))
+    except (ValueError, TypeError) as error:
         raise FormatError(f"{path.name} is not a readable hypernetwork: {error}.") from None
-    if not networks or form.activation not in ACTIVATIONS:
+    networks = {size: pair for size, pair in content.items() if isinstance(size, int) and is_pair(pair)}
+    if not networks or form.activation not in ACTIVATIONS or len(form.dropout) < len(structure):
         raise FormatError(f"{path.name} is not a hypernetwork that is known here (activation {form.activation}, "
                           f"{len(networks)} sizes).")
     return HypernetworkFile(form, networks)
+
+
+def is_pair(pair: Any) -> bool:
+    """Tensors by name for keys, and for values."""
+    return isinstance(pair, (tuple, list)) and len(pair) == len(PAIR) and all(
+        isinstance(state, Mapping) and all(isinstance(t, Tensor) for t in state.values()) for state in pair)

@@ -4,8 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor
 
 from .. import methods
@@ -13,11 +12,17 @@ from ..methods.adapter import AdapterSettings, Delta, FormatError
 from ..methods.base import Trainable
 from ..support.disk import write_bytes
 from . import metadata
+from .embedding import checked_vectors
+from .header import loads_as, read_header
+from .lora_names import TEXT, split_name
 from .provenance import Provenance
+from .tensor_file import read_tensors
 
+SUFFIXES = (".safetensors", ".pt", ".ckpt", ".bin")  # the first that exists is read
 BUNDLED = "bundle_emb"
 # DoRA's norms rounded to half precision would shift the whole weight by as much as was learned
 EXACT = (".alpha", ".dora_scale")
+MAGNITUDE = "lora_magnitude_vector"  # PEFT's norms of DoRA, one for each output
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 
 
@@ -48,20 +53,31 @@ def read_adapter(path: Path) -> dict[str, dict[str, Tensor]]:
 def bundled_words(path: Path) -> dict[str, Tensor]:
     """The vectors (n, width) of words that a file brings along, by their names. Raises FormatError."""
     return {
-        name.partition(".")[0]: vectors.float()
-        for name, vectors in tensors_by_layer(path).get(BUNDLED, {}).items()
+        name.partition(".")[0]: checked_vectors(vectors, path.name)
+        for name, vectors in tensors_by_layer(path).get(BUNDLED, {}).items() if not name.endswith("_out")
     }
 
 
 def tensors_by_layer(path: Path) -> dict[str, dict[str, Tensor]]:
-    try:
-        tensors = load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise FormatError(f"{path.name} is not a readable safetensors file: {error}.") from None
+    """By kohya's keys, whichever program wrote the file. Raises FormatError."""
     layers: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in tensors.items():
-        key, _, rest = name.partition(".")
-        layers.setdefault(key, {})[rest] = tensor
+    for name, tensor in read_tensors(path, "LoRA").items():
+        key, rest = split_name(name)
+        layers.setdefault(key, {})[rest] = tensor.flatten() if MAGNITUDE in name else tensor
+    return with_alphas(layers, path)
+
+
+def with_alphas(layers: dict[str, dict[str, Tensor]], path: Path) -> dict[str, dict[str, Tensor]]:
+    """diffusers and PEFT write the alpha of all layers once: into the header, or into a file beside."""
+    header = loads_as(read_header(path).get("lora_adapter_metadata"), dict) if path.suffix in SUFFIXES[:1] else {}
+    beside = path.with_name("adapter_config.json")
+    own = loads_as(beside.read_text(encoding="utf-8", errors="replace"), dict) if beside.is_file() else {}
+    for key, tensors in layers.items():
+        part = "text_encoder" if key.startswith(TEXT) else "unet"
+        alpha = header.get(f"{part}.lora_alpha", own.get("lora_alpha"))
+        if "lora_down.weight" in tensors and "alpha" not in tensors and isinstance(alpha, (int, float)):
+            rooted = header.get(f"{part}.use_rslora", own.get("use_rslora"))
+            tensors["alpha"] = torch.tensor(alpha * (len(tensors["lora_down.weight"])**0.5 if rooted else 1.0))
     return layers
 
 
@@ -71,13 +87,16 @@ def adapter_delta(key: str, tensors: dict[str, Tensor], weight: Tensor) -> Delta
     if kind is None:
         raise FormatError(f"{key} is of no known kind: it holds {', '.join(sorted(tensors))}.")
     try:
-        return kind.delta({name: t.float() for name, t in tensors.items()}, weight)
+        delta = kind.delta({name: t.float() for name, t in tensors.items()}, weight)
     except KeyError as missing:
         raise FormatError(f"{key} lacks {missing.args[0]}.") from None
     except FormatError as error:
         raise FormatError(f"{key} {error}.") from None
-    except RuntimeError as error:
+    except (RuntimeError, ValueError, IndexError, TypeError, ZeroDivisionError) as error:  # it may hold any shapes
         raise FormatError(f"{key} does not fit its layer of {tuple(weight.shape)}: {error}.") from None
+    if delta.weight.shape != weight.shape:
+        raise FormatError(f"{key} has the shape {tuple(delta.weight.shape)}, but the layer is {tuple(weight.shape)}.")
+    return delta
 
 
 def method_of_tensors(tensors: dict[str, Tensor]) -> type[AdapterSettings] | None:

@@ -98,8 +98,13 @@ def column_norm(weight: Tensor) -> Tensor:
 
 
 def dora_delta(weight: Tensor, delta: Tensor, scale: Tensor) -> Tensor:
-    """The delta that gives weight + delta the column norms in scale."""
+    """The delta that gives weight + delta the norms in scale: of its columns, or, as LyCORIS and PEFT have it, of its
+    rows.
+    """
     merged = weight + delta
+    if scale.numel() == len(weight) == len(scale):
+        scale = scale.view(-1, *[1] * (weight.dim() - 1))
+        return merged * (scale / merged.flatten(1).norm(dim=1).view(scale.shape)) - weight
     return merged * (scale / column_norm(merged)) - weight
 
 

@@ -11,7 +11,7 @@ from ..model import Layer
 from ..settings import option
 from .adapter import Delta
 from .layer import apply_weight, drop_channels
-from .low_rank import LowRank, delta_with_dora, tensors_with_dora
+from .low_rank import LowRank, delta_with_dora, file_scale, tensors_with_dora, tucker_product
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,16 @@ class Loha(LowRank):
 
     @staticmethod
     def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
-        first, second = tensors["hada_w1_a"] @ tensors["hada_w1_b"], tensors["hada_w2_a"] @ tensors["hada_w2_b"]
-        scale = tensors["alpha"].item() / len(tensors["hada_w1_b"]) if "alpha" in tensors else 1.0
-        return delta_with_dora(tensors, first * second * scale, weight)
+        scale = file_scale(tensors, len(tensors["hada_w1_b"]))
+        return delta_with_dora(tensors, factor(tensors, 1) * factor(tensors, 2) * scale, weight)
+
+
+def factor(tensors: dict[str, Tensor], number: int) -> Tensor:
+    """The first or second matrix of a file's product, of a convolution perhaps with a core of its own."""
+    a, b, core = (tensors.get(f"hada_{name}") for name in (f"w{number}_a", f"w{number}_b", f"t{number}"))
+    if a is None or b is None:
+        raise KeyError(f"hada_w{number}")
+    return a @ b if core is None else tucker_product(core, a, b)
 
 
 def thin_is_cheaper(layer: nn.Linear, tokens: int, rank: int) -> bool:

@@ -11,7 +11,7 @@ from ..model import Layer
 from ..settings import option
 from .adapter import Delta
 from .layer import apply_weight, drop_channels
-from .low_rank import LowRank, delta_with_dora, tensors_with_dora
+from .low_rank import LowRank, delta_with_dora, file_scale, tensors_with_dora, tucker_product
 
 
 @dataclass(frozen=True)
@@ -82,16 +82,18 @@ class Lokr(LowRank):
     def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
         small, rank = matrix_and_rank(tensors, "lokr_w1")
         large, own = matrix_and_rank(tensors, "lokr_w2")
-        rank = own or rank
-        scale = tensors["alpha"].item() / rank if rank and "alpha" in tensors else 1.0
+        rank = rank if own is None else own
+        scale = 1.0 if rank is None else file_scale(tensors, rank)
         return delta_with_dora(tensors, kronecker_product(small, large, weight) * scale, weight)
 
 
-def matrix_and_rank(tensors: dict[str, Tensor], name: str) -> tuple[Tensor, int]:
-    """A matrix that is held whole or as a product, and the product's rank (0 when whole)."""
+def matrix_and_rank(tensors: dict[str, Tensor], name: str) -> tuple[Tensor, int | None]:
+    """A matrix that is held whole or as a product, and the product's rank (None when whole)."""
     if name in tensors:
-        return tensors[name], 0
-    return tensors[f"{name}_a"] @ tensors[f"{name}_b"], len(tensors[f"{name}_b"])
+        return tensors[name], None
+    a, b = tensors[f"{name}_a"], tensors[f"{name}_b"]
+    core = tensors.get(name.replace("w", "t"))
+    return a @ b if core is None else tucker_product(core, a, b), len(b)
 
 
 def kronecker_product(small: Tensor, large: Tensor, weight: Tensor) -> Tensor:

@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from ..model import Layer
 from ..settings import option
-from .adapter import Delta, FormatError
+from .adapter import Delta
 from .layer import Dropout, drop_channels
-from .low_rank import LowRank, delta_with_dora, tensors_with_dora
+from .low_rank import LowRank, delta_with_dora, file_scale, tensors_with_dora, tucker_product
 from .targets import TARGETS
 
 
@@ -65,8 +65,9 @@ class Lora(LowRank):
     @staticmethod
     def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
         down, up = tensors["lora_down.weight"], tensors["lora_up.weight"]
-        product = up.flatten(1) @ down.flatten(1)
-        if product.numel() != weight.numel():
-            raise FormatError(f"has the shape {tuple(product.shape)}, but the layer is {tuple(weight.shape)}")
-        scale = tensors["alpha"].item() / len(down) if "alpha" in tensors else 1.0
+        scale = file_scale(tensors, len(down))
+        if "lora_mid.weight" in tensors:
+            product = tucker_product(tensors["lora_mid.weight"], up.flatten(1).T, down.flatten(1))
+        else:
+            product = up.flatten(1) @ down.flatten(1)
         return delta_with_dora(tensors, product * scale, weight)

@@ -4,11 +4,12 @@ import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from ..model import Layer
 from ..settings import option
-from .adapter import AdapterSettings, Delta
+from .adapter import AdapterSettings, Delta, FormatError
 from .layer import apply_weight, column_norm, dora_delta, drop_channels
 from .targets import TARGETS
 
@@ -78,9 +79,23 @@ class LowRank(AdapterSettings):
 
 
 def delta_with_dora(tensors: dict[str, Tensor], delta: Tensor, weight: Tensor) -> Delta:
-    """The delta of a file's layer, with DoRA's norms applied if it has them."""
+    """The delta of a file's layer, with DoRA's norms applied if it has them. Raises FormatError."""
+    if weight.dim() < 2 or delta.shape not in (weight.shape, weight.flatten(1).shape):
+        raise FormatError(f"has the shape {tuple(delta.shape)}, but the layer is {tuple(weight.shape)}")
     delta = delta.reshape(weight.shape)
     return Delta(dora_delta(weight, delta, tensors["dora_scale"]) if "dora_scale" in tensors else delta)
+
+
+def file_scale(tensors: dict[str, Tensor], rank: int) -> float:
+    """What a file's matrices are multiplied by. Raises FormatError."""
+    if not rank:
+        raise FormatError("is of rank 0: nothing was saved in it")
+    return tensors["alpha"].item() / rank if "alpha" in tensors else 1.0
+
+
+def tucker_product(core: Tensor, out: Tensor, into: Tensor) -> Tensor:
+    """(out, in, k, k): the core (r, r, k, k) with the matrices (r, out) and (r, in) on its sides."""
+    return torch.einsum("rskl,ro,si->oikl", core, out, into)
 
 
 def tensors_with_dora(module: Any, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

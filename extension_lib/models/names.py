@@ -1,5 +1,7 @@
 """Names of the same layer: diffusers' path, the path in LDM and in checkpoints, and the key in LoRA files."""
 
+from functools import cache
+
 from ..families.family import Family
 
 RESNET = {
@@ -84,3 +86,19 @@ def inverted(prefixes: dict[str, str]) -> dict[str, str]:
 def lora_key(prefix: str, diffusers_path: str) -> str:
     """The key of a layer in a LoRA file, without what follows the first dot."""
     return f"{prefix}_{diffusers_path}".replace(".", "_")
+
+
+@cache
+def diffusers_keys(family: Family) -> dict[str, str]:
+    """From LoRA keys with the compvis path of a block to those with diffusers', the longest first."""
+    keys = {lora_key("lora_unet", theirs): lora_key("lora_unet", ours)
+            for ours, theirs in unet_prefixes(family).items()}
+    return dict(sorted(keys.items(), key=lambda item: -len(item[0])))
+
+
+def diffusers_key(key: str, family: Family) -> str:
+    """The key of a LoRA file as we have it, where another program wrote it with a compvis path."""
+    for theirs, ours in diffusers_keys(family).items():
+        if f"{key}_".startswith(f"{theirs}_"):
+            return ours + key[len(theirs):]
+    return key

@@ -1,7 +1,8 @@
 """Pictures drawn as the prompt box asks: tags load files from the host's folders, embeddings are words."""
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,15 +10,17 @@ from PIL import Image
 from torch import Tensor
 
 from ...compare import tags
+from ...compare.series import has_word
 from ...export import embedding, lora
 from ...host import Folders, HostError, Picture
 from ...models.view import View
 from ...support.disk import files_in
 from . import merging, sampling
-from .readers import embedding_vectors, read_hypernetwork
+from .readers import embedding_vectors, fitting_vectors, read_hypernetwork
 
+log = logging.getLogger("darkroom")
 # kind of tag -> folder, suffixes
-TAGGED = {"lora": ("lora", (".safetensors",)), "hypernet": ("hypernetworks", (".pt",))}
+TAGGED = {"lora": ("lora", lora.SUFFIXES), "hypernet": ("hypernetworks", (".pt",))}
 
 
 def draw_with_files(view: View, betas: Tensor, folders: Folders, pictures: list[Picture]) -> list[Image.Image]:
@@ -27,7 +30,8 @@ def draw_with_files(view: View, betas: Tensor, folders: Folders, pictures: list[
     The model is afterwards bit for bit what it was. Raises HostError for a tag without a file.
     """
     images: dict[int, Image.Image] = {}
-    with embeddings_known(view, folders.embeddings):
+    prompts = [text for picture in pictures for text in (picture.prompt, picture.negative)]
+    with embeddings_known(view, folders.embeddings, prompts):
         for used, numbered in grouped_by_tags(pictures).items():
             with files_loaded(view, folders, used):
                 drawn = sampling.draw_pictures(view, betas, [picture for _, picture in numbered])
@@ -49,29 +53,57 @@ def files_loaded(view: View, folders: Folders, used: tuple[tags.Tag, ...]) -> It
 
 @contextmanager
 def bundled_words_known(view: View, adapters: list[Path]) -> Iterator[None]:
-    """Within, the words that these files bundle are known, unless an embedding has that name."""
+    """Within, the words that these files bundle are known, unless an embedding has that name. Raises HostError."""
     with ExitStack() as undo:
         for path in adapters:
             for name, vectors in lora.bundled_words(path).items():
-                add_word(view, name, vectors, undo)
+                add_word(view, name, fitting_vectors(vectors, path, view), undo)
         yield
 
 
 @contextmanager
-def embeddings_known(view: View, folder: Path) -> Iterator[None]:
-    """Within, every embedding in the folder that fits this checkpoint is a word; a word that is being learned stays."""
+def embeddings_known(view: View, folder: Path, prompts: Iterable[str]) -> Iterator[None]:
+    """Within, every embedding in the folder that fits this checkpoint is a word; a word that is being learned stays.
+
+    As in the WebUI, one that cannot be used stops no drawing: it is named where a prompt has its word.
+    """
+    asked = " ".join(prompts)
     with ExitStack() as undo:
         for path in files_in(folder):
-            if path.suffix in embedding.SUFFIXES and not view.words.has(path.stem):
-                with suppress(HostError):  # as in the WebUI, a file for another family stops no drawing
+            if path.suffix.lower() in embedding.SUFFIXES and not view.words.has(path.stem):
+                try:
                     add_word(view, path.stem, embedding_vectors(path, view)["vectors"], undo)
+                except HostError as error:
+                    if has_word(asked, path.stem):
+                        log.warning("The embedding %r is not used. %s", path.stem, error)
+                else:
+                    name_common_word(view, path, asked)
         yield
 
 
+def name_common_word(view: View, path: Path, asked: str) -> None:
+    """A file that is called as a word of CLIP's own stands for that word in every prompt."""
+    if has_word(asked, path.stem) and len(view.tokens(path.stem)) == 1:
+        log.warning("The embedding %s stands for the word %r in this prompt, which the checkpoint knows by itself. "
+                    "Rename the file if you meant the word.", path.name, path.stem)
+
+
 def add_word(view: View, name: str, vectors: Tensor, undo: ExitStack) -> None:
+    """Raises HostError for a name that is no text."""
+    if not is_text(name):
+        raise HostError(f"The name {name!a} is not UTF-8, so it cannot be typed in a prompt. Rename the file.")
     if not view.words.has(name):
         view.add_word(name, vectors.to(view.device))
         undo.callback(view.remove_word, name)
+
+
+def is_text(name: str) -> bool:
+    """False for bytes that were not UTF-8, which Python keeps in names of files."""
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def tagged_file(tag: tags.Tag, folders: Folders) -> Path:
@@ -80,10 +112,10 @@ def tagged_file(tag: tags.Tag, folders: Folders) -> Path:
         raise HostError(f"<{tag.kind}:{tag.name}> is not known here; use <lora:name:weight> or <hypernet:name:weight>.")
     folder_name, suffixes = TAGGED[tag.kind]
     folder: Path = getattr(folders, folder_name)
-    for path in files_in(folder):
-        if path.stem == tag.name and path.suffix in suffixes:
-            return path
-    raise HostError(f"There is no {tag.kind} {tag.name} in {folder}.")
+    named = [path for path in files_in(folder) if path.stem == tag.name and path.suffix.lower() in suffixes]
+    if not named:
+        raise HostError(f"There is no {tag.kind} {tag.name} in {folder}.")
+    return min(named, key=lambda path: suffixes.index(path.suffix.lower()))
 
 
 def grouped_by_tags(pictures: list[Picture]) -> dict[tuple[tags.Tag, ...], list[tuple[int, Picture]]]:

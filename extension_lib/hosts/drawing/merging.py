@@ -1,5 +1,6 @@
 """Files loaded while something is drawn: adapters merged into weights, hypernetworks attached before attention."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -10,12 +11,16 @@ from torch import Tensor, nn
 
 from ...compare.tags import Tag
 from ...export import hypernetwork, lora
+from ...families.sd1 import SD1
 from ...host import HostError
 from ...methods.adapter import Delta, FormatError, lazy_deltas
 from ...methods.hypernetwork import PAIR, attention_layers
 from ...methods.layer import attach_before
 from ...model import Layer
+from ...models.names import diffusers_key
 from ...support.lazy import LazyTensors
+
+log = logging.getLogger("darkroom")
 
 
 def read_deltas(path: Path, layers: list[Layer]) -> LazyTensors:
@@ -23,32 +28,48 @@ def read_deltas(path: Path, layers: list[Layer]) -> LazyTensors:
 
     Raises HostError: unreadable file, key without layer.
     """
-    return lazy_deltas(
-        {layer.key: partial(layer_delta, path, layer, tensors)
-         for layer, tensors in match_layers(path, layers)})
+    matched, unmatched = match_layers(path, layers)
+    if unmatched:
+        raise HostError(f"{path.name} holds {len(unmatched)} keys that this model has no layer for, such as "
+                        f"{unmatched[0]}.")
+    return lazy_deltas({layer.key: partial(layer_delta, path, layer, tensors) for layer, tensors in matched})
 
 
-def match_layers(path: Path, layers: list[Layer]) -> list[tuple[Layer, dict[str, Tensor]]]:
-    """The file's layers beside the model's. Raises HostError."""
+def match_layers(path: Path, layers: list[Layer]) -> tuple[list[tuple[Layer, dict[str, Tensor]]], list[str]]:
+    """The file's layers beside the model's, and its keys without one. Raises HostError."""
     by_key = {layer.key: layer for layer in layers}
     try:
         found = lora.read_adapter(path)
     except FormatError as error:
-        raise HostError(f"{path.name} cannot be used: {error}") from None
-    unmatched = [key for key in found if key not in by_key]
-    if unmatched:
-        raise HostError(f"{path.name} holds {len(unmatched)} keys that this model has no layer for, such as "
+        raise HostError(str(error)) from None
+    ours = {key: by_key.get(key) or by_key.get(diffusers_key(key, SD1)) for key in found}
+    matched = [(layer, found[key]) for key, layer in ours.items() if layer is not None]
+    unmatched = [key for key, layer in ours.items() if layer is None]
+    if unmatched and not matched:
+        raise HostError(f"{path.name} was made for another kind of model, or is no LoRA: this model has no layer "
                         f"{unmatched[0]}.")
-    return [(by_key[key], tensors) for key, tensors in found.items()]
+    return matched, unmatched
+
+
+def match_for_drawing(path: Path, layers: list[Layer]) -> list[tuple[Layer, dict[str, Tensor]]]:
+    """The same; keys without a layer are left out with a warning, as in the WebUI."""
+    matched, unmatched = match_layers(path, layers)
+    if unmatched:
+        log.warning("%s: %d of its %d keys have no layer in this model and are left out, such as %s.", path.name,
+                    len(unmatched), len(matched) + len(unmatched), unmatched[0])
+    return matched
 
 
 @torch.no_grad()
 def layer_delta(path: Path, layer: Layer, tensors: dict[str, Tensor]) -> Delta:
-    weight = layer.module.weight.detach().float()
+    weight, bias = layer.module.weight.detach().float(), layer.module.bias
     try:
-        return lora.adapter_delta(layer.key, {name: t.to(weight.device) for name, t in tensors.items()}, weight)
+        delta = lora.adapter_delta(layer.key, {name: t.to(weight.device) for name, t in tensors.items()}, weight)
     except FormatError as error:
         raise HostError(f"{path.name} cannot be used: {error}") from None
+    if delta.bias is not None and (bias is None or delta.bias.shape != bias.shape):
+        raise HostError(f"{path.name} cannot be used: {layer.key} has a bias that its layer has not.")
+    return delta
 
 
 @contextmanager
@@ -64,7 +85,7 @@ def merged_into_weights(layers: list[Layer], files: list[tuple[Path, Tag]]) -> I
     try:
         with torch.no_grad():
             for path, tag in files:
-                for layer, tensors in match_layers(path, layers):
+                for layer, tensors in match_for_drawing(path, layers):
                     factor = tag.unet if layer.part == "unet" else tag.te
                     # a file's delta is computed from the weights that the files before it left, as in the WebUI
                     if factor:
@@ -99,9 +120,9 @@ def attached_before_attention(layers: list[Layer], files: list[tuple[hypernetwor
 
 
 def build_network(read: hypernetwork.HypernetworkFile, size: int, state: dict[str, Tensor]) -> nn.Module:
-    network = read.form.module(size).eval()
     try:
+        network = read.form.module(size).eval()
         network.load_state_dict(state)
-    except RuntimeError as error:
+    except (RuntimeError, ValueError, IndexError, OverflowError) as error:
         raise HostError(f"The hypernetwork's tensors do not fit the structure it names: {error}") from None
     return network.requires_grad_(False)

@@ -20,14 +20,18 @@ def adapter_deltas(path: Path, view: View) -> Mapping[str, Tensor]:
 def embedding_vectors(path: Path, view: View) -> dict[str, Tensor]:
     """{"vectors": (n, width)}. Raises HostError for a file that is no embedding, or one for another text encoder."""
     try:
-        vectors = embedding.read_embedding(path)
+        return {"vectors": fitting_vectors(embedding.read_embedding(path), path, view)}
     except FormatError as error:
         raise HostError(str(error)) from None
+
+
+def fitting_vectors(vectors: Tensor, path: Path, view: View) -> Tensor:
+    """The vectors of a file's word, if they have the width of this checkpoint's. Raises HostError."""
     width = view.vocabulary().shape[1]
-    if vectors.shape[1] != width:
-        raise HostError(f"The embedding {path.name} is {vectors.shape[1]} wide, but this checkpoint's words are "
-                        f"{width} wide.")
-    return {"vectors": vectors}
+    if vectors.dim() != 2 or vectors.shape[1] != width:
+        raise HostError(f"The embedding {path.name} is {vectors.shape[-1:].numel()} wide, but this checkpoint's words "
+                        f"are {width} wide.")
+    return vectors
 
 
 def hypernetwork_tensors(path: Path, view: View) -> dict[str, Tensor]:

@@ -1,0 +1,41 @@
+"""Names in LoRA files of diffusers, PEFT and OneTrainer, as kohya's scripts have them."""
+
+import re
+
+KOHYA = re.compile(r"lora_(?:unet|te1?)_[^.]+|bundle_emb")
+TEXT, UNET = "lora_te", "lora_unet"
+ENDINGS = (  # of tensors; the name between dots is that of a PEFT adapter
+    (re.compile(r"\.lora_A(\.\w+)?\.weight$"), ".lora_down.weight"),
+    (re.compile(r"\.lora_B(\.\w+)?\.weight$"), ".lora_up.weight"),
+    (re.compile(r"(?:\.lora_linear_layer|[._]lora)\.(down|up)\.weight$"), r".lora_\1.weight"),
+    (re.compile(r"\.lora_magnitude_vector(\.\w+)?$"), ".dora_scale"),
+)
+PARTS = {"base_model.model.": "", "lora_unet.": UNET, "unet.": UNET, "lora_te.": TEXT, "lora_te1.": TEXT,
+         "text_encoder.": TEXT, "clip_l.": TEXT}  # what names begin with
+TEXT_PATH = re.compile(r"(?:text_model\.)?(?=encoder\.layers\.|embeddings\.|final_layer_norm)")
+
+
+def split_name(name: str) -> tuple[str, str]:
+    """(the layer's key, what the tensor is called there)."""
+    for pattern, ours in ENDINGS:
+        name = pattern.sub(ours, name)
+    key, _, rest = name.partition(".")
+    if KOHYA.fullmatch(key):
+        return key.replace("lora_te1_", "lora_te_"), rest
+    path, _, tensor = name.rpartition(".")
+    if tensor == "weight" and re.search(r"\.(lora_\w+|[ab][12])$", path):
+        path, _, before = path.rpartition(".")
+        tensor = f"{before}.weight"
+    return layer_key(path), tensor
+
+
+def layer_key(path: str) -> str:
+    """kohya's key of a layer, given its path."""
+    prefix = ""
+    for begins, part in PARTS.items():
+        if path.startswith(begins) and not prefix:
+            path, prefix = path.removeprefix(begins), part
+    if TEXT_PATH.match(path) and prefix != UNET:
+        path, prefix = TEXT_PATH.sub("text_model.", path, count=1), TEXT
+    path = re.sub(r"(?<=\.to_out)$", ".0", path.replace(".processor.", "."))
+    return f"{prefix or UNET}.{path}".replace(".", "_")
