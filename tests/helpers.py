@@ -102,7 +102,8 @@ def about(run, **changes):
     from extension_lib.families.sd1 import SD1
 
     facts = Provenance(run=run, family=SD1, prediction="eps", checkpoint=Path("toyland.safetensors"),
-                  checkpoint_hash="ab" * 32, step=4, epoch=1, pictures=5, class_pictures=0, compute="no", per_epoch=3,
-                  folders={"pictures": (1, 5)}, tags={"pictures": {"a zwx ghost": 5}}, buckets={(64, 64): 5},
+                  checkpoint_hash="ab" * 32, step=4, last_step=4, epoch=2, pictures=5, class_pictures=0,
+                  compute="no", per_epoch=3, folders={"pictures": (1, 5)},
+                  tags={"pictures": {"a zwx ghost": 5}}, buckets={(64, 64): 5},
                   started=time.time(), finished=time.time())
     return replace(facts, **changes)

@@ -18,9 +18,10 @@ class Provenance:
     prediction: str  # "eps" or "v"
     checkpoint: Path
     checkpoint_hash: str  # sha256 of the file, hex; "" when unknown
-    step: int  # over the workspace's lifetime
+    step: int  # over the workspace's lifetime, as the next two
+    last_step: int  # at which the run ends
     epoch: int
-    pictures: int
+    pictures: int  # each as often as it is repeated in an epoch, in buckets too
     class_pictures: int
     compute: str  # "no" for fp32, "fp16" or "bf16": what was computed in beside fp32
     per_epoch: int

@@ -13,7 +13,6 @@ from torch import Tensor
 from ..compare.series import copy_name
 from ..config.run import Run
 from ..data.batches import Batches
-from ..data.folder import folder_repeats
 from ..errors import is_expected
 from ..events import Event, Paused, Saved, Warned
 from ..export import card, verify
@@ -22,7 +21,6 @@ from ..export.provenance import Provenance
 from ..host import Checkpoint, Host
 from ..methods.base import Trainable
 from ..model import Model
-from ..support.disk import path_from_text
 from ..training.guard import Guard
 from ..training.loop import StartPoint
 from ..training.optimizer import Optimizer
@@ -157,23 +155,23 @@ class RunFiles:
         yield from ()
 
     def describe(self, lifetime: int, stem: str) -> Provenance:
-        items, run = self.batches.items, self.run
-        roots = [path_from_text(c.folder) for c in run.concepts]
+        """Counted as kohya's scripts count: pictures as often as they are repeated, tags in lower case."""
+        items, run, per_epoch = self.batches.items, self.run, self.batches.per_epoch
         folders: dict[str, tuple[int, int]] = {}
         tags: dict[str, Counter] = {}
+        buckets: Counter = Counter()
         for item in items:
-            root = next((r for r in roots if item.path.is_relative_to(r)), item.path.parent)
             name = item.path.parent.name
-            times = folder_repeats(item.path, root)[0]
-            folders[name] = (times, folders.get(name, (0, 0))[1] + 1)
-            tags.setdefault(name, Counter()).update(t.strip() for t in item.prompt.split(",") if t.strip())
-        per_epoch = self.batches.per_epoch
+            folders[name] = (item.repeats, folders.get(name, (0, 0))[1] + 1)
+            tags.setdefault(name, Counter()).update(t.strip().lower() for t in item.prompt.split(",") if t.strip())
+            buckets[self.batches.plan.size_of(item)] += item.repeats
+        last, batches = self.earlier_steps + run.training.steps, lifetime * run.training.accumulation
         return Provenance(
             run=replace(run, output=replace(run.output, name=stem)), family=self.model.family,
             prediction=self.model.diffusion.prediction, checkpoint=self.checkpoint.path,
-            checkpoint_hash=self.checkpoint.sha256,
-            step=lifetime, epoch=lifetime * run.training.accumulation // per_epoch, pictures=len(items),
-            class_pictures=len(self.batches.classes), compute=COMPUTE_NAMES.get(str(self.model.compute), "no"),
-            per_epoch=per_epoch, folders=folders, tags={name: dict(counts) for name, counts in tags.items()},
-            buckets=dict(Counter(map(self.batches.plan.size_of, items))),
+            checkpoint_hash=self.checkpoint.sha256, step=lifetime, last_step=last,
+            epoch=-(-batches // per_epoch) if lifetime == last else batches // per_epoch,  # begun at the end, else done
+            pictures=sum(item.repeats for item in items), class_pictures=len(self.batches.classes),
+            compute=COMPUTE_NAMES.get(str(self.model.compute), "no"), per_epoch=per_epoch, folders=folders,
+            tags={name: dict(counts) for name, counts in tags.items()}, buckets=dict(buckets),
             started=self.progress.started, finished=time.time(), words=words_learned(run), name=run.output.name)
