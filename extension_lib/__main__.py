@@ -120,8 +120,10 @@ def parser() -> argparse.ArgumentParser:
 
 def app(given: argparse.Namespace, rest: list[str]) -> int:
     """Serve the pages on this machine."""
+    from .runs.leaving import leave_at_end
     from .ui.app import serve
 
+    leave_at_end()
     if not 1 <= given.port <= 65535:
         raise SettingError(f"--port is {given.port}, but must be 1 to 65535.")
     here = host()
@@ -155,8 +157,10 @@ def login(given: argparse.Namespace) -> "Login | None":
 
 def train(given: argparse.Namespace, rest: list[str]) -> int:
     """Train what a TOML file describes."""
+    from .runs.leaving import leave_at_end
     from .runs.start import Undecided, start_run, workspace_for
 
+    leave_at_end()
     here = host()
     run = read_run(given.run, parse_changes(rest), here)
     try:

@@ -55,6 +55,13 @@ class Saved:
 
 
 @dataclass(frozen=True)
+class Autosaved:
+    """What was learned is kept in the workspace, without a file for the prompt."""
+
+    step: int
+
+
+@dataclass(frozen=True)
 class Warned:
     message: str
 
@@ -83,13 +90,15 @@ class Paused:
 class Ended:
     """The run is over; why is a sentence. failed: not by its own end and not by the user's wish.
 
-    discarded: what was learned since the last save was dropped, as the user wished.
+    discarded: what was learned since the last save was dropped, as the user wished. leaving: the program ends, and what
+    was learned is kept in the workspace alone.
     """
 
     step: int
     why: str
     failed: bool = False
     discarded: bool = False
+    leaving: bool = False
 
 
-Event = Prepared | Began | Stepped | Measured | Previewed | Saved | Warned | Alarmed | Paused | Ended
+Event = Prepared | Began | Stepped | Measured | Previewed | Saved | Autosaved | Warned | Alarmed | Paused | Ended

@@ -60,6 +60,9 @@ class Model(Protocol):
     def weights(self) -> list[Weight]:
         """All parameters of UNet and text encoders, without the embeddings of tokens and positions."""
 
+    def broken_weight(self) -> str:
+        """The name of a weight that holds values that are not numbers; "" where there is none."""
+
     def blocks(self) -> list["nn.Module"]:
         """The blocks whose activations gradient checkpointing recomputes."""
 

@@ -8,7 +8,7 @@ from random import Random
 import torch
 
 from extension_lib.config.run import Run, from_dict, merge_values, new_words_of
-from extension_lib.events import Paused
+from extension_lib.events import Autosaved, Paused
 from toyland.scene import Figure, Scene, draw
 from toyland.settings import SETTINGS
 
@@ -57,7 +57,7 @@ class NoFiles:
     """Results that go nowhere, for tests of the loop alone."""
 
     def __init__(self):
-        self.saved, self.discarded = [], False
+        self.saved, self.kept, self.discarded = [], [], False
 
     def resume(self, trainable, optimizer):
         from extension_lib.training.loop import StartPoint
@@ -68,11 +68,22 @@ class NoFiles:
         self.saved.append((step, final))
         yield from ()
 
+    def keep(self, step, trainable, optimizer):
+        self.kept.append(step)
+        return Autosaved(step)
+
     def pause(self, step, trainable, optimizer):
         return Paused(step)
 
     def discard(self):
         self.discarded = True
+
+
+def write_trained_state(space, lifetime, **facts):
+    """A workspace's saved state of so many steps, with hardly anything in it."""
+    from extension_lib.runs.state import write_state
+
+    write_state(space.state, {"method": "lora", "step": lifetime, "lifetime": lifetime, "trained": {}, **facts})
 
 
 def trained(model, run, controls=None):

@@ -50,7 +50,7 @@ UNSHOWN = {
     "Kohya DyLoRA", "Kohya LoCon", "Kohya LoHa", "Kohya LoKr", "LyCORIS/Native Fine-Tuning", "method ({})",
     "Native Fine-Tuning", "no effect",
     "not finite", "object template", "out of memory", "pick", "Picked", "poll", "raw {}", "show_train",
-    "Stable Diffusion 1", "state before the pause.safetensors", "state of the pause.safetensors",
+    "Stable Diffusion 1", "a photo of a cat", "a red ghost, night", "hello world!", "in use.lock", "numbers do not end",
     "Step {} of {}, loss {}", "style template", "ends with Ended or Paused", "window.darkroomLanguages = {}", "word {}",
     "{} tokens instead of {}", "Two methods are named {}: {} in {} and {} in {}. Rename one.", "X Type", "X Values",
     "X/Y/Z plot", "Y Type", "Y Values"

@@ -4,12 +4,13 @@ import json
 from collections import Counter
 from pathlib import Path
 
+from extension_lib.models.clip_vocabulary import END, START, byte_letters
+
 from .accessories import EVERYDAY
 from .captions import JOINS, OPENINGS, PHRASES
 from .figures import KINDS
 from .scene import COLOURS
 
-START, END = "<|startoftext|>", "<|endoftext|>"
 OTHER_WORDS = "a an wearing with the of photo drawn , ."
 
 
@@ -18,13 +19,6 @@ def words() -> list[str]:
         *KINDS, *COLOURS, *EVERYDAY, *JOINS, *OPENINGS, *(p for many in PHRASES.values() for p in many), OTHER_WORDS
     ]
     return sorted({word for text in said for word in text.split()})
-
-
-def byte_symbols() -> list[str]:
-    """CLIP's printable stand-ins for the 256 bytes, in CLIP's order (from GPT-2's tokenizer)."""
-    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
-    rest = [b for b in range(256) if b not in printable]
-    return [chr(b) for b in printable] + [chr(256 + n) for n in range(len(rest))]
 
 
 def merges(texts: list[str]) -> list[tuple[str, str]]:
@@ -49,7 +43,7 @@ def joined(word: list[str], pair: tuple[str, str]) -> list[str]:
 
 def write(folder: Path, pairs: list[tuple[str, str]]) -> int:
     """Writes a tokenizer's files in CLIP's form, given its merges; returns how many tokens there are."""
-    symbols = byte_symbols()
+    symbols = list(byte_letters())
     tokens = [*symbols, *(s + "</w>" for s in symbols), *("".join(p) for p in pairs), START, END]
     assert len(set(tokens)) == len(tokens)
     folder.mkdir(parents=True, exist_ok=True)

@@ -157,6 +157,9 @@ class Training:
 class Saving:
     save_every: int = option(0, "Save a copy every N steps, named name-000500, to compare later. 0: only at the end.",
                              min=0, max=1_000_000, label="Save every N steps")
+    autosave_minutes: float = option(5.0, "Keep what was learned every N minutes, so that a crash or a power cut loses "
+                                     "no more. The workspace then continues from there. Takes at most 2% of the time. "
+                                     "0: never.", min=0.0, max=1440.0, label="Autosave every N minutes", advanced=True)
     keep_last: int = option(0, "How many of these copies to keep. 0 keeps all.", min=0, max=1000)
     precision: str = option("fp16", "Number format of the saved file. fp16 has half the size of fp32 and is what most "
                             "people share.",

@@ -3,7 +3,7 @@ vectors.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from itertools import groupby
 from typing import Any, NamedTuple, Protocol
@@ -58,10 +58,26 @@ class NewWords:
         del self.known[name]
 
     def at(self, tokens: list[int], place: int) -> tuple[Tensor, int] | None:
-        for name, vectors in sorted(self.known.values(), key=lambda word: -len(word[0])):
-            if name and tokens[place:place + len(name)] == name:  # a name of spaces has no tokens
-                return vectors, len(name)
-        return None
+        name = self.name_at(tokens, place)
+        return (self.known[name][1], len(self.known[name][0])) if name else None
+
+    def name_at(self, tokens: list[int], place: int) -> str:
+        """The new word that begins here; "" for none."""
+        longest_first = sorted(self.known, key=lambda name: -len(self.known[name][0]))
+        return next((name for name in longest_first
+                     if (own := self.known[name][0]) and tokens[place:place + len(own)] == own), "")
+
+
+def words_found(names: Mapping[str, list[int]], tokens: list[int]) -> set[str]:
+    """Which of the new words, by name with their tokens, stand among these tokens of a prompt."""
+    known, found, place = NewWords(), set(), 0
+    for name, own in names.items():
+        known.add(name, own, torch.empty(0))
+    while place < len(tokens):
+        word = known.name_at(tokens, place)
+        found |= {word} if word else set()
+        place += len(names[word]) if word else 1
+    return found
 
 
 def parse_weights(prompt: str) -> Weighted:

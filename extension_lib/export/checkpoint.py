@@ -86,6 +86,11 @@ def copy_bytes(file: BinaryIO, out: BinaryIO, size: int) -> None:
         size -= len(part)
 
 
+def config_files(path: Path) -> list[Path]:
+    """What may lie beside a checkpoint: the WebUI's .yaml, our preset, diffusers' settings."""
+    return [path.with_suffix(".yaml"), path.with_name(path.stem + PRESET_SUFFIX), path.with_suffix("")]
+
+
 def copy_config_files(source: Path, path: Path) -> None:
     """Copies the files that belong to the base: the WebUI's .yaml, diffusers' settings, our preset."""
     yaml = source.with_suffix(".yaml")

@@ -50,11 +50,17 @@ class OutputFile:
     suffix: str = ".safetensors"
     picture: str = ".png"  # a plain .png beside an embedding would be read as one
     card: bool = True
+    companions: Callable[[Path], Sequence[Path]] = lambda path: ()  # what its writer may write beside it
     # raises FormatError if such a file cannot be saved from this base
     require: Callable[[Path, Path], None] = lambda path, base: None
 
     def path(self, folders: Folders, stem: str) -> Path:
         return self.folder(folders) / f"{stem}{self.suffix}"
+
+    def beside(self, path: Path) -> list[Path]:
+        """What may be written beside such a file: its card, its picture, and what its writer adds."""
+        card = [path.with_suffix(".json")] if self.card else []
+        return [*card, path.with_suffix(self.picture), *self.companions(path)]
 
 
 def save_lora(paths: list[Path], trained: Trainable, about: Provenance) -> None:
@@ -98,7 +104,7 @@ FILES: dict[str, OutputFile] = {  # by the names that methods give in files()
                                                                                 embedding.write_embedding_pt)),
     "hypernetwork": HYPERNETWORK,
     "checkpoint": OutputFile("checkpoint", lambda f: f.checkpoints, save_checkpoint, trained_tensors,
-                             require=checkpoint.require_streamable),
+                             companions=checkpoint.config_files, require=checkpoint.require_streamable),
     # A pair is an adapter and its words. It is saved as two files: if the embedding exists too, the WebUI would skip
     # the word of a bundle.
     "lora_of_pair": replace(LORA, write=lambda paths, pair, about: save_lora(paths, pair.adapter, about)),

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -17,7 +17,7 @@ from ..models.diffusers_pipeline import load_pipeline
 from ..models.diffusers_view import DiffusersView
 from ..models.frozen import frozen
 from ..setup.practice import BASE, NAME
-from ..support.disk import files_in
+from ..support.disk import files_in, modified_time
 from .drawing.drawing import draw_with_files
 from .drawing.readers import READERS
 
@@ -32,6 +32,10 @@ class Loaded:
     checkpoint: Checkpoint
     view: DiffusersView
     betas: Tensor
+    version: float = field(init=False)  # when its file was written
+
+    def __post_init__(self) -> None:
+        self.version = modified_time(self.checkpoint.path)
 
 
 class Standalone:
@@ -70,7 +74,8 @@ class Standalone:
     def load(self, checkpoint: Checkpoint) -> Loaded:
         """The checkpoint ready to use; stays loaded until another is asked for. Raises HostError."""
         with self.lock:
-            if self.ready is None or self.ready.checkpoint.path != checkpoint.path:
+            version = modified_time(checkpoint.path)  # a file may be replaced under its path
+            if self.ready is None or (self.ready.checkpoint.path, self.ready.version) != (checkpoint.path, version):
                 self.ready = None  # first give the memory back
                 pipeline = load_pipeline(checkpoint.path, self.dtype).to(self.device)
                 view = DiffusersView(pipeline, self.device, self.dtype)

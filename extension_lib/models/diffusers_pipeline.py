@@ -8,10 +8,9 @@ import torch
 
 from ..host import HostError
 from . import detect
+from .clip_vocabulary import clip_tokenizer
 
 SD1_CONFIG = Path(__file__).parent / "sd1"
-CLIP_TOKENIZER = "openai/clip-vit-large-patch14"
-CLIP_VOCABULARY = 49408  # tokens
 VELOCITY = re.compile(r"^\s*parameterization:\s*[\"']?v[\"']?\s*(#.*)?$", re.MULTILINE)
 
 
@@ -27,7 +26,9 @@ def load_pipeline(path: Path, dtype: torch.dtype) -> Any:
     own = path.with_suffix("")
     settings: dict[str, Any] = {"torch_dtype": dtype, "local_files_only": True}
     if (own / "model_index.json").exists():
-        return StableDiffusionPipeline.from_single_file(path, config=str(own), **settings)
+        pipeline = StableDiffusionPipeline.from_single_file(path, config=str(own), **settings)
+        require_whole_vocabulary(pipeline)
+        return pipeline
     pipeline = StableDiffusionPipeline.from_single_file(path,
                                                         config=str(SD1_CONFIG),
                                                         tokenizer=clip_tokenizer(),
@@ -43,23 +44,13 @@ def predicts_velocity(described: Path) -> bool:
     return described.exists() and VELOCITY.search(described.read_text(encoding="utf-8", errors="replace")) is not None
 
 
-def clip_tokenizer() -> Any:
-    """CLIP's tokenizer from the Hugging Face cache or hub. Raises HostError.
+
+def require_whole_vocabulary(pipeline: Any) -> None:
+    """Raises HostError where the tokenizer is not the text encoder's.
 
     transformers 5 raises nothing when it finds no vocabulary: it returns a tokenizer of two tokens.
     """
-    from transformers import CLIPTokenizer
-
-    try:
-        tokenizer = CLIPTokenizer.from_pretrained(CLIP_TOKENIZER)
-    except OSError as error:
-        raise no_tokenizer(str(error)) from None
-    if len(tokenizer) != CLIP_VOCABULARY:
-        raise no_tokenizer(f"{len(tokenizer)} tokens instead of {CLIP_VOCABULARY}")
-    return tokenizer
-
-
-def no_tokenizer(reason: str) -> HostError:
-    return HostError(f"CLIP's tokenizer is not on this machine and could not be downloaded ({reason}). Connect to the "
-                     "internet "
-                     f"once, or put {CLIP_TOKENIZER} into the Hugging Face cache.")
+    held, wanted = len(pipeline.tokenizer), pipeline.text_encoder.config.vocab_size
+    if held != wanted:
+        raise HostError(f"The checkpoint's tokenizer has {held} tokens, but its text encoder knows {wanted}. Put "
+                        "vocab.json and merges.txt into the tokenizer folder beside the checkpoint.")

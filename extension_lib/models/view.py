@@ -59,6 +59,12 @@ class View:
                 found.append(Weight(f"{encoder.checkpoint}{path}", encoder.part, parameter))
         return found
 
+    def broken_weight(self) -> str:
+        """The name of a weight that holds values that are not numbers; "" where there is none."""
+        parts = {"unet": self.unet, "te": self.text_model, "vae": self.vae}
+        return next((f"{part}.{name}" for part, module in parts.items() for name, parameter in module.named_parameters()
+                     if not parameter.isfinite().all()), "")
+
     def compvis_path(self, name: str) -> str:
         """The path of a UNet's parameter in checkpoints, given its own."""
         raise NotImplementedError

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from ..compare.series import copy_name
 from ..config.run import Run
 from ..data.batches import Batches
 from ..errors import is_expected
-from ..events import Event, Paused, Saved, Warned
+from ..events import Autosaved, Event, Paused, Saved, Warned
 from ..export import card, verify
 from ..export.products import OutputFile, output_files, words_learned
 from ..export.provenance import Provenance
@@ -24,12 +24,22 @@ from ..model import Model
 from ..training.guard import Guard
 from ..training.loop import StartPoint
 from ..training.optimizer import Optimizer
-from ..workspaces.workspace import Workspace
+from ..workspaces.saved_files import saved_files
+from ..workspaces.standing import next_number, promote_newest
+from ..workspaces.workspace import FILES_SAVED, Workspace
 from . import state
+from .changes import Inputs, changed_since, inputs_of
 from .naming import saved_copies
-from .pause import Progress, delete_state_before_pause, restore_state_before_pause, write_pause_state
 
 COMPUTE_NAMES = {"torch.float16": "fp16", "torch.bfloat16": "bf16"}  # in a file's header; "no" for full precision
+
+
+@dataclass
+class Progress:
+    """What a run remembers while the model is given back."""
+
+    started: float = 0.0  # the time before its first step
+    first_step: int | None = None  # the step at which it started
 
 
 @dataclass
@@ -48,20 +58,24 @@ class RunFiles:
     draw_card_picture: Callable[[bool], Any] = lambda final: None  # final: for the files that the run ends with
 
     def resume(self, trainable: Trainable, optimizer: Optimizer) -> StartPoint:
-        """Continues from the workspace's state, unless there is none or the run starts over; the state then stays until
-        the first save replaces it. Raises StateError when it does not fit this run."""
-        restart = self.restart and self.progress.first_step is None
-        start = StartPoint() if restart else self.restore_state(trainable, optimizer)
-        if self.progress.first_step is None:
-            self.progress.started, self.progress.first_step = time.time(), start.step
-            delete_state_before_pause(self.workspace)
-        return replace(start, first_step=self.progress.first_step)
+        """Continues from the workspace's newest state, unless there is none or the run starts over; the state then
+        stays until the first save replaces it. Raises StateError when it does not fit this run."""
+        if self.progress.first_step is not None:  # after a pause
+            return replace(self.restore_state(trainable, optimizer), first_step=self.progress.first_step, changes=())
+        promote_newest(self.workspace.folder)
+        start = StartPoint() if self.restart else self.restore_state(trainable, optimizer)
+        self.progress.started, self.progress.first_step = time.time(), start.step
+        return replace(start, first_step=start.step)
 
     def restore_state(self, trainable: Trainable, optimizer: Optimizer) -> StartPoint:
-        """Loads the saved state; returns the step at which it was saved."""
-        if not self.workspace.state.exists():
+        """Loads the newest state; returns the step at which it was saved.
+
+        A run whose last step was saved begins another schedule, unless its files are still missing.
+        """
+        newest = self.workspace.newest_state()
+        if newest is None:
             return StartPoint()
-        saved = state.read_state(self.workspace.state)
+        saved, missing = state.read_state(newest.path), newest.number > self.workspace.files_saved
         if saved["method"] != self.run.method.name:
             raise state.StateError(
                 f"The workspace was trained with {saved['method']}, not with {self.run.method.name}. "
@@ -72,15 +86,15 @@ class RunFiles:
         except (KeyError, RuntimeError, ValueError) as error:
             raise state.StateError(f"The earlier training does not match these settings ({error}). Use the settings it "
                                    "was trained with, or start over.") from None
-        unfinished = saved["step"] < self.run.training.steps
-        step = saved["step"] if unfinished else 0
+        step = saved["step"] if missing or saved["step"] < self.run.training.steps else 0
         self.earlier_steps = saved["lifetime"] - step
-        return StartPoint(step, self.earlier_steps)
+        return StartPoint(step, self.earlier_steps, files_missing=missing and step > 0,
+                          changes=changed_since(saved, self.inputs))
 
     def save(self, step: int, trainable: Trainable, optimizer: Optimizer, final: bool) -> Iterator[Event]:
         """Writes the state and each file. One that cannot be written is a warning, and the run goes on; what was saved
         before stays whole."""
-        lifetime = self.earlier_steps + step
+        lifetime, complete = self.earlier_steps + step, True
         picture = cache(partial(self.draw_card_picture, final))  # drawn once for all files
         for writing in (self.save_state(step, trainable, optimizer),
                         *(self.save_part(part, trainable, lifetime, final, picture) for part in output_files(self.run)),
@@ -88,34 +102,48 @@ class RunFiles:
             with Guard(f"Saving at step {step}") as guard:
                 yield from writing
             if guard.error:
-                is_sentence = is_expected(guard.error)
+                complete, is_sentence = False, is_expected(guard.error)
                 yield Warned(guard.reason if is_sentence else f"Saving at step {step} failed: {guard.reason}")
+        if complete:
+            yield from self.note_files_saved()
 
     def save_state(self, step: int, trainable: Trainable, optimizer: Optimizer) -> Iterator[Event]:
         state.write_state(self.workspace.state, self.state_tree(step, trainable, optimizer))
-        self.workspace.update_about(lifetime=self.earlier_steps + step, checkpoint=self.checkpoint.title)
-        self.progress.before_pause = None
-        delete_state_before_pause(self.workspace)
+        self.workspace.kept.unlink(missing_ok=True)  # it is older
         yield from ()
 
+    def note_files_saved(self) -> Iterator[Warned]:
+        """Until this is noted, a run that continues writes the files again, before anything else."""
+        newest = self.workspace.newest_state()
+        with Guard("Noting what was saved") as guard:
+            self.workspace.update_about(**{FILES_SAVED: newest.number if newest else 0})
+        if guard.error:
+            yield Warned(guard.reason)
+
     def state_tree(self, step: int, trainable: Trainable, optimizer: Optimizer) -> dict[str, Any]:
-        return {"method": self.run.method.name, "step": step, "lifetime": self.earlier_steps + step,
+        return {"number": next_number(self.workspace.folder), "method": self.run.method.name, "step": step,
+                "steps": self.run.training.steps, "lifetime": self.earlier_steps + step, **self.inputs.as_tree(),
                 "trained": trainable.state_dict(), "optimizer": optimizer.state_dict()}
 
+    @cached_property
+    def inputs(self) -> Inputs:
+        return inputs_of(self.run, self.checkpoint, [*self.batches.items, *self.batches.held_out])
+
+    def keep(self, step: int, trainable: Trainable, optimizer: Optimizer) -> Autosaved | Warned:
+        """Writes the state alone, beside that of the last save."""
+        with Guard(f"Keeping step {step}") as guard:
+            state.write_state(self.workspace.kept, self.state_tree(step, trainable, optimizer))
+            return Autosaved(step)
+        return Warned(f"What was learned up to step {step} could not be kept: {guard.reason}")
+
     def pause(self, step: int, trainable: Trainable, optimizer: Optimizer) -> Paused | Warned:
-        """Writes the state alone. The state that it replaces is kept until the next save."""
-        tree = self.state_tree(step, trainable, optimizer)
-        with Guard(f"Pausing after step {step}") as guard:
-            if self.progress.before_pause is None:
-                self.progress.before_pause = write_pause_state(self.workspace, tree)
-            else:
-                state.write_state(self.workspace.state, tree)
-            self.workspace.update_about(lifetime=self.earlier_steps + step, checkpoint=self.checkpoint.title)
+        kept = self.keep(step, trainable, optimizer)
+        if isinstance(kept, Autosaved):
             return Paused(step)
-        return Warned(f"Training continues, because it could not be paused: {guard.reason}")
+        return Warned(f"Training continues, because it could not be paused: {kept.message}")
 
     def discard(self) -> None:
-        restore_state_before_pause(self.workspace, self.progress)
+        self.workspace.kept.unlink(missing_ok=True)
 
     def save_part(self, part: OutputFile, trainable: Trainable, lifetime: int, final: bool,
                   draw_picture: Callable[[], Any]) -> Iterator[Event]:
@@ -145,13 +173,15 @@ class RunFiles:
         """Lets the host list the new files, and keeps the last few copies up to this step."""
         self.host.refresh()
         keep = self.run.saving.keep_last
+        own = {path for path in saved_files(self.workspace) if path.exists()} if keep else set()
         for part in output_files(self.run) if keep else ():
             for stem in part.stems(self.run):
                 latest = copy_name(stem, lifetime)  # an earlier run may have left copies of later steps
-                for path in [p for p in saved_copies(part, self.host.folders, stem) if p.stem <= latest][:-keep]:
+                copies = [p for p in saved_copies(part, self.host.folders, stem) if p in own and p.stem <= latest]
+                for path in copies[:-keep]:
                     self.host.forget(path)
-                    for suffix in (part.suffix, ".json", part.picture):
-                        path.with_suffix(suffix).unlink(missing_ok=True)
+                    for file in (path, *filter(Path.is_file, part.beside(path))):
+                        file.unlink(missing_ok=True)
         yield from ()
 
     def describe(self, lifetime: int, stem: str) -> Provenance:

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import deque
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,11 @@ from ..config.run import Run
 from ..errors import DarkroomError, is_out_of_memory
 from ..events import Ended, Event, Paused
 from ..host import Checkpoint, Host
+from ..support.locks import locked
 from ..training.controls import Controls
 from ..training.guard import Guard
 from ..workspaces.record import Record, recording
-from ..workspaces.workspace import Log, Workspace
+from ..workspaces.workspace import LOCK, LOCKS, Log, Workspace
 from .summary import Summary
 
 if TYPE_CHECKING:
@@ -47,11 +49,13 @@ class Job:
     created: float = field(default_factory=time.time)
     stop_reason: str = ""
     discard_reason: str = ""
+    leave_reason: str = ""
     save_requested: bool = False
     pause_requested: bool = False
     preferred: int | None = None  # the step whose copy a person prefers
     changed: threading.Condition = field(default_factory=threading.Condition)
     record: Record | None = None  # while it runs
+    locks: ExitStack = field(default_factory=ExitStack)  # what no other program may use meanwhile
     thread: threading.Thread | None = None
 
     @property
@@ -85,6 +89,12 @@ class Job:
             self.discard_reason = self.discard_reason or reason
             self.changed.notify_all()
 
+    def leave(self, reason: str) -> None:
+        """Ends after this step, because the program ends; what was learned is kept in the workspace alone."""
+        with self.changed:
+            self.leave_reason = self.leave_reason or reason
+            self.changed.notify_all()
+
     def pause(self) -> None:
         """Gives the model back to the host after this step, until resume()."""
         self.pause_requested = True
@@ -106,6 +116,8 @@ class Job:
     def add_event(self, event: Event) -> None:
         if self.record:
             self.record.write(event)
+        if isinstance(event, Ended):
+            self.locks.close()  # before anyone sees that it has ended
         self.keep(event)
         self.host.show(event)
 
@@ -126,7 +138,8 @@ class Job:
 
     def controls(self) -> Controls:
         return Controls(stop_reason=self.reason_to_stop, discard_reason=lambda: self.discard_reason,
-                        pause_requested=lambda: self.pause_requested, pause_refused=self.resume,
+                        leave_reason=lambda: self.leave_reason, pause_requested=lambda: self.pause_requested,
+                        pause_refused=self.resume,
                         wait_for_resume=self.wait_for_resume, take_save_request=self.take_save_request)
 
     def reason_to_stop(self) -> str:
@@ -134,7 +147,8 @@ class Job:
 
     def wait_for_resume(self) -> None:
         with self.changed:
-            self.changed.wait_for(lambda: not self.pause_requested or self.stop_reason or self.discard_reason)
+            self.changed.wait_for(lambda: not self.pause_requested or self.stop_reason or self.discard_reason
+                                  or self.leave_reason)
             self.pause_requested = False
 
     def take_save_request(self) -> bool:
@@ -161,6 +175,15 @@ class Job:
             self.add_event(Ended(self.step, reason, failed=True))
 
 
+def lock_for(job: Job) -> None:
+    """Raises Locked, SaveError."""
+    root, name = job.host.folders.workspaces, job.run.output.name
+    with ExitStack() as locks:
+        locks.enter_context(locked(job.workspace.folder / LOCK, f"The workspace {job.workspace.name}"))
+        locks.enter_context(locked(root / LOCKS / f"{name}.lock", f"The name {name}"))
+        job.locks = locks.pop_all()
+
+
 def running_job() -> Job | None:
     return next((job for job in jobs if not job.ended), None)
 
@@ -172,10 +195,12 @@ def require_idle() -> None:
 
 
 def start_job(run: Run, host: Host, workspace: Workspace, checkpoint: Checkpoint, restart: bool = False) -> Job:
-    """Begins a run on a thread of its own. Raises Busy."""
+    """Begins a run on a thread of its own. Raises Busy, and Locked where another program uses the workspace or trains
+    under this name."""
     with starting:  # of two started at once only one runs
         require_idle()
         job = Job(run, host, workspace, checkpoint, restart)
+        lock_for(job)
         jobs[:] = [*jobs, job][-KEPT_JOBS:]
     job.thread = threading.Thread(target=job.work, name=f"darkroom {run.output.name}", daemon=True)
     job.thread.start()

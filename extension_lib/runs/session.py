@@ -12,10 +12,12 @@ from ..config.run import Run, new_words_of
 from ..data.batches import Batches
 from ..data.folder import ConceptPictures, Item, find_all_pictures
 from ..data.pictures import load_picture
+from ..diffusion.prompts import words_found
 from ..events import Ended, Event, Paused, Prepared, Warned
 from ..export.products import require_writable
 from ..host import Checkpoint, Host, Picture
 from ..methods.base import NewWord
+from ..model import Model
 from ..settings import SettingError
 from ..training.alarms import with_alarms
 from ..training.controls import Controls
@@ -24,18 +26,23 @@ from ..training.loop import train
 from ..workspaces.record import write_previews
 from ..workspaces.workspace import Log, Workspace
 from . import class_pictures
-from .files import RunFiles
-from .pause import Progress, restore_state_before_pause
+from .files import Progress, RunFiles
+from .preflight import require_folders, require_room
 
 
-def require_words_in_captions(words: tuple[NewWord, ...], items: list[Item]) -> None:
-    """Raises SettingError for a word that is in no caption and would never be learned."""
-    for word in words:
-        if not any(word.name in prompt for item in items for prompt in item.prompts):
+def require_learnable(words: tuple[NewWord, ...], items: list[Item], model: Model) -> Iterator[Warned]:
+    """Raises SettingError for a word that the tokens of no prompt hold: it would never be learned."""
+    names = {word.name: model.tokens(word.name) for word in words}
+    found = set().union(*(words_found(names, model.tokens(prompt)) for item in items for prompt in item.prompts))
+    for name, tokens in names.items():
+        if name not in found:
             raise SettingError(
-                f"No picture's prompt contains the new word {word.name!r}, so it would never be learned. "
+                f"No picture's prompt contains the new word {name!r}, so it would never be learned. "
                 "Write [name] into the instance prompt, or choose the object or style sentences under "
                 "Pictures.")
+        if len(tokens) == 1 and tokens[0] < RARE_TOKEN:
+            yield Warned(f"{name} is a word that every checkpoint knows, so each prompt with it will mean yours. A "
+                         f"rare word, such as {name}zwx, is safer.")
 
 
 def with_hash(checkpoint: Checkpoint) -> Checkpoint:
@@ -47,6 +54,9 @@ def with_hash(checkpoint: Checkpoint) -> Checkpoint:
         while part := file.read(2**22):
             digest.update(part)
     return replace(checkpoint, sha256=digest.hexdigest())
+
+
+RARE_TOKEN = 40_000  # CLIP's tokens are sorted by how common they are; "sks" and its like are above
 
 
 @dataclass
@@ -67,6 +77,7 @@ class Session:
     def events(self) -> Iterator[Event]:
         """Raises a DarkroomError when the run cannot start."""
         require_writable(self.run, self.host.folders, self.checkpoint.path)
+        require_folders(self.run, self.host.folders, self.workspace)
         found = find_all_pictures(self.run)
         self.first_prompt = found[0].items[0].prompt
         yield from (Warned(f"Skipped: {problem}") for folder in found for problem in folder.problems)
@@ -77,8 +88,11 @@ class Session:
         while isinstance(last := (yield from self.run_until_pause(found)), Paused):
             self.controls.wait_for_resume()
             if reason := self.controls.discard_reason():
-                restore_state_before_pause(self.workspace, self.progress)
+                self.workspace.kept.unlink(missing_ok=True)
                 yield Ended(last.step, reason, discarded=True)
+                return
+            if reason := self.controls.leave_reason():
+                yield Ended(last.step, reason, leaving=True)
                 return
 
     def run_until_pause(self, found: list[ConceptPictures]) -> Generator[Event, None, Ended | Paused]:
@@ -97,13 +111,13 @@ class Session:
     def run_on_borrowed_model(self, found: list[ConceptPictures]) -> Iterator[Event]:
         items = [item for folder in found for item in folder.items]
         words = new_words_of(self.run) if self.run.method.product.learns_words else ()
-        if words:
-            require_words_in_captions(words, items)
         yield Prepared("Waiting for the model", 0.0)
         self.checkpoint = with_hash(self.checkpoint)  # reads a file of gigabytes: before others wait for the model
         with ExitStack() as undo:
             model = undo.enter_context(self.host.borrow(self.checkpoint))
             memory.free_cache()
+            if words and self.progress.first_step is None:
+                yield from require_learnable(words, items, model)
             for prepared in class_pictures.prepare_class_pictures(self.run, found, self.checkpoint, self.host):
                 if isinstance(prepared, list):
                     items = [*items, *prepared]
@@ -114,6 +128,7 @@ class Session:
                     return
             trainable = self.run.method.attach(model, self.run.training.seed, words)
             undo.callback(trainable.detach)
+            require_room(self.run, self.host.folders, self.workspace, trainable, self.checkpoint.path)
             batches = Batches(self.run, model, items, text_trained=any(p.startswith("te") for p in trainable.parts))
             for preparation in batches.prepare():
                 yield preparation
@@ -131,7 +146,7 @@ class Session:
             return None
         if reason := self.controls.discard_reason():
             return Ended(0, reason, discarded=True)
-        reason = self.controls.stop_reason()
+        reason = self.controls.stop_reason() or self.controls.leave_reason()
         return Ended(0, reason) if reason else None
 
     def draw_previews(self, step: int) -> tuple[Path, ...]:

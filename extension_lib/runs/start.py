@@ -6,9 +6,10 @@ from ..config.run import Run, require_startable
 from ..errors import DarkroomError
 from ..host import Host, HostError, find_checkpoint
 from ..settings import SettingError
+from ..workspaces.saved_files import saved_files
 from ..workspaces.workspace import Workspace, WorkspaceError, create_workspace, open_workspace
 from . import job as jobs
-from .naming import free_name, with_name
+from .naming import foreign_files, free_name, with_name
 
 # What to do with an earlier training of the workspace, and with a file of the run's name.
 CONTINUE_OVERWRITE, CONTINUE_VERSION = "continue-overwrite", "continue-version"
@@ -68,23 +69,29 @@ def workspace_for(run: Run, host: Host) -> Workspace:
         return create_workspace(host.folders.workspaces, run.output.name, run)
 
 
+def answer_to_continue(run: Run, host: Host, workspace: Workspace) -> str:
+    """How to continue without a question: "" where that would overwrite a file of another program or workspace."""
+    return CONTINUE_OVERWRITE if not foreign_files(run, host.folders, saved_files(workspace)) else ""
+
+
 def decide(run: Run, host: Host, workspace: Workspace, answer: str = "") -> Decision:
     """How the run starts by this answer. Raises Undecided, SettingError, WorkspaceError."""
     run = require_startable(run)
-    _ = workspace.lifetime  # must be readable, for every save writes into the same file
+    _ = workspace.about  # must be readable, for every save writes into this file
     if answer and answer not in ANSWERS:
         raise SettingError(f"{answer!r} is not a way to start. Use one of {', '.join(ANSWERS)}.")
     if not answer and (open_choices := choices(run, host, workspace)):
         raise Undecided(run.output.name, open_choices)
-    name = free_name(run, host.folders) if answer in (CONTINUE_VERSION, RESTART_VERSION) else run.output.name
+    new_name = answer in (CONTINUE_VERSION, RESTART_VERSION)
+    name = free_name(run, host.folders, saved_files(workspace)) if new_name else run.output.name
     return Decision(with_name(run, name), answer in (RESTART_VERSION, RESTART_OVERWRITE))
 
 
 def choices(run: Run, host: Host, workspace: Workspace) -> list[Choice]:
     """The answers that a person can give, the safest first; none when there is nothing to ask."""
-    name, fresh = run.output.name, free_name(run, host.folders)
-    if workspace.state.exists():
-        return choices_after_training(name, fresh, workspace.lifetime)
+    name, fresh = run.output.name, free_name(run, host.folders, saved_files(workspace))
+    if newest := workspace.newest_state():
+        return choices_after_training(name, fresh, newest.lifetime)
     if fresh != name:
         return [Choice(RESTART_VERSION, f"Save as {fresh} and leave {name} as it is"),
                 Choice(RESTART_OVERWRITE, f"Overwrite {name}")]

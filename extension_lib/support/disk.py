@@ -13,7 +13,10 @@ from pathlib import Path
 
 from ..errors import DarkroomError
 
-OUT_OF_SPACE = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+REASONS = {**dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "the disk is full"),
+           **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "permission is denied"),
+           errno.ENAMETOOLONG: "its name is too long"}
+LONGEST, LONGEST_BYTES = 120, 180  # with "-000500", its suffix and ".12345678.part" a name has at most 255 bytes
 ABANDONED = 3600  # seconds since a temporary file was written to last
 FORBIDDEN = '<>:"/\\|?*'
 RESERVED = {"con", "prn", "aux", "nul", *(f"{d}{i}" for d in ("com", "lpt") for i in range(1, 10))}
@@ -41,7 +44,24 @@ def replacing(path: Path) -> Iterator[Path]:
             yield part
             part.replace(path)
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # the first error says more
+            part.unlink(missing_ok=True)
+
+
+def require_writable_folder(folder: Path) -> None:
+    """Raises SaveError for a folder that cannot be written into, or, where it is missing, cannot be made."""
+    part = existing(folder) / f"darkroom.{uuid.uuid4().hex[:8]}.part"
+    try:
+        part.write_bytes(b"")
+        part.unlink()
+    except OSError as error:
+        raise SaveError(f"The folder {folder} cannot be written to: {reason_of(error)}. Change who may write to it, "
+                        "or use another.") from error
+
+
+def existing(folder: Path) -> Path:
+    """The folder, or the nearest one above it that exists."""
+    return next(parent for parent in (folder, *folder.parents) if parent.exists())
 
 
 @contextmanager
@@ -50,8 +70,11 @@ def save_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        reason = "the disk is full" if error.errno in OUT_OF_SPACE else str(error.strerror or error)
-        raise SaveError(f"Could not write {path}: {reason}. What was there before is untouched.") from error
+        raise SaveError(f"Could not write {path}: {reason_of(error)}. What was there before is untouched.") from error
+
+
+def reason_of(error: OSError) -> str:
+    return REASONS.get(error.errno or 0, str(error.strerror or error))
 
 
 def delete_abandoned_parts(path: Path) -> None:
@@ -176,6 +199,9 @@ def checked_file_name(name: str, what: str = "name") -> str:
     if bad or ".." in name or name[0] == "." or name[-1] in ". ":
         shown = " ".join(bad) or "a dot at its start or end, or '..'"
         raise NameProblem(f"The {what} {name!r} cannot be a file's name: it has {shown}. Use letters, digits, - and _.")
-    if name.split(".")[0].lower() in RESERVED or len(name) > 120:
+    if name.split(".")[0].lower() in RESERVED:
         raise NameProblem(f"The {what} {name!r} cannot be a file's name on Windows. Choose another.")
+    if len(name) > LONGEST or len(name.encode("utf-8", "surrogatepass")) > LONGEST_BYTES:
+        raise NameProblem(f"The {what} {name[:20]}... is too long to be a file's name. Use at most {LONGEST} letters "
+                          f"and {LONGEST_BYTES} bytes; a Chinese letter has three.")
     return name

@@ -11,6 +11,7 @@ class Controls:
 
     stop_reason: Callable[[], str] = lambda: ""  # why to stop, or ""
     discard_reason: Callable[[], str] = lambda: ""  # why to stop without saving, or ""
+    leave_reason: Callable[[], str] = lambda: ""  # why the program is about to end, or ""
     pause_requested: Callable[[], bool] = lambda: False  # whether to give the model back for a while
     pause_refused: Callable[[], None] = lambda: None  # called when the run cannot be paused
     wait_for_resume: Callable[[], None] = lambda: None  # returns when the run is continued or stopped

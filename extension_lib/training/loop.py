@@ -10,10 +10,11 @@ from .. import memory
 from ..config.run import Run
 from ..data.batches import Batches
 from ..errors import is_out_of_memory
-from ..events import Began, Ended, Event, Paused, Previewed, Saved, Stepped, Warned
+from ..events import Autosaved, Began, Ended, Event, Paused, Previewed, Saved, Stepped, Warned
 from ..methods.base import Trainable
 from ..model import Model
 from ..support.seeds import seeded_torch
+from .autosave import AutosaveTimer
 from .checkpointing import gradient_checkpointing
 from .controls import Controls
 from .guard import Guard
@@ -33,11 +34,14 @@ class Files(Protocol):
     def save(self, step: int, trainable: Trainable, optimizer: Optimizer, final: bool) -> Iterator[Event]:
         """Writes what was learned so far; yields Saved for each file, and Warned for each problem."""
 
-    def pause(self, step: int, trainable: Trainable, optimizer: Optimizer) -> Paused | Warned:
+    def keep(self, step: int, trainable: Trainable, optimizer: Optimizer) -> Autosaved | Warned:
         """Writes what resume() needs to continue at this step; Warned when it could not be written."""
 
+    def pause(self, step: int, trainable: Trainable, optimizer: Optimizer) -> Paused | Warned:
+        """As keep(), before the model is given back."""
+
     def discard(self) -> None:
-        """Deletes what only a pause has written: everything is as after the last save, or before the start."""
+        """Deletes what keep() and pause() have written: everything is as after the last save, or before the start."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,8 @@ class StartPoint:
     step: int = 0  # steps of its schedule that are done
     earlier_steps: int = 0  # steps of earlier schedules in its workspace
     first_step: int = 0  # where it started before it was paused; otherwise the same as step
+    files_missing: bool = False  # whether what was learned before is in no file
+    changes: tuple[str, ...] = ()  # sentences: what differs from when that was saved
 
 
 def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files: Files,
@@ -61,7 +67,8 @@ def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files:
         optimizer = Optimizer(trainable.groups(), run.training, scaled=is_half(model))
         start = files.resume(trainable, optimizer)
         measuring = FixedNoiseLoss(run, model, trainable, batches)
-        step = start.step
+        step, timer = start.step, AutosaveTimer(run.saving.autosave_minutes * 60, size_of_state(optimizer))
+        yield from map(Warned, start.changes)
         yield Began(step, run.training.steps, len(batches.items), batches.per_epoch)
         if step == start.first_step:
             yield from measuring.measure(step, optimizer)
@@ -79,19 +86,32 @@ def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files:
                 break
             step = stepped.step
             yield stepped
+            if stepped.skipped and not optimizer.changed and (broken := model.broken_weight()):
+                ended = Ended(step, BROKEN.format(weight=broken), failed=True)
+                break
             requested = controls.take_save_request()
             saving = step < run.training.steps and (requested or due(step, run.saving.save_every))
             if saving or due(step, measuring.every):
                 yield from measuring.measure(step, optimizer)
             if saving:
                 yield from files.save(step, trainable, optimizer, final=False)
+                timer.saved()
+            elif timer.due():
+                with timer.measured():
+                    kept = files.keep(step, trainable, optimizer)
+                yield kept
             if due(step, run.previews.preview_every):
                 yield draw_previews(step, trainable, controls)
         optimizer.clear()
         memory.free_cache()
+        learned = optimizer.changed or start.files_missing
         if ended.discarded:
             files.discard()
-        elif step > start.first_step:
+        elif not learned:
+            ended = replace(ended, why=f"{ended.why} Nothing was learned, so nothing is saved.")
+        elif ended.leaving:
+            yield files.keep(step, trainable, optimizer)
+        else:
             yield from () if ended.failed else measuring.measure(step, optimizer)
             ended = yield from report_last_save(files.save(step, trainable, optimizer, final=True), ended)
         yield ended
@@ -111,6 +131,7 @@ def report_last_save(saving: Iterator[Event], ended: Ended) -> Generator[Event, 
 
 
 OUT_OF_MEMORY = "Out of memory in step {step}: {used}. To use less: {remedy}."
+BROKEN = "The checkpoint cannot be trained on: its weight {weight} holds values that are not numbers. Use another copy."
 FAILED = "Step {step} failed: {error}"
 NOT_FINITE = ("The gradient was not finite {count} times in a row, and those steps changed nothing. "
               "Lower the learning rate, or start the WebUI in full precision (--no-half).")
@@ -127,6 +148,11 @@ def as_sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
+def size_of_state(optimizer: Optimizer) -> int:
+    """Bytes, about: each number is kept with its two moments."""
+    return sum(parameter.numel() * 4 * 3 for parameter in optimizer.parameters)
+
+
 def is_half(model: Model) -> bool:
     return str(model.compute) == "torch.float16"
 
@@ -135,6 +161,8 @@ def end_before_step(run: Run, step: int, optimizer: Optimizer, controls: Control
     """How the run ends instead of taking one more step; None when it goes on."""
     if reason := controls.discard_reason():
         return Ended(step, reason, discarded=True)
+    if reason := controls.leave_reason():
+        return Ended(step, reason, leaving=True)
     if step >= run.training.steps:
         return Ended(step, f"All {run.training.steps} steps are done.")
     if optimizer.skipped_in_a_row >= GIVE_UP_AFTER:

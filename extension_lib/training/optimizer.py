@@ -65,6 +65,7 @@ class Optimizer:
             betas=(0.9, 0.999), weight_decay=training.weight_decay)
         self.scaler = LossScaler(scaled)
         self.skipped = self.skipped_in_a_row = 0
+        self.changed = False  # whether any step has changed the weights
 
     @property
     def parameters(self) -> list[Tensor]:
@@ -89,6 +90,7 @@ class Optimizer:
                     gradient.mul_(self.training.clip / norm)
             self.set_rate(step)
             self.adamw.step()
+            self.changed = True
         self.skipped += not finite
         self.skipped_in_a_row = 0 if finite else self.skipped_in_a_row + 1
         self.scaler.update(not finite)

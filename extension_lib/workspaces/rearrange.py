@@ -8,7 +8,9 @@ from pathlib import Path
 
 from ..config.run import FOLDERS, Run
 from ..support.disk import checked_file_name, copy_file, files_in, matching, save_errors
-from .workspace import ABOUT, NOW, SETTINGS, STATE, TRASH, Workspace, WorkspaceError, free_folder, with_folders
+from ..support.locks import is_locked
+from .standing import KEPT, STATE
+from .workspace import ABOUT, LOCK, NOW, SETTINGS, TRASH, Workspace, WorkspaceError, free_folder, with_folders
 
 
 def rename(workspace: Workspace, name: str) -> Workspace:
@@ -34,7 +36,7 @@ def duplicate(workspace: Workspace, name: str) -> Workspace:
         target.mkdir()
     twin = Workspace(target)
     try:
-        for part in (ABOUT, STATE):
+        for part in (ABOUT, STATE, KEPT):
             if (workspace.folder / part).exists():
                 copy_file(workspace.folder / part, target / part)
         twin.update_about(created=time.strftime(NOW))
@@ -83,6 +85,9 @@ def restore(root: Path, name: str) -> Workspace:
 
 
 def move_folder(folder: Path, target: Path) -> Path:
+    if is_locked(folder / LOCK):
+        raise WorkspaceError(f"{folder.name} is in training, here or in another program. Wait until it is done, or "
+                             "stop it.")
     try:
         return folder.rename(target)
     except OSError as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config.run import Run
-from ..events import Alarmed, Began, Ended, Event, Measured, Paused, Saved, Stepped, Warned
+from ..events import Alarmed, Autosaved, Began, Ended, Event, Measured, Paused, Saved, Stepped, Warned
 from ..support.disk import replacing
 from .workspace import Log
 
@@ -33,6 +33,7 @@ LOG_LINES: dict[type, tuple[str, Callable[[Any], Values]]] = {
     Began: ("began", lambda e: {"start": e.start, "steps": e.steps}),
     Stepped: ("step", step_values),
     Measured: ("measured", asdict),
+    Autosaved: ("kept", asdict),
     Saved: ("saved", lambda e: {"step": e.step, "path": str(e.path)}),
     Warned: ("warning", asdict),
     Alarmed: ("alarm", asdict),

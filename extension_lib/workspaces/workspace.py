@@ -4,7 +4,9 @@ import json
 import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +23,16 @@ from ..support.disk import (
     write_text,
 )
 from ..support.json_text import is_number, parse_json
+from .standing import KEPT, STATE, Standing, newest_states
 
-ABOUT, SETTINGS, STATE, RUNS = "workspace.toml", "run.toml", "state.safetensors", "runs"
+ABOUT, SETTINGS, RUNS = "workspace.toml", "run.toml", "runs"
 EVENTS, LAST = "events.jsonl", 8192  # bytes
 TRASH, PRESETS = "trash", "presets"
 NOW = "%Y-%m-%d %H:%M"
+FILES_SAVED = "files_saved"
 COMPARED = "compared"  # grids of files without a workspace
-RESERVED_FOLDERS = (TRASH, PRESETS, COMPARED, "exports", "class pictures")  # beside workspaces
+LOCK, LOCKS = "in use.lock", "locks"  # of a workspace; of the names that runs save under
+RESERVED_FOLDERS = (TRASH, PRESETS, COMPARED, LOCKS, "exports", "class pictures")  # beside workspaces
 
 
 class WorkspaceError(DarkroomError, ValueError):
@@ -44,8 +49,17 @@ class Workspace:
 
     @property
     def state(self) -> Path:
-        """Where training stands; absent until something was trained."""
+        """The state of the last save; absent until something was saved."""
         return self.folder / STATE
+
+    @property
+    def kept(self) -> Path:
+        """A newer state without files for the prompt: of an autosave or a pause."""
+        return self.folder / KEPT
+
+    def newest_state(self) -> Standing | None:
+        """Where training stands; None where nothing was trained."""
+        return next(iter(newest_states(self.folder)), None)
 
     @property
     def about(self) -> dict[str, Any]:
@@ -58,12 +72,21 @@ class Workspace:
 
     @property
     def lifetime(self) -> int:
-        """Steps trained since the workspace was created or last started over. Raises SettingError, WorkspaceError."""
-        steps = self.about.get("lifetime", 0)
-        if not isinstance(steps, int):
-            raise WorkspaceError(f"{self.folder / ABOUT} has lifetime = {steps!r}, which is not a number of steps. "
-                                 "Correct the file.")
-        return steps
+        """Steps trained since the workspace was created or last started over."""
+        newest = self.newest_state()
+        return newest.lifetime if newest else 0
+
+    @property
+    def files_saved(self) -> int:
+        """The number of the state whose files for the prompt were written last; 0 for none. Raises SettingError."""
+        number = self.about.get(FILES_SAVED, 0)
+        return number if isinstance(number, int) else 0
+
+    @property
+    def files_missing(self) -> bool:
+        """Whether steps are kept that are in no file for the prompt. Raises SettingError."""
+        newest = self.newest_state()
+        return newest is not None and newest.number > self.files_saved
 
     def update_about(self, **values: Any) -> None:
         toml.write_toml(self.folder / ABOUT, {**self.about, **values})
@@ -85,10 +108,16 @@ class Workspace:
         return path.relative_to(self.folder).as_posix() if self.folder in path.parents else folder
 
     def new_log(self) -> "Log":
-        taken = [int(p.name) for p in matching(self.folder / RUNS, "[0-9]*") if p.name.isdigit()]
-        folder = self.folder / RUNS / f"{max(taken, default=0) + 1:04d}"
-        folder.mkdir(parents=True)
-        return Log(folder)
+        """The log of a new run, in a folder that no other run has, even one of another process."""
+        runs = self.folder / RUNS
+        taken = [int(p.name) for p in matching(runs, "[0-9]*") if p.name.isdigit()]
+        runs.mkdir(parents=True, exist_ok=True)
+        for number in count(max(taken, default=0) + 1):
+            with suppress(FileExistsError):
+                folder = runs / f"{number:04d}"
+                folder.mkdir()
+                return Log(folder)
+        raise AssertionError("numbers do not end")
 
     def logs(self) -> "list[Log]":
         return [Log(p) for p in matching(self.folder / RUNS, "[0-9]*") if is_folder(p)]
@@ -160,7 +189,7 @@ def create_workspace(root: Path, name: str, run: Run, purpose: str = "") -> Work
     folder.mkdir(parents=True)
     write_text(folder / ABOUT, "")
     workspace = Workspace(folder)
-    workspace.update_about(created=time.strftime(NOW), lifetime=0, **({"purpose": purpose} if purpose else {}))
+    workspace.update_about(created=time.strftime(NOW), **({"purpose": purpose} if purpose else {}))
     workspace.save_run(run)
     return workspace
 

@@ -28,6 +28,7 @@ from extension_lib.workspaces import workspace
 # What changes neither a picture nor a tensor nor a file, and where it is proven instead.
 ELSEWHERE = {
     ("training", "checkpointing"): "test_loop: checkpointing keeps fewer activations, and changes nothing else",
+    ("saving", "autosave_minutes"): "test_kept: the interval decides how often a state is kept",
 }
 # Another value where doubling or the next choice would not do.
 VALUES = {

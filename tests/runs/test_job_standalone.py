@@ -4,6 +4,7 @@ import gc
 import hashlib
 import json
 import resource
+import shutil
 import signal
 import threading
 from contextlib import contextmanager
@@ -314,7 +315,7 @@ def test_a_disk_too_full_for_the_state_still_gets_the_file(host, pictures):
     finished(host, small_run(pictures), "measured")
     sizes = [path.stat().st_size for path in (host.folders.lora / "ghost.safetensors",
                                               host.folders.workspaces / "measured" / "state.safetensors")]
-    (host.folders.lora / "ghost.safetensors").unlink()
+    shutil.rmtree(host.folders.lora)
     with files_up_to(sum(sizes) // 2):
         job, space = finished(host, small_run(pictures))
     assert not job.ended.failed and not space.state.exists() and (host.folders.lora / "ghost.safetensors").exists()

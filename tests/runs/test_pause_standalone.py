@@ -12,7 +12,6 @@ from extension_lib.events import Began, Ended, Measured, Paused, Saved, Stepped
 from extension_lib.export.products import output_files
 from extension_lib.host import Picture, find_checkpoint
 from extension_lib.runs import job as jobs
-from extension_lib.runs.pause import ASIDE
 from extension_lib.runs.start import decide, start_run
 from extension_lib.workspaces import workspace
 
@@ -69,7 +68,7 @@ def test_a_paused_run_ends_with_the_same_file_bit_for_bit(host, pictures, method
     folder, = (part.folder(host.folders) for part in output_files(job.run))
     one, two = (load_file(folder / f"{name}.safetensors") for name in ("whole", "parts"))
     assert one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
-    assert space.lifetime == 6 and not (space.folder / ASIDE).exists()
+    assert space.lifetime == 6 and not space.kept.exists()
 
 
 def test_during_a_pause_the_host_draws_what_it_drew_before(host, pictures):

@@ -138,6 +138,9 @@ def test_a_look_at_a_job_costs_the_same_at_step_8192_as_at_step_1024(tmp_path, m
 
 
 class Host:
+    def __init__(self, root):
+        self.folders = SimpleNamespace(workspaces=root)
+
     def show(self, event):
         pass
 
@@ -170,7 +173,7 @@ def test_a_process_that_trains_a_hundred_runs_keeps_the_memory_of_a_few(tmp_path
 
     counts = []
     for number in range(1, 101):
-        job = jobs.start_job(run, Host(), space, None)
+        job = jobs.start_job(run, Host(tmp_path), space, None)
         assert job.wait(60)
         job.thread.join(60)
         if number in (jobs.KEPT_JOBS, 100):
@@ -200,7 +203,7 @@ def test_a_failed_job_lets_go_of_its_session_at_once(tmp_path, monkeypatch):
     space = workspace.create_workspace(tmp_path / "workspaces", "ghost", run)
     gc.disable()
     try:
-        job = jobs.Job(run, Host(), space, None)
+        job = jobs.Job(run, Host(tmp_path), space, None)
         job.work()
         assert job.ended.failed and sessions[0]() is None
     finally:

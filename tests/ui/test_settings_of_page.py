@@ -7,7 +7,7 @@ import shutil
 
 import gradio as gr
 import pytest
-from helpers import draw_pictures
+from helpers import draw_pictures, write_trained_state
 from shown import Shown
 
 from extension_lib.config import presets
@@ -256,8 +256,7 @@ def test_an_answer_counts_only_for_the_question_that_it_was_given_to(page, space
     """The question of one workspace may still be shown when another is chosen."""
     events, tab = page.train_events, page.layout.train
     space.save_run(space.read_run().with_values({"base": {"checkpoint": "toyland"}}))
-    space.state.write_bytes(b"weights")
-    space.update_about(lifetime=30)
+    write_trained_state(space, 30)
     data = {**data_of(page, space.read_run()), tab.question: None, tab.choices_shown: []}
     updates = events.start(data)
     shown = updates[tab.question]["choices"]
@@ -266,6 +265,6 @@ def test_an_answer_counts_only_for_the_question_that_it_was_given_to(page, space
 
     chosen = {**data, tab.question: "restart-overwrite", tab.choices_shown: updates[tab.choices_shown]}
     assert events.answer_to_question(chosen, space.read_run(), space) == "restart-overwrite"
-    space.update_about(lifetime=60)
+    write_trained_state(space, 60)
     assert events.answer_to_question(chosen, space.read_run(), space) == ""
     assert events.start(chosen)[tab.question]["choices"][0][0] == "Continue after step 60 and save as ghost"

@@ -7,9 +7,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from modules import call_queue, processing, progress, sd_hijack, sd_hijack_optimizations, sd_models, sd_unet, shared
+from modules import (
+    call_queue,
+    processing,
+    progress,
+    restart,
+    sd_hijack,
+    sd_hijack_optimizations,
+    sd_models,
+    sd_unet,
+    shared,
+)
 
 from ...host import Checkpoint, HostError
+from ...runs.leaving import leave
 from ...support.forward import own_forward, set_own_forward
 from .loaders import lora_extension
 
@@ -31,6 +42,34 @@ def holding_queue(job: str) -> Iterator[None]:
             shared.state.end()
             shared.state.interrupted = shared.state.skipped = shared.state.stopping_generation = False
             shared.state.textinfo = None
+
+
+@contextmanager
+def outliving_reload() -> Iterator[None]:
+    """Within, "Reload UI" does not count as an interruption, and before the WebUI's program ends or starts again the
+    running job keeps what it has learned.
+
+    "Reload UI" interrupts, then asks the server to restart (modules/shared_state.py). Its button holds the method
+    itself, so the property that it sets is replaced.
+    """
+    kind, end = type(shared.state), restart.stop_program
+    command = kind.server_command
+
+    def set_command(state: Any, value: str | None) -> None:
+        if value == "restart":
+            state.interrupted = False
+        command.fset(state, value)
+
+    def keep_and_end() -> None:
+        leave("The WebUI ended, or started again.")
+        end()
+
+    kind.server_command = property(command.fget, set_command)
+    restart.stop_program = keep_and_end
+    try:
+        yield
+    finally:
+        kind.server_command, restart.stop_program = command, end
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """AUTOMATIC1111's WebUI 1.10: trains on the model it has loaded, under its queue lock, and gives it back as it was."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
 from pathlib import Path
@@ -25,6 +26,7 @@ from .borrow import (
     drop_cached_models,
     forget_encoded_prompts,
     holding_queue,
+    outliving_reload,
     prepared_for_training,
     progress_restored,
     reload_embeddings,
@@ -32,6 +34,8 @@ from .borrow import (
 )
 from .loaders import LOADERS, lora_extension
 from .view import GONE, BorrowedView
+
+MOMENT = 0.1  # seconds
 
 
 class A1111:
@@ -76,7 +80,7 @@ class A1111:
         refuse_unsupported_options()
         if checkpoint.path.suffix == ".safetensors":
             require_sd1(checkpoint.path)
-        with holding_queue("Darkroom"), checkpoint_loaded(checkpoint) as sd_model:
+        with holding_queue("Darkroom"), outliving_reload(), checkpoint_loaded(checkpoint) as sd_model:
             refuse_unsupported_model(sd_model)
             remove_networks(sd_model)
             view = BorrowedView(sd_model)
@@ -137,7 +141,11 @@ class A1111:
                 state.assign_current_image(load_picture(event.paths[0]))
 
     def stopping(self) -> bool:
-        return bool(shared.state.interrupted or shared.state.stopping_generation or shared.state.server_command)
+        """Looked at twice: "Reload UI" interrupts for a moment (borrow.outliving_reload)."""
+        if not interrupted():
+            return False
+        time.sleep(MOMENT)
+        return interrupted()
 
     def refresh(self) -> None:
         lora_extension().list_available_networks()
@@ -145,6 +153,10 @@ class A1111:
         shared.reload_hypernetworks()
         if self.borrowed is None:
             reload_embeddings()
+
+
+def interrupted() -> bool:
+    return bool(shared.state.interrupted or shared.state.stopping_generation)
 
 
 def refuse_unsupported_options() -> None:

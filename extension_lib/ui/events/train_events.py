@@ -1,12 +1,14 @@
 """The method is changed, a run starts, and the page follows it."""
 
+from collections.abc import Callable
+
 import gradio as gr
 
 from ...config.presets import defaults, with_workspace_settings
 from ...config.run import Run
 from ...errors import DarkroomError
 from ...runs import job as jobs
-from ...runs.start import Undecided, choices, require_training, start_run
+from ...runs.start import Undecided, answer_to_continue, choices, require_training, start_run
 from ...workspaces.starting_run import starting_run
 from ...workspaces.workspace import Workspace
 from ..panels.changed_settings import starting_values
@@ -21,11 +23,14 @@ class TrainEvents:
         tab.method.input(self.change_method, fields,
                          [tab.method_help, tab.arithmetic, tab.changed.starts, *tab.form.all_components()], queue=False)
         # Pictures are checked in an event of their own: while an event runs, Gradio ignores more clicks on its button.
-        started = tab.train.click(self.start, {*fields, tab.question, tab.choices_shown},
-                                  [tab.question, tab.choices_shown, tab.answer, tab.started, tab.live], queue=False)
-        started.then(self.problems_found, [tab.started], [tab.problems], queue=False)
+        for button, start in ((tab.train, self.start), (tab.kept.button, self.continue_kept)):
+            started = button.click(start, {*fields, tab.question, tab.choices_shown},
+                                   [tab.question, tab.choices_shown, tab.answer, tab.started, tab.live,
+                                    *tab.kept.outputs()], queue=False)
+            started.then(self.problems_found, [tab.started], [tab.problems], queue=False)
         layout.poll.click(self.follow, [tab.job_version, layout.model.workspace],
-                          [*tab.job_outputs(), layout.model.about], queue=False, show_progress="hidden")
+                          [*tab.job_outputs(), layout.model.about, *tab.kept.outputs()], queue=False,
+                          show_progress="hidden")
         for name in ("steps", "batch_size", "accumulation"):
             tab.form.components["training", name].input(layout.steps_text, fields, [tab.arithmetic], queue=False)
 
@@ -46,6 +51,13 @@ class TrainEvents:
 
     def start(self, data: dict) -> Updates:
         """Starts the run, or asks what to do with an earlier one."""
+        return self.start_with(data, self.answer_to_question)
+
+    def continue_kept(self, data: dict) -> Updates:
+        """Continues from what was kept, without a question where nobody else's file is overwritten."""
+        return self.start_with(data, lambda data, run, space: answer_to_continue(run, self.layout.host, space))
+
+    def start_with(self, data: dict, answer: Callable[[dict, Run, Workspace], str]) -> Updates:
         layout, tab = self.layout, self.layout.train
         unasked: Updates = {
             tab.question: gr.update(choices=[], value=None, visible=False), tab.choices_shown: [], tab.answer: "",
@@ -55,14 +67,14 @@ class TrainEvents:
             require_training(layout.host)  # before a workspace is asked for
             space = layout.open_workspace(data[layout.model.workspace])
             run = layout.run_of(data, space.read_run().base.checkpoint)
-            job = start_run(run, layout.host, space, self.answer_to_question(data, run, space))
+            job = start_run(run, layout.host, space, answer(data, run, space))
         except Undecided as undecided:
             return {**unasked, tab.choices_shown: undecided.choices,
                     tab.question: gr.update(choices=[(choice.text, choice.id) for choice in undecided.choices],
                                             value=undecided.choices[0].id, visible=True)}
         except DarkroomError as error:
             return {**unasked, tab.answer: job_view.message(str(error))}
-        return {**unasked, tab.started: job.run, tab.live: job_view.panel(job)}
+        return {**unasked, tab.started: job.run, tab.live: job_view.panel(job), **tab.kept.updates(space)}
 
     def answer_to_question(self, data: dict, run: Run, space: Workspace) -> str:
         """The id that was chosen; "" where nothing was asked, or something else than would be asked now."""
@@ -87,4 +99,11 @@ class TrainEvents:
         updates = self.layout.train.job_updates(jobs.jobs[-1] if jobs.jobs else None, seen)
         if seen and self.layout.train.job_version in updates:
             updates[self.layout.model.about] = self.layout.model.describe_workspaces(name)
+            updates |= self.kept_updates(name)
         return updates
+
+    def kept_updates(self, name: str | None) -> Updates:
+        try:
+            return self.layout.train.kept.updates(self.layout.open_workspace(name))
+        except DarkroomError:
+            return {}

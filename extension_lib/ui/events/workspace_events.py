@@ -66,7 +66,8 @@ class WorkspaceEvents:
         except DarkroomError as error:  # of the checkpoint's preset; its settings are shown all the same
             about[self.layout.model.about] += job_view.message(str(error))
         pictures = self.layout.concepts.pictures
-        return {**about, **self.layout.run_updates(run, start), self.layout.concepts.check_answer: "",
+        return {**about, **self.layout.run_updates(run, start), **self.layout.train.kept.updates(space),
+                self.layout.concepts.check_answer: "",
                 **dict(zip(pictures.outputs(), pictures.show_none()))}
 
     def rename(self, name: str | None, new: str) -> Updates:

@@ -54,7 +54,7 @@ class Layout:
         self.workspace_fields = [
             *self.run_fields, self.concepts.which, self.train.method_help, self.train.arithmetic,
             self.train.changed.starts, self.model.about, self.model.base, self.concepts.check_answer,
-            *self.concepts.pictures.outputs()]
+            *self.concepts.pictures.outputs(), *self.train.kept.outputs()]
 
     def draw_notice(self) -> None:
         """Says that this host cannot train, or what is missing, with a button to retry.

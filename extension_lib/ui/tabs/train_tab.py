@@ -13,6 +13,7 @@ from ...runs import job as jobs
 from ...runs import preferred
 from ...runs.job import Job
 from ..panels.changed_settings import ChangedSettings
+from ..panels.continue_row import ContinueRow
 from ..panels.form import Form
 from ..panels.method_choice import method_radio
 from ..panels.preset_row import PresetRow
@@ -54,6 +55,7 @@ class TrainTab:
                 self.text = RunText(self.presets)
             with gr.Column(scale=4):
                 self.train = gr.Button("Train", variant="primary", elem_id="darkroom_train")
+                self.kept = ContinueRow()
                 with gr.Row(elem_id="darkroom_while_running"):
                     self.pause = gr.Button(PAUSE, size="sm", min_width=80, interactive=False, elem_id="darkroom_pause")
                     self.save_now = gr.Button("Save now", size="sm", min_width=80, interactive=False,

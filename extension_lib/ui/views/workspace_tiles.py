@@ -11,7 +11,9 @@ from ...errors import DarkroomError
 from ...host import Folders
 from ...runs import job as jobs
 from ...support.disk import is_file, is_inside, matching
-from ...workspaces.workspace import Log, Workspace
+from ...workspaces.last_run import last_event
+from ...workspaces.last_run import last_run as how_last_run_ended
+from ...workspaces.workspace import Workspace
 from .data_url import data_url
 from .html import NOTHING, html, joined
 
@@ -47,14 +49,7 @@ def tile_lines(space: Workspace) -> list[str]:
 def last_run(space: Workspace) -> str:
     """How the last run ended, or that one is running now."""
     running = jobs.running_job()
-    if running and running.workspace.folder == space.folder:
-        return "Training now"
-    logs = space.logs()
-    ended = last_event(logs[-1], "ended") if logs else None
-    if ended:
-        why = str(ended.get("why", ""))
-        return f"Failed: {why}" if ended.get("failed") else why
-    return "Interrupted" if logs else "Not trained yet"
+    return "Training now" if running and running.workspace.folder == space.folder else how_last_run_ended(space)
 
 
 def picture_html(space: Workspace, folders: Folders) -> Markup:
@@ -83,11 +78,6 @@ def pictures_beside(saved: dict[str, Any] | None) -> list[Path]:
     """Where the pictures of a saved file's card may be."""
     path = Path(str(saved.get("path", ""))) if saved else Path()
     return [path.with_name(path.stem + suffix) for suffix in BESIDE_FILE] if path.name else []
-
-
-def last_event(log: Log, what: str) -> dict[str, Any] | None:
-    """The last event of this kind."""
-    return next((line for line in reversed(log.read_last_lines()) if line["what"] == what), None)
 
 
 def thumbnail(path: Path) -> str:

@@ -1,0 +1,59 @@
+"""What can be known before the first step: whether the folders can be written, and whether the disk has room."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from ..config.run import Run
+from ..export.products import output_files
+from ..host import Folders
+from ..methods.base import Trainable
+from ..support.disk import SaveError, existing, require_writable_folder
+from ..workspaces.workspace import Workspace
+
+STATE_COPIES = 2  # the state of the last save and a newer one
+NUMBERS_IN_STATE, BYTES = 3, 4  # a weight and its two moments, in fp32
+SAVED_BYTES = {"fp32": 4}  # of a number in a file; 2 in the others
+MARGIN = 2**26  # bytes, for logs and pictures
+
+
+def require_folders(run: Run, folders: Folders, workspace: Workspace) -> None:
+    """Raises SaveError for a folder that cannot be written, before anything is trained."""
+    for folder in {workspace.folder, *(part.folder(folders) for part in output_files(run))}:
+        require_writable_folder(folder)
+
+
+def require_room(run: Run, folders: Folders, workspace: Workspace, trainable: Trainable, base: Path) -> None:
+    """Raises SaveError where a disk has less room than the run will need for its state and its files."""
+    wanted: dict[int, tuple[Path, int]] = {}
+    for folder, size in sizes(run, folders, workspace, trainable, base):
+        place = existing(folder)
+        disk = place.stat().st_dev
+        wanted[disk] = (place, wanted.get(disk, (place, 0))[1] + size)
+    for folder, size in wanted.values():
+        free = shutil.disk_usage(folder).free
+        if size + MARGIN > free:
+            raise SaveError(f"The disk of {folder} has {in_gb(free)} free, but this run will write about "
+                            f"{in_gb(size)}. Free some room, or save fewer copies: Save every N steps, Keep last.")
+
+
+def sizes(run: Run, folders: Folders, workspace: Workspace, trainable: Trainable, base: Path
+          ) -> Iterator[tuple[Path, int]]:
+    """Folders and the bytes that will be written into each, about."""
+    numbers = sum(parameter.numel() for group in trainable.groups() for parameter in group.parameters)
+    yield workspace.folder, numbers * NUMBERS_IN_STATE * BYTES * STATE_COPIES
+    each = numbers * SAVED_BYTES.get(run.saving.precision, 2)
+    for part in output_files(run):
+        size = base.stat().st_size if part.kind == "checkpoint" else each
+        yield part.folder(folders), size * (1 + copies(run))
+
+
+def copies(run: Run) -> int:
+    """How many copies by step there will be at once."""
+    every, most = run.saving.save_every, run.saving.keep_last
+    count = run.training.steps // every if every else 0
+    return min(count, most + 1) if most else count
+
+
+def in_gb(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"
