@@ -134,5 +134,14 @@ def main() -> int:
     return 0
 
 
+def add_wanted(packages: list) -> int:
+    """What a person asked for on the page; prints what could not be added."""
+    problems = [f"{package} could not be added: {problem}" for package in packages if (problem := add(package))]
+    print(*problems, sep="\n")
+    return len(problems)
+
+
 if __name__ == "__main__":
+    if sys.argv[1:]:
+        sys.exit(add_wanted(sys.argv[1:]))
     main()  # the exit status stays 0: the WebUI would print a stack of errors for a missing package

@@ -9,11 +9,13 @@ from torch import Tensor
 from ..config.run import Run
 from ..events import Prepared, Warned
 from ..model import Condition, Model
-from .folder import Item
+from .folder import NOTHING_READABLE, Item
 from .held_out import MEASURED_PICTURES, MeasuredPicture, in_fixed_order, picture_name, split_held_out
 from .pictures import PictureError
 from .plan import Plan, PlannedBatch
 from .store import PictureStore, PromptStore
+
+PROMPTS_AT_ONCE = 16  # encoded before anyone may look up
 
 
 @dataclass(frozen=True)
@@ -56,15 +58,24 @@ class Batches:
         self.items = yield from self.read_pictures()
         self.classes = yield from self.read_class_pictures()
         if not self.items:
-            raise PictureError("None of the pictures could be read.")
+            raise PictureError(NOTHING_READABLE)
         self.plan = Plan(self.run, self.items, len(self.classes))
         yield from self.read_measured()
         if not self.pictures.random_crops:
             self.model.park("vae")
         if not self.text_trained and not self.prompts.shuffled_captions:
-            everyone = [*self.items, *self.held_out, *self.classes]
-            self.prompts.add(text for item in everyone for text in (*item.prompts, item.class_prompt))
+            yield from self.encode_prompts()
             self.model.park("te")
+        for _ in self.plan.planning(0):
+            yield Prepared("Planning the first epoch", 0.0)
+
+    def encode_prompts(self) -> Iterator[Prepared]:
+        everyone = [*self.items, *self.held_out, *self.classes]
+        texts = sorted({"", *(text for item in everyone for text in (*item.prompts, item.class_prompt))})
+        for n, text in enumerate(texts):
+            if n % PROMPTS_AT_ONCE == 0:
+                yield Prepared("Encoding prompts", n / len(texts))
+            self.prompts.add(text)
 
     def read_pictures(self) -> Generator[Prepared | Warned, None, list[Item]]:
         """Returns the pictures that can be read."""
@@ -94,9 +105,11 @@ class Batches:
                 yield Warned(f"Skipped: {error}")
         return readable
 
-    def read_measured(self) -> Iterator[Warned]:
+    def read_measured(self) -> Iterator[Prepared | Warned]:
         """The held-out pictures, or some of those trained on where none are held out."""
-        for item in in_fixed_order(self.held_out or self.items)[:MEASURED_PICTURES]:
+        chosen = in_fixed_order(self.held_out or self.items)[:MEASURED_PICTURES]
+        for n, item in enumerate(chosen):
+            yield Prepared("Reading pictures to measure on", n / len(chosen))
             try:
                 middle = self.pictures.middle_of(item, self.plan.size_of(item))
                 self.measured.append(MeasuredPicture(picture_name(item), item.prompt, *middle))

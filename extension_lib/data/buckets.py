@@ -13,12 +13,16 @@ Size = tuple[int, int]  # width and height in pixels
 
 @lru_cache
 def buckets(resolution: int, shapes: bool = True) -> tuple[Size, ...]:
-    """All sizes (width, height) in steps of 64 with at most about resolution squared pixels; the square is first."""
-    side = max(STEP, resolution // STEP * STEP)
+    """All sizes (width, height) in steps of 64 whose area is at most the resolution's; the square is first, with the
+    side that is nearest.
+    """
+    area = (resolution + 0.5)**2  # a resolution may be the root of an area, rounded: 627 means 768 x 512
+    side = (resolution + STEP // 2) // STEP * STEP
     found = {(side, side)}
     if shapes:
-        for width in range(STEP, int(WIDEST * side) + 1, STEP):
-            height = min(side * side // width, int(WIDEST * side)) // STEP * STEP
+        longest = int(WIDEST * resolution)
+        for width in range(STEP, longest + 1, STEP):
+            height = min(int(area / width), longest) // STEP * STEP
             if height >= STEP:
                 found.update({(width, height), (height, width)})
     return tuple(sorted(found, key=lambda size: (size != (side, side), size)))
@@ -46,11 +50,16 @@ def share_kept(width: int, height: int, size: Size) -> float:
 
 
 def fitted(image: Image.Image, size: Size, crop: Random | None = None) -> Image.Image:
-    """The picture scaled to cover the size and cut to it: in the middle, or where crop says."""
+    """The picture cut to the size's shape, in the middle or where crop says, and scaled to the size.
+
+    It is cut where whole pixels of the scaled picture would be, but never scaled as a whole: of a thin picture that
+    would take more memory than there is.
+    """
     scale = max(size[0] / image.width, size[1] / image.height)
     wide, high = max(size[0], round(image.width * scale)), max(size[1], round(image.height * scale))
-    resampling = Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC
-    image = image.resize((wide, high), resampling) if image.size != (wide, high) else image
     spare_x, spare_y = wide - size[0], high - size[1]
     left, top = (crop.randint(0, spare_x), crop.randint(0, spare_y)) if crop else (spare_x // 2, spare_y // 2)
-    return image.crop((left, top, left + size[0], top + size[1]))
+    across, down = image.width / wide, image.height / high
+    box = (left * across, top * down, min((left + size[0]) * across, image.width),
+           min((top + size[1]) * down, image.height))
+    return image.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC, box)

@@ -1,51 +1,91 @@
 """From a picture's own caption and a concept's prompt to the text that is learned."""
 
-import codecs
-import locale
 import re
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from random import Random
 
 from ..config.run import FILEWORDS, Data
-from ..support.disk import read_if_there, write_bytes, write_text
+from ..errors import DarkroomError
+from ..support.disk import modified_time, read_if_there, write_bytes, write_text
 from ..support.seeds import random_for
+from .beside import file_beside
+from .encodings import Decoded, decode, is_national, likely_encoding
 
 NAME = "[name]"
+ENDINGS = (".txt", ".caption", ".cap")  # of caption files; where there are several, the first counts
+LONGEST = 100_000  # bytes of a file that may be a caption
+ENOUGH = 20_000  # bytes by which an encoding is told
+
+
+class CaptionError(DarkroomError, ValueError):
+    """A caption that cannot be read; the message names it."""
+
+
+def caption_file(picture: Path) -> Path:
+    """Where the picture's caption is, or where it would be written."""
+    return file_beside(picture, ENDINGS) or picture.with_suffix(ENDINGS[0])
 
 
 def read_caption(picture: Path) -> str | None:
-    """The text beside a picture; None without such a file."""
+    """The text beside a picture, in one line; None without such a file. Raises CaptionError."""
+    found = decode_caption(picture)
+    return None if found is None else found.text
+
+
+def decode_caption(picture: Path) -> Decoded | None:
+    """The text beside a picture, in one line, and how its letters were read; None without such a file.
+
+    Raises CaptionError.
+    """
     held = read_caption_file(picture)
-    return None if held is None else decode_text(held).strip()
+    if held is None:
+        return None
+    folder = picture.parent
+    found = decode(held, usual_encoding(folder, modified_time(folder)) if is_national(held) else "")
+    return Decoded(" ".join(found.text.split()), found.guessed)
+
+
+@lru_cache(maxsize=64)
+def usual_encoding(folder: Path, changed: float) -> str:
+    """The encoding of a folder's captions, as far as they are not UTF-8: together they tell it better than one alone.
+
+    changed: when the folder was changed last.
+    """
+    together = b""
+    with suppress(OSError):  # what vanishes or is locked meanwhile does not count
+        for path in sorted(folder.iterdir()):
+            if len(together) < ENOUGH and path.suffix.lower() in ENDINGS and path.stat().st_size <= LONGEST:
+                held = path.read_bytes()
+                together += held + b"\n" if is_national(held) else b""
+    return likely_encoding(together) if together else ""
 
 
 def read_caption_file(picture: Path) -> bytes | None:
-    """The file beside a picture as it is; None without one."""
-    return read_if_there(picture.with_suffix(".txt"))
-
-
-def decode_text(held: bytes) -> str:
-    """UTF-8, or what older programs of Windows write: UTF-16 with its mark, or the letters of the country."""
-    if held.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return held.decode("utf-16", errors="replace")
+    """The file beside a picture as it is; None without one. Raises CaptionError."""
+    path = caption_file(picture)
+    if not path.is_file():
+        return None
     try:
-        return held.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        country = locale.getpreferredencoding(False)
-        return held.decode("cp1252" if codecs.lookup(country).name == "utf-8" else country, errors="replace")
+        if path.stat().st_size > LONGEST:
+            raise CaptionError(f"{path.name} is too large for a caption. Remove it, or write a shorter one.")
+        return read_if_there(path)
+    except OSError as error:
+        raise CaptionError(f"The caption {path.name} cannot be read: {error.strerror}.") from error
 
 
 def write_caption(picture: Path, text: str) -> None:
     """Writes the text beside a picture, whole or not at all. Raises SaveError."""
-    write_text(picture.with_suffix(".txt"), " ".join(text.split()) + "\n")
+    write_text(caption_file(picture), " ".join(text.split()) + "\n")
 
 
 def restore_caption_file(picture: Path, held: bytes | None) -> None:
     """The file beside a picture as it was; None takes it away. Raises SaveError."""
     if held is None:
-        picture.with_suffix(".txt").unlink(missing_ok=True)
+        caption_file(picture).unlink(missing_ok=True)
     else:
-        write_bytes(picture.with_suffix(".txt"), held)
+        write_bytes(caption_file(picture), held)
 
 
 def caption_or_file_name(picture: Path, fallback: str = "") -> str:

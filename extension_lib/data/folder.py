@@ -1,23 +1,33 @@
 """A concept's folder: which pictures it holds, how often each is seen, and what each is called."""
 
-import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..config.run import Concept, Run
 from ..errors import DarkroomError
-from ..support.disk import files_in, is_folder, path_from_text
+from ..settings import options
+from ..support.disk import is_folder, path_from_text
 from . import captions
-from .masks import is_mask
+from .captions import CaptionError
+from .listing import REPEATS as REPEATS
+from .listing import is_hidden as is_hidden
+from .listing import is_utf8, list_pictures, readable
 from .pictures import EXTENSIONS, PictureError, picture_size
 from .templates import TEMPLATES
 from .trigger_word import find_trigger, shared_words
 
-REPEATS = re.compile(r"(\d+)_(.+)")
+MOST_REPEATS = int(next(option.max or 1 for option in options(Concept) if option.name == "repeats"))
+
+NOTHING_READABLE = "None of the pictures could be read."
 
 
 class FolderError(DarkroomError, ValueError):
     """A folder that cannot be trained on; the message names it and says why."""
+
+    def __init__(self, text: str, unreadable: Sequence[Path] = ()):
+        super().__init__(text)
+        self.unreadable = unreadable  # its pictures, where it has some
 
 
 @dataclass(frozen=True)
@@ -39,10 +49,15 @@ class Item:
 
 @dataclass(frozen=True)
 class ConceptPictures:
-    """The pictures of a concept, and a line for each file that had to be left out."""
+    """The pictures of a concept, and what had to be left out: a sentence each."""
 
     items: tuple[Item, ...]
-    problems: tuple[str, ...]
+    left_out: tuple[str, ...] = ()  # by its name or its folder's
+    unreadable: tuple[tuple[Path, str], ...] = ()
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        return *self.left_out, *(text for _, text in self.unreadable)
 
 
 def find_all_pictures(run: Run) -> list[ConceptPictures]:
@@ -56,16 +71,18 @@ def find_pictures(concept: Concept, word: str = "", template: str = "captions") 
     word: what [name] stands for; template: the sentences of data/templates.py, or the concept's own prompt.
     """
     root = root_of(concept)
-    items, problems = [], []
-    for path in pictures_in(root):
+    listing, items, unreadable = list_pictures(root), [], []
+    for path in listing.pictures:
         try:
             items.append(read_item(path, root, concept, word, TEMPLATES[template]))
-        except PictureError as error:
-            problems.append(str(error))
+        except (PictureError, CaptionError) as error:
+            unreadable.append((path, str(error)))
+    found = ConceptPictures(tuple(items), listing.left_out, tuple(unreadable))
     if not items:
         raise FolderError(f"The folder {root} holds no readable picture. Put pictures there "
-                          f"({', '.join(sorted(e[1:] for e in EXTENSIONS))}).{' '.join(['', *problems[:1]])}")
-    return ConceptPictures(tuple(with_class_prompts(items, root, concept, word)), tuple(problems))
+                          f"({', '.join(sorted(e[1:] for e in EXTENSIONS))}).{' '.join(['', *found.problems[:1]])}",
+                          [path for path, _ in unreadable])
+    return replace(found, items=tuple(with_class_prompts(items, root, concept, word)))
 
 
 def root_of(concept: Concept) -> Path:
@@ -73,6 +90,8 @@ def root_of(concept: Concept) -> Path:
     if not concept.folder:
         raise FolderError("No folder is given. Choose the folder that holds your pictures.")
     root = path_from_text(concept.folder)
+    if not is_utf8(concept.folder):
+        raise FolderError(f"The name of the folder {readable(concept.folder)} is not UTF-8. Rename it.")
     if not is_folder(root):
         raise FolderError(f"There is no folder {root}. Choose the folder that holds your pictures.")
     return root
@@ -80,20 +99,23 @@ def root_of(concept: Concept) -> Path:
 
 def pictures_in(root: Path) -> list[Path]:
     """Every file in the folder and the folders in it that should be a picture to learn from, by name."""
-    paths = [p for p in files_in(root) if p.suffix.lower() in EXTENSIONS and not is_hidden(p, root) and p.is_file()]
-    stems = {p.stem for p in paths}
-    return [p for p in paths if not is_mask(p, stems)]
-
-
-def is_hidden(path: Path, root: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(root).parts)
+    return list(list_pictures(root).pictures)
 
 
 def read_item(path: Path, root: Path, concept: Concept, word: str = "", sentences: tuple[str, ...] = ()) -> Item:
     width, height = picture_size(path)
-    times, own = folder_repeats(path, root)[0], caption_of(path, root)
+    own = caption_of(path, root)
     prompts = tuple(captions.fill_prompt(s, own, word) for s in sentences or (concept.instance_prompt,))
-    return Item(path, prompts, times * concept.repeats, width, height, class_prompt=concept.class_prompt)
+    return Item(path, prompts, repeats_of(path, root, concept), width, height, class_prompt=concept.class_prompt)
+
+
+def repeats_of(path: Path, root: Path, concept: Concept) -> int:
+    """The folder's times the concept's. Raises FolderError for more than the setting allows, as in 20240101_ghost."""
+    times, called = folder_repeats(path, root)
+    if times * concept.repeats > MOST_REPEATS:
+        raise FolderError(f"The pictures in {path.parent.name} would count {times * concept.repeats} times, and "
+                          f"{MOST_REPEATS} are the most. If its number is a date, rename it, such as 1_{called}.")
+    return times * concept.repeats
 
 
 def with_class_prompts(items: list[Item], root: Path, concept: Concept, word: str) -> list[Item]:
@@ -122,7 +144,7 @@ def folder_repeats(path: Path, root: Path) -> tuple[int, str]:
     """kohya's convention: pictures in a folder "10_zwx ghost" count ten times and are called "zwx ghost"."""
     for parent in path.parents:
         if match := REPEATS.fullmatch(parent.name):
-            return max(1, int(match[1])), match[2].replace("_", " ").strip()
+            return int(match[1]), match[2].replace("_", " ").strip()
         if parent == root:
             break
     return 1, ""

@@ -2,26 +2,35 @@
 transparency.
 """
 
+from collections.abc import Collection
 from pathlib import Path
 
 from PIL import Image
 
-from .pictures import BROKEN, EXTENSIONS, PictureError, upright
+from .beside import file_beside
+from .pictures import BROKEN, EXTENSIONS, PictureError, open_picture, upright
 
-SUFFIX = "-mask"
-KINDS = (".png", *sorted(EXTENSIONS - {".png"}))
+SUFFIXES = ("-mask", "-masklabel")  # the second is OneTrainer's
+ENDINGS = tuple(suffix + kind for suffix in SUFFIXES for kind in (".png", *sorted(EXTENSIONS - {".png"})))
 
 
-def is_mask(path: Path, names: set[str]) -> bool:
-    """Whether this file is the mask of another picture in the folder. names: the stems of all of them."""
-    return path.stem.endswith(SUFFIX) and path.stem.removesuffix(SUFFIX) in names
+def masked_stem(stem: str) -> str:
+    """The name of the picture whose mask is called so; the same name where that is not a mask's."""
+    for suffix in SUFFIXES:
+        stem = stem.removesuffix(suffix)
+    return stem
+
+
+def is_mask(path: Path, pictures: Collection[Path]) -> bool:
+    """Whether this file is the mask of a picture beside it. pictures: the paths of all without their endings."""
+    return masked_stem(path.stem) != path.stem and path.with_name(masked_stem(path.stem)) in pictures
 
 
 def read_mask(path: Path) -> Image.Image | None:
     """The picture's mask as greyscale, or None when everything counts. Raises PictureError."""
-    beside = next((mask for kind in KINDS if (mask := path.with_name(f"{path.stem}{SUFFIX}{kind}")).exists()), None)
+    beside = file_beside(path, ENDINGS)
     try:
-        with Image.open(beside or path) as opened:
+        with open_picture(beside or path) as opened:
             opened.seek(0)
             image = upright(opened)
             if beside:

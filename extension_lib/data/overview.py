@@ -1,6 +1,7 @@
 """What a run will train, computed before it starts: pictures, repeats, sizes, steps per epoch, prompts."""
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from math import ceil
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 from ..config.run import Run
 from .buckets import bucket_of, buckets
 from .captions import vary_prompt
-from .folder import FolderError, Item, find_all_pictures
+from .folder import NOTHING_READABLE, FolderError, Item, find_all_pictures
 from .held_out import split_held_out
 
 SAMPLES = 4  # prompts shown of each concept
@@ -68,18 +69,22 @@ class Overview:
         return round(self.epochs * self.showings / self.pictures)
 
 
-def overview(run: Run) -> Overview:
-    """Raises FolderError, also when there is no concept yet."""
+def overview(run: Run, unreadable: Collection[Path] = ()) -> Overview:
+    """unreadable: pictures that training would leave out. Raises FolderError, also when there is no concept yet."""
     if not run.concepts:
         raise FolderError("There are no pictures yet. Choose the folder that holds them in the Concepts tab.")
     found, sizes = find_all_pictures(run), buckets(run.data.resolution, run.data.buckets)
     trained, _ = split_held_out([item for one in found for item in one.items], run.data.held_out)
+    trained = [item for item in trained if item.path not in unreadable]
+    if not trained:
+        raise FolderError(NOTHING_READABLE)
     numbers = {item.path: n for n, item in enumerate(trained)}
     shown: Counter[tuple[int, int]] = Counter()
     for item in trained:
         shown[bucket_of(item.width, item.height, sizes)] += item.repeats
     batches = sum(ceil(n / run.training.batch_size) for n in shown.values())
-    return Overview(tuple(concept_overview(one.items, numbers, run) for one in found), batches,
+    read = [tuple(item for item in one.items if item.path not in unreadable) for one in found]
+    return Overview(tuple(concept_overview(items, numbers, run) for items in read), batches,
                     batches / run.training.accumulation, run.training.steps,
                     run.training.batch_size * run.training.accumulation)
 

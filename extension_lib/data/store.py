@@ -107,10 +107,8 @@ class PromptStore:
     def shuffled_captions(self) -> bool:
         return self.run.data.shuffle_captions
 
-    def add(self, prompts: Iterable[str]) -> None:
-        """Encodes prompts, and the empty one, one by one."""
-        for prompt in sorted({*prompts, ""}):
-            self.hidden[prompt] = self.encode([prompt])[0].cpu()
+    def add(self, prompt: str) -> None:
+        self.hidden[prompt] = self.encode([prompt])[0].cpu()
 
     def encode(self, prompts: list[str]) -> Tensor:
         """(prompts, tokens, width)"""

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..support.disk import copy_file, path_from_text
-from .masks import SUFFIX
+from .captions import ENDINGS
+from .masks import masked_stem
 from .pictures import EXTENSIONS
 
 FOLDER = "pictures"
-CAPTION = ".txt"
 
 
 @dataclass(frozen=True)
@@ -43,21 +43,25 @@ def copy_uploads(files: Sequence[Path], folder: Path) -> Upload:
 
     Raises SaveError.
     """
-    wanted = [path for path in files if path.suffix.lower() in EXTENSIONS | {CAPTION}]
+    wanted = [path for path in files if is_caption(path) or path.suffix.lower() in EXTENSIONS]
     # files of one name may come from several folders: the first belong together
     groups: dict[tuple[str, int], list[Path]] = {}
     for n, path in enumerate(wanted):
         earlier = sum(other.name == path.name for other in wanted[:n])
-        groups.setdefault((path.stem.removesuffix(SUFFIX), earlier), []).append(path)
+        groups.setdefault((masked_stem(path.stem), earlier), []).append(path)
     pictures, captions = [], 0
     for (stem, _), group in groups.items():
         free = free_stem(stem, group, folder)
         for path in group:
             target = target_path(path, stem, free, folder)
             copy_file(path, target)
-            captions += path.suffix.lower() == CAPTION
-            pictures += [target] if path.suffix.lower() != CAPTION and not path.stem.endswith(SUFFIX) else []
+            captions += is_caption(path)
+            pictures += [] if is_caption(path) or masked_stem(path.stem) != path.stem else [target]
     return Upload(tuple(pictures), captions, tuple(path.name for path in files if path not in wanted))
+
+
+def is_caption(path: Path) -> bool:
+    return path.suffix.lower() in ENDINGS
 
 
 def free_stem(stem: str, group: list[Path], folder: Path) -> str:
@@ -65,7 +69,7 @@ def free_stem(stem: str, group: list[Path], folder: Path) -> str:
 
     Captions alone replace captions.
     """
-    pictures = [path for path in group if path.suffix.lower() != CAPTION]
+    pictures = [path for path in group if not is_caption(path)]
     free, number = stem, 2
     while any(is_other(path, target_path(path, stem, free, folder)) for path in pictures):
         free, number = f"{stem}-{number}", number + 1
@@ -73,9 +77,9 @@ def free_stem(stem: str, group: list[Path], folder: Path) -> str:
 
 
 def target_path(path: Path, stem: str, free: str, folder: Path) -> Path:
-    """Where a file goes. A caption is called .txt, however its sender has spelt that."""
+    """Where a file goes. A caption's ending is written small, however its sender has spelt it."""
     ending = path.name.removeprefix(stem)
-    return folder / (free + (CAPTION if ending.lower() == CAPTION else ending))
+    return folder / (free + (ending.lower() if is_caption(path) else ending))
 
 
 def is_other(path: Path, target: Path) -> bool:

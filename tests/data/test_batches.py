@@ -4,6 +4,7 @@ import torch
 from helpers import small_run
 from PIL import Image
 
+from extension_lib.data import plan
 from extension_lib.data.batches import Batches
 from extension_lib.data.folder import find_pictures
 from extension_lib.events import Warned
@@ -44,6 +45,15 @@ def test_random_crops_and_shuffled_captions_keep_their_encoders(model, pictures)
 def test_a_trained_text_encoder_encodes_in_the_step(model, pictures):
     made, _ = batches(model, pictures, text_trained=True)
     assert made.batch(0).condition is None and model.parked == {"vae"}
+
+
+def test_someone_may_stop_between_any_two_things_that_take_long(model, pictures, monkeypatch):
+    monkeypatch.setattr(plan, "AT_ONCE", 1000)
+    _, events = batches(model, pictures, concepts=[{"folder": str(pictures), "repeats": 1000}])
+    said = [event.what for event in events]
+    assert said[:5] == [f"Reading {n}.png" for n in range(5)]
+    assert said.count("Reading pictures to measure on") == 5
+    assert "Encoding prompts" in said and said.count("Planning the first epoch") > 5
 
 
 def test_a_picture_that_breaks_while_reading_is_left_out_with_a_word(model, pictures):

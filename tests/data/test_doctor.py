@@ -12,7 +12,8 @@ from PIL import Image, ImageFilter
 from planted import PROBLEMS, planted
 
 from extension_lib.config.run import from_dict
-from extension_lib.data.doctor import KINDS, find_problems
+from extension_lib.data.doctor import find_problems
+from extension_lib.data.problems import KINDS
 
 FOLDERS = 24
 
@@ -71,6 +72,22 @@ def test_a_blurred_background_is_no_fault(tmp_path):
         far.save(path)
     run = from_dict({"concepts": [{"folder": str(folder)}], "data": {"resolution": 512}})
     assert [p for p in find_problems(run) if p.kind == "blurred"] == []
+
+
+def test_what_was_left_out_is_said(tmp_path):
+    draw_pictures(tmp_path / "10_ghost", 3)
+    draw_pictures(tmp_path / "sample", 1)
+    (tmp_path / "10_ghost" / "x.psd").write_bytes(b"x")
+    run = from_dict({"concepts": [{"folder": str(tmp_path)}], "data": {"resolution": 64}})
+    said = [p.text for p in find_problems(run) if p.kind == "left-out"]
+    assert len(said) == 2 and "x.psd is left out" in said[0] and "The folder sample is left out" in said[1]
+
+
+@pytest.mark.parametrize("shape", [(30_000, 2), (1, 6000)])
+def test_a_thin_picture_is_named(tmp_path, shape):
+    Image.new("RGB", shape).save(tmp_path / "thin.png")
+    run = from_dict({"concepts": [{"folder": str(tmp_path)}], "data": {"resolution": 512}})
+    assert {p.kind for p in find_problems(run) if p.path and p.path.name == "thin.png"} >= {"tiny", "shape"}
 
 
 def test_looking_for_problems_imports_nothing_heavy():

@@ -1,5 +1,9 @@
 """A concept's folder: what is found, how often it counts, what it is called."""
 
+import os
+import sys
+from pathlib import Path
+
 import pytest
 from PIL import Image
 
@@ -46,6 +50,67 @@ def test_hidden_files_and_other_files_do_not_count(tmp_path):
     picture(tmp_path / ".thumbs", "x.png")
     (tmp_path / "notes.md").write_text("x", encoding="utf-8")
     assert len(find_pictures(Concept(str(tmp_path))).items) == 1
+
+
+def names_and_problems(root, **concept):
+    found = find_pictures(Concept(str(root), **concept))
+    return [item.path.relative_to(root).as_posix() for item in found.items], found.problems
+
+
+@pytest.mark.parametrize("other, reason", [
+    ("0_old", "count 0 times"), ("sample", "beside folders that say how often"), ("@eaDir", "the system"),
+    ("10_ghost/@eaDir", "the system"), ("__MACOSX", "the system")])
+def test_folders_that_kohya_would_not_read_are_left_out_and_named(tmp_path, other, reason):
+    picture(tmp_path / "10_ghost", "a.png")
+    for name in ("1.png", "2.png"):
+        picture(tmp_path / other, name)
+    names, problems = names_and_problems(tmp_path)
+    assert names == ["10_ghost/a.png"]
+    assert len(problems) == 1 and reason in problems[0] and other.split("/")[-1] in problems[0]
+
+
+def test_folders_without_numbers_are_all_read(tmp_path):
+    for name in ("cats", "dogs/brown"):
+        picture(tmp_path / name, "a.png")
+    assert names_and_problems(tmp_path) == (["cats/a.png", "dogs/brown/a.png"], ())
+
+
+@pytest.mark.parametrize("folder, repeats", [("20240101_ghost", 1), ("1001_ghost", 1), ("100_ghost", 11)])
+def test_a_folder_s_number_counts_no_more_than_the_setting_allows(tmp_path, folder, repeats):
+    picture(tmp_path / folder, "a.png")
+    for root in (tmp_path, tmp_path / folder):
+        with pytest.raises(FolderError, match=f"in {folder} would count .*000|1100 times.*rename it, such as 1_ghost"):
+            find_pictures(Concept(str(root), repeats=repeats))
+
+
+def test_a_folder_of_a_thousand_repeats_is_read(tmp_path):
+    picture(tmp_path / "1000_ghost", "a.png")
+    assert find_pictures(Concept(str(tmp_path))).items[0].repeats == 1000
+
+
+def test_pictures_in_formats_that_are_not_read_are_named(tmp_path):
+    picture(tmp_path, "good.png")
+    for name in ("photo.CR2", "drawing.psd"):
+        (tmp_path / name).write_bytes(b"x")
+    names, problems = names_and_problems(tmp_path)
+    assert names == ["good.png"]
+    assert problems == ("drawing.psd is left out, because PSD files are not read. Save it as PNG.",
+                        "photo.CR2 is left out, because CR2 files are not read. Save it as PNG.")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have names in Unicode alone")
+def test_names_that_are_not_utf8_are_left_out_and_reach_no_prompt(tmp_path):
+    picture(tmp_path, "good.png")
+    content = (tmp_path / "good.png").read_bytes()
+    for name in (b"gei\xdfter.png", b"10_gei\xdfter/a.png"):
+        path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content)
+    names, problems = names_and_problems(tmp_path)
+    assert names == ["good.png"] and len(problems) == 2
+    assert all("gei?ter" in said and "is not UTF-8. Rename it." in said and said.isprintable() for said in problems)
+    with pytest.raises(FolderError, match="gei.ter is not UTF-8"):
+        find_pictures(Concept(str(path.parent)))
 
 
 @pytest.mark.parametrize("make, said", [(False, "There is no folder"), (True, "holds no readable picture")])

@@ -57,6 +57,21 @@ def test_without_the_setting_there_are_none(model, folder):
     assert batches.batch(0).masks is None
 
 
+def test_a_mask_belongs_to_the_picture_beside_it_alone(tmp_path):
+    for name in ("10_a/1.png", "10_b/1-mask.png", "10_b/2.png", "10_b/2-masklabel.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        Image.new("L", (64, 64), 0).save(tmp_path / name)
+    names = [i.path.relative_to(tmp_path).as_posix() for i in find_all_pictures(small_run(tmp_path))[0].items]
+    assert names == ["10_a/1.png", "10_b/1-mask.png", "10_b/2.png"]
+
+
+@pytest.mark.parametrize("name", ["c-mask.PNG", "c-masklabel.png", "c-mask.Webp"])
+def test_masks_of_other_programs_and_spellings_count(folder, name):
+    Image.new("L", (64, 64), 0).save(folder / name)
+    assert [i.path.name for i in find_all_pictures(small_run(folder))[0].items] == ["a.png", "b.png", "c.png"]
+    assert np.array(read_mask(folder / "c.png")).max() == 0
+
+
 @pytest.mark.parametrize("crop", ["center", "random"])
 def test_a_mask_that_cannot_be_read_leaves_its_picture_out_before_the_first_step(model, folder, crop):
     (folder / "a-mask.png").write_bytes((folder / "a-mask.png").read_bytes()[:60])

@@ -2,13 +2,15 @@
 
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from helpers import ROOT, small_run
 
 from extension_lib.data.folder import Item
-from extension_lib.data.plan import Plan
+from extension_lib.data.plan import Plan, Sample
+from extension_lib.support.seeds import random_for
 
 
 def items(*sizes, repeats=1):
@@ -20,7 +22,11 @@ def plan(listed, class_pictures=0, **sections):
 
 
 def shown(made, epoch):
-    return [sample.item for batch in made.epoch(epoch) for sample in batch]
+    return [sample.item for sample in samples(made, epoch)]
+
+
+def samples(made, epoch):
+    return [sample for place in range(made.per_epoch) for sample in made.samples(epoch, place)]
 
 
 def test_an_epoch_shows_every_picture_as_often_as_it_repeats():
@@ -55,7 +61,7 @@ def test_each_sample_has_a_class_picture_where_there_are_any():
 @pytest.mark.parametrize("flip", [False, True])
 def test_pictures_are_mirrored_only_where_that_is_set(flip):
     made = plan(items(*[(64, 64)] * 20), data={"flip": flip})
-    assert {sample.mirrored for batch in made.epoch(0) for sample in batch} == ({False, True} if flip else {False})
+    assert {sample.mirrored for sample in samples(made, 0)} == ({False, True} if flip else {False})
 
 
 def test_an_epoch_is_planned_once(monkeypatch):
@@ -65,6 +71,32 @@ def test_an_epoch_is_planned_once(monkeypatch):
     for number in range(9):
         made.batch(number)
     assert asked == [0, 1, 2]
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_an_epoch_is_in_the_order_of_shuffled_lists(flip):
+    """As it was planned before it was kept in little memory, so that earlier runs go on exactly."""
+    made = plan(items(*[(64, 64), (128, 48)] * 6, repeats=3), data={"flip": flip}, training={"batch_size": 4})
+    rng, by_size = random_for("epoch", made.run.training.seed, 2), {}
+    for n, item in enumerate(made.items):
+        for showing in range(item.repeats):
+            by_size.setdefault(made.size_of(item), []).append(Sample(n, showing, flip and rng.random() < 0.5))
+    batches = []
+    for listed in by_size.values():
+        rng.shuffle(listed)
+        batches += [tuple(listed[i:i + 4]) for i in range(0, len(listed), 4)]
+    rng.shuffle(batches)
+    assert [made.samples(2, place) for place in range(made.per_epoch)] == batches
+
+
+def test_many_showings_are_planned_in_parts_and_little_memory():
+    made = plan(items(*[(64, 64)] * 200, repeats=1000), training={"batch_size": 1})
+    assert made.per_epoch == 200_000 and made.last_epoch is None, "nothing is planned to count"
+    tracemalloc.start()
+    parts = sum(1 for _ in made.planning(0))
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert parts > 4 and held < 5e6
 
 
 def test_planning_needs_no_torch():

@@ -23,6 +23,14 @@ def test_pictures_captions_and_masks_arrive_and_others_are_named(tmp_path, dropp
     assert [p.name for p in taken.pictures] == ["a.png"] and taken.captions == 1 and taken.refused == ("notes.pdf",)
 
 
+def test_captions_and_masks_of_other_trainers_come_along(tmp_path, dropped):
+    (dropped[0].parent / "a.txt").rename(dropped[0].parent / "a.CAPTION")
+    (dropped[0].parent / "a-mask.png").rename(dropped[0].parent / "a-masklabel.png")
+    taken = copy_uploads(sorted(dropped[0].parent.iterdir()), tmp_path / "p")
+    assert sorted(p.name for p in (tmp_path / "p").iterdir()) == ["a-masklabel.png", "a.caption", "a.png"]
+    assert [p.name for p in taken.pictures] == ["a.png"] and taken.captions == 1
+
+
 def test_the_same_picture_twice_is_there_once(tmp_path, dropped):
     copy_uploads(dropped, tmp_path / "p")
     copy_uploads(dropped, tmp_path / "p")

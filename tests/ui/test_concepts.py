@@ -13,6 +13,7 @@ from shown import Shown
 from extension_lib.data.captions import read_caption
 from extension_lib.data.doctor import find_problems
 from extension_lib.data.folder import find_all_pictures
+from extension_lib.setup import picture_readers
 from extension_lib.ui.page import Page
 from extension_lib.ui.panels import pictures_panel
 from extension_lib.ui.views import check_view
@@ -193,3 +194,24 @@ def test_captions_changed_beside_a_concept_without_a_folder_can_be_undone(page, 
     assert "changed" in answer and made
     answer, left, *_ = tools.undo_edit(said(page, folder, also={**two, tools.undoable: made}))
     assert "Restored" in answer and left == []
+
+
+def test_readers_of_more_formats_are_offered_where_a_picture_needs_one(page, folder, monkeypatch):
+    panel = page.layout.concepts.pictures
+    _, _, *updates = page.concept_events.check(said(page, folder))
+    assert not updates[panel.outputs().index(panel.readers)]["visible"]
+    monkeypatch.setattr(picture_readers.Reader, "is_ready", lambda reader: False)
+    for others in (True, False):  # beside readable pictures, and alone
+        (folder / "IMG_1.heic").write_bytes(b"\0\0\0\x18ftypheic" + b"x" * 40)
+        for path in [] if others else paths(folder):
+            Path(path).unlink()
+        report, _, *updates = page.concept_events.check(said(page, folder))
+        assert updates[panel.outputs().index(panel.readers)]["visible"] and "pillow-heif" in report
+
+
+@pytest.mark.parametrize("problem", ["", "pillow-heif could not be added: no network"])
+def test_the_button_installs_them_and_says_what_went_wrong(page, monkeypatch, problem):
+    panel = page.layout.concepts.pictures
+    monkeypatch.setattr(pictures_panel, "install_readers", lambda: problem)
+    answer, button = panel.install_readers()
+    assert button["visible"] == bool(problem) and (problem or "They are read now") in answer

@@ -42,10 +42,10 @@ class ConceptEvents:
         pictures = self.layout.concepts.pictures
         try:
             run = self.save_run_on_page(data)
-            report = check_view.check_report(run, self.layout.host.tokens())
-            return [report, self.layout.steps_of(run), *pictures.show_all(run)]
+            report, steps = check_view.check_report(run, self.layout.host.tokens())
+            return [report, steps, *pictures.show_all(run)]
         except DarkroomError as error:
-            return [job_view.message(str(error)), "", *pictures.show_none()]
+            return [job_view.message(str(error)), "", *pictures.show_none(error)]
 
     def show_pictures(self, data: dict) -> list[Any]:
         """The pictures of a workspace, when its Concepts tab is opened for the first time."""

@@ -1,6 +1,6 @@
 """The gallery of a run's pictures, and the chosen picture: its crop, its mask, and its caption to edit."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +9,12 @@ from markupsafe import Markup
 from PIL import Image
 
 from ...config.run import Run
-from ...data.captions import FILEWORDS, read_caption, write_caption
+from ...data.captions import FILEWORDS, caption_file, read_caption, write_caption
 from ...data.crop_view import draw_crop
-from ...data.folder import Item, find_all_pictures
+from ...data.folder import FolderError, Item, find_all_pictures
 from ...data.pictures import PictureError, load_picture
 from ...errors import DarkroomError
+from ...setup.picture_readers import install_readers, lacks_reader
 from ..views.data_url import data_url
 from ..views.html import html
 from ..views.job_view import message
@@ -33,6 +34,8 @@ class PicturesPanel:
             with gr.Column(scale=4):
                 self.gallery = gr.Gallery(label="Pictures: choose one to see its crop and its caption", columns=4,
                                           height=360, allow_preview=False, elem_id="darkroom_gallery")
+                self.readers = gr.Button("Install readers for JPEG XL, HEIC and AVIF", visible=False, size="sm",
+                                         elem_id="darkroom_readers")
                 self.page = unsaved(gr.Slider(1, 2, value=1, step=1, label="Page", visible=False,
                                               elem_id="darkroom_gallery_page"))
             with gr.Column(scale=3):
@@ -47,7 +50,7 @@ class PicturesPanel:
 
     def outputs(self) -> list[Any]:
         """What show_all() updates."""
-        return [self.gallery, self.page, self.paths, *self.choice_outputs()]
+        return [self.gallery, self.page, self.paths, self.readers, *self.choice_outputs()]
 
     def choice_outputs(self) -> list[Any]:
         """What show_picture() updates."""
@@ -58,6 +61,7 @@ class PicturesPanel:
         self.read_run = read_run
         self.gallery.select(self.choose, {*run_fields, self.paths}, self.choice_outputs(), queue=False)
         self.page.input(self.turn_page, {*run_fields, self.page}, self.outputs(), queue=False)
+        self.readers.click(self.install_readers, None, [self.answer, self.readers], queue=False)
         inputs = {*run_fields, self.paths, self.chosen, self.caption, self.page}
         self.save.click(self.save_caption, inputs, [self.gallery, *self.choice_outputs()], queue=False)
         self.save_next.click(self.save_and_next, inputs, [self.gallery, *self.choice_outputs()], queue=False)
@@ -66,14 +70,19 @@ class PicturesPanel:
 
     def show_all(self, run: Run, page: int = 1) -> list[Any]:
         """Updates that show a page of the run's pictures, with none chosen."""
-        items = all_items(run)
+        found = find_all_pictures(run)
+        items = [item for one in found for item in one.items]
         pages = max(1, -(-len(items) // THUMBNAILS))
         shown = items[THUMBNAILS * (page - 1):THUMBNAILS * page]
         slider = gr.update(maximum=max(2, pages), value=page, visible=pages > 1)
-        return [thumbnails(shown), slider, [str(item.path) for item in shown], *self.clear_choice()]
+        unreadable = [path for one in found for path, _ in one.unreadable]
+        return [thumbnails(shown), slider, [str(item.path) for item in shown], offer_readers(unreadable),
+                *self.clear_choice()]
 
-    def show_none(self) -> list[Any]:
-        return [[], gr.update(visible=False), [], *self.clear_choice()]
+    def show_none(self, error: DarkroomError | None = None) -> list[Any]:
+        """error: why there are none, where that is an error."""
+        offer = offer_readers(error.unreadable if isinstance(error, FolderError) else ())
+        return [[], gr.update(visible=False), [], offer, *self.clear_choice()]
 
     def clear_choice(self) -> list[Any]:
         return ["", "", gr.update(value="", interactive=False, info="Choose a picture first."), ""]
@@ -82,7 +91,12 @@ class PicturesPanel:
         try:
             return self.show_all(self.read_run(data), int(data[self.page]))
         except DarkroomError as error:
-            return [*self.show_none()[:-1], message(str(error))]
+            return [*self.show_none(error)[:-1], message(str(error))]
+
+    def install_readers(self) -> list[Any]:
+        problem = install_readers()
+        said = message(problem) if problem else message("They are read now. Press Check before start.", good=True)
+        return [said, gr.update(visible=bool(problem))]
 
     # ---- the chosen one
 
@@ -109,7 +123,7 @@ class PicturesPanel:
     def caption_update(self, item: Item) -> Any:
         """The caption's text, and the file that holds it."""
         written = read_caption(item.path)
-        name = f"{item.path.stem}.txt"
+        name = caption_file(item.path).name
         info = f"Saved in {name}." if written is not None else f"No caption yet; saving creates {name}."
         return gr.update(value=written or "", interactive=True, info=info)
 
@@ -131,10 +145,15 @@ class PicturesPanel:
             run = self.read_run(data)
             paths = set(data[self.paths])
             shown = [item for item in all_items(run) if str(item.path) in paths]
-            answer = message(f"Saved {Path(chosen).stem}.txt.", good=True)
+            answer = message(f"Saved {caption_file(Path(chosen)).name}.", good=True)
             return [thumbnails(shown), *self.show_picture(run, shown_next, answer)]
         except DarkroomError as error:
             return [gr.update(), gr.update(), gr.update(), gr.update(), message(str(error))]
+
+
+def offer_readers(unreadable: Sequence[Path]) -> Any:
+    """An update that shows the button where one of these pictures could be read with what it installs."""
+    return gr.update(visible=any(map(lacks_reader, unreadable)))
 
 
 def all_items(run: Run) -> list[Item]:

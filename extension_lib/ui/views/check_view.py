@@ -9,8 +9,9 @@ from itertools import groupby
 from markupsafe import Markup
 
 from ...config.run import Run
-from ...data.doctor import KINDS, SERIOUS, Problem, find_problems
+from ...data.doctor import find_problems, unreadable_pictures
 from ...data.overview import advice, overview
+from ...data.problems import KINDS, SERIOUS, Problem
 from ...data.trigger_word import Tokens
 from .data_url import small_picture
 from .html import NOTHING, html, joined
@@ -20,13 +21,15 @@ from .plural import counted
 MOST_SHOWN = 60  # problems that are listed; of more only the number
 
 
-def check_report(run: Run, tokens: Tokens | None) -> Markup:
-    """Raises SettingError and FolderError where the run has no pictures to check."""
-    numbers, hint = overview(run), advice(run)
+def check_report(run: Run, tokens: Tokens | None) -> tuple[Markup, Markup]:
+    """The report, and of it the line about steps. Raises SettingError and FolderError where there is nothing to check.
+    """
+    found, hint = find_problems(run, tokens), advice(run)
+    numbers = overview(run, unreadable_pictures(found))
     warning = html('<div class="darkroom-warning" role="status">{}</div>', hint) if hint else NOTHING
-    problems = problem_list(find_problems(run, tokens))
-    return html('<div class="darkroom-check">{}{}{}{}</div>', overview_table(numbers), totals(numbers), warning,
-                problems)
+    steps = totals(numbers)
+    return html('<div class="darkroom-check">{}{}{}{}</div>', overview_table(numbers), steps, warning,
+                problem_list(found)), steps
 
 
 def problem_list(problems: Sequence[Problem]) -> Markup:
