@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from . import imports
 from .config.paths import with_absolute_paths
 from .config.presets import defaults, drawing_run
-from .config.run import OLD_ANSWERS, Run, all_sections, from_dict, merge_values
+from .config.run import OLD_ANSWERS, Run, all_sections, from_dict, merge_values, new_words_of, require_startable
 from .errors import DarkroomError
-from .host import LARGEST_SEED, HostError, Picture, find_checkpoint, require_drawable
+from .host import LARGEST_SEED, Checkpoint, HostError, Picture, find_checkpoint, require_drawable
 from .settings import SettingError, options
 from .setup.practice import install
 from .support import toml
@@ -23,8 +23,10 @@ from .support.disk import SaveError, replacing
 from .training.guard import Guard
 
 if TYPE_CHECKING:
+    from .data.folder import ConceptPictures
     from .hosts.standalone import Standalone
     from .ui.door import Login
+    from .workspaces.workspace import Workspace
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # before torch is imported: idle threads would spin
 HOME = Path(os.environ.get("DARKROOM_HOME") or Path(__file__).resolve().parents[1] / "studio")
@@ -176,20 +178,63 @@ def train(given: argparse.Namespace, rest: list[str]) -> int:
 
 
 def check(given: argparse.Namespace, rest: list[str]) -> int:
-    """Show what a TOML file would train, and check its pictures; the exit status is 1 when there are problems."""
-    from .data.doctor import find_problems
+    """Ask all that train asks, show what would be trained, and check the pictures; the exit status is 1 when there are
+    problems."""
+    from .data.doctor import find_problems, unreadable_pictures
     from .data.overview import overview
 
-    run = read_run(given.run, parse_changes(rest), host())
-    view = overview(run)
-    print(f"{view.pictures} pictures, {view.showings} showings and {view.per_epoch:g} steps in an epoch, "
-          f"{view.epochs:.1f} epochs")
+    here = host()
+    run = read_run(given.run, parse_changes(rest), here)
+    warnings = ask_before_start(run, here)
+    problems = find_problems(run, here.tokens())
+    view = overview(run, unreadable_pictures(problems))
+    say(f"{view.pictures} pictures, {view.showings} showings and {view.per_epoch:g} steps in an epoch, "
+        f"{view.epochs:.1f} epochs")
     for part in view.parts:
-        print("  " + ", ".join(f"{n} in {width}x{height}" for (width, height), n in part.sizes))
-        print(*(f"  {item.path.name}: {prompt}" for item, prompt in part.prompts), sep="\n")
-    problems = find_problems(run)
-    print(*(problem.text for problem in problems), sep="\n")
-    return 1 if problems else 0
+        say("  " + ", ".join(f"{n} in {width}x{height}" for (width, height), n in part.sizes),
+            *(f"  {item.path.name}: {prompt}" for item, prompt in part.prompts))
+    say(*warnings, *(problem.text for problem in problems))
+    return 1 if problems or warnings else 0
+
+
+def ask_before_start(run: Run, here: "Standalone") -> list[str]:
+    """What train would warn of before its first step, in its order. Raises a DarkroomError where it could not start."""
+    from .data.folder import find_all_pictures
+    from .export.products import require_writable
+    from .runs.preflight import require_folders
+    from .runs.start import Undecided, choices, require_training
+    from .workspaces.workspace import Workspace
+
+    require_training(here)
+    checkpoint = find_checkpoint(here, run.base.checkpoint)
+    run = require_startable(run)
+    workspace = Workspace(here.folders.workspaces / run.output.name)
+    if answers := choices(run, here, workspace):
+        say(Undecided(run.output.name, answers), *(f"  train --start {choice.id}: {choice.text}" for choice in answers))
+    require_writable(run, here.folders, checkpoint.path)
+    require_folders(run, here.folders, workspace)
+    return ask_model(run, here, workspace, checkpoint, find_all_pictures(run))
+
+
+def ask_model(run: Run, here: "Standalone", workspace: "Workspace", checkpoint: Checkpoint,
+              found: "list[ConceptPictures]") -> list[str]:
+    """What has to be asked of the borrowed model: its tokens, its layers, and how large what is trained would be."""
+    from .events import Warned
+    from .runs.class_pictures import prepare_class_pictures
+    from .runs.preflight import require_room
+    from .runs.session import require_learnable
+
+    words = new_words_of(run) if run.method.product.learns_words else ()
+    not_drawn = replace(run, concepts=tuple(c for c in run.concepts if c.class_folder or not c.class_prompt))
+    with here.borrow(checkpoint) as model:
+        said = [*require_learnable(words, [item for one in found for item in one.items], model),
+                *prepare_class_pictures(not_drawn, found, checkpoint, here)]
+        trainable = run.method.attach(model, run.training.seed, words)
+        try:
+            require_room(run, here.folders, workspace, trainable, checkpoint.path)
+        finally:
+            trainable.detach()
+    return [event.message for event in said if isinstance(event, Warned)]
 
 
 def read_run(path: Path, changed: dict[str, Any], here: "Standalone") -> Run:

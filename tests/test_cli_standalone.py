@@ -162,6 +162,33 @@ def test_check_says_what_would_be_trained_and_what_is_wrong(home, capsys):
     assert "bad.png cannot be read" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("arguments, said", [
+    (["--output.name", ""], "is empty. Type one"),
+    (["--base.checkpoint", "nothing"], "There is no checkpoint 'nothing'"),
+    (["--prior.preserve", "true"], "a concept has no class prompt"),
+    (["--method.name", "textual_inversion", "--output.name", "qvk"], "No picture's prompt contains the new word"),
+    (["--method.name", "hypernetwork", "--saving.precision", "bf16"], "saving.precision is bf16")])
+def test_check_refuses_what_train_refuses_and_writes_nothing(home, capsys, arguments, said):
+    before = sorted(home.rglob("*"))
+    assert cli.main(["check", str(home / "run.toml"), *arguments]) == 2 and said in capsys.readouterr().err
+    assert sorted(home.rglob("*")) == before, "it writes nothing"
+    assert cli.main(["train", str(home / "run.toml"), *arguments]) != 0 and said in "".join(capsys.readouterr())
+
+
+def test_check_says_which_answer_train_will_need(home, capsys):
+    assert cli.main(["train", str(home / "run.toml")]) == 0
+    assert cli.main(["check", str(home / "run.toml"), "--data.resolution", "64"]) == 0
+    assert "  train --start continue-version: Continue after step 3" in capsys.readouterr().out
+
+
+def test_check_counts_the_pictures_that_training_reads(home, capsys):
+    path = home / "pictures" / "0.png"
+    path.write_bytes(path.read_bytes()[:300])  # its header is whole
+    assert cli.main(["check", str(home / "run.toml"), "--data.resolution", "64"]) == 1
+    said = capsys.readouterr().out
+    assert "4 pictures, 4 showings and 2 steps in an epoch" in said and "0.png cannot be read" in said
+
+
 def test_names_that_a_file_s_encoding_lacks_end_no_run(home):
     (home / "pictures" / "猫.png").write_bytes(b"none")
     command = [sys.executable, "-m", "extension_lib", "train", str(home / "run.toml"), "--training.steps", "1"]
