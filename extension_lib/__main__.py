@@ -1,4 +1,4 @@
-"""The way in without a WebUI: app, train, check, draw, compare, import, settings, practice."""
+"""The way in without a WebUI: app, train, check, draw, compare, import, convert, settings, practice."""
 
 import argparse
 import io
@@ -115,6 +115,9 @@ def parser() -> argparse.ArgumentParser:
     subcommand.add_argument("file", type=Path,
                             help="kohya's dataset TOML, kohya_ss' JSON, a db_config.json, or a folder")
     subcommand.add_argument("run", type=Path, nargs="?", help="the TOML file to write; default: print it")
+    subcommand = command(convert)
+    subcommand.add_argument("file", type=Path, help="a .ckpt, or a file with averaged weights alone")
+    subcommand.add_argument("out", type=Path, nargs="?", help="default: the same name, with .safetensors")
     command(settings)
     command(practice).add_argument("folder", type=Path, help="the WebUI's models/Stable-diffusion")
     return whole
@@ -363,6 +366,14 @@ def import_(given: argparse.Namespace, rest: list[str]) -> int:
         say(toml.dump_toml(values))
     for line in imported.dropped:
         say(line, to=sys.stderr)
+    return 0
+
+
+def convert(given: argparse.Namespace, rest: list[str]) -> int:
+    """Make a safetensors file of a checkpoint in an older format. Nothing in it is run."""
+    from .models.convert import convert
+
+    print(convert(given.file, given.out))
     return 0
 
 

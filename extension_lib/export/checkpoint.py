@@ -50,7 +50,7 @@ def write_checkpoint(path: Path, trained: dict[str, Tensor], about: Provenance) 
 
 def require_streamable(path: Path, source: Path) -> None:
     """Raises FormatError where a checkpoint could not be written; to be asked before it is trained for hours."""
-    if source.suffix != ".safetensors":
+    if source.suffix.lower() != ".safetensors":
         raise FormatError(
             f"{source.name} is not a .safetensors file. Convert it first; DreamBooth saves by copying it.")
     if path.resolve() == source.resolve():
