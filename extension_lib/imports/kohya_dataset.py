@@ -7,10 +7,11 @@ from typing import Any
 
 from ..config.paths import path_beside
 from ..config.run import FILEWORDS, Concept
-from ..data.folder import REPEATS, is_hidden
-from ..data.pictures import EXTENSIONS
+from ..data.beside import file_beside
+from ..data.captions import ENDINGS
+from ..data.listing import REPEATS, list_pictures
 from ..settings import SettingError
-from ..support.disk import files_in, is_folder
+from ..support.disk import is_folder
 from .translation import WITHOUT_CLASS_PROMPT, Imported, Target, Translation, with_defaults
 
 DEFAULTS = {  # there, and without other arguments
@@ -31,7 +32,6 @@ HARMLESS = """
     bucket_no_upscale bucket_reso_steps max_bucket_reso min_bucket_reso cache_info subsets datasets general
     resize_interpolation
 """
-CAPTIONS = (".txt", ".caption", ".cap")  # captions here
 
 
 def translate(source: Mapping[str, Any], path: Path, arguments: Mapping[str, Any] = {}) -> Imported:  # noqa: B006
@@ -102,13 +102,13 @@ def name_other_captions(translation: Translation, folder: Path) -> set[bool]:
     or only there.
     """
     wanted = str(translation.take("caption_extension") or DEFAULTS["caption_extension"])
-    if wanted.lower() not in CAPTIONS:
-        translation.drop("caption_extension", f"captions are read from {', '.join(CAPTIONS)} files")
+    if wanted.lower() not in ENDINGS:
+        translation.drop("caption_extension", f"captions are read from {', '.join(ENDINGS)} files")
     if not is_folder(folder):
         return {True, False}
-    pictures = [p for p in files_in(folder) if p.suffix.lower() in EXTENSIONS and not is_hidden(p, folder)]
-    captioned = {p.with_suffix(wanted).exists() for p in pictures}
-    found = sorted({suffix for suffix in CAPTIONS for p in pictures if p.with_suffix(suffix).exists()})
+    pictures = list_pictures(folder).pictures
+    captioned = {file_beside(p, (wanted,)) is not None for p in pictures}
+    found = sorted({caption.suffix for p in pictures if (caption := file_beside(p, ENDINGS))})
     if captioned == {False} and found:
         translation.drop("caption_extension", f"there the {' and '.join(found)} files beside the pictures are not "
                          "read; [filewords] in a prompt reads them here")

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ..config.run import Run
-from ..data.folder import REPEATS
+from ..data.listing import REPEATS
 from ..settings import SettingError
 from ..support.disk import matching
 from .translation import Imported

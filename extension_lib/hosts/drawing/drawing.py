@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...compare import tags
 from ...compare.series import has_word
+from ...data.listing import is_utf8
 from ...export import embedding, lora
 from ...host import Folders, HostError, Picture
 from ...models.view import View
@@ -90,20 +91,11 @@ def name_common_word(view: View, path: Path, asked: str) -> None:
 
 def add_word(view: View, name: str, vectors: Tensor, undo: ExitStack) -> None:
     """Raises HostError for a name that is no text."""
-    if not is_text(name):
+    if not is_utf8(name):
         raise HostError(f"The name {name!a} is not UTF-8, so it cannot be typed in a prompt. Rename the file.")
     if not view.words.has(name):
         view.add_word(name, vectors.to(view.device))
         undo.callback(view.remove_word, name)
-
-
-def is_text(name: str) -> bool:
-    """False for bytes that were not UTF-8, which Python keeps in names of files."""
-    try:
-        name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def tagged_file(tag: tags.Tag, folders: Folders) -> Path:
