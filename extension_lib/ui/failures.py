@@ -9,6 +9,9 @@ import gradio as gr
 
 from ..errors import is_expected
 from ..training.guard import Guard
+from .views.html import html
+
+TOASTS_ARE_HTML = not gr.__version__.startswith("3.")
 
 
 def show_failures(blocks: gr.Blocks) -> None:
@@ -51,6 +54,6 @@ def visible_error(guard: Guard) -> gr.Error:
     """What Gradio shows in a corner of the page."""
     assert guard.error
     text = guard.reason if is_expected(guard.error) else f"This failed: {guard.reason}. See the console for details."
-    error = gr.Error(text)
+    error = gr.Error(str(html("{}", text)) if TOASTS_ARE_HTML else text)
     error.print_exception = False  # it is logged already; Gradio 3 prints it anyway
     return error

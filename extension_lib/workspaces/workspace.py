@@ -205,11 +205,18 @@ def free_folder(root: Path, name: str) -> Path:
 
 
 def open_workspace(root: Path, name: str) -> Workspace:
-    """Raises WorkspaceError."""
-    folder = root / checked_file_name(name, "workspace's name")
+    """Raises WorkspaceError, NameProblem."""
+    folder = folder_in(root, name, "workspace's name")
     if not (folder / SETTINGS).exists():
         raise WorkspaceError(f"There is no workspace {name} in {root}. Create it first.")
     return Workspace(folder)
+
+
+def folder_in(root: Path, name: str, what: str) -> Path:
+    """What is called so in a folder: also names that people gave it outside Darkroom. Raises NameProblem."""
+    name = name.strip()
+    is_one = (root / name).parent == root and name != ".." and "\0" not in name
+    return root / (name if is_one else checked_file_name(name, what))
 
 
 def list_workspaces(root: Path) -> list[Workspace]:

@@ -26,7 +26,7 @@ def crashes_midway(text):
 
 
 def test_a_crash_behind_a_button_is_a_sentence_and_a_traceback_in_the_log(caplog):
-    with pytest.raises(gr.Error, match="This failed: 'ghost'. See the console for details."):
+    with pytest.raises(gr.Error, match="This failed: .*ghost.*. See the console for details."):
         page_with(crashes)("ghost")
     assert "Traceback" in caplog.text and "crashes" in caplog.text
 

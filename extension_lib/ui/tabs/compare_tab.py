@@ -20,7 +20,6 @@ from ...export.products import output_files
 from ...host import Host, Picture, require_drawable
 from ...runs import job as jobs
 from ...settings import SettingError
-from ...support.disk import checked_file_name
 from ...workspaces import workspace
 from ..panels.limits import within_limits
 from ..panels.widgets import NAMES, refresh_button, unsaved
@@ -107,7 +106,7 @@ class CompareTab:
         return [series.label for series in self.all_series()]
 
     def workspace_folder(self, space: str | None) -> Path:
-        return self.host.folders.workspaces / checked_file_name(space or workspace.COMPARED, "workspace's name")
+        return workspace.folder_in(self.host.folders.workspaces, space or workspace.COMPARED, "workspace's name")
 
     def list_files_and_grids(self, space: str | None) -> tuple[Any, Any]:
         grids = saved_grids.grid_names(self.workspace_folder(space))
@@ -225,8 +224,8 @@ class CompareTab:
 
     def read_grid(self, space: str | None, name: str) -> SavedGrid:
         """Raises NoGrid, NameProblem."""
-        folder = self.workspace_folder(space) / saved_grids.GRIDS
-        return saved_grids.read_grid(folder / checked_file_name(name, "grid's name"))
+        return saved_grids.read_grid(
+            workspace.folder_in(self.workspace_folder(space) / saved_grids.GRIDS, name, "grid's name"))
 
     def find_cell(self, cell: str) -> tuple[SavedGrid, int]:
         """The grid and the number of "workspace/grid/number". Raises NoGrid, NameProblem."""
