@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -195,6 +196,103 @@ def test_names_that_a_file_s_encoding_lacks_end_no_run(home):
     done = subprocess.run(command, capture_output=True, cwd=TOYLAND.parent,
                           env={**os.environ, "PYTHONIOENCODING": "cp1252", "DARKROOM_HOME": str(home / "studio")})
     assert done.returncode == 0 and b"All 1 steps are done" in done.stdout and b"\\u732b.png" in done.stdout
+
+
+def run_and_hang_up(home, *arguments):
+    """Runs a command whose reader goes away before it has said anything; its status and what stands on stderr."""
+    running = subprocess.Popen([sys.executable, "-m", "extension_lib", *arguments], cwd=TOYLAND.parent,
+                               stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                               env={**os.environ, "DARKROOM_HOME": str(home / "studio")})
+    running.stdout.close()
+    said = running.stderr.read().decode("utf-8")
+    running.stderr.close()
+    return running.wait(), said
+
+
+def test_a_reader_that_goes_away_ends_neither_a_list_nor_a_run(home):
+    assert run_and_hang_up(home, "settings") == (0, "")
+    status, said = run_and_hang_up(home, "train", str(home / "run.toml"))
+    assert status == 0 and "Traceback" not in said and "Broken" not in said
+    assert (home / "studio" / "loras" / "ghost.safetensors").exists()
+
+
+def test_a_seed_of_minus_one_is_a_new_one_which_is_told(home, capsys):
+    def drawn(seed):
+        assert cli.main(["draw", "a ghost", "--steps", "1", "--seed", str(seed), "--out", str(home / "a.png")]) == 0
+        return capsys.readouterr().out.splitlines()[0], (home / "a.png").read_bytes()
+
+    said, picture = drawn(-1)
+    assert said.startswith("Seed ") and drawn(said.removeprefix("Seed "))[1] == picture
+    assert drawn(-1)[0] != said
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["--width", "100"], "The width is 100, but must be a multiple of 8 up to 4096. Use 96."),
+    (["--steps", "0"], "steps is 0"), (["--cfg", "nan"], "CFG scale is nan"), (["--seed", "-2"], "seed is -2"),
+    (["--height", "1" + "0" * 30], "Use 4096")])
+@pytest.mark.parametrize("command", [["draw"], ["compare", "--lora", "ghost"]])
+def test_a_picture_that_cannot_be_drawn_is_one_sentence(home, capsys, command, arguments, said):
+    (home / "studio" / "loras").mkdir(parents=True)
+    (home / "studio" / "loras" / "ghost.safetensors").touch()
+    assert cli.main([*command, "a ghost", *arguments, "--out", str(home / "a.png")]) == 2
+    told = capsys.readouterr().err
+    assert said in told and len(told.splitlines()) == 1
+
+
+@pytest.mark.parametrize("text, said", [
+    ("[[concepts]]\nfolder = true", "concepts.folder is True, but must be text"),
+    ("a = " + "[" * 5000, "not a readable TOML file"), ("training.steps = " + "9" * 5000, "not a readable TOML file"),
+    ("training.steps = inf", "must be a number|finite"), ("training.steps = [1]", "must be a number"),
+    ("output.name = {a = 1}", "must be text"), ("method.name = true", "must be text"), ("output = 1", "section"),
+    ("concepts = [1]", "section")])
+def test_values_that_no_one_means_are_one_sentence(home, capsys, text, said):
+    (home / "run.toml").write_text(text, encoding="utf-8")
+    assert cli.main(["train", str(home / "run.toml")]) == 2
+    told = capsys.readouterr().err
+    assert re.search(said, told) and len(told.splitlines()) == 1 and len(told) < 500
+
+
+@pytest.mark.parametrize("arguments", [
+    ["--training.steps", "9" * 5000], ["--output.name", "\udcff"], ["--output.name", "a\0b"],
+    ["--concepts.folder", "x"], ["--concepts", "x"], ["--method", "1"], ["--", "--"], ["--.", "1"], ["x"],
+    ["--training.seed", "1e400"]])
+def test_arguments_that_no_one_means_are_one_sentence(home, capsys, arguments):
+    assert cli.main(["train", str(home / "run.toml"), *arguments]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_other_machines_are_asked_for_a_password(capsys):
+    def login(*arguments):
+        return cli.login(cli.parser().parse_args(["app", *arguments]))
+
+    assert login() is None
+    made = login("--listen")
+    assert capsys.readouterr().out == f"Log in as darkroom with the password {made.password}\n"
+    assert len(made.password) >= 16 and login("--listen").password != made.password
+    assert login("--listen", "--auth", "ghost:a long: word").password == "a long: word"
+    assert login("--auth", "ghost:a long word").user == "ghost"
+
+
+@pytest.mark.parametrize("arguments, said", [
+    (["--auth", "ghost"], "--auth must be USER:PASSWORD"), (["--auth", ":a long word"], "USER:PASSWORD"),
+    (["--auth", "ghost:short"], "8 or more"), (["--port", "70000"], "--port is 70000"),
+    (["--folder", "/nowhere/at all"], "There is no folder")])
+def test_how_the_page_cannot_be_served_is_one_sentence(home, capsys, arguments, said):
+    assert cli.main(["app", *arguments]) == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments, named", [
+    ([], None), (["--listen"], ()), (["--folder", "pictures"], ("pictures",)),
+    (["--listen", "--folder", "pictures"], ("pictures",))])
+def test_the_owner_says_which_folders_the_page_may_read(home, monkeypatch, arguments, named):
+    from extension_lib.ui import app
+
+    served = []
+    monkeypatch.setattr(app, "serve", lambda host, *rest: served.append(host.folders.named))
+    monkeypatch.chdir(home)
+    assert cli.main(["app", *arguments]) == 0
+    assert served == [named if named is None else tuple(home / name for name in named)]
 
 
 def test_a_sampler_that_is_not_there_is_one_sentence(home, capsys):
