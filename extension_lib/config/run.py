@@ -30,8 +30,8 @@ class Base:
 class Concept:
     """One thing to learn: its pictures and what they are called."""
 
-    folder: str = option("", "The folder with the pictures. Captions are read from .txt files beside them, and "
-                         "pictures in a folder named 10_something count ten times.",
+    folder: str = option("", "The folder with the pictures. Captions are read from .txt, .caption or .cap files "
+                         "beside them, and pictures in a folder named 10_something count ten times.",
                          label="Folder with pictures", folder=True)
     instance_prompt: str = option(FILEWORDS, "What your pictures are called, with a rare word for the new thing: "
                                   "'a zwx ghost, [filewords]'. [filewords] stands for each picture's own caption.")

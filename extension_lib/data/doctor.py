@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from threading import Lock
 
 import numpy as np
 
@@ -24,6 +26,7 @@ SPREAD = 2.7
 LONGEST, KEPT = 3.0, 0.6  # longest side against the shorter one; least share of the picture that cropping may leave
 APART = 24  # of 143 signs; copies of photographs differ in up to 12, drawings of one thing in one place in 40 and more
 AT_ONCE = 4  # pictures opened at the same time; a photograph takes 100 MB meanwhile
+LARGE, ONE_LARGE = 25_000_000, Lock()  # pixels of pictures that are opened one after the other
 
 
 @dataclass(frozen=True)
@@ -76,14 +79,15 @@ def unreadable_problem(path: Path, text: str) -> Problem:
 
 
 def read_features(item: Item, run: Run) -> PictureFeatures | Problem:
-    try:
-        image = load_picture(item.path, 2 * run.data.resolution)
-        if run.data.masked:
-            read_mask(item.path)
-    except PictureError as error:
-        return unreadable_problem(item.path, str(error))
-    small = thumbnail(image)
-    width = edge_width(image, size_of(item, run))
+    with ONE_LARGE if item.width * item.height > LARGE else nullcontext():
+        try:
+            image = load_picture(item.path, 2 * run.data.resolution)
+            if run.data.masked:
+                read_mask(item.path)
+        except PictureError as error:
+            return unreadable_problem(item.path, str(error))
+        small = thumbnail(image)
+        width = edge_width(image, size_of(item, run))
     return PictureFeatures(item, width, perceptual_hash(small), perceptual_hash(small[:, ::-1]))
 
 

@@ -17,6 +17,7 @@ EXTENSIONS = {".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif",
 NOT_READ = {".psd", ".psb", ".xcf", ".kra", ".clip", ".svg", ".eps", ".ai", ".pdf", ".ico", ".tga", ".dds", ".exr",
             ".hdr", ".jp2", ".j2k", ".ppm", ".pgm", ".raw", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".raf",
             ".rw2"}
+MOST_PIXELS = 150_000_000  # as the largest cameras have; reading takes up to 12 bytes for each
 BEHIND = (255, 255, 255)  # what shows through transparent parts
 ORIENTATION, SIDEWAYS = 0x0112, (5, 6, 7, 8)
 TRANSPOSED = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -49,6 +50,15 @@ def load_picture(path: Path, enough: int | None = None) -> Image.Image:
 
 def open_picture(path: Path) -> Image.Image:
     """The picture as Pillow opens it, not decoded yet. Raises PictureError, or one of BROKEN."""
+    image = identified(path)
+    if image.width * image.height > MOST_PIXELS:
+        image.close()
+        raise PictureError(f"{path.name} has {image.width}×{image.height} pixels, more than can be read. Save it "
+                           "smaller.")
+    return image
+
+
+def identified(path: Path) -> Image.Image:
     try:
         return Image.open(path)
     except UnidentifiedImageError:
@@ -89,16 +99,25 @@ def unreadable(path: Path, error: Exception) -> PictureError:
 
 
 def rgb(image: Image.Image) -> Image.Image:
+    """In as few copies as can be: the largest pictures take half a gigabyte each time."""
     profile = image.info.get("icc_profile")
     if image.mode.startswith("I") or image.mode == "F":
         image = eight_bit(image)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        colours = in_srgb(image.convert("RGB"), profile).convert("RGBA")
+        return on_white(in_mode("RGBA", image), profile)
+    return in_mode("RGB", in_srgb(image if image.mode in ("L", "CMYK") else image.convert("RGB"), profile))
+
+
+def on_white(image: Image.Image, profile: bytes | None) -> Image.Image:
+    if profile:
+        colours = in_mode("RGBA", in_srgb(image.convert("RGB"), profile))
         colours.putalpha(image.getchannel("A"))
-        behind = Image.new("RGBA", image.size, (*BEHIND, 255))
-        return Image.alpha_composite(behind, colours).convert("RGB")
-    return in_srgb(image if image.mode in ("L", "CMYK") else image.convert("RGB"), profile).convert("RGB")
+        image = colours
+    return Image.alpha_composite(Image.new("RGBA", image.size, (*BEHIND, 255)), image).convert("RGB")
+
+
+def in_mode(mode: str, image: Image.Image) -> Image.Image:
+    return image if image.mode == mode else image.convert(mode)
 
 
 def eight_bit(image: Image.Image) -> Image.Image:

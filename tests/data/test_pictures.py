@@ -133,6 +133,14 @@ def test_formats_of_packages_are_read_upright_where_they_are_installed(tmp_path,
     assert np.allclose(load_picture(path).getpixel((9, 9)), (200, 0, 0), atol=8)
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_a_picture_that_would_fill_the_memory_is_named(tmp_path):
+    path = save(tmp_path / "a.png", Image.new("1", (13_000, 12_000)))
+    for read in (load_picture, picture_size):
+        with pytest.raises(PictureError, match="a.png has 13000×12000 pixels, more than can be read"):
+            read(path)
+
+
 @pytest.mark.parametrize("start, package", [(b"\xff\x0a" + b"x" * 40, "pillow-jxl-plugin"),
                                             (b"\0\0\0\x18ftypheic" + b"x" * 40, "pillow-heif")])
 def test_a_format_that_needs_a_package_is_named_with_it(tmp_path, monkeypatch, start, package):
