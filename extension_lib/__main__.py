@@ -113,7 +113,7 @@ def parser() -> argparse.ArgumentParser:
             subcommand.add_argument("--weights", default="0, 0.25, 0.5, 0.75, 1")
     subcommand = command(import_)
     subcommand.add_argument("file", type=Path,
-                            help="kohya's dataset TOML, kohya_ss' JSON, a db_config.json, or a folder")
+                            help="sd-scripts' or a dataset's TOML, kohya_ss' JSON, a db_config.json, or a folder")
     subcommand.add_argument("run", type=Path, nargs="?", help="the TOML file to write; default: print it")
     subcommand = command(convert)
     subcommand.add_argument("file", type=Path, help="a .ckpt, or a file with averaged weights alone")

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import save
@@ -14,7 +15,7 @@ from ..support.disk import write_bytes
 from . import metadata
 from .embedding import checked_vectors
 from .header import loads_as, read_header
-from .lora_names import TEXT, split_name
+from .lora_names import PEFT, TEXT, split_name
 from .provenance import Provenance
 from .tensor_file import read_tensors
 
@@ -61,24 +62,38 @@ def bundled_words(path: Path) -> dict[str, Tensor]:
 def tensors_by_layer(path: Path) -> dict[str, dict[str, Tensor]]:
     """By kohya's keys, whichever program wrote the file. Raises FormatError."""
     layers: dict[str, dict[str, Tensor]] = {}
-    for name, tensor in read_tensors(path, "LoRA").items():
+    tensors = read_tensors(path, "LoRA")
+    for name, tensor in tensors.items():
         key, rest = split_name(name)
         layers.setdefault(key, {})[rest] = tensor.flatten() if MAGNITUDE in name else tensor
-    return with_alphas(layers, path)
-
-
-def with_alphas(layers: dict[str, dict[str, Tensor]], path: Path) -> dict[str, dict[str, Tensor]]:
-    """diffusers and PEFT write the alpha of all layers once: into the header, or into a file beside."""
-    header = loads_as(read_header(path).get("lora_adapter_metadata"), dict) if path.suffix in SUFFIXES[:1] else {}
-    beside = path.with_name("adapter_config.json")
-    own = loads_as(beside.read_text(encoding="utf-8", errors="replace"), dict) if beside.is_file() else {}
-    for key, tensors in layers.items():
-        part = "text_encoder" if key.startswith(TEXT) else "unet"
-        alpha = header.get(f"{part}.lora_alpha", own.get("lora_alpha"))
-        if "lora_down.weight" in tensors and "alpha" not in tensors and isinstance(alpha, (int, float)):
-            rooted = header.get(f"{part}.use_rslora", own.get("use_rslora"))
-            tensors["alpha"] = torch.tensor(alpha * (len(tensors["lora_down.weight"])**0.5 if rooted else 1.0))
+    settings = peft_settings(path) if any(name.startswith(PEFT) for name in tensors) else diffusers_settings(path)
+    for key, own in layers.items():
+        add_alpha(own, {**settings, **settings.get("text_encoder" if key.startswith(TEXT) else "unet", {})})
     return layers
+
+
+def peft_settings(path: Path) -> dict[str, Any]:
+    """What PEFT writes beside its files."""
+    beside = path.with_name("adapter_config.json")
+    return loads_as(beside.read_text(encoding="utf-8", errors="replace"), dict) if beside.is_file() else {}
+
+
+def diffusers_settings(path: Path) -> dict[str, Any]:
+    """What diffusers writes into the header, by the part of the model."""
+    settings: dict[str, Any] = {}
+    if path.suffix.lower() == ".safetensors":
+        for name, value in loads_as(read_header(path).get("lora_adapter_metadata"), dict).items():
+            part, _, setting = name.partition(".")
+            settings.setdefault(part, {})[setting] = value
+    return settings
+
+
+def add_alpha(tensors: dict[str, Tensor], settings: dict[str, Any]) -> None:
+    """diffusers and PEFT write the alpha of all layers once."""
+    alpha = settings.get("lora_alpha")
+    if "lora_down.weight" in tensors and "alpha" not in tensors and isinstance(alpha, (int, float)):
+        rank = tensors["lora_down.weight"].shape[:1].numel()
+        tensors["alpha"] = torch.tensor(float(alpha * (rank**0.5 if settings.get("use_rslora") else 1)))
 
 
 def adapter_delta(key: str, tensors: dict[str, Tensor], weight: Tensor) -> Delta:
@@ -86,6 +101,8 @@ def adapter_delta(key: str, tensors: dict[str, Tensor], weight: Tensor) -> Delta
     kind = method_of_tensors(tensors)
     if kind is None:
         raise FormatError(f"{key} is of no known kind: it holds {', '.join(sorted(tensors))}.")
+    if not all(t.isfinite().all() for t in tensors.values()):
+        raise FormatError(f"{key} holds numbers that are not finite (NaN). It was broken when it was trained.")
     try:
         delta = kind.delta({name: t.float() for name, t in tensors.items()}, weight)
     except KeyError as missing:

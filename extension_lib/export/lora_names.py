@@ -4,13 +4,14 @@ import re
 
 KOHYA = re.compile(r"lora_(?:unet|te1?)_[^.]+|bundle_emb")
 TEXT, UNET = "lora_te", "lora_unet"
+PEFT = "base_model.model."
 ENDINGS = (  # of tensors; the name between dots is that of a PEFT adapter
     (re.compile(r"\.lora_A(\.\w+)?\.weight$"), ".lora_down.weight"),
     (re.compile(r"\.lora_B(\.\w+)?\.weight$"), ".lora_up.weight"),
     (re.compile(r"(?:\.lora_linear_layer|[._]lora)\.(down|up)\.weight$"), r".lora_\1.weight"),
     (re.compile(r"\.lora_magnitude_vector(\.\w+)?$"), ".dora_scale"),
 )
-PARTS = {"base_model.model.": "", "lora_unet.": UNET, "unet.": UNET, "lora_te.": TEXT, "lora_te1.": TEXT,
+PARTS = {PEFT: "", "lora_unet.": UNET, "unet.": UNET, "lora_te.": TEXT, "lora_te1.": TEXT,
          "text_encoder.": TEXT, "clip_l.": TEXT}  # what names begin with
 TEXT_PATH = re.compile(r"(?:text_model\.)?(?=encoder\.layers\.|embeddings\.|final_layer_norm)")
 

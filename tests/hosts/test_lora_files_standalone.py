@@ -120,6 +120,12 @@ def test_diffusers_header_says_the_alpha(tmp_path, model):
     assert len(wanted) > 10 and verify.differences(found, wanted, "fp32") == []
 
 
+def test_an_alpha_that_peft_wrote_for_one_file_is_not_another_s(tmp_path, model):
+    (tmp_path / "adapter_config.json").write_text('{"lora_alpha": 99}', encoding="utf-8")
+    path = written(tmp_path / "a.safetensors", model, **{f"{key}.alpha": None for key in KEYS})
+    assert verify.differences(merging.read_deltas(path, model.layers()), deltas_of(model, alpha=3), "fp32") == []
+
+
 @pytest.mark.parametrize("suffix", [".SAFETENSORS", ".pt", ".bin"])
 def test_other_suffixes_are_read(tmp_path, model, suffix):
     path = written(tmp_path / "a.safetensors", model)
@@ -149,6 +155,7 @@ def broken(path, model, fault):
         "ranks apart": {f"{q}.lora_down.weight": down[:1]},
         "no dimension": {f"{q}.lora_down.weight": torch.tensor(1.0)},
         "long alpha": {f"{q}.alpha": torch.ones(4)},
+        "NaN": {f"{q}.lora_up.weight": torch.full_like(up, torch.nan)},
         "half": {f"{q}.lora_down.weight": None},
         "of no kind": {f"{q}.lora_down.weight": None, f"{q}.lora_up.weight": None, f"{q}.mystery": torch.ones(2)},
         "a bias": {f"{q}.lora_down.weight": None, f"{q}.lora_up.weight": None, f"{q}.alpha": None,
@@ -169,8 +176,8 @@ def broken(path, model, fault):
         save_file({"lora_te2_text_model_x.lora_down.weight": down}, path)
 
 
-FAULTS = ("rank 0", "turned", "ranks apart", "no dimension", "long alpha", "half", "of no kind", "a bias", "on a norm",
-          "truncated", "text", "empty", "no tensors", "another family")
+FAULTS = ("rank 0", "turned", "ranks apart", "no dimension", "long alpha", "NaN", "half", "of no kind", "a bias",
+          "on a norm", "truncated", "text", "empty", "no tensors", "another family")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
