@@ -1,0 +1,101 @@
+"""A run in a real WebUI outlives "Reload UI", and what it has learned outlives kill -9 and SIGTERM."""
+
+import os
+import shutil
+import signal
+import time
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from browser import begin, choose_tab, create, entered, free_port, opened, show_pictures, unfold, wait_for_end, wait_for_step
+from webui import server
+
+from extension_lib.workspaces.workspace import Workspace
+from toyland.subjects import SUBJECTS
+
+WEBUI = Path(os.environ.get("WEBUI_DIR", ""))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    made = tmp_path_factory.mktemp("webui 数据")
+    server.prepare(made)
+    return made
+
+
+@contextmanager
+def darkroom(data):
+    """A WebUI on this data folder, and its page with the Darkroom tab open."""
+    with server.running(WEBUI, data, free_port()) as webui, opened(webui.url) as page:
+        show(page)
+        yield webui, page
+
+
+def show(page):
+    page.wait_for_selector("#txt2img_generate", timeout=60_000)
+    page.wait_for_timeout(2000)
+    page.get_by_role("button", name="Darkroom", exact=True).first.click()
+    entered(page)
+
+
+def workspace(data) -> Workspace:
+    return Workspace(data / "models" / "darkroom" / "kept")
+
+
+def lines(data, what: str) -> list[dict]:
+    return [line for line in workspace(data).logs()[-1].read_lines() if line["what"] == what]
+
+
+def continued(page, said: str) -> None:
+    """Presses Continue, under the sentence that says what was kept."""
+    choose_tab(page, "Train")
+    page.wait_for_selector(f"#darkroom_kept >> text={said}")
+    page.screenshot(path=str(Path(os.environ.get("SCREENSHOTS", "/tmp")) / "kept.png"))
+    page.click("#darkroom_continue_kept")
+    page.wait_for_selector("#darkroom_live .darkroom-badge.running")
+
+
+def test_a_run_outlives_reload_ui_and_kill_9_and_sigterm(data, seen):
+    with darkroom(data) as (webui, page):
+        create(page, "kept")
+        shutil.copytree(SUBJECTS["ghost"].folder, data / "pictures" / "ghost")
+        show_pictures(page, "~/pictures/ghost")
+        choose_tab(page, "Train")
+        unfold(page, "Advanced")
+        begin(page, training_steps=3000, saving_autosave_minutes=0.02)
+        wait_for_step(page, 5)
+        page.evaluate("document.querySelector('#settings_restart_gradio').click()")
+        end = time.monotonic() + 120
+        while webui.console().count("Startup time:") < 2 and time.monotonic() < end:
+            page.wait_for_timeout(500)
+        at_reload = lines(data, "step")[-1]["step"]
+        page.goto(webui.url)
+        show(page)
+        choose_tab(page, "Train")
+        wait_for_step(page, at_reload + 3)
+        assert not lines(data, "ended")
+        webui.process.kill()
+        webui.process.wait()
+    done, kept = lines(data, "step")[-1], lines(data, "kept")[-1]
+    assert workspace(data).newest_state().step == kept["step"] > 0
+    assert done["time"] - kept["time"] < 30
+
+    with darkroom(data) as (webui, page):
+        continued(page, f"Interrupted at step {done['step']}. {kept['step']} steps are kept.")
+        wait_for_step(page, kept["step"] + 2)
+        assert lines(data, "began")[-1]["start"] == kept["step"]
+        webui.process.send_signal(signal.SIGTERM)
+        webui.process.wait(120)
+    ended = lines(data, "ended")[-1]
+    assert ended["leaving"] and workspace(data).newest_state().step == ended["step"] > kept["step"]
+
+    with darkroom(data) as (webui, page):
+        continued(page, "The program was told to end (SIGTERM).")
+        wait_for_step(page, ended["step"] + 2)
+        page.click("#darkroom_stop")
+        assert "Stopped by you" in wait_for_end(page) and (webui.loras / "kept.safetensors").exists()
+        without, with_it = (webui.txt2img(prompt) for prompt in ("a ghost", "a ghost <lora:kept:1>"))
+        assert without != with_it
+    seen({"steps_at_kill": done["step"], "kept": kept["step"], "seconds_lost": round(done["time"] - kept["time"], 1),
+          "steps_at_sigterm": ended["step"]})
