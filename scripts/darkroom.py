@@ -7,6 +7,7 @@ from modules import script_callbacks
 
 from extension_lib.hosts import webui
 from extension_lib.hosts.a1111 import axes
+from extension_lib.hosts.a1111.replaced import remember_file
 from extension_lib.runs.leaving import leave_at_end
 from extension_lib.ui import corner
 from extension_lib.ui.page import Page
@@ -25,6 +26,7 @@ def routes(blocks: gr.Blocks | None, app: Any) -> None:
 
 
 leave_at_end("SIGINT")  # at Ctrl-C the WebUI ends at once
+script_callbacks.on_model_loaded(remember_file)
 script_callbacks.on_before_ui(axes.add_axes)
 script_callbacks.on_ui_tabs(tabs)
 script_callbacks.on_app_started(routes)

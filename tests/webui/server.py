@@ -105,14 +105,14 @@ def running(folder: Path, data: Path, port: int, *flags: str):
 
     install.py is run first, as the WebUI does where the flags do not forbid it.
     """
-    log = data / "console.log"
+    log = data / f"console {len(list(data.glob('console*.log')))}.log"  # of this start alone
     # what "~" in a path means there
     env = {**os.environ, "HF_HUB_OFFLINE": "1", "PYTHONUNBUFFERED": "1", "HOME": str(data)}
     installer = data / "extensions" / "darkroom" / "install.py"
     subprocess.run([str(python_of(folder)), str(installer)], cwd=folder, env={**env, "PYTHONPATH": str(folder)},
                    check=True)
     command = [str(python_of(folder)), "launch.py", *FLAGS, "--data-dir", str(data), "--port", str(port), *flags]
-    with open(log, "a", encoding="utf-8") as out:
+    with open(log, "w", encoding="utf-8") as out:
         process = subprocess.Popen(command, cwd=folder, env=env, stdout=out, stderr=subprocess.STDOUT)
     server = WebUI(folder, data, port, process, log)
     try:

@@ -1,5 +1,6 @@
-"""A run in a real WebUI outlives "Reload UI", and what it has learned outlives kill -9 and SIGTERM."""
+"""A run in a real WebUI outlives "Reload UI"; what it has learned outlives kill -9 and SIGTERM."""
 
+import hashlib
 import os
 import shutil
 import signal
@@ -8,7 +9,20 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from browser import begin, choose_tab, create, entered, free_port, opened, show_pictures, unfold, wait_for_end, wait_for_step
+from browser import (
+    begin,
+    choose_tab,
+    create,
+    entered,
+    free_port,
+    opened,
+    show_pictures,
+    unfold,
+    wait_for_end,
+    wait_for_step,
+)
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from webui import server
 
 from extension_lib.workspaces.workspace import Workspace
@@ -47,16 +61,24 @@ def lines(data, what: str) -> list[dict]:
     return [line for line in workspace(data).logs()[-1].read_lines() if line["what"] == what]
 
 
+def replace_checkpoint(data) -> str:
+    """Another file in place of the loaded one; returns its sha256."""
+    path = next((data / "models" / "Stable-diffusion").glob("*.safetensors"))
+    tensors = load_file(path)
+    save_file({name: tensor * 0.99 for name, tensor in tensors.items()}, path.with_suffix(".new"))
+    path.with_suffix(".new").replace(path)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def continued(page, said: str) -> None:
     """Presses Continue, under the sentence that says what was kept."""
     choose_tab(page, "Train")
     page.wait_for_selector(f"#darkroom_kept >> text={said}")
-    page.screenshot(path=str(Path(os.environ.get("SCREENSHOTS", "/tmp")) / "kept.png"))
     page.click("#darkroom_continue_kept")
     page.wait_for_selector("#darkroom_live .darkroom-badge.running")
 
 
-def test_a_run_outlives_reload_ui_and_kill_9_and_sigterm(data, seen):
+def test_a_run_outlives_reload_ui_kill_9_and_sigterm_and_a_replaced_checkpoint_is_loaded_anew(data, seen):
     with darkroom(data) as (webui, page):
         create(page, "kept")
         shutil.copytree(SUBJECTS["ghost"].folder, data / "pictures" / "ghost")
@@ -97,5 +119,14 @@ def test_a_run_outlives_reload_ui_and_kill_9_and_sigterm(data, seen):
         assert "Stopped by you" in wait_for_end(page) and (webui.loras / "kept.safetensors").exists()
         without, with_it = (webui.txt2img(prompt) for prompt in ("a ghost", "a ghost <lora:kept:1>"))
         assert without != with_it
+        digest = replace_checkpoint(data)
+        loads = webui.console().count("Loading weights")
+        create(page, "after")
+        show_pictures(page, "~/pictures/ghost")
+        begin(page, training_steps=2)
+        wait_for_end(page)
+        assert webui.console().count("Loading weights") > loads
+        with safe_open(webui.loras / "after.safetensors", "pt") as file:
+            assert file.metadata()["ss_new_sd_model_hash"] == digest
     seen({"steps_at_kill": done["step"], "kept": kept["step"], "seconds_lost": round(done["time"] - kept["time"], 1),
           "steps_at_sigterm": ended["step"]})

@@ -23,6 +23,7 @@ from ...host import Checkpoint, HostError
 from ...runs.leaving import leave
 from ...support.forward import own_forward, set_own_forward
 from .loaders import lora_extension
+from .replaced import is_replaced
 
 HYPERTILE = "__webui_hypertile_params"  # what Hypertile leaves on each module that it was put on
 
@@ -82,6 +83,9 @@ def checkpoint_loaded(checkpoint: Checkpoint) -> Iterator[Any]:
     if info is None:
         raise HostError(f"The WebUI does not list the checkpoint {checkpoint.title}. Refresh its list.")
     if info.filename == before.filename:
+        if is_replaced(shared.sd_model):
+            sd_models.checkpoints_loaded.pop(info, None)
+            sd_models.reload_model_weights(info=info, forced_reload=True)
         yield shared.sd_model
         return
     chosen = None

@@ -6,6 +6,7 @@ from typing import Any
 from modules import paths, sd_models, shared
 
 from ...host import Checkpoint, Folders
+from .replaced import known_hash
 
 
 def folders() -> Folders:
@@ -24,4 +25,4 @@ def checkpoints() -> list[Checkpoint]:
 
 def as_checkpoint(info: Any) -> Checkpoint:
     """info: the WebUI's CheckpointInfo."""
-    return Checkpoint(info.title, Path(info.filename), info.sha256 or "")
+    return Checkpoint(info.title, Path(info.filename), known_hash(info))

@@ -22,7 +22,7 @@ class ContinueRow:
     def updates(self, space: Workspace | None) -> dict[Any, Any]:
         """Shown for a workspace with steps that are in no file yet, while nothing is trained."""
         said = self.notice_for(space) if space else ""
-        return {self.notice: gr.update(value=message(said) if said else "", visible=bool(said)),
+        return {self.notice: gr.update(value=message(said, good=True) if said else "", visible=bool(said)),
                 self.button: gr.update(visible=bool(said))}
 
     def notice_for(self, space: Workspace) -> str:

@@ -26,7 +26,7 @@ def duration(seconds: float) -> str:
 def panel(job: Job | None) -> Markup:
     """The live panel's HTML."""
     if job is None:
-        return html('<div class="darkroom-live">Nothing has been trained yet. Choose pictures, then press Train.</div>')
+        return html('<div class="darkroom-live">Nothing is being trained. Choose pictures, then press Train.</div>')
     return framed(job, figures(job), *(alarm(event) for event in job.summary.alarms), loss_curves(job),
                   fixed_loss_curve(job), rate_curve(job),
                   *(warning(event) for event in job.summary.warnings[-WARNINGS:]), copies_table(job))
