@@ -43,6 +43,13 @@ def test_where_everything_is_there_it_installs_nothing_and_leaves_a_stamp(instal
     assert install.main() == 0 and install.is_fresh() and not install.PROBLEM.exists()
 
 
+def test_packages_asked_for_on_the_page_are_added_and_what_failed_is_said(folder, install, monkeypatch, capsys):
+    monkeypatch.setattr(install, "add", lambda package: "no network" if package == "pillow-heif" else "")
+    assert install.add_wanted(["pillow-jxl-plugin", "pillow-heif"]) == 1
+    assert capsys.readouterr().out.strip() == "pillow-heif could not be added: no network"
+    assert not install.STAMP.exists() and not install.PROBLEM.exists()
+
+
 def test_the_first_start_finds_the_bytecode_written(install, folder):
     assert install.main() == 0
     assert list((folder / "extension_lib" / "__pycache__").glob("__init__.*.pyc"))

@@ -1,11 +1,13 @@
 """A concept's folder: which pictures it holds, how often each is seen, and what each is called."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from ..config.run import Concept, Run
 from ..errors import DarkroomError
+from ..events import Prepared
 from ..settings import options
 from ..support.disk import is_folder, path_from_text
 from . import captions
@@ -19,6 +21,8 @@ from .trigger_word import find_trigger, shared_words
 
 MOST_REPEATS = int(next(option.max or 1 for option in options(Concept) if option.name == "repeats"))
 
+AT_ONCE = 100  # pictures looked at before anyone may stop
+Result = TypeVar("Result")
 NOTHING_READABLE = "None of the pictures could be read."
 
 
@@ -62,7 +66,15 @@ class ConceptPictures:
 
 def find_all_pictures(run: Run) -> list[ConceptPictures]:
     """The pictures of every concept of a run. Raises FolderError."""
-    return [find_pictures(concept, concept.word or run.output.name, run.data.template) for concept in run.concepts]
+    return result_of(finding_all_pictures(run))
+
+
+def finding_all_pictures(run: Run) -> Generator[Prepared, None, list[ConceptPictures]]:
+    """The same in parts, so that someone can stop in between."""
+    found = []
+    for concept in run.concepts:
+        found.append((yield from finding_pictures(concept, concept.word or run.output.name, run.data.template)))
+    return found
 
 
 def find_pictures(concept: Concept, word: str = "", template: str = "captions") -> ConceptPictures:
@@ -70,9 +82,15 @@ def find_pictures(concept: Concept, word: str = "", template: str = "captions") 
 
     word: what [name] stands for; template: the sentences of data/templates.py, or the concept's own prompt.
     """
+    return result_of(finding_pictures(concept, word, template))
+
+
+def finding_pictures(concept: Concept, word: str, template: str) -> Generator[Prepared, None, ConceptPictures]:
     root = root_of(concept)
     listing, items, unreadable = list_pictures(root), [], []
-    for path in listing.pictures:
+    for n, path in enumerate(listing.pictures):
+        if n % AT_ONCE == 0:
+            yield Prepared("Looking through the folder", n / len(listing.pictures))
         try:
             items.append(read_item(path, root, concept, word, TEMPLATES[template]))
         except (PictureError, CaptionError) as error:
@@ -83,6 +101,15 @@ def find_pictures(concept: Concept, word: str = "", template: str = "captions") 
                           f"({', '.join(sorted(e[1:] for e in EXTENSIONS))}).{' '.join(['', *found.problems[:1]])}",
                           [path for path, _ in unreadable])
     return replace(found, items=tuple(with_class_prompts(items, root, concept, word)))
+
+
+def result_of(work: Generator[Prepared, None, Result]) -> Result:
+    """What is returned when all of it is done."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as done:
+            return done.value
 
 
 def root_of(concept: Concept) -> Path:

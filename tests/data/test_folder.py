@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from extension_lib.config.run import Concept, Data
+from extension_lib.config.run import Concept, Data, from_dict
+from extension_lib.data import folder
 from extension_lib.data.captions import fill_prompt, vary_prompt
-from extension_lib.data.folder import FolderError, find_pictures
+from extension_lib.data.folder import FolderError, find_all_pictures, find_pictures, finding_all_pictures
 
 
 def picture(folder, name, caption=None):
@@ -86,6 +87,15 @@ def test_a_folder_s_number_counts_no_more_than_the_setting_allows(tmp_path, fold
 def test_a_folder_of_a_thousand_repeats_is_read(tmp_path):
     picture(tmp_path / "1000_ghost", "a.png")
     assert find_pictures(Concept(str(tmp_path))).items[0].repeats == 1000
+
+
+def test_looking_through_folders_can_be_stopped_in_between(tmp_path, monkeypatch):
+    monkeypatch.setattr(folder, "AT_ONCE", 2)
+    for name in ("a/1.png", "a/2.png", "a/3.png", "b/1.png"):
+        picture((tmp_path / name).parent, name[2:])
+    run = from_dict({"concepts": [{"folder": str(tmp_path / name)} for name in "ab"]})
+    assert [prepared.share for prepared in finding_all_pictures(run)] == [0, 2 / 3, 0]
+    assert [len(found.items) for found in find_all_pictures(run)] == [3, 1]
 
 
 def test_pictures_in_formats_that_are_not_read_are_named(tmp_path):
