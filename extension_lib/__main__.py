@@ -16,10 +16,10 @@ from .config.presets import defaults, drawing_run
 from .config.run import OLD_ANSWERS, Run, all_sections, from_dict, merge_values, new_words_of, require_startable
 from .errors import DarkroomError
 from .host import LARGEST_SEED, Checkpoint, HostError, Picture, find_checkpoint, require_drawable
-from .settings import SettingError, options
+from .settings import SettingError, brief, options
 from .setup.practice import install
 from .support import toml
-from .support.disk import SaveError, replacing
+from .support.disk import SaveError, is_folder, replacing
 from .training.guard import Guard
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options_, rest = parser().parse_known_args(arguments)
     if rest and options_.function not in (train, check):
-        say(f"Unknown arguments: {' '.join(rest)}", to=sys.stderr)
+        say(f"Unknown arguments: {brief(' '.join(rest))}", to=sys.stderr)
         return 2
     name = options_.function.__name__.strip("_")
     with Guard(f"The command {name}") as guard:
@@ -139,7 +139,7 @@ def app(given: argparse.Namespace, rest: list[str]) -> int:
 
 
 def existing_folder(path: Path) -> Path:
-    if not path.is_dir():
+    if not is_folder(path):
         raise SettingError(f"There is no folder {path}. Name one with --folder that the page may read.")
     return path.absolute()
 
@@ -253,11 +253,12 @@ def parse_changes(rest: list[str]) -> dict[str, Any]:
     out: dict[str, Any] = {}
     words = [part for word in rest for part in (word.split("=", 1) if word.startswith("--") else [word])]
     if len(words) % 2:
-        raise SettingError(f"{words[-1]} has no value. Write --section.setting VALUE.")
+        raise SettingError(f"{brief(words[-1])} has no value. Write --section.setting VALUE.")
     for flag, value in zip(words[::2], words[1::2]):
         section, dot, name = flag.removeprefix("--").partition(".")
         if not flag.startswith("--") or not dot:
-            raise SettingError(f"{flag} is not a setting. Write --section.setting VALUE, such as --training.steps 500.")
+            raise SettingError(f"{brief(flag)} is not a setting. Write --section.setting VALUE, such as "
+                               "--training.steps 500.")
         if section == "output" and name in OLD_ANSWERS:  # in a file it is left out; typed, it would have no effect
             raise SettingError(f"{flag} is no longer a setting. Use --start; a start that needs an answer lists them.")
         out.setdefault(section, {})[name] = value
@@ -349,7 +350,7 @@ def require_writable(path: Path) -> None:
     """Raises SaveError where no picture can be written."""
     from PIL import Image
 
-    if not path.parent.is_dir():
+    if not is_folder(path.parent):
         raise SaveError(f"There is no folder {path.parent} to write {path.name} into. Create it, or choose another "
                         "--out.")
     if Image.registered_extensions().get(path.suffix.lower()) not in Image.SAVE:

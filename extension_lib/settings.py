@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from textwrap import shorten
 from typing import Any, TypeVar, get_type_hints
 
 from .errors import DarkroomError
@@ -70,7 +71,7 @@ def build(cls: type[T], values: Mapping[str, Any], where: str = "") -> T:
     prefix = f"{where}." if where else ""
     for name in values:
         if name not in known:
-            raise SettingError(f"{prefix}{name} is not a setting. Known here: {', '.join(known)}.")
+            raise SettingError(f"{prefix}{brief(name)} is not a setting. Known here: {', '.join(known)}.")
     return cls(**{name: check_value(known[name], value, prefix + name) for name, value in values.items()})
 
 
@@ -95,6 +96,11 @@ def shown(value: Any) -> str:
     except (ValueError, RecursionError):  # an integer of thousands of digits; a list in a list, and so on
         return "a value of great length"
     return text if len(text) <= SHOWN else f"{text[:SHOWN - 3]}..."
+
+
+def brief(name: str) -> str:
+    """A name that someone wrote, as a message shows it: in one short line, of characters that can be written."""
+    return shorten(name, SHOWN, placeholder="...").encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def to_bool(value: Any, where: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any
 
 from .. import methods
 from ..methods.base import PRECISIONS, Method, NewWord
-from ..settings import LINES, SettingError, build, option, options, shown, to_str
+from ..settings import LINES, SettingError, brief, build, option, options, shown, to_str
 from ..support.disk import NameProblem, checked_file_name
 
 OLD_ANSWERS = ("again", "existing")
@@ -215,7 +215,7 @@ def from_dict(values: Mapping[str, Any]) -> Run:
     known = {*SECTIONS, "concepts", "method"}
     for name in values:
         if name not in known:
-            raise SettingError(f"[{name}] is not a section. Known: {', '.join(sorted(known))}.")
+            raise SettingError(f"[{brief(name)}] is not a section. Known: {', '.join(sorted(known))}.")
     sections: dict[str, Any] = {
         name: build(cls, as_section(values.get(name, {}), name), name)
         for name, cls in SECTIONS.items()

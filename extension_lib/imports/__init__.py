@@ -1,15 +1,15 @@
 """Settings of other trainers, read as a run's, with a line for each that was dropped."""
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from ..config.paths import with_absolute_paths
 from ..config.run import from_dict
-from ..settings import SettingError
+from ..settings import SettingError, brief
 from ..support import toml
-from ..support.disk import path_from_text
+from ..support.disk import is_folder, path_from_text, read_bounded
+from ..support.json_text import parse_json
 from . import dreambooth_extension, kohya_dataset, kohya_folders, kohya_gui, kohya_training
 from .translation import Imported
 
@@ -36,7 +36,7 @@ OF_FOLDER = ("db_config.json", "run.toml")  # the settings that a folder of a tr
 def read_settings(path: Path) -> Imported:
     """What a file of settings, or a folder, says. Raises SettingError when it cannot be read or is of no known kind."""
     path = path_from_text(str(path))
-    if path.is_dir():
+    if is_folder(path):
         inside = next((path / name for name in OF_FOLDER if (path / name).exists()), None)
         return read_settings(inside) if inside else kohya_folders.translate(path)
     source = toml.read_toml(path) if path.suffix.lower() == ".toml" else read_json(path)
@@ -54,13 +54,13 @@ def translate(source: Mapping[str, Any], path: Path, kind: str, translated: Call
         return translated(source, path)
     except SettingError:
         raise
-    except (AttributeError, KeyError, TypeError, ValueError) as error:  # a file may hold anything
-        raise SettingError(f"{path} looks like {kind}, but its content does not match: {error}.") from error
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:  # a file may hold anything
+        raise SettingError(f"{path} looks like {kind}, but its content does not match: {brief(str(error))}.") from error
 
 
 def read_json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+        return parse_json(read_bounded(path).decode("utf-8-sig"))
     except FileNotFoundError:
         raise SettingError(f"There is no file {path}.") from None
     except (OSError, ValueError) as error:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..errors import DarkroomError
 from ..host import PRESET_SUFFIX
-from ..support.disk import copy_file, write_text
+from ..support.disk import copy_file, is_folder, write_text
 
 TOYLAND = Path(__file__).resolve().parents[2] / "toyland"
 BASE = TOYLAND / "base.safetensors"
@@ -24,7 +24,7 @@ def install(checkpoints: Path) -> Path:
     """
     if not BASE.exists():
         raise PracticeError(f"{BASE} is missing. Install Darkroom again, with all its files.")
-    if not checkpoints.is_dir():
+    if not is_folder(checkpoints):
         raise PracticeError(f"There is no folder {checkpoints}. Give the WebUI's models/Stable-diffusion.")
     checkpoint, text = checkpoints / f"{NAME}.safetensors", checkpoints / f"{NAME}-text"
     sources = [TOYLAND / "base" / "text_encoder" / "config.json", *(TOYLAND / "base" / "tokenizer").iterdir()]

@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..errors import DarkroomError
+from ..settings import is_unicode
 
 REASONS = {**dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), "the disk is full"),
            **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "permission is denied"),
@@ -195,9 +196,9 @@ def checked_file_name(name: str, what: str = "name") -> str:
     name = name.strip()
     if not name:
         raise NameProblem(f"The {what} is empty. Type one, such as 'ghost'.")
-    bad = sorted({c for c in name if c in FORBIDDEN or ord(c) < 32})
+    bad = sorted({c for c in name if c in FORBIDDEN or ord(c) < 32 or not is_unicode(c)})
     if bad or ".." in name or name[0] == "." or name[-1] in ". ":
-        shown = " ".join(bad) or "a dot at its start or end, or '..'"
+        shown = " ".join(c if c in FORBIDDEN else ascii(c)[1:-1] for c in bad) or "a dot at its start or end, or '..'"
         raise NameProblem(f"The {what} {name!r} cannot be a file's name: it has {shown}. Use letters, digits, - and _.")
     if name.split(".")[0].lower() in RESERVED:
         raise NameProblem(f"The {what} {name!r} cannot be a file's name on Windows. Choose another.")

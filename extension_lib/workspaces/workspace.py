@@ -15,6 +15,7 @@ from ..errors import DarkroomError
 from ..support import toml
 from ..support.disk import (
     checked_file_name,
+    exists,
     is_folder,
     is_inside,
     matching,
@@ -207,7 +208,7 @@ def free_folder(root: Path, name: str) -> Path:
 def open_workspace(root: Path, name: str) -> Workspace:
     """Raises WorkspaceError, NameProblem."""
     folder = folder_in(root, name, "workspace's name")
-    if not (folder / SETTINGS).exists():
+    if not exists(folder / SETTINGS):
         raise WorkspaceError(f"There is no workspace {name} in {root}. Create it first.")
     return Workspace(folder)
 

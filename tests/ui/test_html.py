@@ -36,4 +36,5 @@ def test_what_is_put_into_a_template_is_text_unless_it_was_made_here():
     inner = html('<b title="{}">{}</b>', SCRIPT, SCRIPT)
     whole = html("<p>{}{x}</p>", joined([inner, SCRIPT]), x=SCRIPT)
     assert "<script" not in whole and whole.count("<b ") == 1 and '""' not in whole and whole.startswith("<p><b ")
+    assert html("<b>{}</b>", "a\ud800") == "<b>a?</b>", "no browser could be sent it"
     assert joined([]) == NOTHING and "<script" not in NOTHING + SCRIPT

@@ -5,6 +5,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ...settings import is_unicode
+
 NOTHING = Markup()
 
 
@@ -13,7 +15,8 @@ def html(template: str, *values: Any, **named: Any) -> Markup:
 
     tests/ui/test_html.py looks after this: elsewhere no text with a tag is put together.
     """
-    return Markup(template).format(*values, **named)
+    made = Markup(template).format(*values, **named)
+    return made if is_unicode(made) else Markup(made.encode("utf-8", "replace").decode("utf-8"))
 
 
 def joined(parts: Iterable[Any]) -> Markup:
