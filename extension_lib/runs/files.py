@@ -62,8 +62,8 @@ class RunFiles:
         stays until the first save replaces it. Raises StateError when it does not fit this run."""
         if self.progress.first_step is not None:  # after a pause
             return replace(self.restore_state(trainable, optimizer), first_step=self.progress.first_step, changes=())
-        promote_newest(self.workspace.folder)
         start = StartPoint() if self.restart else self.restore_state(trainable, optimizer)
+        promote_newest(self.workspace.folder)
         self.progress.started, self.progress.first_step = time.time(), start.step
         return replace(start, first_step=start.step)
 
@@ -72,10 +72,10 @@ class RunFiles:
 
         A run whose last step was saved begins another schedule, unless its files are still missing.
         """
-        newest = self.workspace.newest_state()
-        if newest is None:
+        saved = state.read_newest(self.workspace)
+        if saved is None:
             return StartPoint()
-        saved, missing = state.read_state(newest.path), newest.number > self.workspace.files_saved
+        missing = saved.get("number", 0) > self.workspace.files_saved
         if saved["method"] != self.run.method.name:
             raise state.StateError(
                 f"The workspace was trained with {saved['method']}, not with {self.run.method.name}. "

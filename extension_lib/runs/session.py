@@ -45,17 +45,20 @@ def require_learnable(words: tuple[NewWord, ...], items: list[Item], model: Mode
                          f"rare word, such as {name}zwx, is safer.")
 
 
-def with_hash(checkpoint: Checkpoint) -> Checkpoint:
-    """The checkpoint with its sha256, which saved files name as their base."""
+def hash_checkpoint(checkpoint: Checkpoint) -> Generator[Prepared, None, Checkpoint]:
+    """Returns the checkpoint with its sha256, which saved files name as their base."""
     if checkpoint.sha256:
         return checkpoint
-    digest = hashlib.sha256()
+    digest, size, done = hashlib.sha256(), checkpoint.path.stat().st_size, 0
     with open(checkpoint.path, "rb") as file:
-        while part := file.read(2**22):
+        while part := file.read(PART):
+            yield Prepared("Reading the checkpoint", done / size)
             digest.update(part)
+            done += len(part)
     return replace(checkpoint, sha256=digest.hexdigest())
 
 
+PART = 2**25  # bytes of a checkpoint that are read at once
 RARE_TOKEN = 40_000  # CLIP's tokens are sorted by how common they are; "sks" and its like are above
 
 
@@ -111,8 +114,11 @@ class Session:
     def run_on_borrowed_model(self, found: list[ConceptPictures]) -> Iterator[Event]:
         items = [item for folder in found for item in folder.items]
         words = new_words_of(self.run) if self.run.method.product.learns_words else ()
+        hashing = hash_checkpoint(self.checkpoint)  # reads a file of gigabytes: before others wait for the model
+        if ended := (yield from self.until_stopped(hashing)):
+            yield ended
+            return
         yield Prepared("Waiting for the model", 0.0)
-        self.checkpoint = with_hash(self.checkpoint)  # reads a file of gigabytes: before others wait for the model
         with ExitStack() as undo:
             model = undo.enter_context(self.host.borrow(self.checkpoint))
             memory.free_cache()
@@ -139,6 +145,17 @@ class Session:
                              self.restart, draw_card_picture=self.draw_card_picture)
             controls = replace(self.controls, draw_previews=self.draw_previews)
             yield from train(self.run, model, trainable, batches, files, controls)
+
+    def until_stopped(self, hashing: Generator[Prepared, None, Checkpoint]) -> Generator[Prepared, None, Ended | None]:
+        """Passes on what is prepared, and keeps the checkpoint; returns how the run ends when someone stops it."""
+        try:
+            while True:
+                yield next(hashing)
+                if ended := self.stop_before_first_step():
+                    return ended
+        except StopIteration as done:
+            self.checkpoint = done.value
+        return None
 
     def stop_before_first_step(self) -> Ended | None:
         """How the run ends when someone stops it before its first step; after a pause train() ends it, and saves."""

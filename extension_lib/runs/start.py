@@ -92,6 +92,9 @@ def choices(run: Run, host: Host, workspace: Workspace) -> list[Choice]:
     name, fresh = run.output.name, free_name(run, host.folders, saved_files(workspace))
     if newest := workspace.newest_state():
         return choices_after_training(name, fresh, newest.lifetime)
+    if workspace.state.exists():  # it cannot be read
+        return [Choice(RESTART_VERSION if fresh != name else RESTART_OVERWRITE,
+                       f"Start over and save as {fresh}, because the saved state cannot be read")]
     if fresh != name:
         return [Choice(RESTART_VERSION, f"Save as {fresh} and leave {name} as it is"),
                 Choice(RESTART_OVERWRITE, f"Overwrite {name}")]

@@ -12,7 +12,9 @@ from torch import Tensor
 from ..errors import DarkroomError
 from ..export.stream import header_bytes, make_entry, tensor_bytes
 from ..support.disk import replacing
+from ..workspaces.workspace import Workspace
 
+REMEDY = "Delete it to continue from an older one, restore a copy of it, or start over."
 NO_CHECKSUM = "00000000"  # as long as every checksum, so that it can be filled in when the numbers are written
 
 
@@ -51,6 +53,14 @@ def split_tensors(node: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     return {"value": node}
 
 
+def read_newest(workspace: Workspace) -> dict[str, Any] | None:
+    """The workspace's newest state; None where nothing was saved. Raises StateError."""
+    newest = workspace.newest_state()
+    damaged = next((path for path in (workspace.kept, workspace.state) if path.exists()), None)
+    path = newest.path if newest else damaged
+    return read_state(path) if path else None
+
+
 def read_state(path: Path) -> dict[str, Any]:
     """Raises StateError, also where a number is not what was written.
 
@@ -65,11 +75,9 @@ def read_state(path: Path) -> dict[str, Any]:
         for name in names:
             checksum = zlib.crc32(tensor_bytes(tensors[name]), checksum)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-        raise StateError(f"The saved state {path} cannot be read ({error}). Start over, or restore a copy of "
-                         "it.") from None
+        raise StateError(f"The saved state {path} cannot be read ({error}). {REMEDY}") from None
     if header.get("checksum", f"{checksum:08x}") != f"{checksum:08x}":  # older states have none
-        raise StateError(f"The saved state {path} was altered after it was written. Start over, or restore a copy of "
-                         "it.")
+        raise StateError(f"The saved state {path} was altered after it was written. {REMEDY}")
     return tree
 
 

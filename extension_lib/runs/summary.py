@@ -185,7 +185,7 @@ class Summary:
         if len(times) < 2:
             return None
         (began, first), (ended, last) = times[0], times[-1]
-        return (ended - began) / max(1, last - first)
+        return max(0.0, ended - began) / max(1, last - first)  # a clock may be set back
 
     def seconds_trained(self) -> float:
         """From the end of the first step to the end of the last."""

@@ -103,7 +103,7 @@ def test_any_number_of_pages_can_follow_and_any_can_stop(host, pictures):
     assert jobs.running_job() is None
 
 
-@pytest.mark.parametrize("at", ["Drawing class pictures", "Reading 0.png"])
+@pytest.mark.parametrize("at", ["Reading the checkpoint", "Drawing class pictures", "Reading 0.png"])
 @pytest.mark.parametrize("ask", [jobs.Job.stop, jobs.Job.discard])
 def test_stopping_is_answered_before_the_first_step_too(host, pictures, at, ask):
     run = small_run(pictures, concepts=[{"folder": str(pictures), "class_prompt": "a ghost"}],
@@ -463,8 +463,8 @@ def test_a_state_of_other_settings_is_refused_and_kept(host, pictures):
 
 
 def test_the_checkpoint_is_hashed_before_others_wait_for_the_model(host, pictures, monkeypatch):
-    order, with_hash, borrow = [], session.with_hash, host.borrow
-    monkeypatch.setattr(session, "with_hash", lambda checkpoint: order.append("hash") or with_hash(checkpoint))
+    order, hash_checkpoint, borrow = [], session.hash_checkpoint, host.borrow
+    monkeypatch.setattr(session, "hash_checkpoint", lambda given: order.append("hash") or hash_checkpoint(given))
     monkeypatch.setattr(host, "borrow", lambda checkpoint: order.append("borrow") or borrow(checkpoint))
     finished(host, small_run(pictures, training={"steps": 1}))
     assert order == ["hash", "borrow"]

@@ -1,6 +1,7 @@
 """What was learned is kept: by autosaves, at the end of the program, and whatever a crash leaves."""
 
 import json
+import os
 import shutil
 import signal
 import threading
@@ -17,7 +18,7 @@ from extension_lib.host import Checkpoint, find_checkpoint
 from extension_lib.runs import job as jobs
 from extension_lib.runs import state
 from extension_lib.runs.leaving import LeaveFirst, leave
-from extension_lib.runs.start import decide, start_run
+from extension_lib.runs.start import Undecided, decide, start_run
 from extension_lib.support import disk
 from extension_lib.support.locks import Locked, locked
 from extension_lib.workspaces import workspace
@@ -368,3 +369,33 @@ def test_an_older_state_without_a_number_is_continued(host, pictures):
     job = worked(host, small_run(pictures, training={"steps": 6}), answer="continue-overwrite")
     assert [event.step for event in job.history if isinstance(event, Stepped)] == [5, 6]
     assert replace(job.ended) == Ended(6, "All 6 steps are done.") and json.dumps(warnings(job)) == "[]"
+
+
+def test_a_state_that_cannot_be_read_is_said_before_the_start_and_left_alone(host, pictures):
+    run = small_run(pictures)
+    worked(host, run)
+    space = space_of(host, run)
+    space.state.write_bytes(b"damaged")
+    with pytest.raises(Undecided) as asked:
+        decide(run, host, space)
+    assert [choice.id for choice in asked.value.choices] == ["restart-version"]
+    assert "cannot be read" in asked.value.choices[0].text
+    job = worked(host, run, answer="continue-overwrite")
+    assert job.ended.failed and "cannot be read" in job.ended.why and space.state.read_bytes() == b"damaged"
+
+
+def test_a_clock_that_is_set_back_gives_no_negative_time(host, pictures, monkeypatch):
+    times = iter(range(10**6, 0, -60))
+    monkeypatch.setattr("time.time", lambda: float(next(times)))
+    left = []
+    job = worked(host, small_run(pictures), lambda job, event: left.append(job.seconds_left()))
+    assert not job.ended.failed and all(seconds is None or seconds >= 0 for seconds in left)
+
+
+def test_a_temporary_file_of_half_a_year_ago_is_no_obstacle(host, pictures):
+    run = small_run(pictures)
+    space = space_of(host, run)
+    old = space.folder / "state.safetensors.12345678.part"
+    old.write_bytes(b"half a file")
+    os.utime(old, (1e9, 1e9))
+    assert not worked(host, run).ended.failed and not old.exists()
