@@ -63,5 +63,5 @@ def read_json(path: Path) -> Any:
         return parse_json(read_bounded(path).decode("utf-8-sig"))
     except FileNotFoundError:
         raise SettingError(f"There is no file {path}.") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise SettingError(f"{path} is not a readable file of settings: {error}.") from None

@@ -104,6 +104,7 @@ def name_other_captions(translation: Translation, folder: Path) -> set[bool]:
     wanted = str(translation.take("caption_extension") or DEFAULTS["caption_extension"])
     if wanted.lower() not in ENDINGS:
         translation.drop("caption_extension", f"captions are read from {', '.join(ENDINGS)} files")
+        return {False}
     if not is_folder(folder):
         return {True, False}
     pictures = list_pictures(folder).pictures

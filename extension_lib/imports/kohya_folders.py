@@ -6,7 +6,7 @@ from typing import Any
 from ..config.run import Run
 from ..data.listing import REPEATS
 from ..settings import SettingError
-from ..support.disk import matching
+from ..support.disk import is_folder, matching
 from .translation import Imported
 
 
@@ -35,7 +35,7 @@ def translate(folder: Path) -> Imported:
 
 def repeat_folders(folder: Path) -> list[str]:
     """The names of the form 10_name in this folder, or its own."""
-    if not folder.is_dir():
+    if not is_folder(folder):
         return []
     inside = [p.name for p in matching(folder, "*") if p.is_dir() and REPEATS.fullmatch(p.name)]
     return inside or ([folder.name] if REPEATS.fullmatch(folder.name) else [])

@@ -9,10 +9,11 @@ from .. import methods
 from ..config.paths import checkpoint_beside, path_beside
 from ..config.run import merge_values
 from ..support import toml
+from ..support.disk import is_file
 from . import kohya_dataset
 from .kohya_folders import folder_title, repeat_folders
 from .kohya_network import METHODS, network
-from .translation import WITHOUT_CLASS_PROMPT, Imported, Target, Translation, with_defaults
+from .translation import WITHOUT_CLASS_PROMPT, Imported, Target, Translation, whole, with_defaults
 
 DEFAULTS = {  # of its page
     "train_batch_size": 1, "gradient_accumulation_steps": 1, "gradient_checkpointing": False, "max_grad_norm": 1.0,
@@ -117,7 +118,7 @@ def class_pictures(translation: Translation, folder: Path) -> dict[str, str]:
 def dataset(translation: Translation, path: Path) -> None:
     """Pictures described in a file of their own, which goes before what is said here."""
     file = path_beside(path, translation.take("dataset_config"))
-    if not file.is_file():
+    if not is_file(file):
         translation.drop("dataset_config", "this file with the pictures does not exist")
         return
     given = {OF_DATASET.get(key, key): value for key, value in translation.source.items()}
@@ -179,7 +180,7 @@ def epochs_of_page(translation: Translation) -> None:
         return
     run, items = counted
     showings = sum(item.repeats for item in items)
-    steps = math.ceil(showings / run.training.batch_size / run.training.accumulation * epochs)
+    steps = whole(showings / run.training.batch_size / run.training.accumulation * epochs, math.ceil)
     translation.put(("training", "steps"), steps, "epoch")
     if translation.take("reg_data_dir"):
         translation.drop("reg_data_dir", f"there it makes {2 * steps} steps of the {steps}; here each step sees class "

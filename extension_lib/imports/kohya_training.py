@@ -6,6 +6,7 @@ from typing import Any
 
 from ..config.paths import path_beside
 from ..settings import to_bool
+from ..support.disk import is_file, read_bounded
 from . import kohya_gui
 from .translation import Imported, Translation, with_defaults
 
@@ -111,7 +112,7 @@ def read_prompts(translation: Translation, path: Path) -> None:
     if named is None:
         return
     file = path_beside(path, named)
-    text = file.read_text(encoding="utf-8-sig", errors="replace") if file.suffix == ".txt" and file.is_file() else ""
+    text = read_bounded(file).decode("utf-8-sig", "replace") if file.suffix == ".txt" and is_file(file) else ""
     if not text:
         translation.drop("sample_prompts", "this text file with prompts is not here")
     translation.source = {**translation.source, "sample_prompts": text}

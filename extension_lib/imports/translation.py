@@ -2,7 +2,7 @@
 
 import math
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from textwrap import shorten
 from typing import Any
@@ -169,7 +169,7 @@ class Translation:
         """A number of epochs as steps, where the pictures can be counted."""
         epochs, steps = self.number(key), self.per_epoch()
         if epochs and steps:
-            self.put(target, round(epochs * steps), key)
+            self.put(target, whole(epochs * steps), key)
         elif epochs:
             self.drop_epochs(key)
 
@@ -196,5 +196,9 @@ class Translation:
 
 def side_of_square(width: str, height: str) -> float:
     """The side of a square with as many pixels."""
-    side = math.sqrt(float(width) * float(height))
-    return round(side) if math.isfinite(side) else side
+    return whole(math.sqrt(float(width) * float(height)))
+
+
+def whole(number: float, rounded: Callable[[float], int] = round) -> float:
+    """Rounded, unless it is too large; the setting's own check then says so."""
+    return rounded(number) if math.isfinite(number) else number

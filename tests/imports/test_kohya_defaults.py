@@ -202,7 +202,9 @@ def test_a_dataset_file_beside_sd_scripts_settings_falls_back_on_them(training):
 @pytest.mark.parametrize("key, value", [
     ("network_dim", [8]), ("unet_lr", [1, 2]), ("train_batch_size", [4]), ("max_train_steps", [100]), ("epoch", ["x"]),
     ("lr_warmup", {}), ("min_snr_gamma", [5]), ("seed", [1]), ("clip_skip", [2]), ("LoRA_type", ["Standard"]),
-    ("save_every_n_epochs", [1]), ("network_dim", 10**400), ("lr_warmup", float("inf")), ("epoch", float("nan"))])
+    ("save_every_n_epochs", [1]), ("network_dim", 10**400), ("lr_warmup", float("inf")), ("epoch", float("nan")),
+    ("epoch", 1e308), ("max_train_epochs", 1e308), ("caption_extension", "x" * 300),
+    ("dataset_config", "x" * 300), ("reg_data_dir", "x" * 300)])
 def test_an_odd_value_refuses_its_key_alone(folder, key, value):
     imported, run = read(folder, "a.json", {**SMALLEST, key: value})
     assert said(imported, f"{key} = ") and run.concepts[0].folder == str(folder / "img")
@@ -259,3 +261,9 @@ def test_a_windows_path_stays_one_and_a_title_is_no_path(training):
 def test_a_dataset_without_pictures_is_refused_by_name(tmp_path):
     with pytest.raises(SettingError, match="no .*subsets.* with pictures"):
         read(tmp_path, "set.toml", "[[datasets]]\n[[datasets.subsets]]\nimage_dir = 'img'\nnum_repeats = 0")
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"a":' * 100_000, '{"train_batch_size": ' + "9" * 5000 + "}"])
+def test_deep_json_and_endless_numbers_are_one_sentence(tmp_path, text):
+    with pytest.raises(SettingError, match="odd.json is not a readable file"):
+        read(tmp_path, "odd.json", text)
