@@ -114,9 +114,12 @@ def text_encoder(path: Path, config: Path, dtype: torch.dtype) -> Any:
 @contextmanager
 def loading_errors(path: Path) -> Iterator[None]:
     """Within, what diffusers says of files that it cannot read becomes a HostError that names the checkpoint."""
+    from huggingface_hub.errors import StrictDataclassError
+
     try:
         yield
-    except (OSError, ValueError, TypeError, LookupError, AttributeError, RuntimeError, NotImplementedError) as error:
+    except (OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError,
+            StrictDataclassError) as error:
         if isinstance(error, DarkroomError) or is_out_of_memory(error):
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

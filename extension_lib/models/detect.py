@@ -30,7 +30,7 @@ def require_sd1(path: Path) -> None:
     try:
         with safe_open(path, "pt") as file:
             keys = set(file.keys())
-            inputs = file.get_slice(FIRST).get_shape()[1] if FIRST in keys else 0
+            inputs = sum(file.get_slice(FIRST).get_shape()[1:2]) if FIRST in keys else 0
     except (SafetensorError, OSError) as error:
         raise HostError(f"{path.name} is not a readable safetensors file ({error}).") from None
     for prefix, what in OTHERS.items():

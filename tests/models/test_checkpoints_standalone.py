@@ -13,6 +13,7 @@ from extension_lib import __main__ as cli
 from extension_lib.host import HostError
 from extension_lib.models import convert as converting
 from extension_lib.models.checkpoint_parts import TEXT, UNET, VAE
+from extension_lib.models.detect import FIRST
 from extension_lib.models.diffusers_pipeline import load_pipeline
 
 BIAS = f"{UNET}time_embed.0.bias"
@@ -64,6 +65,7 @@ BROKEN = {
     "a part of the VAE is missing": (lambda t: without(t, f"{VAE}decoder"), "incomplete: .* such as first_stage_model"),
     "a part of the text encoder is missing": (lambda t: without(t, f"{TEXT}text_model.final"), "incomplete: 2 of its"),
     "a tensor of another shape": (lambda t: {**t, BIAS: torch.zeros(7)}, r"time_embed.0.bias has the shape \(7,\)"),
+    "a first tensor without dimensions": (lambda t: {**t, FIRST: torch.tensor(1.0)}, "is not a Stable Diffusion"),
     "averaged weights alone": (averaged, r"averaged weights \(EMA\) alone.*convert"),
 }
 
@@ -76,8 +78,9 @@ def test_a_checkpoint_that_cannot_be_loaded_is_one_sentence_that_names_it(tmp_pa
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("file", ["model_index.json", "unet/config.json", "scheduler/scheduler_config.json"])
-@pytest.mark.parametrize("text", ["{", "[]", "{}"])
+@pytest.mark.parametrize("file", ["model_index.json", "unet/config.json", "text_encoder/config.json",
+                                  "scheduler/scheduler_config.json"])
+@pytest.mark.parametrize("text", ["{", "[]", "{}", '{"hidden_size": null}'])
 def test_a_broken_configuration_beside_it_is_one_sentence(tmp_path, whole, file, text):
     (tmp_path / "some" / file).write_text(text, encoding="utf-8")
     try:
