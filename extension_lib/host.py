@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .errors import DarkroomError
 from .events import Event
 from .model import Model
+from .settings import shown
 from .support.disk import is_file, is_inside, path_from_text
 
 if TYPE_CHECKING:
@@ -90,15 +91,15 @@ def require_drawable(picture: Picture) -> Picture:
     for name in ("width", "height"):
         side = getattr(picture, name)
         if side % SIDES or not SIDES <= side <= LARGEST_SIDE:
-            near = min(max(round(side / SIDES), 1) * SIDES, LARGEST_SIDE)
-            raise HostError(f"The {name} is {side}, but must be a multiple of {SIDES} up to {LARGEST_SIDE}. "
+            near = min(max((side + SIDES // 2) // SIDES, 1) * SIDES, LARGEST_SIDE)
+            raise HostError(f"The {name} is {shown(side)}, but must be a multiple of {SIDES} up to {LARGEST_SIDE}. "
                             f"Use {near}.")
     if not 1 <= picture.steps <= MOST_STEPS:
-        raise HostError(f"The number of steps is {picture.steps}, but must be 1 to {MOST_STEPS}.")
+        raise HostError(f"The number of steps is {shown(picture.steps)}, but must be 1 to {MOST_STEPS}.")
     if not 0 <= picture.cfg <= MOST_CFG:  # not so where it is no number
         raise HostError(f"The CFG scale is {picture.cfg}, but must be 0 to {MOST_CFG}.")
     if not 0 <= picture.seed <= LARGEST_SEED:
-        raise HostError(f"The seed is {picture.seed}, but must be 0 to {LARGEST_SEED}, or -1 for a new one.")
+        raise HostError(f"The seed is {shown(picture.seed)}, but must be 0 to {LARGEST_SEED}, or -1 for a new one.")
     return picture
 
 

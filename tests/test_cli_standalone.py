@@ -227,7 +227,7 @@ def test_a_seed_of_minus_one_is_a_new_one_which_is_told(home, capsys):
 
 
 @pytest.mark.parametrize("arguments, said", [
-    (["--width", "100"], "The width is 100, but must be a multiple of 8 up to 4096. Use 96."),
+    (["--width", "100"], "The width is 100, but must be a multiple of 8 up to 4096. Use 104."),
     (["--steps", "0"], "steps is 0"), (["--cfg", "nan"], "CFG scale is nan"), (["--seed", "-2"], "seed is -2"),
     (["--height", "1" + "0" * 30], "Use 4096")])
 @pytest.mark.parametrize("command", [["draw"], ["compare", "--lora", "ghost"]])

@@ -17,7 +17,6 @@ from extension_lib import __main__ as cli
 from extension_lib import imports
 from extension_lib.config.run import from_dict, merge_values, to_dict
 from extension_lib.errors import DarkroomError
-from extension_lib.host import HostError
 from extension_lib.settings import SettingError
 from extension_lib.support import toml
 from extension_lib.support.disk import path_from_text
@@ -78,35 +77,6 @@ flags = st.sampled_from([
 def test_changes_on_the_command_line_are_taken_or_refused(words, loose):
     with one_sentence():
         from_dict(merge_values(loose, cli.parse_changes(words)))
-
-
-options_ = st.sampled_from(["--steps", "--width", "--height", "--cfg", "--seed", "--sampler", "--negative", "--lora",
-                            "--weights", "--checkpoint", "--out", "--port", "--auth", "--folder", "--name", "--listen"])
-numbers = st.sampled_from(["0", "-1", "nan", "1e400", "9" * 5000, "64", "8"])
-
-
-class Drawing(Shown):
-    def load(self, checkpoint):
-        pass
-
-    def draw(self, pictures):
-        assert all(0 < p.width <= 4096 and 0 < p.steps <= 1000 for p in pictures)
-        raise HostError("Nothing is drawn here.")
-
-
-@few
-@given(st.sampled_from(["draw", "compare", "import", "settings", "practice", "app"]), texts,
-       st.lists(st.tuples(options_, numbers | texts), max_size=4))
-def test_commands_end_with_a_sentence(command, first, more):
-    words = [command, *([first] if command != "app" else []), *(word for pair in more for word in pair)]
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.setattr(cli, "host", lambda: Drawing(Path(folder) / "studio"))
-        patch.setattr("extension_lib.ui.app.serve", lambda *given: None, raising=False)
-        try:
-            assert cli.main(words) in (0, 2)
-        except SystemExit as ended:
-            assert ended.code in (0, 2)
 
 
 foreign = st.one_of(*(some_of(keys) for keys in FOREIGN.values()))

@@ -80,7 +80,7 @@ def test_variables_in_a_path_stand_for_what_they_hold_unless_something_is_really
 
 
 @pytest.mark.parametrize("values, said", [
-    ({"width": 100}, "The width is 100, but must be a multiple of 8 up to 4096. Use 96."),
+    ({"width": 100}, "The width is 100, but must be a multiple of 8 up to 4096. Use 104."),
     ({"height": 0}, "The height is 0, .* Use 8."), ({"height": -8}, "Use 8"), ({"width": 10**30}, "Use 4096"),
     ({"steps": 0}, "steps is 0"), ({"steps": 10**9}, "steps is"), ({"cfg": float("nan")}, "CFG scale is nan"),
     ({"seed": -2}, "seed is -2"), ({"seed": 2**32}, "seed is")])

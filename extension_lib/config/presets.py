@@ -4,13 +4,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from .. import methods
 from ..host import Host, HostError, find_checkpoint
 from ..settings import SettingError
 from ..support import toml
 from ..support.disk import checked_file_name, matching, save_errors
 from .purposes import GPUS, PURPOSES, apply_profile, profile_settings, settings_decided_by
-from .run import Run, from_dict, merge_values, to_dict
+from .run import Run, from_dict, merge_values, method_class, to_dict
 
 DELETED = "deleted"  # folder of deleted presets
 # What belongs to one workspace alone: no preset holds it, and the way back to the defaults leaves it.
@@ -23,7 +22,7 @@ def defaults(method: str, preset: Path | None = None, purpose: str = "", gpu: st
 
     Raises SettingError for a preset that names what does not exist.
     """
-    values: dict[str, Any] = merge_values({"method": {"name": method}}, methods.all_methods()[method].prefers)
+    values: dict[str, Any] = merge_values({"method": {"name": method}}, method_class(method).prefers)
     values = apply_profile(values, profile_settings(PURPOSES, purpose), method)
     values = apply_profile(values, toml.read_toml(preset) if preset else {}, method, preset)
     return from_dict(apply_profile(values, profile_settings(GPUS, gpu), method))

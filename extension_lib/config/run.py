@@ -243,10 +243,15 @@ def as_section(value: Any, name: str) -> Mapping[str, Any]:
 
 def build_method(values: Mapping[str, Any]) -> Method:
     values = dict(values)
-    name, found = to_str(values.pop("name", "lora"), "method.name"), methods.all_methods()
-    if name not in found:
+    return build(method_class(values.pop("name", "lora")), values, "method")
+
+
+def method_class(name: Any) -> type[Method]:
+    """Raises SettingError."""
+    found = methods.all_methods()
+    if to_str(name, "method.name") not in found:
         raise SettingError(f"method.name is {shown(name)}, but must be one of {', '.join(found)}.")
-    return build(found[name], values, "method")
+    return found[to_str(name, "method.name")]
 
 
 def to_dict(run: Run) -> dict[str, Any]:

@@ -191,9 +191,9 @@ def write_text(path: Path, text: str) -> None:
     write_bytes(path, text.encode("utf-8"))
 
 
-def checked_file_name(name: str, what: str = "name") -> str:
-    """The name, if it can name a file on Windows, macOS and Linux; raises NameProblem."""
-    name = name.strip()
+def checked_file_name(name: str | None, what: str = "name") -> str:
+    """The name, if it can name a file on Windows, macOS and Linux; raises NameProblem, also where none was typed."""
+    name = (name or "").strip()
     if not name:
         raise NameProblem(f"The {what} is empty. Type one, such as 'ghost'.")
     bad = sorted({c for c in name if c in FORBIDDEN or ord(c) < 32 or not is_unicode(c)})

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 
 from ... import methods
-from ...config.run import SECTIONS, Run
+from ...config.run import SECTIONS, Run, method_class
 from ...settings import LINES, Option, options
 from .widgets import unsaved
 
@@ -90,11 +90,11 @@ class Form:
         return [*self.components.values(), *self.shared.values()]
 
     def values(self, data: Mapping[Any, Any], method: str) -> dict[str, dict[str, Any]]:
-        """The page's values by section; for the methods, only those of the chosen one."""
+        """The page's values by section; for the methods, only those of the chosen one. Raises SettingError."""
         out: dict[str, dict[str, Any]] = {"method": {"name": method}}
         for (section, name), component in self.components.items():
             out.setdefault(section, {})[name] = data[component]
-        for option in options(methods.all_methods()[method]):
+        for option in options(method_class(method)):
             out["method"][option.name] = data[self.method_components[method, option.name]]
         return out
 

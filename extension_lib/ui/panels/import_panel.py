@@ -44,7 +44,7 @@ class ImportPanel:
             read = imports.read_settings(given_path(text, upload, self.host.folders))
             base, lost = self.checkpoint_for(read.values, checkpoint or "")
             start = presets.defaults(read.values.get("method", {}).get("name", "lora"), base.preset)
-            name = name.strip() or read.name
+            name = (name or "").strip() or read.name
             own = {"output": {"name": name}, "base": {"checkpoint": base.title}}
             run = start.with_values(read.values).with_values(own)
             made = workspace.create_workspace(self.host.folders.workspaces, name, within_limits(run, self.host.folders))

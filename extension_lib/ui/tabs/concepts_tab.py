@@ -90,8 +90,9 @@ class ConceptsTab:
         return self.show_concept(self.all_concepts(*inputs), concept_number(which))
 
 
-def concept_number(which: str) -> int:
-    return int(which.split()[-1]) - 1
+def concept_number(which: str | None) -> int:
+    """The first where a page chose none."""
+    return int(which.split()[-1]) - 1 if which else 0
 
 
 def upload_report(taken: uploads.Upload, folder: Path, before: str) -> str:
