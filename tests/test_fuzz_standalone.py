@@ -4,6 +4,7 @@ import json
 import logging
 import tempfile
 import urllib.error
+import urllib.parse
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
@@ -84,8 +85,13 @@ def send(address, path, data, headers=None):
 @pytest.fixture
 def tracebacks():
     """Failures that no one has foreseen."""
-    records, handler = [], logging.Handler(logging.WARNING)
-    handler.emit = lambda record: records.append(record.getMessage()) if record.exc_info else None
+    records: list[str] = []
+
+    class Kept(logging.Handler):
+        def emit(self, record):
+            records.extend([record.getMessage()] if record.exc_info else [])
+
+    handler = Kept(logging.WARNING)
     logging.getLogger("darkroom").addHandler(handler)
     yield records
     logging.getLogger("darkroom").removeHandler(handler)
@@ -119,5 +125,5 @@ def test_whatever_is_sent_to_the_page_is_answered_and_tells_nothing(served, trac
 def test_any_address_is_answered(served, start, rest, body):
     address, _, private = served
     for path in (rest, str(private / "0.txt")):
-        status, said = send(address, start + urllib.request.quote(path, errors="replace"), body)
+        status, said = send(address, start + urllib.parse.quote(path, errors="replace"), body)
         assert 200 <= status < 600 and SECRET not in said and "Traceback" not in said
