@@ -31,6 +31,12 @@ class Killed(BaseException):
     """The program is gone: nothing may run after it."""
 
 
+@pytest.fixture
+def pictures(tmp_path):
+    """Two pictures: what is kept does not depend on how many there are."""
+    return draw_pictures(tmp_path / "pictures", 2)
+
+
 def space_of(host, run, name="ghost"):
     folder = host.folders.workspaces / name
     return workspace.Workspace(folder) if folder.exists() else workspace.create_workspace(folder.parent, name, run)
@@ -132,14 +138,14 @@ DISK_OPERATIONS = (("replace", Path), ("unlink", Path))
 def test_a_kill_before_any_disk_operation_leaves_a_whole_state(host, pictures, what, monkeypatch):
     """Each time the program is killed one operation later, until it is not killed any more."""
     acts = {"save": jobs.Job.request_save, "pause": jobs.Job.pause, "discard": jobs.Job.pause}
-    run = small_run(pictures, training={"steps": 4})
+    run = small_run(pictures, training={"steps": 2, "batch_size": 1})
     worked(host, run)
     before = space_of(host, run).newest_state().lifetime
     for operation in range(100):
         number = 0
 
         def react(job, event):
-            if isinstance(event, Stepped) and event.step == 2:
+            if isinstance(event, Stepped) and event.step == 1:
                 count_from_here()
                 acts[what](job)
             elif what == "discard" and job.paused:
