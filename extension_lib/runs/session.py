@@ -5,12 +5,12 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from .. import memory
 from ..config.run import Run, new_words_of
 from ..data.batches import Batches
-from ..data.folder import ConceptPictures, Item, find_all_pictures
+from ..data.folder import ConceptPictures, Item, finding_all_pictures
 from ..data.pictures import load_picture
 from ..diffusion.prompts import words_found
 from ..events import Ended, Event, Paused, Prepared, Warned
@@ -58,6 +58,7 @@ def hash_checkpoint(checkpoint: Checkpoint) -> Generator[Prepared, None, Checkpo
     return replace(checkpoint, sha256=digest.hexdigest())
 
 
+T = TypeVar("T")
 PART = 2**25  # bytes of a checkpoint that are read at once
 RARE_TOKEN = 40_000  # CLIP's tokens are sorted by how common they are; "sks" and its like are above
 
@@ -81,7 +82,9 @@ class Session:
         """Raises a DarkroomError when the run cannot start."""
         require_writable(self.run, self.host.folders, self.checkpoint.path)
         require_folders(self.run, self.host.folders, self.workspace)
-        found = find_all_pictures(self.run)
+        found = yield from self.until_stopped(finding_all_pictures(self.run))
+        if found is None:
+            return
         self.first_prompt = found[0].items[0].prompt
         yield from (Warned(f"Skipped: {problem}") for folder in found for problem in folder.problems)
         yield from with_alarms(self.run, self.run_with_pauses(found))
@@ -114,10 +117,11 @@ class Session:
     def run_on_borrowed_model(self, found: list[ConceptPictures]) -> Iterator[Event]:
         items = [item for folder in found for item in folder.items]
         words = new_words_of(self.run) if self.run.method.product.learns_words else ()
-        hashing = hash_checkpoint(self.checkpoint)  # reads a file of gigabytes: before others wait for the model
-        if ended := (yield from self.until_stopped(hashing)):
-            yield ended
+        # reads a file of gigabytes: before others wait for the model
+        hashed = yield from self.until_stopped(hash_checkpoint(self.checkpoint))
+        if hashed is None:
             return
+        self.checkpoint = hashed
         yield Prepared("Waiting for the model", 0.0)
         with ExitStack() as undo:
             model = undo.enter_context(self.host.borrow(self.checkpoint))
@@ -146,16 +150,16 @@ class Session:
             controls = replace(self.controls, draw_previews=self.draw_previews)
             yield from train(self.run, model, trainable, batches, files, controls)
 
-    def until_stopped(self, hashing: Generator[Prepared, None, Checkpoint]) -> Generator[Prepared, None, Ended | None]:
-        """Passes on what is prepared, and keeps the checkpoint; returns how the run ends when someone stops it."""
-        try:
-            while True:
-                yield next(hashing)
-                if ended := self.stop_before_first_step():
-                    return ended
-        except StopIteration as done:
-            self.checkpoint = done.value
-        return None
+    def until_stopped(self, parts: Generator[Prepared, None, T]) -> Generator[Event, None, T | None]:
+        """Passes on what is prepared; returns its result, or None after Ended when someone stops it."""
+        while True:
+            try:
+                yield next(parts)
+            except StopIteration as done:
+                return cast(T, done.value)
+            if ended := self.stop_before_first_step():
+                yield ended
+                return None
 
     def stop_before_first_step(self) -> Ended | None:
         """How the run ends when someone stops it before its first step; after a pause train() ends it, and saves."""

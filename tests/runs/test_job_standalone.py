@@ -103,7 +103,7 @@ def test_any_number_of_pages_can_follow_and_any_can_stop(host, pictures):
     assert jobs.running_job() is None
 
 
-@pytest.mark.parametrize("at", ["Reading the checkpoint", "Drawing class pictures", "Reading 0.png"])
+@pytest.mark.parametrize("at", ["Looking through", "Reading the checkpoint", "Drawing class pictures", "Reading 0.png"])
 @pytest.mark.parametrize("ask", [jobs.Job.stop, jobs.Job.discard])
 def test_stopping_is_answered_before_the_first_step_too(host, pictures, at, ask):
     run = small_run(pictures, concepts=[{"folder": str(pictures), "class_prompt": "a ghost"}],
