@@ -14,10 +14,12 @@ from types import SimpleNamespace
 cmd_opts = SimpleNamespace(lora_dir="lora", embeddings_dir="embeddings", hypernetwork_dir="hypernetworks",
                            ckpt_dir=None, hide_ui_dir_config=True)
 """,
+    "modules/hashes.py": "def sha256_from_cache(filename, title): return None",
     "modules/sd_models.py": "checkpoints_list = {}",
     "modules/scripts.py": "scripts_data = []",
     "modules/script_callbacks.py": """
 kept = {}
+def on_model_loaded(made): kept["loaded"] = made
 def on_before_ui(made): kept["axes"] = made
 def on_ui_tabs(made): kept["tabs"] = made
 def on_app_started(made): kept["routes"] = made
