@@ -5,7 +5,9 @@ WEBUI_VENV = .venv-webui
 RUN = $(VENV)/bin/python
 RUN_WEBUI = $(WEBUI_VENV)/bin/python
 
-WORKERS = -n 2 --dist loadfile
+# On two cores: tests that wait for a browser or for a process leave a core to the others.
+WORKERS = -n 3 --dist loadfile --no-loadscope-reorder
+WORKERS_BESIDE = -n 1
 
 # Idle threads of OpenMP sleep; spinning, they take a browser or a second program fifteen times their share of two cores.
 export OMP_WAIT_POLICY ?= PASSIVE
@@ -18,11 +20,14 @@ demo: $(VENV)/.demo
 app: $(VENV)/.demo
 	$(RUN) -m extension_lib app
 
-# Both halves run and both results are told, whichever fails.
+# Both halves run side by side, the second into a file, and both results are told, whichever fails.
 test:
 	-@$(MAKE) -k -j 2 $(VENV)/.test $(WEBUI_VENV)/.test
-	@failed=; \
-	for half in test-standalone test-webui-pins; do $(MAKE) $$half || failed="$$failed $$half"; done; \
+	@failed=; beside=$(WEBUI_VENV)/test.log; \
+	$(MAKE) test-webui-pins >$$beside 2>&1 & second=$$!; \
+	$(MAKE) test-standalone || failed="$$failed test-standalone"; \
+	wait $$second || failed="$$failed test-webui-pins"; \
+	cat $$beside; \
 	$(RUN) tests/webui/record.py; \
 	if [ -n "$$failed" ]; then echo "Failed:$$failed"; exit 1; fi; \
 	echo "Passed: test-standalone test-webui-pins"
@@ -31,7 +36,7 @@ test-standalone: $(VENV)/.test
 	$(RUN) -m pytest $(WORKERS)
 
 test-webui-pins: $(WEBUI_VENV)/.test
-	$(RUN_WEBUI) -m pytest -m "not browser and not once" $(WORKERS)
+	$(RUN_WEBUI) -m pytest -m "not browser and not once" $(WORKERS_BESIDE)
 
 # Tests that use threads, processes, time or a browser, many times in a row while every core is busy. Takes hours; TIMES=3 takes less.
 TIMES ?= 30

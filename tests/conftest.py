@@ -30,6 +30,12 @@ def pytest_ignore_collect(collection_path, config):
     return None
 
 
+def pytest_collection_modifyitems(items):
+    """Files with a browser come first: they wait more than they work, so one of them must not be the last of all."""
+    in_browser = {item.path for item in items if item.get_closest_marker("browser")}
+    items.sort(key=lambda item: item.path not in in_browser)
+
+
 @pytest.fixture(scope="session")
 def view():
     """Toyland's base as a model: diffusers' classes in one environment, LDM's in the other."""
