@@ -3,60 +3,35 @@
 Set FULL_SIZE=1: it takes 12 GB of memory.
 """
 
-import gzip
 import json
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
-import torch
 from browser import choose_tab, create, entered, fill, free_port, opened, show_pictures, unfold, wait_for_end
-from safetensors.torch import save_file
 from webui import server
 
+from benchmarks.random_checkpoint import config, write_random_checkpoint
+from extension_lib.models.clip_vocabulary import read_merges, vocabulary_file
 from toyland.subjects import SUBJECTS
 from toyland.vocabulary import write
 
-SD1_CONFIG = server.ROOT / "extension_lib" / "models" / "sd1"
 pytestmark = pytest.mark.skipif(not os.environ.get("FULL_SIZE"), reason="FULL_SIZE is not set: no room for a "
                                 "full-sized checkpoint")
-MERGES = 49152 - 256 - 2  # of CLIP's vocabulary
 SMALL = {"size": 256, "steps": 4}
-
-
-def clip_merges(webui: Path) -> list[tuple[str, str]]:
-    """CLIP's byte pairs, from the open_clip that the WebUI brings along."""
-    where = "import importlib.util; print(importlib.util.find_spec('open_clip').origin)"
-    origin = subprocess.run([server.python_of(webui), "-c", where], capture_output=True, text=True,
-                            check=True).stdout.strip()
-    packed = Path(origin).with_name("bpe_simple_vocab_16e6.txt.gz")
-    lines = gzip.decompress(packed.read_bytes()).decode("utf-8").split("\n")[1:MERGES + 1]
-    return [tuple(line.split()) for line in lines]
 
 
 def install_random_sd1(folder: Path, webui: Path) -> int:
     """Writes the checkpoint, its .yaml and its tokenizer; returns how many bytes its weights are."""
-    from diffusers import AutoencoderKL, UNet2DConditionModel
-    from transformers import CLIPTextConfig, CLIPTextModel
-
-    from toyland.build import checkpoint
-
-    torch.manual_seed(0)
-    said = {part: json.loads((SD1_CONFIG / part / "config.json").read_text(encoding="utf-8"))
-            for part in ("unet", "vae", "text_encoder")}
-    parts = (UNet2DConditionModel.from_config(said["unet"]), AutoencoderKL.from_config(said["vae"]),
-             CLIPTextModel(CLIPTextConfig(**said["text_encoder"])))
-    tensors = {name: t.float().contiguous() for name, t in checkpoint(*(p.state_dict() for p in parts)).items()}
-    save_file(tensors, folder / "random-sd15.safetensors")
+    size = write_random_checkpoint(folder / "random-sd15.safetensors")
     text = folder / "random-text"
-    write(text, clip_merges(webui))
-    (text / "config.json").write_text(json.dumps(said["text_encoder"]), encoding="utf-8")
+    write(text, read_merges(vocabulary_file()))
+    (text / "config.json").write_text(json.dumps(config("text_encoder")), encoding="utf-8")
     yaml = (webui / "configs" / "v1-inference.yaml").read_text(encoding="utf-8")
     embedder = "target: ldm.modules.encoders.modules.FrozenCLIPEmbedder"
     yaml = yaml.replace(embedder, f"{embedder}\n      params:\n        version: {json.dumps(str(text))}")
     (folder / "random-sd15.yaml").write_text(yaml, encoding="utf-8")
-    return sum(t.numel() * t.element_size() for t in tensors.values())
+    return size
 
 
 def test_ten_steps_by_clicking_within_two_gigabytes_more(tmp_path, seen):
