@@ -83,9 +83,9 @@ def check_value(option: Option, value: Any, where: str) -> Any:
     if option.choices and value not in option.choices:
         raise SettingError(f"{where} is {shown(value)}, but must be one of {', '.join(option.choices)}.")
     if option.min is not None and value < option.min:
-        raise SettingError(f"{where} is {value}, but must be at least {option.min}.")
+        raise SettingError(f"{where} is {shown(value)}, but must be at least {option.min}.")
     if option.max is not None and value > option.max:
-        raise SettingError(f"{where} is {value}, but must be at most {option.max}.")
+        raise SettingError(f"{where} is {shown(value)}, but must be at most {option.max}.")
     return value
 
 

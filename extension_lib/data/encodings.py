@@ -18,6 +18,7 @@ SCRIPTS = ((0xA0, 0x24F), (0x400, 0x4FF), (0x2010, 0x203F), (0x3000, 0x30FF), (0
 MOST = 0.8  # of a text's characters are everyday ones
 MIXED = re.compile("[a-z][а-я]|[а-я][a-z]", re.IGNORECASE)  # accents of Latin letters, taken for Cyrillic
 NAMES = {"gb18030": "GBK", "big5": "Big5", "cp932": "Shift-JIS", "cp949": "EUC-KR", **dict.fromkeys(WIDE, "UTF-16")}
+APOSTROPHE = re.compile(b"(?<=[A-Za-z])\x92(?=[A-Za-z])")  # as Word writes it in "man's"; a lead byte in Shift-JIS
 CONTROL = bytes(range(9))  # no text has these bytes; UTF-16 does
 
 
@@ -36,6 +37,8 @@ def decode(held: bytes, usual: str = "") -> Decoded:
             return Decoded(held[len(mark):].decode(encoding, errors="replace"))
     if not is_strange(held):
         return Decoded(held.decode("utf-8"))
+    if APOSTROPHE.search(held) and APOSTROPHE.sub(b"", held).isascii():
+        return Decoded(held.decode("cp1252"), "cp1252")
     encoding = wide_encoding(held) or (usual if usual and decodes(held, usual) else likely_encoding(held))
     return Decoded(held.decode(encoding, errors="replace"), NAMES.get(encoding, encoding))
 

@@ -16,7 +16,7 @@ TEXTS = {
     "cp932": ("赤い幽霊", "女の子, 笑顔", "赤いドレスを着た少女が海辺に立っている"),
     "cp949": ("빨간 유령", "빨간 드레스를 입은 소녀가 해변에 서 있다"),
     "cp1251": ("красный призрак", "a красный призрак"),
-    "cp1252": ("café", "cafés, naïve", "ein grünes Männchen", "Müller"),
+    "cp1252": ("a man’s hat", "l’amour", "café", "cafés, naïve", "ein grünes Männchen", "Müller"),
     "utf-16-le": ("a red ghost", "一个红色的幽灵", "1girl, 红发", "赤い幽霊", "海滩上的女孩", "красный", "café"),
     "utf-16-be": ("a red ghost", "一个红色的幽灵", "1girl, 红发", "赤い幽霊"),
     "utf-16": ("a red ghost", "幽灵"), "utf-8-sig": ("a red ghost", "幽灵"), "utf-8": ("a red ghost", "幽灵", "")}

@@ -405,3 +405,14 @@ def test_a_temporary_file_of_half_a_year_ago_is_no_obstacle(host, pictures):
     old.write_bytes(b"half a file")
     os.utime(old, (1e9, 1e9))
     assert not worked(host, run).ended.failed and not old.exists()
+
+
+def test_whatever_fails_in_reading_a_file_back_or_in_drawing_its_card_the_file_is_there(host, pictures, monkeypatch):
+    def broken(*given):
+        raise KeyError("something odd")
+
+    monkeypatch.setattr(host, "read_back", broken)
+    monkeypatch.setattr(host, "draw", broken)
+    job = worked(host, small_run(pictures, previews={"card": True}))
+    assert not job.ended.failed and (host.folders.lora / "ghost.safetensors").exists()
+    assert any("something odd" in text for text in warnings(job))

@@ -1,11 +1,12 @@
-"""A run in a real WebUI outlives "Reload UI"; what it has learned outlives kill -9 and SIGTERM."""
+"""A run in a real WebUI outlives "Reload UI"; what it has learned outlives kill -9, SIGTERM and the server's end."""
 
 import hashlib
 import os
 import shutil
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
@@ -41,7 +42,7 @@ def data(tmp_path_factory):
 @contextmanager
 def darkroom(data):
     """A WebUI on this data folder, and its page with the Darkroom tab open."""
-    with server.running(WEBUI, data, free_port()) as webui, opened(webui.url) as page:
+    with server.running(WEBUI, data, free_port(), "--api-server-stop") as webui, opened(webui.url) as page:
         show(page)
         yield webui, page
 
@@ -115,6 +116,14 @@ def test_a_run_outlives_reload_ui_kill_9_and_sigterm_and_a_replaced_checkpoint_i
     with darkroom(data) as (webui, page):
         continued(page, "The program was told to end (SIGTERM).")
         wait_for_step(page, ended["step"] + 2)
+        with suppress(OSError, HTTPException):  # it ends before it answers
+            webui.post("/sdapi/v1/server-kill")
+        webui.process.wait(120)
+    assert lines(data, "ended")[-1]["why"] == "The WebUI ended, or started again."
+
+    with darkroom(data) as (webui, page):
+        continued(page, "The WebUI ended, or started again.")
+        wait_for_step(page, lines(data, "began")[-1]["start"] + 2)
         page.click("#darkroom_stop")
         assert "Stopped by you" in wait_for_end(page) and (webui.loras / "kept.safetensors").exists()
         without, with_it = (webui.txt2img(prompt) for prompt in ("a ghost", "a ghost <lora:kept:1>"))
