@@ -1,7 +1,8 @@
 """What training needs of a diffusion model: a few verbs, the same for every host."""
 
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from .families.family import Family
@@ -30,12 +31,61 @@ class Weight(NamedTuple):
 
 @dataclass(frozen=True)
 class Condition:
-    """Encoded prompts. hidden: (batch, tokens, width), tokens a multiple of 77."""
+    """Encoded prompts, a row each. Others than this file do not look at its tensors."""
 
-    hidden: "Tensor"
+    hidden: "Tensor"  # (prompts, tokens, width); as many tokens as the encoder takes at once, or several times that
+    pooled: "Tensor | None" = None  # (prompts, width), of each prompt's first chunk; None: the family has none
+    sizes: "Tensor | None" = None  # (prompts, 6) pixels: height and width, top and left of the crop, target; or None
+
+    @staticmethod
+    def joined(parts: "Sequence[Condition]", empty: "Condition | None" = None) -> "Condition":
+        """The rows of all parts; those with fewer tokens are filled up with the empty prompt, as encode_prompts does.
+
+        empty: may be left out where all have as many tokens.
+        """
+        import torch
+
+        longest = max(part.tokens for part in parts)
+        hidden, *others = zip(*(part.filled_up(longest, empty).tensors() for part in parts))
+        return Condition(torch.cat(hidden), *(None if held[0] is None else torch.cat(held) for held in others))
+
+    @property
+    def tokens(self) -> int:
+        return self.hidden.shape[1]
+
+    def tensors(self) -> "tuple[Tensor, Tensor | None, Tensor | None]":
+        return self.hidden, self.pooled, self.sizes
+
+    def inputs(self, dtype: "torch.dtype") -> "tuple[Tensor, Tensor | None, Tensor | None]":
+        """What a UNet of this precision is called with: hidden, pooled and sizes, which stay exact."""
+        return self.hidden.to(dtype), None if self.pooled is None else self.pooled.to(dtype), self.sizes
+
+    def each(self, change: "Callable[[Tensor], Tensor]") -> "Condition":
+        hidden, *others = self.tensors()
+        return Condition(change(hidden), *(None if held is None else change(held) for held in others))
+
+    def rows(self, which: "slice | list[int]") -> "Condition":
+        return self.each(lambda held: held[which])
 
     def to(self, device: "torch.device") -> "Condition":
-        return Condition(self.hidden.to(device))
+        return self.each(lambda held: held.to(device))
+
+    def cpu(self) -> "Condition":
+        return self.each(lambda held: held.cpu())
+
+    def float(self) -> "Condition":
+        return self.each(lambda held: held.float())
+
+    def filled_up(self, tokens: int, empty: "Condition | None" = None) -> "Condition":
+        """With so many tokens, those of the empty prompt behind its own."""
+        import torch
+
+        missing = tokens - self.tokens
+        if not missing:
+            return self
+        assert empty, "only as long ones can be joined without it"
+        behind = empty.hidden.expand(len(self.hidden), -1, -1)
+        return replace(self, hidden=torch.cat([self.hidden, *[behind] * (missing // empty.tokens)], dim=1))
 
 
 @dataclass(frozen=True)

@@ -144,6 +144,11 @@ def test_the_first_line_says_what_the_file_is_about(path):
     assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8")))
 
 
+def test_nobody_but_the_model_s_words_looks_at_the_tensors_of_a_condition():
+    assert [path.name for path in FILES if re.search(r"\.(hidden|pooled)\b", path.read_text(encoding="utf-8"))] == [
+        "model.py"]
+
+
 def test_every_file_names_its_encoding_when_it_opens_text():
     for path in FILES:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

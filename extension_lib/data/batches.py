@@ -145,4 +145,4 @@ class Batches:
 
     def condition_of(self, prompts: Sequence[str]) -> Condition | None:
         """None where the text encoder is being trained."""
-        return None if self.text_trained else Condition(self.prompts.hidden_of(prompts).to(self.model.device))
+        return None if self.text_trained else self.prompts.condition_of(prompts).to(self.model.device)

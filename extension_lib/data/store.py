@@ -1,4 +1,4 @@
-"""What is encoded once and kept in memory: latents and masks of pictures, hidden states of prompts."""
+"""What is encoded once and kept in memory: latents and masks of pictures, conditions of prompts."""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..config.run import Run
-from ..model import Model
+from ..model import Condition, Model
 from ..support.seeds import random_for
 from .buckets import Size, fitted
 from .folder import Item
@@ -94,32 +94,28 @@ class PictureStore:
 
 
 class PromptStore:
-    """Hidden states of prompts, on the CPU.
+    """Conditions of prompts, on the CPU.
 
     Where captions are shuffled nothing is kept: each prompt is encoded anew.
     """
 
     def __init__(self, run: Run, model: Model):
         self.run, self.model = run, model
-        self.hidden: dict[str, Tensor] = {}
+        self.conditions: dict[str, Condition] = {}
 
     @property
     def shuffled_captions(self) -> bool:
         return self.run.data.shuffle_captions
 
     def add(self, prompt: str) -> None:
-        self.hidden[prompt] = self.encode([prompt])[0].cpu()
+        self.conditions[prompt] = self.encode([prompt]).cpu()
 
-    def encode(self, prompts: list[str]) -> Tensor:
-        """(prompts, tokens, width)"""
+    def encode(self, prompts: list[str]) -> Condition:
         data = self.run.data
         with torch.no_grad(), self.model.autocast():
-            return self.model.encode_prompts(prompts, data.clip_skip, data.prompt_syntax).hidden.float()
+            return self.model.encode_prompts(prompts, data.clip_skip, data.prompt_syntax).float()
 
-    def hidden_of(self, prompts: Sequence[str]) -> Tensor:
-        """(prompts, tokens, width); shorter ones are filled up with empty chunks, as encode_prompts does."""
+    def condition_of(self, prompts: Sequence[str]) -> Condition:
         if self.shuffled_captions:
             return self.encode(list(prompts))
-        states = [self.hidden[prompt] for prompt in prompts]
-        longest, empty = max(len(s) for s in states), self.hidden[""]
-        return torch.stack([torch.cat([s, *[empty] * ((longest - len(s)) // len(empty))]) for s in states])
+        return Condition.joined([self.conditions[prompt] for prompt in prompts], self.conditions[""])

@@ -35,5 +35,6 @@ class DiffusersView(View):
     def posterior_mean(self, pixels: Tensor) -> Tensor:
         return self.vae.encode(pixels).latent_dist.mode()
 
-    def call_unet(self, noisy: Tensor, t: Tensor, hidden: Tensor) -> Tensor:
+    def call_unet(self, noisy: Tensor, t: Tensor, hidden: Tensor, pooled: Tensor | None,
+                  sizes: Tensor | None) -> Tensor:
         return self.unet(noisy, t, encoder_hidden_states=hidden).sample

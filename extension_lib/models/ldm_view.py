@@ -34,5 +34,6 @@ class LdmView(View):
     def posterior_mean(self, pixels: Tensor) -> Tensor:
         return self.vae.encode(pixels).mode()
 
-    def call_unet(self, noisy: Tensor, t: Tensor, hidden: Tensor) -> Tensor:
+    def call_unet(self, noisy: Tensor, t: Tensor, hidden: Tensor, pooled: Tensor | None,
+                  sizes: Tensor | None) -> Tensor:
         return self.unet(noisy, t, context=hidden)

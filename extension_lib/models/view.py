@@ -96,9 +96,8 @@ class View:
         raise NotImplementedError
 
     def encode_prompts(self, prompts: list[str], clip_skip: int = 1, syntax: bool = False) -> Condition:
-        hidden = prompting.encode(self.text_model, self.tokenizer, prompts, clip_skip, syntax, self.words,
-                                  self.inserting_words)
-        return Condition(hidden)
+        return Condition(prompting.encode(self.text_model, self.tokenizer, prompts, clip_skip, syntax, self.words,
+                                          self.inserting_words))
 
     @contextmanager
     def inserting_words(self, rows: list[tuple[prompting.WordVectors, ...]]) -> Iterator[None]:
@@ -124,9 +123,10 @@ class View:
 
     def predict(self, noisy: Tensor, t: Tensor, condition: Condition) -> Tensor:
         weight = next(self.unet.parameters())
-        return self.call_unet(noisy.to(weight.dtype), t, condition.hidden.to(weight.dtype)).float()
+        return self.call_unet(noisy.to(weight.dtype), t, *condition.inputs(weight.dtype)).float()
 
-    def call_unet(self, noisy: Tensor, t: Tensor, hidden: Tensor) -> Tensor:
+    def call_unet(self, noisy: Tensor, t: Tensor, hidden: Tensor, pooled: Tensor | None,
+                  sizes: Tensor | None) -> Tensor:
         raise NotImplementedError
 
     def autocast(self) -> AbstractContextManager:

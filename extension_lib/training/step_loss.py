@@ -47,7 +47,7 @@ def predict_untrained(model: Model, trainable: Trainable, batch: Batch, noisy: N
     """(class prompts, 4, h, w): what the model predicted for the class prompts before it was trained."""
     count = len(batch.class_prompts)
     with trainable.muted(), model.autocast():  # a shared autocast would cache weights without gradient
-        condition = Condition(encode_batch(model, batch, data).hidden[-count:])
+        condition = encode_batch(model, batch, data).rows(slice(-count, None))
         return model.predict(noisy.noisy[:count], noisy.t[:count], condition)
 
 
@@ -57,5 +57,5 @@ def encode_batch(model: Model, batch: Batch, data: Data) -> Condition:
         return batch.condition
     texts = [*batch.prompts, *batch.class_prompts]
     unique = list(dict.fromkeys(texts))
-    hidden = model.encode_prompts(unique, data.clip_skip, data.prompt_syntax).hidden
-    return Condition(hidden if len(unique) == len(texts) else hidden[[unique.index(text) for text in texts]])
+    encoded = model.encode_prompts(unique, data.clip_skip, data.prompt_syntax)
+    return encoded if len(unique) == len(texts) else encoded.rows([unique.index(text) for text in texts])

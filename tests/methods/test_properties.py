@@ -14,7 +14,6 @@ from extension_lib.methods.hypernetwork import Hypernetwork, Networks
 from extension_lib.methods.layer import attach_after
 from extension_lib.methods.lora import Lora
 from extension_lib.methods.product import LORA
-from extension_lib.model import Condition
 from extension_lib.settings import SettingError
 
 WAYS = list(EAGER)
@@ -27,7 +26,7 @@ def answer(model, seed=0):
     rng = torch.Generator().manual_seed(seed)
     noisy, t = torch.randn((2, 4, 16, 16), generator=rng), torch.tensor([100, 800])
     with torch.no_grad():
-        return model.predict(noisy, t, Condition(model.encode_prompts(["a zwx ghost", "a dog"]).hidden))
+        return model.predict(noisy, t, model.encode_prompts(["a zwx ghost", "a dog"]))
 
 
 @pytest.fixture(params=[way for way in WAYS if "," not in way])

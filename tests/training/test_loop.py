@@ -150,7 +150,6 @@ def test_checkpointing_changes_neither_losses_nor_weights(model, pictures):
 
 def test_checkpointing_keeps_fewer_activations(model, pictures):
     def kept(enabled):
-        from extension_lib.model import Condition
         from extension_lib.training.checkpointing import gradient_checkpointing
 
         total = 0
@@ -162,8 +161,7 @@ def test_checkpointing_keeps_fewer_activations(model, pictures):
 
         trainable = small_run(pictures).method.attach(model, 0)
         with gradient_checkpointing(model, enabled), torch.autograd.graph.saved_tensors_hooks(pack, lambda t: t):
-            model.predict(torch.randn(2, 4, 16, 16), torch.tensor([1, 2]),
-                          Condition(model.encode_prompts(["a", "b"]).hidden))
+            model.predict(torch.randn(2, 4, 16, 16), torch.tensor([1, 2]), model.encode_prompts(["a", "b"]))
         trainable.detach()
         return total
 

@@ -29,7 +29,7 @@ class KnownWords:
         self.database = sd_hijack.model_hijack.embedding_db
         self.own = NewWords()
         self.embeddings: dict[str, Any] = {}  # the new words as the WebUI's objects
-        self.hidden: dict[str, Any] = {}  # the user's embeddings that have the same names
+        self.displaced: dict[str, Any] = {}  # the user's embeddings that have the same names
 
     def at(self, tokens: list[int], place: int) -> tuple[Tensor, int] | None:
         own = self.own.at(tokens, place)
@@ -48,15 +48,15 @@ class KnownWords:
             there = self.database.word_embeddings.get(name)
             if there is not embedding:
                 if there is not None:
-                    self.hidden[name] = there
+                    self.displaced[name] = there
                 self.database.register_embedding(embedding, self.sd_model)
 
     def remove(self, name: str) -> None:
         self.own.remove(name)
         del self.embeddings[name]
         self.database.register_embedding_by_name(None, self.sd_model, name)
-        if name in self.hidden:
-            self.database.register_embedding(self.hidden.pop(name), self.sd_model)
+        if name in self.displaced:
+            self.database.register_embedding(self.displaced.pop(name), self.sd_model)
 
 
 class BorrowedView(LdmView):

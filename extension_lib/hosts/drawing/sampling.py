@@ -78,10 +78,10 @@ def guided_prediction(view: View, latents: Tensor, t: Tensor, wanted: Condition,
     times = t.to(view.device).expand(len(latents))
     if cfg == 1:
         return view.predict(latents, times, wanted)
-    if wanted.hidden.shape != unwanted.hidden.shape:
+    if wanted.tokens != unwanted.tokens:
         yes, no = view.predict(latents, times, wanted), view.predict(latents, times, unwanted)
     else:
-        both = Condition(torch.cat([wanted.hidden, unwanted.hidden]))
+        both = Condition.joined([wanted, unwanted])
         yes, no = view.predict(latents.repeat(2, 1, 1, 1), times.repeat(2), both).chunk(2)
     return no + cfg * (yes - no)
 
