@@ -83,7 +83,7 @@ class Condition:
         missing = tokens - self.tokens
         if not missing:
             return self
-        assert empty, "only as long ones can be joined without it"
+        assert empty  # only as long ones can be joined without it
         behind = empty.hidden.expand(len(self.hidden), -1, -1)
         return replace(self, hidden=torch.cat([self.hidden, *[behind] * (missing // empty.tokens)], dim=1))
 
