@@ -65,56 +65,86 @@ def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files:
     """
     with gradient_checkpointing(model, run.training.checkpointing):
         optimizer = Optimizer(trainable.groups(), run.training, scaled=is_half(model))
-        start = files.resume(trainable, optimizer)
-        measuring = FixedNoiseLoss(run, model, trainable, batches)
-        step, timer = start.step, AutosaveTimer(run.saving.autosave_minutes * 60, size_of_state(optimizer))
-        yield from map(Warned, start.changes)
-        yield Began(step, run.training.steps, len(batches.items), batches.per_epoch)
-        if step == start.first_step:
-            yield from measuring.measure(step, optimizer)
-        while not (ended := end_before_step(run, step, optimizer, controls)):
-            if controls.pause_requested():
-                paused = files.pause(step, trainable, optimizer)
-                yield paused
+        loop = Loop(run, model, trainable, batches, files, controls, optimizer, files.resume(trainable, optimizer),
+                    FixedNoiseLoss(run, model, trainable, batches))
+        ended = yield from loop.take_steps()
+        if isinstance(ended, Ended):
+            optimizer.clear()
+            memory.free_cache()
+            ended = yield from loop.finish(ended)
+        yield ended
+
+
+@dataclass(frozen=True)
+class Loop:
+    """What every step of a run needs."""
+
+    run: Run
+    model: Model
+    trainable: Trainable
+    batches: Batches
+    files: Files
+    controls: Controls
+    optimizer: Optimizer
+    start: StartPoint
+    measuring: FixedNoiseLoss
+
+    def take_steps(self) -> Generator[Event, None, Ended | Paused]:
+        """Returns how they ended, before anything is saved."""
+        run, step = self.run, self.start.step
+        timer = AutosaveTimer(run.saving.autosave_minutes * 60, size_of_state(self.optimizer))
+        yield from map(Warned, self.start.changes)
+        yield Began(step, run.training.steps, len(self.batches.items), self.batches.per_epoch)
+        if step == self.start.first_step:
+            yield from self.measuring.measure(step, self.optimizer)
+        while not (ended := end_before_step(run, step, self.optimizer, self.controls)):
+            if self.controls.pause_requested():
+                paused = self.files.pause(step, self.trainable, self.optimizer)
                 if isinstance(paused, Paused):
-                    return
-                controls.pause_refused()
+                    return paused
+                yield paused
+                self.controls.pause_refused()
             with Guard(f"Step {step + 1}") as guard:
-                stepped = take_step(run, model, trainable, batches, optimizer, step, start.earlier_steps)
+                stepped = take_step(run, self.model, self.trainable, self.batches, self.optimizer, step,
+                                    self.start.earlier_steps)
             if guard.error:
-                ended = Ended(step, failure_reason(guard, run, model, step), failed=True)
-                break
+                return Ended(step, failure_reason(guard, run, self.model, step), failed=True)
             step = stepped.step
             yield stepped
-            if stepped.skipped and not optimizer.changed and (broken := model.broken_weight()):
-                ended = Ended(step, BROKEN.format(weight=broken), failed=True)
-                break
-            requested = controls.take_save_request()
-            saving = step < run.training.steps and (requested or due(step, run.saving.save_every))
-            if saving or due(step, measuring.every):
-                yield from measuring.measure(step, optimizer)
-            if saving:
-                yield from files.save(step, trainable, optimizer, final=False)
-                timer.saved()
-            elif timer.due():
-                with timer.measured():
-                    kept = files.keep(step, trainable, optimizer)
-                yield kept
-            if due(step, run.previews.preview_every):
-                yield draw_previews(step, trainable, controls)
-        optimizer.clear()
-        memory.free_cache()
-        learned = optimizer.changed or start.files_missing
+            if stepped.skipped and not self.optimizer.changed and (broken := self.model.broken_weight()):
+                return Ended(step, BROKEN.format(weight=broken), failed=True)
+            yield from self.between_steps(step, timer)
+        return ended
+
+    def between_steps(self, step: int, timer: AutosaveTimer) -> Iterator[Event]:
+        """Measures, saves, keeps and draws, as far as it is time for that."""
+        requested = self.controls.take_save_request()
+        saving = step < self.run.training.steps and (requested or due(step, self.run.saving.save_every))
+        if saving or due(step, self.measuring.every):
+            yield from self.measuring.measure(step, self.optimizer)
+        if saving:
+            yield from self.files.save(step, self.trainable, self.optimizer, final=False)
+            timer.saved()
+        elif timer.due():
+            with timer.measured():
+                kept = self.files.keep(step, self.trainable, self.optimizer)
+            yield kept
+        if due(step, self.run.previews.preview_every):
+            yield draw_previews(step, self.trainable, self.controls)
+
+    def finish(self, ended: Ended) -> Generator[Event, None, Ended]:
+        """Saves, keeps or discards what was learned; returns how the run ended."""
         if ended.discarded:
-            files.discard()
-        elif not learned:
-            ended = replace(ended, why=f"{ended.why} Nothing was learned, so nothing is saved.")
+            self.files.discard()
+        elif not (self.optimizer.changed or self.start.files_missing):
+            return replace(ended, why=f"{ended.why} Nothing was learned, so nothing is saved.")
         elif ended.leaving:
-            yield files.keep(step, trainable, optimizer)
+            yield self.files.keep(ended.step, self.trainable, self.optimizer)
         else:
-            yield from () if ended.failed else measuring.measure(step, optimizer)
-            ended = yield from report_last_save(files.save(step, trainable, optimizer, final=True), ended)
-        yield ended
+            yield from () if ended.failed else self.measuring.measure(ended.step, self.optimizer)
+            saving = self.files.save(ended.step, self.trainable, self.optimizer, final=True)
+            return (yield from report_last_save(saving, ended))
+        return ended
 
 
 def report_last_save(saving: Iterator[Event], ended: Ended) -> Generator[Event, None, Ended]:

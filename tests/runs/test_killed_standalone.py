@@ -8,17 +8,18 @@ kills each family of methods so many times; without it, one of them once.
 import os
 import random
 import signal
-import subprocess
-import sys
 import time
+from contextlib import suppress
 
 import pytest
 import torch
 from eager import EAGER
-from helpers import ROOT, draw_pictures, small_run
+from helpers import draw_pictures, small_run
 from safetensors.torch import load_file
 
+from extension_lib import __main__ as cli
 from extension_lib.config.run import to_dict
+from extension_lib.hosts import standalone  # noqa: F401  before the forks: they need not import it
 from extension_lib.support import toml
 from extension_lib.workspaces.workspace import Workspace
 
@@ -26,12 +27,13 @@ KILLS = int(os.environ.get("KILLS", 0))
 FAMILIES = ("lora", "lokr", "textual_inversion", "hypernetwork", "dreambooth", "pivotal") if KILLS else ("lora",)
 STEPS = {"dreambooth": 30, "pivotal": 60} if KILLS else {"lora": 20}  # others take 80
 IN_A_CHAIN = 10  # kills of one run before it may end
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 INTERVAL = 0.5  # seconds between two autosaves
 SLACK = 2.0  # seconds: a step, the write, and what the share of the time allows
 
 
 class Program:
-    """Darkroom's command line in a process of its own, in a studio of its own."""
+    """Darkroom's command line in a process and a studio of its own."""
 
     def __init__(self, folder, way):
         self.home, self.file = folder / "studio", folder / "run.toml"
@@ -44,26 +46,32 @@ class Program:
         self.workspace = Workspace(self.home / "workspaces" / "ghost")
 
     def start(self):
-        return subprocess.Popen([sys.executable, "-m", "extension_lib", "train", str(self.file), "--start",
-                                 "continue-overwrite"], cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                                env={**os.environ, "DARKROOM_HOME": str(self.home), "OMP_NUM_THREADS": "1"})
+        """A fork of this process, which has imported everything, runs the command. Returns its number."""
+        number = os.fork()
+        if number == 0:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, 1)
+            os.dup2(nowhere, 2)
+            cli.HOME = self.home
+            os._exit(cli.main(["train", str(self.file), "--start", "continue-overwrite"]))
+        return number
 
     def finish(self):
-        program = self.start()
-        said = program.communicate(timeout=300)[1].decode("utf-8", "replace")
-        assert program.returncode == 0, said
+        assert os.waitpid(self.start(), 0)[1] == 0
 
-    def kill_at(self, share, number=signal.SIGKILL):
-        """Ends it this share of a second or so after it began to train. Returns the log of its last run."""
+    def kill_at(self, seconds, signal_=signal.SIGKILL):
+        """Ends it so long after it began to train. Returns the log of its last run."""
         runs, program = len(self.workspace.logs()), self.start()
-        while program.poll() is None:
+        while os.waitpid(program, os.WNOHANG) == (0, 0):
             lines = self.workspace.logs()[-1].read_lines() if len(self.workspace.logs()) > runs else []
             if any(line["what"] == "began" for line in lines):
-                time.sleep(share)
+                time.sleep(seconds)
+                with suppress(ProcessLookupError):  # it may be done
+                    os.kill(program, signal_)
+                with suppress(ChildProcessError):
+                    os.waitpid(program, 0)
                 break
             time.sleep(0.02)
-        program.send_signal(number)
-        program.communicate(timeout=60)
         return self.workspace.logs()[-1].read_lines()
 
     def outputs(self):
