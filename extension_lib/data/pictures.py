@@ -95,7 +95,7 @@ def unreadable(path: Path, error: Exception) -> PictureError:
         return error
     unknown = isinstance(error, UnidentifiedImageError)
     reason = "it is not a picture, or has an unknown format" if unknown else str(error) or type(error).__name__
-    return PictureError(f"{path.name} cannot be read as a picture: {reason.rstrip('.')}.")
+    return PictureError(f"{path.name} cannot be read as a picture: {' '.join(reason.split()).rstrip('.')}.")
 
 
 def rgb(image: Image.Image) -> Image.Image:
