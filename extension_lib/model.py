@@ -90,7 +90,10 @@ class Condition:
 
 @dataclass(frozen=True)
 class Diffusion:
-    """The noise process of a checkpoint. alphas_cumprod: (timesteps,) fp32 on the CPU; prediction: "eps" or "v"."""
+    """The noise process of a checkpoint, for training and drawing alike.
+
+    alphas_cumprod: (timesteps,) fp32 on the CPU; prediction: "eps" or "v".
+    """
 
     alphas_cumprod: "Tensor"
     prediction: str

@@ -79,15 +79,11 @@ def pictures(tmp_path):
 @pytest.fixture
 def host(tmp_path, view):
     """The standalone host with toyland's base, loaded once for all tests."""
-    import torch
-
     from extension_lib.host import find_checkpoint
     from extension_lib.hosts.standalone import Loaded, Standalone
-    from toyland.train_base import alphas_cumprod
 
     made = Standalone(tmp_path / "工作 室")
-    betas = 1 - alphas_cumprod() / torch.cat([torch.ones(1), alphas_cumprod()[:-1]])
-    made.ready = Loaded(find_checkpoint(made, "toyland"), view, betas)
+    made.ready = Loaded(find_checkpoint(made, "toyland"), view)
     return made
 
 

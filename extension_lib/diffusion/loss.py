@@ -5,19 +5,23 @@ from torch import Tensor
 
 from ..config.run import Noise
 
+TINY = torch.finfo(torch.float32).tiny
+
 
 def constant(snr: Tensor, prediction: str, gamma: float) -> Tensor:
     return torch.ones_like(snr)
 
 
 def min_snr(snr: Tensor, prediction: str, gamma: float) -> Tensor:
-    """Hang et al., 2023, arXiv:2303.09556: min(snr, gamma) in units of the clean picture's error."""
-    return snr.clamp(max=gamma) / (snr if prediction == "eps" else snr + 1)
+    """Hang et al., 2023, arXiv:2303.09556: min(snr, gamma) in units of the clean picture's error; for eps 1 where there
+    is no signal.
+    """
+    return snr.clamp(max=gamma) / (snr + 1) if prediction == "v" else snr.clamp(TINY, gamma) / snr.clamp(min=TINY)
 
 
 def debiased(snr: Tensor, prediction: str, gamma: float) -> Tensor:
-    """Yu et al., 2023, arXiv:2310.08442: 1 / sqrt(snr) for eps, snr held below 1000."""
-    return 1 / snr.clamp(max=1000).sqrt() if prediction == "eps" else 1 / (snr + 1)
+    """Yu et al., 2023, arXiv:2310.08442: 1 / sqrt(snr) for eps, snr held between 0.001 and 1000."""
+    return 1 / snr.clamp(0.001, 1000).sqrt() if prediction == "eps" else 1 / (snr + 1)
 
 
 WEIGHTINGS = {"none": constant, "min-snr": min_snr, "debiased": debiased}

@@ -10,6 +10,8 @@ from torch import Tensor
 from ..model import Diffusion
 from ..support.seeds import generator_for
 
+LAST = 4.8973451890853435e-08  # of the alphas_cumprod with zero terminal SNR, in the WebUI; 0 cannot be drawn from
+
 
 class NoisyLatents(NamedTuple):
     """noisy and target (b, 4, h, w); t and snr (b,)."""
@@ -41,3 +43,12 @@ def add_noise(latents: Tensor, noise: Tensor, t: Tensor, diffusion: Diffusion) -
     signal, spread = alpha_bar.sqrt().view(-1, 1, 1, 1), (1 - alpha_bar).sqrt().view(-1, 1, 1, 1)
     target = noise if diffusion.prediction == "eps" else signal * noise - spread * latents
     return NoisyLatents(signal * latents + spread * noise, target, t.to(latents.device), alpha_bar / (1 - alpha_bar))
+
+
+def zero_terminal_snr(alphas_cumprod: Tensor) -> Tensor:
+    """The schedule moved so that hardly any signal is left at its end (Lin et al., 2023, arXiv:2305.08891)."""
+    signal = alphas_cumprod.sqrt()
+    first, last = signal[0], signal[-1]
+    moved = ((signal - last) * (first / (first - last)))**2
+    moved[-1] = LAST
+    return moved

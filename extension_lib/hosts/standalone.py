@@ -31,7 +31,6 @@ def folders(root: Path) -> Folders:
 class Loaded:
     checkpoint: Checkpoint
     view: DiffusersView
-    betas: Tensor
     version: float = field(init=False)  # when its file was written
 
     def __post_init__(self) -> None:
@@ -78,8 +77,7 @@ class Standalone:
             if self.ready is None or (self.ready.checkpoint.path, self.ready.version) != (checkpoint.path, version):
                 self.ready = None  # first give the memory back
                 pipeline = load_pipeline(checkpoint.path, self.dtype).to(self.device)
-                view = DiffusersView(pipeline, self.device, self.dtype)
-                self.ready = Loaded(checkpoint, view, pipeline.scheduler.betas.float().cpu())
+                self.ready = Loaded(checkpoint, DiffusersView(pipeline, self.device, self.dtype))
             return self.ready
 
     @contextmanager
@@ -100,7 +98,7 @@ class Standalone:
             loaded = self.borrowed or self.load(self.current_or_fail())
             unchanged = nullcontext() if loaded is self.borrowed else frozen(loaded.view.unet, loaded.view.text_model)
             with unchanged, loaded.view.unparked():
-                return draw_with_files(loaded.view, loaded.betas, self.folders, pictures)
+                return draw_with_files(loaded.view, self.folders, pictures)
 
     def current_or_fail(self) -> Checkpoint:
         checkpoint = self.current()

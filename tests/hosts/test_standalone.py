@@ -6,8 +6,10 @@ from helpers import BASE
 from safetensors.torch import save_file
 
 from extension_lib.compare.tags import Tag, split_prompt
+from extension_lib.diffusion.noise import zero_terminal_snr
 from extension_lib.host import HostError
-from extension_lib.hosts.drawing.sampling import scheduler_of
+from extension_lib.hosts.drawing.sampling import SAMPLERS, scheduler_of
+from extension_lib.model import Diffusion
 from extension_lib.models.detect import require_sd1
 from extension_lib.models.diffusers_pipeline import predicts_velocity
 
@@ -61,4 +63,23 @@ def test_what_a_checkpoint_predicts_is_read_from_the_yaml_beside_it(tmp_path, te
 
 def test_a_sampler_that_is_not_there_is_named():
     with pytest.raises(HostError, match="no sampler 'DPM' here. Choose one of Euler"):
-        scheduler_of("DPM", torch.linspace(0.001, 0.02, 10), "eps")
+        scheduler_of("DPM", Diffusion(torch.linspace(0.999, 0.005, 10), "eps"), 4)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_pictures_are_drawn_by_the_model_s_own_schedule(sampler):
+    bars = torch.linspace(0.999, 0.005, 1000)
+    for diffusion in (Diffusion(bars, "eps"), Diffusion(zero_terminal_snr(bars), "v")):
+        made = scheduler_of(sampler, diffusion, 10)
+        assert torch.equal(made.alphas_cumprod, diffusion.alphas_cumprod)
+        assert made.config.prediction_type == {"eps": "epsilon", "v": "v_prediction"}[diffusion.prediction]
+        if hasattr(made, "sigmas"):
+            assert made.sigmas[0].item() == pytest.approx(noise_ratio(diffusion.alphas_cumprod[-1]), rel=1e-5)
+        latents = torch.ones(1, 4, 2, 2)
+        for t in made.timesteps:
+            latents = made.step(torch.zeros_like(latents), t, latents).prev_sample
+        assert latents.isfinite().all()
+
+
+def noise_ratio(bar):
+    return ((1 - bar) / bar).sqrt().item()

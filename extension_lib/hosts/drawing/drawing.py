@@ -24,9 +24,8 @@ log = logging.getLogger("darkroom")
 TAGGED = {"lora": ("lora", lora.SUFFIXES), "hypernet": ("hypernetworks", (".pt",))}
 
 
-def draw_with_files(view: View, betas: Tensor, folders: Folders, pictures: list[Picture]) -> list[Image.Image]:
-    """The pictures, in their order, drawn with the files that their prompts name. betas: (timesteps,) of the noise
-    schedule.
+def draw_with_files(view: View, folders: Folders, pictures: list[Picture]) -> list[Image.Image]:
+    """The pictures, in their order, drawn with the files that their prompts name.
 
     The model is afterwards bit for bit what it was. Raises HostError for a tag without a file.
     """
@@ -35,7 +34,7 @@ def draw_with_files(view: View, betas: Tensor, folders: Folders, pictures: list[
     with embeddings_known(view, folders.embeddings, prompts):
         for used, numbered in grouped_by_tags(pictures).items():
             with files_loaded(view, folders, used):
-                drawn = sampling.draw_pictures(view, betas, [picture for _, picture in numbered])
+                drawn = sampling.draw_pictures(view, [picture for _, picture in numbered])
             images.update(zip((number for number, _ in numbered), drawn))
     return [images[number] for number in range(len(pictures))]
 

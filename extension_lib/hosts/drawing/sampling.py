@@ -14,7 +14,7 @@ from PIL import Image
 from torch import Tensor
 
 from ...host import HostError, Picture
-from ...model import Condition
+from ...model import Condition, Diffusion
 from ...models.view import View
 
 BATCH = 8  # pictures drawn together
@@ -32,20 +32,19 @@ def batch_key(picture: Picture) -> tuple:
 
 
 @torch.no_grad()
-def draw_pictures(view: View, betas: Tensor, pictures: list[Picture]) -> list[Image.Image]:
+def draw_pictures(view: View, pictures: list[Picture]) -> list[Image.Image]:
     """PIL images in the order of the pictures. Their prompts have no tags."""
     images = []
     for _, alike in groupby(pictures, key=batch_key):
         group = list(alike)
         for start in range(0, len(group), BATCH):
-            images += draw_batch(view, betas, group[start:start + BATCH])
+            images += draw_batch(view, group[start:start + BATCH])
     return images
 
 
-def draw_batch(view: View, betas: Tensor, pictures: list[Picture]) -> list[Image.Image]:
+def draw_batch(view: View, pictures: list[Picture]) -> list[Image.Image]:
     first = pictures[0]
-    scheduler = scheduler_of(first.sampler, betas, view.diffusion.prediction)
-    scheduler.set_timesteps(first.steps)
+    scheduler = scheduler_of(first.sampler, view.diffusion, first.steps)
     generators = [torch.Generator().manual_seed(p.seed) for p in pictures]
     shape = (4, first.height // 8, first.width // 8)
     latents = torch.stack([torch.randn(shape, generator=g) for g in generators]) * scheduler.init_noise_sigma
@@ -60,12 +59,19 @@ def draw_batch(view: View, betas: Tensor, pictures: list[Picture]) -> list[Image
     return decode_images(view, latents)
 
 
-def scheduler_of(sampler: str, betas: Tensor, prediction: str) -> Any:
+def scheduler_of(sampler: str, diffusion: Diffusion, steps: int) -> Any:
     if sampler not in SAMPLERS:
         raise HostError(f"There is no sampler {sampler!r} here. Choose one of {', '.join(SAMPLERS)}.")
     cls, settings = SAMPLERS[sampler]
-    kind = {"eps": "epsilon", "v": "v_prediction"}[prediction]
-    return cls(trained_betas=betas.numpy(), prediction_type=kind, **settings)
+    kind = {"eps": "epsilon", "v": "v_prediction"}[diffusion.prediction]
+    bars = diffusion.alphas_cumprod
+    betas = 1 - bars / torch.cat([torch.ones(1), bars[:-1]])
+    made = cls(trained_betas=betas.numpy(), prediction_type=kind, **settings)
+    made.alphas_cumprod = bars.clone()  # those that it makes of the betas are rounded
+    made.set_timesteps(steps)
+    if hasattr(made, "set_begin_index"):
+        made.set_begin_index(0)  # else it begins at the second step where the first two have the same timestep
+    return made
 
 
 def noise_source(scheduler: Any, generators: list[torch.Generator]) -> dict[str, Any]:
