@@ -15,10 +15,12 @@ if TYPE_CHECKING:
 class Layer(NamedTuple):
     """A layer that can be adapted."""
 
-    key: str  # as LoRA files name it: "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
+    path: str  # diffusers' and transformers', whatever the host's: "mid_block.attentions.0.transformer_blocks.0.norm1"
     part: str  # "unet", "te1", "te2"
+    block: str  # "IN04", "MID", "OUT11", "BASE"
     module: Any  # nn.Module
     shape: tuple[int, ...]  # of the true weight, also when it is stored quantised
+    key: str  # as LoRA files of this family name it: "lora_unet_mid_block_attentions_0_transformer_blocks_0_norm1"
 
 
 class Weight(NamedTuple):

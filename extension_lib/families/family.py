@@ -20,6 +20,7 @@ class Family:
     layers: int  # residual blocks per level on the way down; one more on the way up
     attention: tuple[int, ...]  # levels, counted from the largest, that attend
     latent_scale: float
+    lora_names: str  # whose paths LoRA files have for the UNet's layers: "diffusers" or "compvis"
     text_encoders: tuple[TextEncoder, ...]
     card_version: str  # what the WebUI's LoRA card calls it
     base_version: str  # ss_base_model_version

@@ -4,6 +4,7 @@ from .family import Family, TextEncoder
 
 SD1 = Family(
     name="sd1", title="Stable Diffusion 1", levels=4, layers=2, attention=(0, 1, 2), latent_scale=0.18215,
+    lora_names="diffusers",
     text_encoders=(TextEncoder("te1", "lora_te", "cond_stage_model.transformer."),),
     card_version="SD1", base_version="sd_v1", architecture="stable-diffusion-v1",
 )

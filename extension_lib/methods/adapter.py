@@ -78,10 +78,10 @@ class AdapterSettings(Method):
 
     def select_layers(self, layers: list[Layer]) -> list[Layer]:
         """The layers that this kind is attached to. Raises SettingError."""
-        return targets.select_layers(layers, self.key_pattern(), self.rates, targets.parse_blocks(self.skip_blocks))
+        return targets.select_layers(layers, self.path_pattern(), self.rates, targets.parse_blocks(self.skip_blocks))
 
-    def key_pattern(self) -> Any:
-        """The pattern of their keys."""
+    def path_pattern(self) -> Any:
+        """The pattern of their paths."""
         raise NotImplementedError
 
     def rate_ratio(self, name: str) -> float:

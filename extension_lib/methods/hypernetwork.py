@@ -14,7 +14,7 @@ from .base import Method, NewWord, ParameterGroup, Trainable
 from .layer import AttachedToLayers, Dropout, attach_before, load_tensors
 from .product import HYPERNETWORK, Product
 
-KEYS_OR_VALUES = re.compile(r"lora_unet_\w+_attn[12]_to_([kv])$")
+KEYS_OR_VALUES = re.compile(r".+\.attn[12]\.to_([kv])$")
 ACTIVATIONS: dict[str, type[nn.Module]] = {
     "linear": nn.Identity,
     "relu": nn.ReLU,
@@ -139,7 +139,7 @@ def parse_numbers(text: str, where: str) -> tuple[float, ...]:
 
 def attention_layers(layers: list[Layer]) -> list[tuple[Layer, str, int]]:
     """The layers that make keys and values, which of the two, and the width they take."""
-    found = ((layer, KEYS_OR_VALUES.match(layer.key)) for layer in layers)
+    found = ((layer, KEYS_OR_VALUES.match(layer.path)) for layer in layers)
     return [(layer, match[1], layer.shape[1]) for layer, match in found if match]
 
 

@@ -50,14 +50,14 @@ class Ia3(AdapterSettings):
                          "more.",
                          choices=tuple(LAYERS), label="Layers", advanced=True)
 
-    def key_pattern(self) -> Any:
+    def path_pattern(self) -> Any:
         return LAYERS[self.layers]
 
     def select_layers(self, layers: list[Layer]) -> list[Layer]:
         return [layer for layer in super().select_layers(layers) if isinstance(layer.module, nn.Linear)]
 
     def make_module(self, layer: Layer) -> nn.Module:
-        on_input = layer.key.endswith(("net_2", "fc2"))
+        on_input = layer.path.endswith((".net.2", ".fc2"))
         return ScaleFactors(layer.shape[1 if on_input else 0], on_input)
 
     def output_change(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:

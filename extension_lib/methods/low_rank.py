@@ -54,7 +54,7 @@ class LowRank(AdapterSettings):
     def rate_ratio(self, name: str) -> float:
         return self.plus if name.split(".")[0] in self.zero_initialized else 1.0
 
-    def key_pattern(self) -> Any:
+    def path_pattern(self) -> Any:
         return TARGETS[self.layers]
 
     def scale(self, rank: int, alpha: float) -> float:

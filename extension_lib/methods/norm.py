@@ -31,7 +31,7 @@ class Norm(AdapterSettings):
     text_rate: float = option(2e-4, "Learning rate of the text encoder. 0 does not train it.", min=0.0, max=1.0,
                               label="Learning rate, text encoder", small=True)
 
-    def key_pattern(self) -> Any:
+    def path_pattern(self) -> Any:
         return NORMS
 
     def make_module(self, layer: Layer) -> nn.Module:

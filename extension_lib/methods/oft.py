@@ -40,7 +40,7 @@ class Oft(AdapterSettings):
     layers: str = option("attention and MLP", "Which layers are trained.", choices=tuple(TARGETS), label="Layers",
                          advanced=True)
 
-    def key_pattern(self) -> Any:
+    def path_pattern(self) -> Any:
         return TARGETS[self.layers]
 
     def make_module(self, layer: Layer) -> nn.Module:

@@ -1,5 +1,6 @@
 """Names of the same layer: diffusers' path, the path in LDM and in checkpoints, and the key in LoRA files."""
 
+import re
 from functools import cache
 
 from ..families.family import Family
@@ -11,6 +12,7 @@ RESNET = {
 VAE_ATTENTION = {"group_norm": "norm", "to_q": "q", "to_k": "k", "to_v": "v", "to_out.0": "proj_out"}
 
 
+@cache
 def unet_prefixes(family: Family) -> dict[str, str]:
     """From diffusers' path to the compvis path, for every block of the UNet that has a name of its own.
 
@@ -88,17 +90,32 @@ def lora_key(prefix: str, diffusers_path: str) -> str:
     return f"{prefix}_{diffusers_path}".replace(".", "_")
 
 
+def unet_key(diffusers_path: str, family: Family) -> str:
+    """The key of a layer of the UNet in LoRA files of this family."""
+    renamed = replace_prefix(diffusers_path, unet_prefixes(family)) if family.lora_names == "compvis" else None
+    return lora_key("lora_unet", renamed or diffusers_path)
+
+
+def unet_block(diffusers_path: str, family: Family) -> str:
+    """The block of the UNet that a layer belongs to, as people count them: IN04, MID, OUT11."""
+    compvis_path = replace_prefix(diffusers_path, unet_prefixes(family)) or ""
+    if match := re.match(r"(in|out)put_blocks\.(\d+)\.", compvis_path):
+        return f"{match[1].upper()}{int(match[2]):02d}"
+    return "MID" if compvis_path.startswith("middle_block.") else "OUT" if compvis_path.startswith("out.") else "IN00"
+
+
 @cache
-def diffusers_keys(family: Family) -> dict[str, str]:
-    """From LoRA keys with the compvis path of a block to those with diffusers', the longest first."""
-    keys = {lora_key("lora_unet", theirs): lora_key("lora_unet", ours)
-            for ours, theirs in unet_prefixes(family).items()}
+def other_keys(family: Family) -> dict[str, str]:
+    """From LoRA keys with paths that this family's files do not have, but some have, to ours; the longest first."""
+    pairs = unet_prefixes(family).items()
+    keys = {lora_key("lora_unet", path): unet_key(ours, family)
+            for ours, theirs in pairs for path in (theirs if family.lora_names == "diffusers" else ours,)}
     return dict(sorted(keys.items(), key=lambda item: -len(item[0])))
 
 
-def diffusers_key(key: str, family: Family) -> str:
-    """The key of a LoRA file as we have it, where another program wrote it with a compvis path."""
-    for theirs, ours in diffusers_keys(family).items():
+def own_key(key: str, family: Family) -> str:
+    """The key of a LoRA file as we have it, where another program wrote it with another path."""
+    for theirs, ours in other_keys(family).items():
         if f"{key}_".startswith(f"{theirs}_"):
             return ours + key[len(theirs):]
     return key

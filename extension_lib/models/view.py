@@ -11,8 +11,9 @@ from ..diffusion import prompts as prompting
 from ..families.family import Family
 from ..model import Condition, Diffusion, Layer, Weight
 from ..support.autocast import autocast_off
-from .names import lora_key
+from .names import lora_key, unet_block, unet_key
 
+TEXT_BLOCK = "BASE"
 ADAPTABLE = (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm)
 
 
@@ -35,7 +36,8 @@ class View:
         for name, module in self.unet.named_modules():
             path = self.unet_path(name) if isinstance(module, ADAPTABLE) else None
             if path is not None:
-                yield Layer(lora_key("lora_unet", path), "unet", module, tuple(module.weight.shape))
+                yield Layer(path, "unet", unet_block(path, self.family), module, tuple(module.weight.shape),
+                            unet_key(path, self.family))
 
     def unet_path(self, name: str) -> str | None:
         """diffusers' path of a UNet module, given its own; None where LoRA files have no name for it."""
@@ -45,7 +47,9 @@ class View:
         encoder = self.family.text_encoders[0]
         for name, module in self.text_model.named_modules():
             if isinstance(module, ADAPTABLE):
-                yield Layer(lora_key(encoder.prefix, text_path(name)), encoder.part, module, tuple(module.weight.shape))
+                path = text_path(name)
+                yield Layer(path, encoder.part, TEXT_BLOCK, module, tuple(module.weight.shape),
+                            lora_key(encoder.prefix, path))
 
     def weights(self) -> list[Weight]:
         encoder = self.family.text_encoders[0]

@@ -32,7 +32,7 @@ def test_gradients_agree_with_lycoris_own_to_1e_4(kind, of):
     make, shape = LAYERS[of]
     layer, x = make().requires_grad_(False), torch.randn(shape, requires_grad=True)
     method = KINDS[kind]
-    module: Any = method.make_module(Layer("layer", "unet", layer, layer.weight.shape))
+    module: Any = method.make_module(Layer("layer", "unet", "MID", layer, layer.weight.shape, "layer"))
     for parameter in module.parameters():
         nn.init.normal_(parameter, std=0.3)
     ours = gradients(layer(x) + method.low_rank_change(module, layer, x), module, x)

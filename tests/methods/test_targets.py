@@ -2,23 +2,14 @@
 
 import pytest
 
-from extension_lib.methods.targets import BLOCKS, TARGETS, block_of, parse_blocks, select_layers
+from extension_lib.methods.targets import BLOCKS, TARGETS, parse_blocks, select_layers
 from extension_lib.settings import SettingError
 
 BOTH = {"unet": 1.0, "te": 1.0}
 
 
-@pytest.mark.parametrize("key, block", [
-    ("lora_unet_down_blocks_0_attentions_0_proj_in", "IN01"), ("lora_unet_down_blocks_3_resnets_1_conv1", "IN11"),
-    ("lora_unet_mid_block_attentions_0_proj_in", "MID"), ("lora_unet_up_blocks_3_attentions_2_proj_out", "OUT11"),
-    ("lora_unet_up_blocks_0_upsamplers_0_conv", "OUT02"), ("lora_te_text_model_encoder_layers_0_mlp_fc1", "BASE"),
-    ("lora_unet_conv_in", "IN00"), ("lora_unet_conv_out", "OUT")])
-def test_keys_tell_their_block(key, block):
-    assert block_of(key) == block
-
-
 def test_every_layer_belongs_to_a_block_that_can_be_named(view):
-    assert {block_of(layer.key) for layer in view.layers()} <= set(BLOCKS)
+    assert {layer.block for layer in view.layers()} <= set(BLOCKS)
 
 
 def test_the_presets_hold_one_another_and_count_as_kohya_and_lycoris_count(view):
@@ -50,4 +41,4 @@ def test_what_is_no_block_is_named(text):
 
 def test_blocks_can_be_left_out(view):
     left = select_layers(view.layers(), TARGETS["everything"], BOTH, parse_blocks("IN00-MID"))
-    assert left and {block_of(layer.key)[:3] for layer in left} == {"BAS", "OUT"}
+    assert left and {layer.block[:3] for layer in left} == {"BAS", "OUT"}

@@ -1,11 +1,21 @@
 """Names of layers: every one has a key, and the way there and back is the same."""
 
+from dataclasses import replace
+
 import pytest
 from helpers import BASE
 from safetensors import safe_open
 
 from extension_lib.families.sd1 import SD1
-from extension_lib.models.names import inverted, replace_prefix, unet_prefixes, vae_prefixes
+from extension_lib.models.names import (
+    inverted,
+    own_key,
+    replace_prefix,
+    unet_block,
+    unet_key,
+    unet_prefixes,
+    vae_prefixes,
+)
 
 
 @pytest.mark.parametrize(
@@ -21,6 +31,24 @@ from extension_lib.models.names import inverted, replace_prefix, unet_prefixes, 
 def test_known_names(diffusers, compvis):
     assert replace_prefix(diffusers, unet_prefixes(SD1)) == compvis
     assert replace_prefix(compvis, inverted(unet_prefixes(SD1))) == diffusers
+
+
+@pytest.mark.parametrize("path, block", [
+    ("down_blocks.0.attentions.0.proj_in", "IN01"), ("down_blocks.3.resnets.1.conv1", "IN11"),
+    ("mid_block.attentions.0.proj_in", "MID"), ("up_blocks.3.attentions.2.proj_out", "OUT11"),
+    ("up_blocks.0.upsamplers.0.conv", "OUT02"), ("conv_in", "IN00"), ("time_embedding.linear_1", "IN00"),
+    ("conv_out", "OUT")])
+def test_paths_tell_their_block(path, block):
+    assert unet_block(path, SD1) == block
+
+
+@pytest.mark.parametrize("names, ours, others", [
+    ("diffusers", "lora_unet_down_blocks_2_attentions_1_proj_in", "lora_unet_input_blocks_8_1_proj_in"),
+    ("compvis", "lora_unet_input_blocks_8_1_proj_in", "lora_unet_down_blocks_2_attentions_1_proj_in")])
+def test_a_family_says_whose_paths_its_lora_files_have_and_those_of_others_are_understood(names, ours, others):
+    family = replace(SD1, lora_names=names)
+    assert unet_key("down_blocks.2.attentions.1.proj_in", family) == ours
+    assert own_key(others, family) == own_key(ours, family) == ours
 
 
 def test_no_two_blocks_share_a_name():

@@ -17,7 +17,7 @@ from ...methods.adapter import Delta, FormatError, lazy_deltas
 from ...methods.hypernetwork import PAIR, attention_layers
 from ...methods.layer import attach_before
 from ...model import Layer
-from ...models.names import diffusers_key
+from ...models.names import own_key
 from ...support.lazy import LazyTensors
 
 log = logging.getLogger("darkroom")
@@ -42,7 +42,7 @@ def match_layers(path: Path, layers: list[Layer]) -> tuple[list[tuple[Layer, dic
         found = lora.read_adapter(path)
     except FormatError as error:
         raise HostError(str(error)) from None
-    ours = {key: by_key.get(key) or by_key.get(diffusers_key(key, SD1)) for key in found}
+    ours = {key: by_key.get(key) or by_key.get(own_key(key, SD1)) for key in found}
     matched = [(layer, found[key]) for key, layer in ours.items() if layer is not None]
     unmatched = [key for key, layer in ours.items() if layer is None]
     if unmatched and not matched:
