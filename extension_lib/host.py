@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .errors import DarkroomError
 from .events import Event
+from .families.family import PIXELS_PER_LATENT
 from .model import Model
 from .settings import shown
 from .support.disk import is_file, is_inside, path_from_text
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
     from torch import Tensor
 
-SIDES, LARGEST_SIDE = 8, 4096  # pixels: the encoder makes one of eight
+LARGEST_SIDE = 4096  # pixels
 MOST_STEPS, MOST_CFG, LARGEST_SEED = 1000, 1000, 2**32 - 1  # what every host takes
 PRESET_SUFFIX = ".darkroom.toml"  # settings that belong to a checkpoint lie beside it under its stem
 
@@ -86,13 +87,19 @@ class Picture:
     clip_skip: int = 1
 
 
+def drawable_side(pixels: int) -> int:
+    """The longest side of a picture, up to so many pixels, that a checkpoint can draw."""
+    return pixels // PIXELS_PER_LATENT * PIXELS_PER_LATENT
+
+
 def require_drawable(picture: Picture) -> Picture:
     """The picture, if it can be drawn. Raises HostError."""
     for name in ("width", "height"):
         side = getattr(picture, name)
-        if side % SIDES or not SIDES <= side <= LARGEST_SIDE:
-            near = min(max((side + SIDES // 2) // SIDES, 1) * SIDES, LARGEST_SIDE)
-            raise HostError(f"The {name} is {shown(side)}, but must be a multiple of {SIDES} up to {LARGEST_SIDE}. "
+        if side % PIXELS_PER_LATENT or not PIXELS_PER_LATENT <= side <= LARGEST_SIDE:
+            near = min(max(drawable_side(side + PIXELS_PER_LATENT // 2), PIXELS_PER_LATENT), LARGEST_SIDE)
+            raise HostError(f"The {name} is {shown(side)}, but must be a multiple of {PIXELS_PER_LATENT} up to "
+                            f"{LARGEST_SIDE}. "
                             f"Use {near}.")
     if not 1 <= picture.steps <= MOST_STEPS:
         raise HostError(f"The number of steps is {shown(picture.steps)}, but must be 1 to {MOST_STEPS}.")

@@ -7,6 +7,8 @@ from contextlib import suppress
 import torch
 
 from .config.run import Run
+from .families.family import Family
+from .families.sd1 import SD1
 
 GIB = 2**30
 
@@ -38,7 +40,7 @@ def usage(device: torch.device | None = None) -> str:
     return f"{(memory.total - memory.available) / GIB:.1f} of {memory.total / GIB:.1f} GiB"
 
 
-def advice(run: Run) -> str:
+def advice(run: Run, family: Family = SD1) -> str:
     """What to change so that the run needs less memory, the cheapest first."""
     ideas = []
     if not run.training.checkpointing:
@@ -46,8 +48,8 @@ def advice(run: Run) -> str:
     if run.training.batch_size > 1:
         size = run.training.batch_size
         ideas.append(f"lower the batch size from {size} to 1 and raise gradient accumulation instead")
-    if run.data.resolution > 512:
-        ideas.append(f"lower the resolution from {run.data.resolution} to 512")
+    if run.data.resolution > family.resolution:
+        ideas.append(f"lower the resolution from {run.data.resolution} to {family.resolution}")
     if run.method.rates.get("te", 0.0) > 0:
         ideas.append("start over with the text encoder's rate at 0, which also moves it off the graphics card")
     ideas.append(f"lower the resolution below {run.data.resolution}, or close other programs that use the graphics "

@@ -21,6 +21,7 @@ class Layer(NamedTuple):
     module: Any  # nn.Module
     shape: tuple[int, ...]  # of the true weight, also when it is stored quantised
     key: str  # as LoRA files of this family name it: "lora_unet_mid_block_attentions_0_transformer_blocks_0_norm1"
+    other_key: str = ""  # as files of some programs name it: "lora_unet_middle_block_1_transformer_blocks_0_norm1"
 
 
 class Weight(NamedTuple):

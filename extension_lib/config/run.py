@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from .. import methods
+from ..families.sd1 import SD1
 from ..methods.base import PRECISIONS, Method, NewWord
 from ..settings import LINES, SettingError, brief, build, option, options, shown, to_str
 from ..support.disk import NameProblem, checked_file_name
@@ -54,8 +55,9 @@ FOLDERS = tuple(option.name for option in options(Concept) if option.folder)
 class Data:
     """How pictures and captions are read."""
 
-    resolution: int = option(512, "Pictures are scaled to about the area of a square with this side, in pixels. Use "
-                             "what the checkpoint was made for: 512 for Stable Diffusion 1.", min=64, max=2048)
+    resolution: int = option(SD1.resolution, "Pictures are scaled to about the area of a square with this side, in "
+                             "pixels. Use what the checkpoint was made for: 512 for Stable Diffusion 1.", min=64,
+                             max=2048)
     buckets: bool = option(True, "Keep the aspect ratio of tall and wide pictures, in steps of 64 pixels. Off: all "
                            "pictures become square.")
     crop: str = option("center", "How a picture is cropped that does not fit: always in the center, or at a random "
@@ -83,7 +85,7 @@ class Data:
                            choices=("captions", "object", "style"), advanced=True)
     clip_skip: int = option(1, "As in the WebUI: 1 uses all layers of the text encoder, 2 skips the last one. Use 2 "
                             "only for checkpoints that are used with 2. It is written into the file.",
-                            min=1, max=12, advanced=True)
+                            min=1, max=SD1.text_encoders[0].layers, advanced=True)
     prompt_syntax: bool = option(False, "Read (brackets:1.2) in captions as in the prompt box. Off: captions are plain "
                                  "text.",
                                  advanced=True)

@@ -6,7 +6,9 @@ from random import Random
 
 from PIL import Image
 
-STEP = 64  # pixels; eight latents, so that every level of the UNet divides evenly
+from ..families.family import PIXELS_PER_LATENT
+
+STEP = 8 * PIXELS_PER_LATENT  # so that every level of the UNet divides evenly
 WIDEST = 2.0  # longest side against the resolution
 Size = tuple[int, int]  # width and height in pixels
 

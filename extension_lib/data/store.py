@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from ..config.run import Run
+from ..families.family import PIXELS_PER_LATENT
 from ..model import Condition, Model
 from ..support.seeds import random_for
 from .buckets import Size, fitted
@@ -83,9 +84,9 @@ class PictureStore:
         """(1, h/8, w/8): how much of each place counts."""
         mask = read_mask(item.path) if self.run.data.masked else None
         if mask is None:
-            return torch.ones(1, size[1] // 8, size[0] // 8)
+            return torch.ones(1, size[1] // PIXELS_PER_LATENT, size[0] // PIXELS_PER_LATENT)
         cut = fitted(mask.resize((item.width, item.height)), size, self.random_crop(crop_key))
-        small = cut.resize((size[0] // 8, size[1] // 8), Image.Resampling.BOX)
+        small = cut.resize((size[0] // PIXELS_PER_LATENT, size[1] // PIXELS_PER_LATENT), Image.Resampling.BOX)
         values = torch.from_numpy(np.array(small)).float()[None] / 255
         return values.flip(2) if mirrored else values
 

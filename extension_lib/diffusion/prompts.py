@@ -11,7 +11,8 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-CHUNK = 75  # tokens of the prompt in a chunk; with start and end it is 77
+from ..families.family import CHUNK
+
 COMMA_BACKTRACK = 20  # a chunk may end at a comma this many tokens back; the WebUI's default
 LOUDER, SOFTER = 1.1, 1 / 1.1  # what a pair of round and of square brackets does
 EXPLICIT = re.compile(r":\s*([+-]?\d*\.?\d+)\s*$")
@@ -180,7 +181,7 @@ Inserting = Callable[[list[tuple[WordVectors, ...]]], AbstractContextManager[Non
 
 def encode(text_model: Any, tokenizer: Any, prompts: list[str], clip_skip: int, syntax: bool,
            words: Lookup, inserting: Inserting) -> Tensor:
-    """(prompts, 77 * chunks, width). Prompts with fewer chunks than the longest are filled up with empty ones.
+    """(prompts, tokens, width). Prompts with fewer chunks than the longest are filled up with empty ones.
 
     text_model: a transformers CLIPTextModel. clip_skip 1 is its last layer; n stops n - 1 layers earlier.
     inserting: within, the text model's next call puts these fixes, one tuple for each row, in place of its own vectors.

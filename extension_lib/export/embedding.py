@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from ..diffusion.prompts import CHUNK as LONGEST
+from ..families.family import CHUNK as LONGEST
 from ..methods.adapter import FormatError
 from ..support.disk import write_bytes
 from . import metadata

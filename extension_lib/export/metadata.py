@@ -9,6 +9,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from .. import __version__
+from ..families.family import CHUNK
 from .header import METHOD, WORDS
 from .provenance import Provenance
 
@@ -46,7 +47,7 @@ def training_metadata(about: Provenance) -> dict[str, Any]:
         "ss_gradient_checkpointing": run.training.checkpointing,
         "ss_gradient_accumulation_steps": run.training.accumulation,
         "ss_clip_skip": run.data.clip_skip,
-        "ss_max_token_length": 75,
+        "ss_max_token_length": CHUNK,
         "ss_caption_dropout_rate": run.data.caption_dropout,
         "ss_seed": run.training.seed,
         "ss_noise_offset": run.noise.noise_offset,

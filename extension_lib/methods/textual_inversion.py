@@ -32,8 +32,8 @@ class TextualInversion(Method):
         "data": {"template": "object"}, "training": {"batch_size": 4, "weight_decay": 0.0, "clip": 0.0},
         "saving": {"precision": "fp32"}}
 
-    vectors: int = option(4, "How many vectors each new word has. It takes as many of a prompt's 75 tokens. 1 for "
-                          "something simple, 4 to 8 for a person or a style.", min=1, max=16)
+    vectors: int = option(4, "How many vectors each new word has. It takes as many of a prompt's 75 tokens. 1 "
+                          "for something simple, 4 to 8 for a person or a style.", min=1, max=16)
     rate: float = option(5e-3, "Learning rate of the word's vectors.", min=0.0, max=1.0, label="Learning rate",
                          small=True)
     initial: str = option("", "What the new words start from, such as 'woman' or 'painting'. Empty: each concept's "
@@ -59,7 +59,7 @@ class NewWords:
         if not words:
             raise SettingError("There is no new word to learn. Give the output a name, or each concept a word.")
         self.model, self.rate, self.span = model, rate, span
-        self.parts = frozenset({"te1"})
+        self.parts = model.family.text_parts
         table = model.vocabulary().float()
         self.max_norm = table.norm(dim=1).mean().item() if hold_norm else None
         self.words = {

@@ -7,6 +7,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, cast
 
+from ..families.family import CHUNK
 from ..host import HostError
 
 FILE, PACKAGES = "bpe_simple_vocab_16e6.txt.gz", ("clip", "open_clip")  # the package openai-clip is called clip
@@ -68,7 +69,7 @@ def clip_tokenizer() -> Any:
     merges = read_merges(vocabulary_file())
     tokens = [*word_parts(), *map("".join, merges), START, END]
     made = CLIPTokenizer(vocab={token: n for n, token in enumerate(tokens)}, merges=cast(Any, merges), pad_token=END,
-                         model_max_length=77)
+                         model_max_length=CHUNK + 2)
     require_known_encodings(made)
     return made
 

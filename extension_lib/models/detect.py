@@ -4,10 +4,10 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
+from ..families.sd1 import SD1
 from ..host import HostError
 
 FIRST = "model.diffusion_model.input_blocks.0.0.weight"
-SD1_TEXT = "cond_stage_model.transformer."
 EMA = "model_ema."  # weights averaged over the training; LDM's name
 PICKLES = (".ckpt", ".pt", ".pth", ".bin")
 OTHERS = {
@@ -39,8 +39,8 @@ def require_sd1(path: Path) -> None:
     if not inputs and any(key.startswith(EMA) for key in keys):
         raise HostError(f"{path.name} holds averaged weights (EMA) alone, which no program draws with. Convert it: "
                         f"python -m extension_lib convert \"{path}\" \"{path.stem}-converted.safetensors\"")
-    if not inputs or not any(key.startswith(SD1_TEXT) for key in keys):
+    if not inputs or not any(key.startswith(SD1.text_encoders[0].checkpoint) for key in keys):
         raise HostError(f"{path.name} is not a Stable Diffusion checkpoint: it has no UNet with a CLIP text encoder.")
-    if inputs != 4:
+    if inputs != SD1.latent_channels:
         raise HostError(f"{path.name} takes {inputs} input channels (an inpainting or editing model). "
                         "Darkroom trains plain Stable Diffusion 1 checkpoints so far.")

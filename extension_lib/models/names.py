@@ -90,10 +90,11 @@ def lora_key(prefix: str, diffusers_path: str) -> str:
     return f"{prefix}_{diffusers_path}".replace(".", "_")
 
 
-def unet_key(diffusers_path: str, family: Family) -> str:
-    """The key of a layer of the UNet in LoRA files of this family."""
-    renamed = replace_prefix(diffusers_path, unet_prefixes(family)) if family.lora_names == "compvis" else None
-    return lora_key("lora_unet", renamed or diffusers_path)
+def unet_keys(diffusers_path: str, family: Family) -> tuple[str, str]:
+    """The key of a layer of the UNet in LoRA files of this family, and in those of programs with the other paths."""
+    compvis_path = replace_prefix(diffusers_path, unet_prefixes(family)) or diffusers_path
+    diffusers, compvis = lora_key("lora_unet", diffusers_path), lora_key("lora_unet", compvis_path)
+    return (diffusers, compvis) if family.lora_names == "diffusers" else (compvis, diffusers)
 
 
 def unet_block(diffusers_path: str, family: Family) -> str:
@@ -102,20 +103,3 @@ def unet_block(diffusers_path: str, family: Family) -> str:
     if match := re.match(r"(in|out)put_blocks\.(\d+)\.", compvis_path):
         return f"{match[1].upper()}{int(match[2]):02d}"
     return "MID" if compvis_path.startswith("middle_block.") else "OUT" if compvis_path.startswith("out.") else "IN00"
-
-
-@cache
-def other_keys(family: Family) -> dict[str, str]:
-    """From LoRA keys with paths that this family's files do not have, but some have, to ours; the longest first."""
-    pairs = unet_prefixes(family).items()
-    keys = {lora_key("lora_unet", path): unet_key(ours, family)
-            for ours, theirs in pairs for path in (theirs if family.lora_names == "diffusers" else ours,)}
-    return dict(sorted(keys.items(), key=lambda item: -len(item[0])))
-
-
-def own_key(key: str, family: Family) -> str:
-    """The key of a LoRA file as we have it, where another program wrote it with another path."""
-    for theirs, ours in other_keys(family).items():
-        if f"{key}_".startswith(f"{theirs}_"):
-            return ours + key[len(theirs):]
-    return key

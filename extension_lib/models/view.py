@@ -8,12 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from ..diffusion import prompts as prompting
-from ..families.family import Family
+from ..families.family import TEXT_BLOCK, Family
 from ..model import Condition, Diffusion, Layer, Weight
 from ..support.autocast import autocast_off
-from .names import lora_key, unet_block, unet_key
+from .names import lora_key, unet_block, unet_keys
 
-TEXT_BLOCK = "BASE"
 ADAPTABLE = (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm)
 
 
@@ -37,7 +36,7 @@ class View:
             path = self.unet_path(name) if isinstance(module, ADAPTABLE) else None
             if path is not None:
                 yield Layer(path, "unet", unet_block(path, self.family), module, tuple(module.weight.shape),
-                            unet_key(path, self.family))
+                            *unet_keys(path, self.family))
 
     def unet_path(self, name: str) -> str | None:
         """diffusers' path of a UNet module, given its own; None where LoRA files have no name for it."""
@@ -100,7 +99,8 @@ class View:
         raise NotImplementedError
 
     def encode_prompts(self, prompts: list[str], clip_skip: int = 1, syntax: bool = False) -> Condition:
-        return Condition(prompting.encode(self.text_model, self.tokenizer, prompts, clip_skip, syntax, self.words,
+        return Condition(prompting.encode(self.text_model, self.tokenizer, prompts,
+                                          clip_skip if self.family.clip_skip else 1, syntax, self.words,
                                           self.inserting_words))
 
     @contextmanager

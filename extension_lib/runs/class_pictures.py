@@ -12,7 +12,7 @@ from ..data.captions import FILEWORDS, fill_prompt
 from ..data.folder import ConceptPictures, FolderError, Item, caption_of, pictures_in
 from ..data.pictures import PictureError, picture_size
 from ..events import Prepared, Warned
-from ..host import Checkpoint, Host, Picture
+from ..host import Checkpoint, Host, Picture, drawable_side
 from ..settings import SettingError
 from ..support.disk import is_folder, path_from_text, replacing
 from ..support.seeds import seed_from
@@ -86,7 +86,7 @@ def draw_missing(run: Run, text: str, folder: Path, count: int, host: Host) -> I
     """Draws the pictures that are missing; a picture's number is its seed."""
     folder.mkdir(parents=True, exist_ok=True)
     missing = [n for n in range(count) if not (folder / picture_name(n)).exists()]
-    edge = run.data.resolution // 8 * 8
+    edge = drawable_side(run.data.resolution)
     for start in range(0, len(missing), BATCH):
         yield Prepared(f"Drawing class pictures, {len(missing) - start} left", start / len(missing))
         numbers = missing[start:start + BATCH]

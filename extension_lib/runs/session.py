@@ -15,7 +15,7 @@ from ..data.pictures import load_picture
 from ..diffusion.prompts import words_found
 from ..events import Ended, Event, Paused, Prepared, Warned
 from ..export.products import require_writable
-from ..host import Checkpoint, Host, Picture
+from ..host import Checkpoint, Host, Picture, drawable_side
 from ..methods.base import NewWord
 from ..model import Model
 from ..settings import SettingError
@@ -139,7 +139,7 @@ class Session:
             trainable = self.run.method.attach(model, self.run.training.seed, words)
             undo.callback(trainable.detach)
             require_room(self.run, self.host.folders, self.workspace, trainable, self.checkpoint.path)
-            batches = Batches(self.run, model, items, text_trained=any(p.startswith("te") for p in trainable.parts))
+            batches = Batches(self.run, model, items, text_trained=bool(trainable.parts & model.family.text_parts))
             for preparation in batches.prepare():
                 yield preparation
                 if ended := self.stop_before_first_step():
@@ -187,7 +187,7 @@ class Session:
         return None  # a card without a picture is still a card
 
     def picture(self, prompt: str) -> Picture:
-        previews, size = self.run.previews, self.run.data.resolution // 8 * 8
+        previews, size = self.run.previews, drawable_side(self.run.data.resolution)
         return Picture(prompt, steps=previews.preview_steps, cfg=previews.cfg, width=size, height=size,
                        seed=previews.preview_seed, sampler=previews.sampler,
                        clip_skip=self.run.data.clip_skip)

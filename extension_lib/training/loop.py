@@ -170,7 +170,8 @@ NOT_FINITE = ("The gradient was not finite {count} times in a row, and those ste
 def failure_reason(guard: Guard, run: Run, model: Model, step: int) -> str:
     """Why the run ends when the step after this one failed."""
     if guard.error and is_out_of_memory(guard.error):
-        return OUT_OF_MEMORY.format(step=step + 1, used=memory.usage_text(model.device), remedy=memory.advice(run))
+        remedy = memory.advice(run, model.family)
+        return OUT_OF_MEMORY.format(step=step + 1, used=memory.usage_text(model.device), remedy=remedy)
     return FAILED.format(step=step + 1, error=as_sentence(guard.reason))
 
 

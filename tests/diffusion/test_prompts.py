@@ -1,9 +1,12 @@
 """Prompts: literal text, prompt syntax, and chunks."""
 
+from dataclasses import replace
+
 import pytest
 import torch
 
-from extension_lib.diffusion.prompts import CHUNK, emphasize, parse_weights, split_into_chunks
+from extension_lib.diffusion.prompts import emphasize, parse_weights, split_into_chunks
+from extension_lib.families.family import CHUNK
 
 
 def rounded(prompt):
@@ -58,6 +61,13 @@ def test_emphasis_keeps_the_mean():
     out = emphasize(hidden, weights)
     assert torch.allclose(out.mean((1, 2)), hidden.mean((1, 2)), atol=1e-5)
     assert torch.equal(out[1], hidden[1])
+
+
+def test_a_family_without_clip_skip_is_always_encoded_alike(model, monkeypatch):
+    monkeypatch.setattr(model, "family", replace(model.family, clip_skip=False))
+    with torch.no_grad():
+        one, two = (model.encode_prompts(["a ghost"], clip_skip=n).hidden for n in (1, 2))
+    assert torch.equal(one, two)
 
 
 def test_clip_skip_stops_earlier_and_keeps_the_final_norm(view):

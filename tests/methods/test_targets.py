@@ -1,7 +1,10 @@
 """Which layers an adapter hangs on."""
 
+from dataclasses import replace
+
 import pytest
 
+from extension_lib.families.sd1 import SD1
 from extension_lib.methods.targets import BLOCKS, TARGETS, parse_blocks, select_layers
 from extension_lib.settings import SettingError
 
@@ -42,3 +45,8 @@ def test_what_is_no_block_is_named(text):
 def test_blocks_can_be_left_out(view):
     left = select_layers(view.layers(), TARGETS["everything"], BOTH, parse_blocks("IN00-MID"))
     assert left and {layer.block[:3] for layer in left} == {"BAS", "OUT"}
+
+
+def test_a_family_has_a_block_for_each_place_of_its_unet():
+    assert SD1.blocks[:2] == ("BASE", "IN00") and SD1.blocks[12:15] == ("IN11", "MID", "OUT00")
+    assert replace(SD1, levels=3).blocks[-2:] == ("OUT08", "OUT")

@@ -9,10 +9,9 @@ from safetensors import safe_open
 from extension_lib.families.sd1 import SD1
 from extension_lib.models.names import (
     inverted,
-    own_key,
     replace_prefix,
     unet_block,
-    unet_key,
+    unet_keys,
     unet_prefixes,
     vae_prefixes,
 )
@@ -46,9 +45,7 @@ def test_paths_tell_their_block(path, block):
     ("diffusers", "lora_unet_down_blocks_2_attentions_1_proj_in", "lora_unet_input_blocks_8_1_proj_in"),
     ("compvis", "lora_unet_input_blocks_8_1_proj_in", "lora_unet_down_blocks_2_attentions_1_proj_in")])
 def test_a_family_says_whose_paths_its_lora_files_have_and_those_of_others_are_understood(names, ours, others):
-    family = replace(SD1, lora_names=names)
-    assert unet_key("down_blocks.2.attentions.1.proj_in", family) == ours
-    assert own_key(others, family) == own_key(ours, family) == ours
+    assert unet_keys("down_blocks.2.attentions.1.proj_in", replace(SD1, lora_names=names)) == (ours, others)
 
 
 def test_no_two_blocks_share_a_name():

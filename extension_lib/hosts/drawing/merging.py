@@ -11,13 +11,11 @@ from torch import Tensor, nn
 
 from ...compare.tags import Tag
 from ...export import hypernetwork, lora
-from ...families.sd1 import SD1
 from ...host import HostError
 from ...methods.adapter import Delta, FormatError, lazy_deltas
 from ...methods.hypernetwork import PAIR, attention_layers
 from ...methods.layer import attach_before
 from ...model import Layer
-from ...models.names import own_key
 from ...support.lazy import LazyTensors
 
 log = logging.getLogger("darkroom")
@@ -37,12 +35,12 @@ def read_deltas(path: Path, layers: list[Layer]) -> LazyTensors:
 
 def match_layers(path: Path, layers: list[Layer]) -> tuple[list[tuple[Layer, dict[str, Tensor]]], list[str]]:
     """The file's layers beside the model's, and its keys without one. Raises HostError."""
-    by_key = {layer.key: layer for layer in layers}
+    by_key = {key: layer for layer in layers for key in (layer.other_key, layer.key)}
     try:
         found = lora.read_adapter(path)
     except FormatError as error:
         raise HostError(str(error)) from None
-    ours = {key: by_key.get(key) or by_key.get(own_key(key, SD1)) for key in found}
+    ours = {key: by_key.get(key) for key in found}
     matched = [(layer, found[key]) for key, layer in ours.items() if layer is not None]
     unmatched = [key for key, layer in ours.items() if layer is None]
     if unmatched and not matched:

@@ -13,6 +13,7 @@ from diffusers import (
 from PIL import Image
 from torch import Tensor
 
+from ...families.family import PIXELS_PER_LATENT
 from ...host import HostError, Picture
 from ...model import Condition, Diffusion
 from ...models.view import View
@@ -46,7 +47,7 @@ def draw_batch(view: View, pictures: list[Picture]) -> list[Image.Image]:
     first = pictures[0]
     scheduler = scheduler_of(first.sampler, view.diffusion, first.steps)
     generators = [torch.Generator().manual_seed(p.seed) for p in pictures]
-    shape = (4, first.height // 8, first.width // 8)
+    shape = view.family.latent_channels, first.height // PIXELS_PER_LATENT, first.width // PIXELS_PER_LATENT
     latents = torch.stack([torch.randn(shape, generator=g) for g in generators]) * scheduler.init_noise_sigma
     latents = latents.to(view.device)
     with view.autocast():
