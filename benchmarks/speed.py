@@ -36,7 +36,7 @@ class OnlyUnet(DiffusersView):
     """A view of a UNet alone."""
 
     def __init__(self, unet: Any):
-        super(DiffusersView, self).__init__(SD1, unet, None, torch.nn.Module(), None,
+        super(DiffusersView, self).__init__(SD1, unet, None, [],
                                             Diffusion(torch.ones(1000), "eps"), torch.device("cpu"), torch.float32)
 
     def layers(self) -> list[Layer]:

@@ -49,7 +49,7 @@ def weights_before(view):
     """Fingerprints of the model's weights before any test."""
     from extension_lib.models.frozen import checksum, parameter_states
 
-    return checksum(parameter_states((view.unet, view.text_model, view.vae)))
+    return checksum(parameter_states((view.unet, *view.text_models, view.vae)))
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ def model(view, weights_before, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(frozen, "checksum", lambda states: weights_before)  # they need not be computed anew for each test
-        borrowed = frozen.frozen(view.unet, view.text_model, view.vae)
+        borrowed = frozen.frozen(view.unet, *view.text_models, view.vae)
         borrowed.__enter__()
     try:
         yield view

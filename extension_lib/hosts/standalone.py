@@ -85,7 +85,7 @@ class Standalone:
         with self.lock:
             loaded = self.load(checkpoint)
             view = loaded.view
-            with frozen(view.unet, view.text_model, view.vae):
+            with frozen(view.unet, *view.text_models, view.vae):
                 self.borrowed = loaded
                 try:
                     yield view
@@ -96,7 +96,7 @@ class Standalone:
     def draw(self, pictures: list[Picture]) -> list[Image.Image]:
         with self.lock:
             loaded = self.borrowed or self.load(self.current_or_fail())
-            unchanged = nullcontext() if loaded is self.borrowed else frozen(loaded.view.unet, loaded.view.text_model)
+            unchanged = nullcontext() if loaded is self.borrowed else frozen(loaded.view.unet, *loaded.view.text_models)
             with unchanged, loaded.view.unparked():
                 return draw_with_files(loaded.view, self.folders, pictures)
 

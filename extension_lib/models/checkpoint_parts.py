@@ -13,7 +13,7 @@ from ..errors import DarkroomError, is_out_of_memory
 from ..families.sd1 import SD1
 from ..host import HostError
 from .names import replace_prefix, unet_prefixes, vae_prefixes
-from .view import text_path
+from .text_encoder import text_path
 
 UNET, VAE, TEXT = "model.diffusion_model.", "first_stage_model.", SD1.text_encoders[0].checkpoint
 Shapes = dict[str, tuple[int, ...]]

@@ -8,6 +8,7 @@ from torch import Tensor
 from ..families.sd1 import SD1
 from ..model import Diffusion
 from .names import replace_prefix, unet_prefixes
+from .text_encoder import LoadedTextEncoder
 from .view import View
 
 
@@ -20,8 +21,8 @@ class DiffusersView(View):
         schedule = pipeline.scheduler
         prediction = {"epsilon": "eps", "v_prediction": "v"}[schedule.config.prediction_type]
         diffusion = Diffusion(schedule.alphas_cumprod.float().cpu().clone(), prediction)
-        super().__init__(SD1, pipeline.unet, pipeline.vae, pipeline.text_encoder, pipeline.tokenizer,
-                         diffusion, device, compute)
+        encoders = [LoadedTextEncoder(SD1.text_encoders[0], pipeline.text_encoder, pipeline.tokenizer)]
+        super().__init__(SD1, pipeline.unet, pipeline.vae, encoders, diffusion, device, compute)
 
     def unet_path(self, name: str) -> str | None:
         return name

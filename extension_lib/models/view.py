@@ -7,29 +7,30 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..diffusion import prompts as prompting
-from ..families.family import TEXT_BLOCK, Family
+from ..families.family import Family
 from ..model import Condition, Diffusion, Layer, Weight
 from ..support.autocast import autocast_off
-from .names import lora_key, unet_block, unet_keys
-
-ADAPTABLE = (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm)
+from .names import unet_block, unet_keys
+from .text_encoder import ADAPTABLE, LoadedTextEncoder
 
 
 class View:
-    """UNet, autoencoder and text encoder of a loaded model. Subclasses say how they are called and named."""
+    """UNet, autoencoder and text encoders of a loaded model. Subclasses say how they are called and named."""
 
     checkpointed: tuple[str, ...] = ()  # class names of the blocks whose activations may be recomputed
 
-    def __init__(self, family: Family, unet: Any, vae: Any, text_model: Any, tokenizer: Any,
+    def __init__(self, family: Family, unet: Any, vae: Any, text_encoders: list[LoadedTextEncoder],
                  diffusion: Diffusion, device: torch.device, compute: torch.dtype):
         self.family, self.diffusion, self.device, self.compute = family, diffusion, device, compute
-        self.unet, self.vae, self.text_model, self.tokenizer = unet, vae, text_model, tokenizer
+        self.unet, self.vae, self.text_encoders = unet, vae, text_encoders
         self.parked: set[str] = set()
-        self.words = prompting.NewWords()
+
+    @property
+    def text_models(self) -> list[nn.Module]:
+        return [encoder.model for encoder in self.text_encoders]
 
     def layers(self) -> list[Layer]:
-        return [*self.unet_layers(), *self.text_layers()]
+        return [*self.unet_layers(), *(layer for encoder in self.text_encoders for layer in encoder.layers())]
 
     def unet_layers(self) -> Iterator[Layer]:
         for name, module in self.unet.named_modules():
@@ -42,30 +43,15 @@ class View:
         """diffusers' path of a UNet module, given its own; None where LoRA files have no name for it."""
         raise NotImplementedError
 
-    def text_layers(self) -> Iterator[Layer]:
-        encoder = self.family.text_encoders[0]
-        for name, module in self.text_model.named_modules():
-            if isinstance(module, ADAPTABLE):
-                path = text_path(name)
-                yield Layer(path, encoder.part, TEXT_BLOCK, module, tuple(module.weight.shape),
-                            lora_key(encoder.prefix, path))
-
     def weights(self) -> list[Weight]:
-        encoder = self.family.text_encoders[0]
-        found = [
-            Weight(f"model.diffusion_model.{self.compvis_path(name)}", "unet", p)
-            for name, p in self.unet.named_parameters()
-        ]
-        for name, parameter in self.text_model.named_parameters():
-            path = text_path(name)
-            if ".embeddings." not in path:
-                found.append(Weight(f"{encoder.checkpoint}{path}", encoder.part, parameter))
-        return found
+        return [*(Weight(f"model.diffusion_model.{self.compvis_path(name)}", "unet", parameter)
+                  for name, parameter in self.unet.named_parameters()),
+                *(weight for encoder in self.text_encoders for weight in encoder.weights())]
 
     def broken_weight(self) -> str:
         """The name of a weight that holds values that are not numbers; "" where there is none."""
-        parts = {"unet": self.unet, "te": self.text_model, "vae": self.vae}
-        return next((f"{part}.{name}" for part, module in parts.items() for name, parameter in module.named_parameters()
+        parts = [("unet", self.unet), *(("te", model) for model in self.text_models), ("vae", self.vae)]
+        return next((f"{part}.{name}" for part, module in parts for name, parameter in module.named_parameters()
                      if not parameter.isfinite().all()), "")
 
     def compvis_path(self, name: str) -> str:
@@ -73,8 +59,8 @@ class View:
         raise NotImplementedError
 
     def blocks(self) -> list[nn.Module]:
-        parts = [*self.unet.modules(), *self.text_model.modules()]
-        return [m for m in parts if type(m).__name__ in (*self.checkpointed, "CLIPEncoderLayer")]
+        return [m for part in (self.unet, *self.text_models) for m in part.modules()
+                if type(m).__name__ in (*self.checkpointed, "CLIPEncoderLayer")]
 
     @torch.no_grad()
     def encode_images(self, pixels: Tensor) -> Tensor:
@@ -99,31 +85,23 @@ class View:
         raise NotImplementedError
 
     def encode_prompts(self, prompts: list[str], clip_skip: int = 1, syntax: bool = False) -> Condition:
-        return Condition(prompting.encode(self.text_model, self.tokenizer, prompts,
-                                          clip_skip if self.family.clip_skip else 1, syntax, self.words,
-                                          self.inserting_words))
-
-    @contextmanager
-    def inserting_words(self, rows: list[tuple[prompting.WordVectors, ...]]) -> Iterator[None]:
-        """Within, the text model's embedded tokens are replaced where new words stand."""
-        hook = self.text_model.get_input_embeddings().register_forward_hook(
-            lambda module, given, embedded: prompting.insert_vectors(embedded, rows))
-        try:
-            yield
-        finally:
-            hook.remove()
+        skip = clip_skip if self.family.clip_skip else 1
+        return Condition(torch.cat([encoder.encode(prompts, skip, syntax) for encoder in self.text_encoders], dim=2))
 
     def vocabulary(self) -> Tensor:
-        return self.text_model.get_input_embeddings().weight.detach()
+        return self.text_encoders[0].vocabulary()
 
     def tokens(self, text: str) -> list[int]:
-        return self.tokenizer(text, truncation=False, add_special_tokens=False)["input_ids"]
+        return self.text_encoders[0].tokens(text)
 
     def add_word(self, name: str, vectors: Tensor) -> None:
-        self.words.add(name, self.tokens(name), vectors)
+        self.text_encoders[0].add_word(name, vectors)
+
+    def has_word(self, name: str) -> bool:
+        return self.text_encoders[0].words.has(name)
 
     def remove_word(self, name: str) -> None:
-        self.words.remove(name)
+        self.text_encoders[0].words.remove(name)
 
     def predict(self, noisy: Tensor, t: Tensor, condition: Condition) -> Tensor:
         weight = next(self.unet.parameters())
@@ -156,9 +134,4 @@ class View:
                 self.park(part)
 
     def module_of(self, part: str) -> nn.Module:
-        return {"vae": self.vae, "te": self.text_model}[part]
-
-
-def text_path(name: str) -> str:
-    """The path of a text encoder's module in files; transformers 5 leaves out the beginning."""
-    return name if name.startswith("text_model.") else f"text_model.{name}"
+        return {"vae": self.vae, "te": nn.ModuleList(self.text_models)}[part]

@@ -28,7 +28,7 @@ def test_twenty_losses_are_near_those_of_full_precision(model, pictures, dtype):
     full, trainable = trained(model, run)
     trainable.detach()
     view = half_view(dtype)
-    with frozen(view.unet, view.text_model, view.vae):
+    with frozen(view.unet, *view.text_models, view.vae):
         events, trainable = trained(view, run)
         assert all(p.dtype == torch.float32 for group in trainable.groups() for p in group.parameters)
         trainable.detach()
@@ -37,7 +37,7 @@ def test_twenty_losses_are_near_those_of_full_precision(model, pictures, dtype):
 
 def test_dreambooth_learns_in_masters_and_gives_the_halves_back(pictures, monkeypatch):
     view = half_view(torch.bfloat16)
-    with frozen(view.unet, view.text_model, view.vae):
+    with frozen(view.unet, *view.text_models, view.vae):
         run = small_run(pictures, method={"name": "dreambooth", "unet_rate": 1e-4, "ema": 0.9})
         events, trainable = trained(view, run)
         masters = [p for group in trainable.groups() for p in group.parameters]
@@ -69,7 +69,7 @@ def test_an_overflow_in_fp16_is_skipped_and_counted(pictures, monkeypatch):
         return predict(noisy, t, condition) * (1e30 if len(calls) == 3 else 1)
 
     monkeypatch.setattr(view, "predict", overflowing)
-    with frozen(view.unet, view.text_model, view.vae):
+    with frozen(view.unet, *view.text_models, view.vae):
         events, trainable = trained(view, small_run(pictures, training={"steps": 6}))
         trainable.detach()
     assert [e.skipped for e in events if isinstance(e, Stepped)] == [False, False, True, False, False, False]

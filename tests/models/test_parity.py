@@ -27,7 +27,7 @@ def hard_run(folder, **rates):
 def learned(view, tmp_path_factory):
     from extension_lib.models.frozen import frozen
 
-    with frozen(view.unet, view.text_model, view.vae):
+    with frozen(view.unet, *view.text_models, view.vae):
         events, trainable = trained(view, hard_run(tmp_path_factory.mktemp("hard")))
         state = {k: v.detach().clone() for k, v in trainable.state_dict().items() if k.endswith("lora_up.weight")}
         trainable.detach()

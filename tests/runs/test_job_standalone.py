@@ -262,7 +262,7 @@ def test_at_weight_0_the_picture_is_the_base_s_bit_for_bit(host, pictures):
 def test_the_model_is_given_back_bit_identical_also_after_an_error(host, pictures, monkeypatch):
     from extension_lib.models.frozen import checksum, parameter_states
 
-    parts = parameter_states((host.ready.view.unet, host.ready.view.text_model, host.ready.view.vae))
+    parts = parameter_states((host.ready.view.unet, *host.ready.view.text_models, host.ready.view.vae))
     before = checksum(parts)
     finished(host, small_run(pictures), "one")
     monkeypatch.setattr(host.ready.view, "call_unet", lambda *_: 1 / 0)

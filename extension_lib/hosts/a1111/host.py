@@ -88,7 +88,7 @@ class A1111:
                 raise HostError(f"This device ({view.device.type}) cannot train in half precision. Start the WebUI "
                                 "with --no-half "
                                 "to train.")
-            with prepared_for_training(sd_model), frozen(view.unet, view.text_model, view.vae):
+            with prepared_for_training(sd_model), frozen(view.unet, *view.text_models, view.vae):
                 self.borrowed, self.borrower = view, threading.get_ident()
                 try:
                     yield view

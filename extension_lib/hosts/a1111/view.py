@@ -13,6 +13,7 @@ from ...diffusion.prompts import NewWords, WordVectors
 from ...host import HostError
 from ...model import Condition
 from ...models.ldm_view import LdmView
+from ...models.text_encoder import LoadedTextEncoder
 
 GONE = "The WebUI has unloaded or moved the checkpoint while it was being trained. Load it again and continue."
 
@@ -59,18 +60,11 @@ class KnownWords:
             self.database.register_embedding(self.displaced.pop(name), self.sd_model)
 
 
-class BorrowedView(LdmView):
-    """The loaded model; notices when the WebUI unloads it during training."""
-
-    def __init__(self, sd_model: Any):
-        compute = devices.dtype_unet if devices.dtype_unet.is_floating_point else devices.dtype
-        super().__init__(sd_model, torch.device(devices.device), compute)
-        self.sd_model = sd_model
-        self.weight = next(self.unet.parameters())
-        self.words: Any = KnownWords(sd_model)
+class BorrowedTextEncoder(LoadedTextEncoder):
+    """The loaded model's text encoder, which the WebUI has wrapped."""
 
     def vocabulary(self) -> Tensor:
-        return self.text_model.get_input_embeddings().wrapped.weight.detach()
+        return self.model.get_input_embeddings().wrapped.weight.detach()
 
     @contextmanager
     def inserting_words(self, rows: list[tuple[WordVectors, ...]]) -> Iterator[None]:
@@ -82,6 +76,19 @@ class BorrowedView(LdmView):
             yield
         finally:
             sd_hijack.model_hijack.fixes = None
+
+
+class BorrowedView(LdmView):
+    """The loaded model; notices when the WebUI unloads it during training."""
+
+    text_encoder = BorrowedTextEncoder
+
+    def __init__(self, sd_model: Any):
+        compute = devices.dtype_unet if devices.dtype_unet.is_floating_point else devices.dtype
+        super().__init__(sd_model, torch.device(devices.device), compute)
+        self.sd_model = sd_model
+        self.weight = next(self.unet.parameters())
+        self.words = self.text_encoders[0].words = KnownWords(sd_model)
 
     def predict(self, noisy: Tensor, t: Tensor, condition: Condition) -> Tensor:
         if sd_models.model_data.sd_model is not self.sd_model or self.weight.device.type != self.device.type:

@@ -70,7 +70,7 @@ def embeddings_known(view: View, folder: Path, prompts: Iterable[str]) -> Iterat
     asked = " ".join(prompts)
     with ExitStack() as undo:
         for path in files_in(folder):
-            if path.suffix.lower() in embedding.SUFFIXES and not view.words.has(path.stem):
+            if path.suffix.lower() in embedding.SUFFIXES and not view.has_word(path.stem):
                 try:
                     add_word(view, path.stem, embedding_vectors(path, view)["vectors"], undo)
                 except HostError as error:
@@ -92,7 +92,7 @@ def add_word(view: View, name: str, vectors: Tensor, undo: ExitStack) -> None:
     """Raises HostError for a name that is no text."""
     if not is_utf8(name):
         raise HostError(f"The name {name!a} is not UTF-8, so it cannot be typed in a prompt. Rename the file.")
-    if not view.words.has(name):
+    if not view.has_word(name):
         view.add_word(name, vectors.to(view.device))
         undo.callback(view.remove_word, name)
 
