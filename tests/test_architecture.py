@@ -10,8 +10,9 @@ pytestmark = pytest.mark.once
 PACKAGE = Path(__file__).resolve().parents[1] / "extension_lib"
 # From top to bottom: a room may import the rooms below it, never those above it.
 ROOMS = [
-    "__main__", "ui", "ui.events", "ui.tabs", "ui.panels", "ui.views", "hosts", "hosts.a1111", "hosts.drawing",
-    "models", "runs", "training", "compare", "export", "imports", "data", "diffusion", "memory", "workspaces", "setup",
+    "__main__", "commands", "ui", "ui.events", "ui.tabs", "ui.panels", "ui.views", "hosts", "hosts.a1111",
+    "hosts.drawing", "models", "runs", "training", "compare", "export", "imports", "data", "diffusion", "memory",
+    "workspaces", "setup",
     "config", "methods", "host", "events", "model", "families", "support", "settings", "errors"
 ]
 # Libraries of one place: the rooms that may import them.

@@ -12,6 +12,7 @@ from helpers import TOYLAND, draw_pictures
 from PIL import Image
 
 from extension_lib import __main__ as cli
+from extension_lib.commands import drawing, files, serving, studio, training
 from extension_lib.host import Checkpoint
 from extension_lib.setup.practice import PracticeError
 
@@ -27,7 +28,7 @@ folder = "pictures"
 
 @pytest.fixture
 def home(tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "HOME", tmp_path / "studio")
+    monkeypatch.setattr(studio, "HOME", tmp_path / "studio")
     draw_pictures(tmp_path / "pictures")
     (tmp_path / "run.toml").write_text(TOML, encoding="utf-8")
     return tmp_path
@@ -55,7 +56,7 @@ def test_train_draw_and_compare(home, capsys):
 def test_what_is_left_out_suits_the_checkpoint():
     here = SimpleNamespace(current=lambda: Checkpoint("toyland", TOYLAND / "base.safetensors"))
     given = cli.parser().parse_args(["draw", "a ghost", "--steps", "3"])
-    made = cli.picture(given, here)
+    made = drawing.picture(given, here)
     assert (made.width, made.height, made.cfg, made.steps, made.sampler) == (64, 64, 2.0, 3, "Euler")
 
 
@@ -63,7 +64,7 @@ def test_what_is_left_out_suits_the_checkpoint():
     ("nowhere/a.png", "There is no folder"), ("a", "Call it a.png"), ("a.txt", "Call it a.png")])
 @pytest.mark.parametrize("command", [["draw"], ["compare", "--lora", "ghost"]])
 def test_where_no_picture_can_be_written_is_said_before_one_is_drawn(home, capsys, monkeypatch, command, out, said):
-    monkeypatch.setattr(cli, "host", lambda: pytest.fail("it went on"))
+    monkeypatch.setattr(studio, "host", lambda: pytest.fail("it went on"))
     assert cli.main([*command, "a ghost", "--out", str(home / out)]) == 2
     assert said in capsys.readouterr().err
 
@@ -94,7 +95,7 @@ def test_folders_are_relative_to_the_file_that_names_them_or_to_the_user_s_own(h
     def folders(pictures, others):
         path = home / "run.toml"
         path.write_text(TOML.replace('"pictures"', f'"{pictures}"\nclass_folder = "{others}"'), encoding="utf-8")
-        concept, = cli.read_run(path, {}, cli.host()).concepts
+        concept, = training.read_run(path, {}, studio.host()).concepts
         return concept.folder, concept.class_folder
 
     monkeypatch.setenv("HOME", str(home / "me"))
@@ -117,7 +118,7 @@ def test_a_refusal_prints_no_traceback_and_a_crash_does_not_hide_one(home, capsy
         def install(folder):
             raise error
 
-        monkeypatch.setattr(cli, "install", install)
+        monkeypatch.setattr(files, "install", install)
         return cli.main(["practice", str(home)]), capsys.readouterr().err
 
     status, said = fail_with(PracticeError("There is no folder."))
@@ -263,7 +264,7 @@ def test_arguments_that_no_one_means_are_one_sentence(home, capsys, arguments):
 
 def test_other_machines_are_asked_for_a_password(capsys):
     def login(*arguments):
-        return cli.login(cli.parser().parse_args(["app", *arguments]))
+        return serving.login(cli.parser().parse_args(["app", *arguments]))
 
     assert login() is None
     made = login("--listen")

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from shown import Shown
 
-from extension_lib import __main__ as cli
 from extension_lib import imports
+from extension_lib.commands.training import parse_changes
 from extension_lib.config.run import from_dict, merge_values, to_dict
 from extension_lib.errors import DarkroomError
 from extension_lib.settings import SettingError
@@ -76,7 +76,7 @@ flags = st.sampled_from([
 @given(st.lists(flags | texts, max_size=6), loose_runs)
 def test_changes_on_the_command_line_are_taken_or_refused(words, loose):
     with one_sentence():
-        from_dict(merge_values(loose, cli.parse_changes(words)))
+        from_dict(merge_values(loose, parse_changes(words)))
 
 
 foreign = st.one_of(*(some_of(keys) for keys in FOREIGN.values()))

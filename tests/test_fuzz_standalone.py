@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from shown import Shown
 
 from extension_lib import __main__ as cli
+from extension_lib.commands import studio
 from extension_lib.config.presets import defaults
 from extension_lib.host import HostError
 from extension_lib.ui.page import Page
@@ -45,7 +46,7 @@ def test_commands_end_with_a_sentence(command, first, more):
     words = [command, *([first] if command != "app" else []), *(word for pair in more for word in pair)]
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr(cli, "host", lambda: Drawing(Path(folder) / "studio"))
+        patch.setattr(studio, "host", lambda: Drawing(Path(folder) / "studio"))
         patch.setattr("extension_lib.ui.app.serve", lambda *given: None, raising=False)
         try:
             assert cli.main(words) in (0, 2)

@@ -7,8 +7,8 @@ from helpers import draw_pictures
 from PIL import Image
 from reading import read, said
 
-from extension_lib import __main__ as cli
 from extension_lib import imports
+from extension_lib.commands.training import read_run
 from extension_lib.config.run import from_dict
 from extension_lib.hosts.standalone import Standalone
 from extension_lib.settings import SettingError
@@ -248,7 +248,7 @@ def test_a_run_finds_folders_and_checkpoint_by_the_same_rule(training, monkeypat
     (training / "run.toml").write_text(FILES["run.toml"], encoding="utf-8")
     (training / "elsewhere").mkdir()
     monkeypatch.chdir(training / "elsewhere")
-    run = cli.read_run(training / "run.toml", {}, Standalone(training / "studio"))
+    run = read_run(training / "run.toml", {}, Standalone(training / "studio"))
     assert (run.concepts[0].folder, run.base.checkpoint) == (str(training / "img"), str(training / "model.safetensors"))
 
 

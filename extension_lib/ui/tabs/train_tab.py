@@ -163,7 +163,7 @@ def prefer(step: str) -> tuple[str, str, str, str]:
     if job is None:
         return message(NO_JOB), panel(job), preview_table(job), job_version(job)
     try:
-        names = ", ".join(path.name for path in preferred.prefer_copy(job, int(step)))
+        names = ", ".join(path.name for path in preferred.prefer_copy(job, int(step) if str(step).isdecimal() else -1))
         answer = message(f"{names} is marked as your choice now, and this preview is its picture.", good=True)
     except DarkroomError as error:
         answer = message(str(error))

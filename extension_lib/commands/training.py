@@ -1,0 +1,155 @@
+"""The commands that train, and that check what would be trained."""
+
+import argparse
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..config.paths import with_absolute_paths
+from ..config.presets import defaults
+from ..config.run import OLD_ANSWERS, Run, from_dict, merge_values, new_words_of, require_startable
+from ..host import Checkpoint, find_checkpoint
+from ..settings import SettingError, brief
+from ..support import toml
+from . import studio
+from .studio import say
+
+if TYPE_CHECKING:
+    from ..data.folder import ConceptPictures
+    from ..hosts.standalone import Standalone
+    from ..workspaces.workspace import Workspace
+
+
+def train(given: argparse.Namespace, rest: list[str]) -> int:
+    """Train what a TOML file describes."""
+    from ..runs.leaving import leave_at_end
+    from ..runs.start import Undecided, start_run, workspace_for
+
+    leave_at_end()
+    here = studio.host()
+    run = read_run(given.run, parse_changes(rest), here)
+    try:
+        job = start_run(run, here, workspace_for(run, here), given.start or "")
+    except Undecided as undecided:
+        answers = (f"  --start {choice.id}: {choice.text}" for choice in undecided.choices)
+        say(undecided, *answers, to=sys.stderr)
+        return 2
+    follow(job)
+    if job.thread:
+        job.thread.join()  # an interpreter that ends while a thread frees its tensors aborts
+    return 1 if job.ended and job.ended.failed else 0
+
+
+def check(given: argparse.Namespace, rest: list[str]) -> int:
+    """Ask all that train asks, show what would be trained, and check the pictures; the exit status is 1 when there are
+    problems."""
+    from ..data.doctor import find_problems, unreadable_pictures
+    from ..data.overview import overview
+
+    here = studio.host()
+    run = read_run(given.run, parse_changes(rest), here)
+    warnings = ask_before_start(run, here)
+    problems = find_problems(run, here.tokens())
+    view = overview(run, unreadable_pictures(problems))
+    say(f"{view.pictures} pictures, {view.showings} showings and {view.per_epoch:g} steps in an epoch, "
+        f"{view.epochs:.1f} epochs")
+    for part in view.parts:
+        say("  " + ", ".join(f"{n} in {width}x{height}" for (width, height), n in part.sizes),
+            *(f"  {item.path.name}: {prompt}" for item, prompt in part.prompts))
+    say(*warnings, *(problem.text for problem in problems))
+    return 1 if problems or warnings else 0
+
+
+def ask_before_start(run: Run, here: "Standalone") -> list[str]:
+    """What train would warn of before its first step, in its order. Raises a DarkroomError where it could not start."""
+    from ..data.folder import find_all_pictures
+    from ..export.products import require_writable
+    from ..runs.preflight import require_folders
+    from ..runs.start import Undecided, choices, require_training
+    from ..workspaces.workspace import Workspace
+
+    require_training(here)
+    checkpoint = find_checkpoint(here, run.base.checkpoint)
+    run = require_startable(run)
+    workspace = Workspace(here.folders.workspaces / run.output.name)
+    if answers := choices(run, here, workspace):
+        say(Undecided(run.output.name, answers), *(f"  train --start {choice.id}: {choice.text}" for choice in answers))
+    require_writable(run, here.folders, checkpoint.path)
+    require_folders(run, here.folders, workspace)
+    return ask_model(run, here, workspace, checkpoint, find_all_pictures(run))
+
+
+def ask_model(run: Run, here: "Standalone", workspace: "Workspace", checkpoint: Checkpoint,
+              found: "list[ConceptPictures]") -> list[str]:
+    """What has to be asked of the borrowed model: its tokens, its layers, and how large what is trained would be."""
+    from ..events import Warned
+    from ..runs.class_pictures import prepare_class_pictures
+    from ..runs.preflight import require_room
+    from ..runs.session import require_learnable
+
+    words = new_words_of(run) if run.method.product.learns_words else ()
+    not_drawn = replace(run, concepts=tuple(c for c in run.concepts if c.class_folder or not c.class_prompt))
+    with here.borrow(checkpoint) as model:
+        said = [*require_learnable(words, [item for one in found for item in one.items], model),
+                *prepare_class_pictures(not_drawn, found, checkpoint, here)]
+        trainable = run.method.attach(model, run.training.seed, words)
+        try:
+            require_room(run, here.folders, workspace, trainable, checkpoint.path)
+        finally:
+            trainable.detach()
+    return [event.message for event in said if isinstance(event, Warned)]
+
+
+def read_run(path: Path, changed: dict[str, Any], here: "Standalone") -> Run:
+    """The file's settings over the checkpoint's preset, with the command line's changes over both."""
+    values = merge_values(with_absolute_paths(toml.read_toml(path), path), changed)
+    asked = from_dict(values)
+    base = asked.base.checkpoint
+    return defaults(asked.method.name, find_checkpoint(here, base).preset if base else None).with_values(values)
+
+
+def parse_changes(rest: list[str]) -> dict[str, Any]:
+    """--training.steps 5 --method.rank=8 as nested values. Raises SettingError."""
+    out: dict[str, Any] = {}
+    words = [part for word in rest for part in (word.split("=", 1) if word.startswith("--") else [word])]
+    if len(words) % 2:
+        raise SettingError(f"{brief(words[-1])} has no value. Write --section.setting VALUE.")
+    for flag, value in zip(words[::2], words[1::2]):
+        section, dot, name = flag.removeprefix("--").partition(".")
+        if not flag.startswith("--") or not dot:
+            raise SettingError(f"{brief(flag)} is not a setting. Write --section.setting VALUE, such as "
+                               "--training.steps 500.")
+        if section == "output" and name in OLD_ANSWERS:  # in a file it is left out; typed, it would have no effect
+            raise SettingError(f"{flag} is no longer a setting. Use --start; a start that needs an answer lists them.")
+        out.setdefault(section, {})[name] = value
+    return out
+
+
+def follow(job: Any) -> None:
+    """Prints what happens until the job has ended; Ctrl-C stops it."""
+    from ..events import Alarmed, Ended, Saved, Warned
+    from ..ui.views.job_view import duration
+
+    printed = 0
+    while True:
+        try:
+            ended = job.wait(timeout=1.0)
+        except KeyboardInterrupt:
+            job.stop("Stopped by Ctrl-C.")
+            continue
+        new, printed = job.events_after(printed)
+        for event in new:
+            if isinstance(event, Warned):
+                say(event.message)
+            elif isinstance(event, Alarmed):
+                say(f"Step {event.step}: {event.message} {event.remedy}")
+            elif isinstance(event, Saved):
+                say(f"Saved {event.path}")
+            elif isinstance(event, Ended):
+                say(event.why)
+        if ended:
+            return
+        left = job.seconds_left()
+        if left is not None and sys.stderr.isatty():
+            say(f"\rStep {job.step} of {job.run.training.steps}, {duration(left)} left  ", to=sys.stderr, end="")
