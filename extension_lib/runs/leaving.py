@@ -17,8 +17,12 @@ log = logging.getLogger("darkroom")
 
 
 def leave(reason: str) -> None:
-    """Ends the running job after its step; what it has learned is then in its workspace. reason: a sentence."""
-    if (job := running_job()) is None:
+    """Ends the running job after its step; what it has learned is then in its workspace. reason: a sentence.
+
+    Asked a second time, as by another Ctrl-C, it does not wait.
+    """
+    job = running_job()
+    if job is None or job.leave_reason:
         return
     log.warning("%s Keeping what %s has learned.", reason, job.run.output.name)
     job.leave(reason)

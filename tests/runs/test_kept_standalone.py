@@ -232,6 +232,14 @@ def test_leaving_waits_until_the_running_job_is_kept(host, pictures):
     assert job.ended.leaving and job.workspace.newest_state().step == job.ended.step
 
 
+def test_asked_twice_it_does_not_wait(host, pictures):
+    run = small_run(pictures, training={"steps": 2000})
+    job = start_run(run, host, space_of(host, run))
+    job.leave_reason = "Leaving already."  # nobody has woken it
+    leave("The program ended.")
+    assert job.leave_reason == "Leaving already." and job.wait(60).leaving
+
+
 def test_a_signal_s_earlier_handler_still_runs():
     heard = []
     LeaveFirst(lambda number, frame: heard.append(number))(signal.SIGTERM, None)
