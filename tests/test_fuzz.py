@@ -23,6 +23,8 @@ from extension_lib.support.disk import path_from_text
 from extension_lib.ui.page import Page
 from extension_lib.workspaces import workspace
 
+pytestmark = pytest.mark.once
+
 
 @contextmanager
 def one_sentence():

@@ -9,6 +9,8 @@ from PIL import Image
 
 from extension_lib.data.buckets import bucket_of, buckets, fitted
 
+pytestmark = pytest.mark.once
+
 RESOLUTIONS = (64, 128, 256, 384, 500, 512, 627, 640, 768, 1024)
 SHAPES = ((1, 1), (5, 4), (4, 3), (7, 5), (3, 2), (8, 5), (16, 9), (2, 1), (21, 9), (3, 1), (4, 1), (4, 5), (3, 4),
           (5, 7), (2, 3), (5, 8), (9, 16), (1, 2), (1, 3), (1000, 999))

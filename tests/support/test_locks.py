@@ -9,6 +9,8 @@ from helpers import ROOT
 from extension_lib.support.disk import SaveError
 from extension_lib.support.locks import Locked, is_locked, locked
 
+pytestmark = pytest.mark.once
+
 HOLD = """
 import sys, time
 from pathlib import Path

@@ -4,6 +4,8 @@ import pytest
 
 from extension_lib.training.autosave import BYTES_PER_SECOND, SHARE, AutosaveTimer
 
+pytestmark = pytest.mark.once
+
 
 class Clock:
     """Time that passes when a test says so."""

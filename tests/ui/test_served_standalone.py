@@ -12,6 +12,7 @@ from browser import free_port
 
 from extension_lib.host import HostError
 from extension_lib.hosts.standalone import Standalone
+from extension_lib.runs import job as jobs
 from extension_lib.ui import app
 from extension_lib.ui.door import Login
 
@@ -54,7 +55,8 @@ def test_nothing_is_told_without_the_password(address, path):
     assert ask(address + path, Authorization="Basic x")[0] == 401
 
 
-def test_the_page_is_there_with_it(address):
+def test_the_page_is_there_with_it(address, monkeypatch):
+    monkeypatch.setattr(jobs, "jobs", [])
     assert "Darkroom" in ask(address + "/")[1] and ask(address + "/darkroom/job") == (200, "")
 
 
