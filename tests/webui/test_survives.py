@@ -17,6 +17,7 @@ from browser import (
     entered,
     free_port,
     opened,
+    opened_in,
     show_pictures,
     unfold,
     wait_for_end,
@@ -93,7 +94,7 @@ def test_a_run_outlives_reload_ui_kill_9_and_sigterm_and_a_replaced_checkpoint_i
         while webui.console().count("Startup time:") < 2 and time.monotonic() < end:
             page.wait_for_timeout(500)
         at_reload = lines(data, "step")[-1]["step"]
-        page.goto(webui.url)
+        page = opened_in(page.context.browser, webui.url)  # the other one loads itself anew
         show(page)
         choose_tab(page, "Train")
         wait_for_step(page, at_reload + 3)
