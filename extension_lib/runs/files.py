@@ -75,7 +75,7 @@ class RunFiles:
         saved = state.read_newest(self.workspace)
         if saved is None:
             return StartPoint()
-        missing = saved.get("number", 0) > self.workspace.files_saved
+        missing = self.workspace.files_missing
         if saved["method"] != self.run.method.name:
             raise state.StateError(
                 f"The workspace was trained with {saved['method']}, not with {self.run.method.name}. "
@@ -122,7 +122,7 @@ class RunFiles:
 
     def state_tree(self, step: int, trainable: Trainable, optimizer: Optimizer) -> dict[str, Any]:
         return {"number": next_number(self.workspace.folder), "method": self.run.method.name, "step": step,
-                "steps": self.run.training.steps, "lifetime": self.earlier_steps + step, **self.inputs.as_tree(),
+                "lifetime": self.earlier_steps + step, **self.inputs.as_tree(),
                 "trained": trainable.state_dict(), "optimizer": optimizer.state_dict()}
 
     @cached_property

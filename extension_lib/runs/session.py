@@ -167,7 +167,9 @@ class Session:
             return None
         if reason := self.controls.discard_reason():
             return Ended(0, reason, discarded=True)
-        reason = self.controls.stop_reason() or self.controls.leave_reason()
+        if reason := self.controls.leave_reason():
+            return Ended(0, reason, leaving=True)
+        reason = self.controls.stop_reason()
         return Ended(0, reason) if reason else None
 
     def draw_previews(self, step: int) -> tuple[Path, ...]:

@@ -87,7 +87,7 @@ class Workspace:
     def files_missing(self) -> bool:
         """Whether steps are kept that are in no file for the prompt. Raises SettingError."""
         newest = self.newest_state()
-        return newest is not None and newest.number > self.files_saved
+        return newest is not None and newest.number != self.files_saved
 
     def update_about(self, **values: Any) -> None:
         toml.write_toml(self.folder / ABOUT, {**self.about, **values})
