@@ -68,6 +68,16 @@ def model(view, weights_before, monkeypatch):
         borrowed.__exit__(None, None, None)
 
 
+@pytest.fixture(scope="session")
+def tiny(tmp_path_factory):
+    """Call with a name of tiny.NAMED for the path of that random checkpoint."""
+    from functools import partial
+
+    from tiny import write_named
+
+    return partial(write_named, tmp_path_factory.mktemp("tiny"))
+
+
 @pytest.fixture
 def pictures(tmp_path):
     """A folder with five small pictures and captions."""
