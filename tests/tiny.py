@@ -21,7 +21,8 @@ from extension_lib.models.names import replace_prefix, unet_prefixes, vae_prefix
 from extension_lib.models.text_encoder import text_path
 
 SEED = 17
-RESIDUAL = (".to_out.0.", ".net.2.", ".conv2.", ".proj_out.", ".out_proj.", ".fc2.")  # they end a branch that is added
+# What ends a branch that is added; the transformers' are strong, so that the prompt shows.
+STRENGTHS = {".net.2.": 0.5, ".conv2.": 0.5, ".out_proj.": 0.5, ".fc2.": 0.5, ".proj_out.": 1.5}
 OPEN_CLIP = {"self_attn.out_proj": "attn.out_proj", "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj",
              "layer_norm1": "ln_1", "layer_norm2": "ln_2"}
 
@@ -59,7 +60,8 @@ def write_diffusers_folder(folder: Path, family: TinyFamily, prediction: str) ->
         ending = f"_{number + 1}" if number else ""
         write_json(folder / f"text_encoder{ending}" / "config.json", built.text_config(family, kind))
         write_tokenizer(folder / f"tokenizer{ending}", pad=clip.END if kind == "clip" else "!")
-    write_json(folder / "tokenizer" / "config.json", built.text_config(family, family.encoders[0]))  # the WebUI reads it here
+    for_webui = built.text_config(family, family.encoders[0])
+    write_json(folder / "tokenizer" / "config.json", for_webui)
 
 
 def write_tokenizer(folder: Path, pad: str) -> None:
@@ -156,7 +158,7 @@ def random_weight(name: str, shape: tuple[int, ...], drawn: torch.Generator) -> 
         return 0.02 * noise
     if len(shape) == 1:
         return 1 + 0.1 * noise if "norm" in name and name.endswith("weight") else 0.05 * noise
-    strength = 0.5 if any(part in name for part in RESIDUAL) else 1.0
+    strength = next((value for part, value in STRENGTHS.items() if part in name), 1.0)
     return strength * noise / noise[0].numel()**0.5
 
 

@@ -27,7 +27,7 @@ def test_no_weight_is_one_that_diffusers_made(pipeline):
 def test_pictures_have_contrast_and_the_prompt_changes_them(pipeline):
     first, again, other = (draw(pipeline, prompt) for prompt in ("a red ghost", "a red ghost", "a dog at night"))
     assert np.array_equal(first, again)
-    assert first.std() > 40 and np.abs(first - other).mean() > 2
+    assert first.std() > 40 and np.abs(first - other).mean() > 10
 
 
 def draw(pipeline, prompt):
