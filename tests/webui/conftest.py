@@ -49,12 +49,14 @@ def pytest_runtest_makereport(item, call):
 
 
 @pytest.fixture(scope="module")
-def webui(tmp_path_factory):
-    """The WebUI with this extension and the practice model, running."""
+def webui(request, tmp_path_factory):
+    """The WebUI with this extension and the practice model, running; also with the tiny checkpoints of which a file of
+    tests has the names in CHECKPOINTS.
+    """
     from webui import server
 
     data = tmp_path_factory.mktemp("webui 数据")  # spaces and Chinese in every path
-    server.prepare(data)
+    server.prepare(data, getattr(request.module, "CHECKPOINTS", ()))
     with server.running(Path(WEBUI_DIR), data, port=free_port()) as running:
         yield running
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import time
 import urllib.request
+from collections.abc import Iterable
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ("install.py", "scripts", "extension_lib", "javascript", "style.css", "localizations", "toyland", "LICENSE")
 FLAGS = ("--skip-prepare-environment", "--skip-torch-cuda-test", "--use-cpu", "all", "--no-half", "--api",
          "--no-download-sd-model")
+OFFLINE = {"show_progress_type": "Approx cheap"}  # the others fetch a file for SDXL
 
 
 class WebUI:
@@ -43,6 +45,12 @@ class WebUI:
         body = {"prompt": prompt, "seed": seed, "width": size, "height": size, "steps": steps, "cfg_scale": 4.0,
                 "sampler_name": "Euler", **more}
         return base64.b64decode(self.post("/sdapi/v1/txt2img", **body)["images"][0])
+
+    def load(self, name: str) -> str:
+        """Makes this checkpoint the WebUI's, as its dropdown does; returns its title."""
+        title = next(m["title"] for m in self.get("/sdapi/v1/sd-models") if m["model_name"] == name)
+        self.post("/sdapi/v1/options", sd_model_checkpoint=title)
+        return title
 
     def console(self) -> str:
         return self.log.read_text(encoding="utf-8", errors="replace")
@@ -81,13 +89,19 @@ def install_extension(data: Path) -> None:
             shutil.copy(source, target / name)
 
 
-def prepare(data: Path) -> None:
-    """A data folder with this extension, the tests' own and the practice model."""
+def prepare(data: Path, checkpoints: Iterable[str] = ()) -> None:
+    """A data folder with this extension, the tests' own, the practice model, and tiny checkpoints of these names."""
+    from tiny import write_named
+
     from extension_lib.setup import practice
 
-    checkpoints = data / "models" / "Stable-diffusion"
-    checkpoints.mkdir(parents=True)
-    practice.install(checkpoints)
+    folder = data / "models" / "Stable-diffusion"
+    folder.mkdir(parents=True)
+    practice.install(folder)
+    for name in checkpoints:
+        write_named(folder, name)
+    if checkpoints:
+        (data / "config.json").write_text(json.dumps(OFFLINE), encoding="utf-8")
     install_extension(data)
     install_helper(data)
 
