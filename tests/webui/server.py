@@ -110,7 +110,8 @@ def install_helper(data: Path) -> None:
     """A second extension, through which the tests ask the WebUI's own classes."""
     target = data / "extensions" / "for-tests" / "scripts"
     target.mkdir(parents=True)
-    shutil.copy(ROOT / "tests" / "webui" / "golden_extension.py", target)
+    for script in ("golden_extension.py", "live_extension.py"):
+        shutil.copy(ROOT / "tests" / "webui" / script, target)
 
 
 @contextmanager

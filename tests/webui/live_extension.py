@@ -1,0 +1,86 @@
+"""For tests alone: what the WebUI's loaded model makes of prompts, and what a LoRA does to its live weights."""
+
+import sys
+
+import torch
+from fastapi import Body
+from modules import devices, prompt_parser, script_callbacks, shared
+from safetensors.torch import load_file
+from torch import nn
+
+ROWS = ("_q_proj", "_k_proj", "_v_proj")  # the thirds of in_proj_weight
+
+
+def condition(prompts: list[str] = Body(), width: int = Body(), height: int = Body(), negative: bool = Body()) -> dict:
+    """crossattn, and vector where the family has one."""
+    asked = prompt_parser.SdConditioning(prompts, is_negative_prompt=negative, width=width, height=height)
+    with torch.no_grad(), devices.autocast():
+        made = shared.sd_model.get_learned_conditioning(asked)
+    made = made if isinstance(made, dict) else {"crossattn": made}
+    return {name: value.float().tolist() for name, value in made.items()}
+
+
+def deltas(name: str = Body(), expected: str = Body()) -> dict:
+    """Loads this LoRA at weight 1 and unloads it again.
+
+    expected: a file of what should be added, by the layer's key, to its bias by "KEY bias". Given back for each of
+    them: the norms of the error, of what should be added and of the weight; and what was not found, or changed though
+    it should not.
+    """
+    networks, wanted = sys.modules["networks"], load_file(expected)
+    apply([])
+    before = live_weights()
+    networks.load_networks([name], dyn_dims=[None])
+    places = {key: place for net in networks.loaded_networks for module in net.modules.values()
+              for key, place in places_of(module)}
+    apply([name])
+    after = live_weights()
+    apply([])
+    restored = live_weights()
+    found = {key: compare(before, after, places[key], delta) for key, delta in wanted.items() if key in places}
+    expected_to_change = {places[key][0] for key in found}
+    return {"layers": found, "missing": sorted(wanted.keys() - found.keys()),
+            "others": sorted(n for n in before if n not in expected_to_change and not torch.equal(before[n], after[n])),
+            "left": sorted(n for n in before if not torch.equal(before[n], restored[n]))}
+
+
+def apply(names: list[str]) -> None:
+    """As their forward does. The last layer of a MultiheadAttention has none: it would be changed twice."""
+    networks = sys.modules["networks"]
+    networks.load_networks(names, dyn_dims=[None] * len(names))
+    with torch.no_grad():
+        for module in shared.sd_model.network_layer_mapping.values():
+            if isinstance(module, (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm, nn.MultiheadAttention)) and not (
+                    isinstance(module, nn.modules.linear.NonDynamicallyQuantizableLinear)):
+                networks.network_apply_weights(module)
+
+
+def live_weights() -> dict[str, torch.Tensor]:
+    return {name: p.detach().clone() for name, p in shared.sd_model.named_parameters()}
+
+
+def places_of(module):
+    """Where what a network's module adds belongs: the parameter's name, and its rows."""
+    key, held = module.network_key.partition(".")[0], module.sd_module
+    names = {id(p): name for name, p in shared.sd_model.named_parameters()}
+    if isinstance(held, nn.MultiheadAttention):
+        width, part = held.embed_dim, next(n for n, ending in enumerate(ROWS) if module.sd_key.endswith(ending))
+        rows = slice(part * width, (part + 1) * width)
+        return [(key, (names[id(held.in_proj_weight)], rows)), (f"{key} bias", (names[id(held.in_proj_bias)], rows))]
+    return [(f"{key}{' bias' if leaf == 'bias' else ''}", (names[id(p)], slice(None)))
+            for leaf, p in held.named_parameters(recurse=False)]
+
+
+def compare(before, after, place, delta) -> dict[str, float]:
+    name, rows = place
+    weight, changed = before[name][rows].double(), after[name][rows].double()
+    error = (changed - weight - delta.double().reshape(weight.shape)).norm().item()
+    return {"error": error, "delta": delta.double().norm().item(), "weight": weight.norm().item()}
+
+
+def routes(_, app):
+    app.add_api_route("/darkroom-test/condition", condition, methods=["POST"])
+    app.add_api_route("/darkroom-test/deltas", deltas, methods=["POST"])
+
+
+script_callbacks.on_app_started(routes)
