@@ -6,13 +6,13 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from extension_lib.models.diffusers_pipeline import SD1_CONFIG
+from extension_lib.models.diffusers_pipeline import CONFIGS
 from toyland.build import checkpoint
 
 
 def config(part: str) -> dict:
     """Of "unet", "vae" or "text_encoder"."""
-    return dict(json.loads((SD1_CONFIG / part / "config.json").read_text(encoding="utf-8")))
+    return dict(json.loads((CONFIGS / "sd1" / part / "config.json").read_text(encoding="utf-8")))
 
 
 def write_random_checkpoint(path: Path) -> int:

@@ -22,7 +22,7 @@ from extension_lib.methods.loha import Loha
 from extension_lib.methods.lokr import Lokr
 from extension_lib.methods.lora import Lora
 from extension_lib.model import Diffusion, Layer
-from extension_lib.models.diffusers_pipeline import SD1_CONFIG
+from extension_lib.models.diffusers_pipeline import CONFIGS
 from extension_lib.models.diffusers_view import DiffusersView
 from extension_lib.support.disk import write_text
 
@@ -46,7 +46,7 @@ class OnlyUnet(DiffusersView):
 def unet() -> Any:
     from diffusers import UNet2DConditionModel
 
-    config = json.loads((SD1_CONFIG / "unet" / "config.json").read_text(encoding="utf-8"))
+    config = json.loads((CONFIGS / "sd1" / "unet" / "config.json").read_text(encoding="utf-8"))
     return UNet2DConditionModel.from_config(config).requires_grad_(False)
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .errors import DarkroomError
 from .events import Event
 from .families.family import PIXELS_PER_LATENT
+from .families.prediction import Prediction
 from .model import Model
 from .settings import shown
 from .support.disk import is_file, is_inside, path_from_text
@@ -64,6 +65,7 @@ class Checkpoint:
     title: str
     path: Path
     sha256: str = field(default="", compare=False)  # of the file, where the host knows it
+    prediction: Prediction | None = field(default=None, compare=False)  # as a person chose; None: as the file says
 
     @property
     def preset(self) -> Path | None:
@@ -160,8 +162,8 @@ class Host(Protocol):
     def read_back(self, path: Path, kind: str) -> Mapping[str, "Tensor"]:
         """What the host's own loader reads from a file (fp32, CPU), to compare with what was trained.
 
-        kind "lora": by key, what is added to each layer's weight, by "KEY bias" to its bias; "embedding": its
-        "vectors"; "hypernetwork" and "checkpoint": by name, its tensors.
+        kind "lora": by key, what is added to each layer's weight, by "KEY bias" to its bias; "embedding": by
+        text encoder, its vectors; "hypernetwork" and "checkpoint": by name, its tensors.
         Raises HostError when the loader rejects the file or leaves keys unmatched.
         """
 

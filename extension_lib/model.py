@@ -1,6 +1,6 @@
 """What training needs of a diffusion model: a few verbs, the same for every host."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -22,12 +22,13 @@ class Layer(NamedTuple):
     shape: tuple[int, ...]  # of the true weight, also when it is stored quantised
     key: str  # as LoRA files of this family name it: "lora_unet_mid_block_attentions_0_transformer_blocks_0_norm1"
     other_key: str = ""  # as files of some programs name it: "lora_unet_middle_block_1_transformer_blocks_0_norm1"
+    openclip: bool = False  # whether the WebUI holds it as OpenCLIP's, where it applies less
 
 
 class Weight(NamedTuple):
     """A parameter of the model under its name in the checkpoint's file."""
 
-    name: str  # "model.diffusion_model.input_blocks.0.0.weight"
+    name: str  # "model.diffusion_model.input_blocks.0.0.weight"; a part of a tensor ends as export/tensor_part.py says
     part: str  # "unet", "te1"
     parameter: Any  # nn.Parameter
 
@@ -38,7 +39,7 @@ class Condition:
 
     hidden: "Tensor"  # (prompts, tokens, width); as many tokens as the encoder takes at once, or several times that
     pooled: "Tensor | None" = None  # (prompts, width), of each prompt's first chunk; None: the family has none
-    sizes: "Tensor | None" = None  # (prompts, 6) pixels: height and width, top and left of the crop, target; or None
+    sizes: "Tensor | None" = None  # (prompts, 6) pixels: each picture's Framing; None where no picture is meant yet
 
     @staticmethod
     def joined(parts: "Sequence[Condition]", empty: "Condition | None" = None) -> "Condition":
@@ -79,6 +80,18 @@ class Condition:
     def float(self) -> "Condition":
         return self.each(lambda held: held.float())
 
+    def sized(self, sizes: "Tensor") -> "Condition":
+        """For pictures of these sizes (prompts, 6)."""
+        return replace(self, sizes=sizes.to(self.hidden.device))
+
+    def zeroed(self, which: "Sequence[bool]") -> "Condition":
+        """With zeros in these rows, as the WebUI has it for empty negative prompts of families that know sizes."""
+        import torch
+
+        kept = ~torch.tensor(which, device=self.hidden.device)
+        return replace(self, hidden=self.hidden * kept[:, None, None],
+                       pooled=None if self.pooled is None else self.pooled * kept[:, None])
+
     def filled_up(self, tokens: int, empty: "Condition | None" = None) -> "Condition":
         """With so many tokens, those of the empty prompt behind its own."""
         import torch
@@ -91,6 +104,28 @@ class Condition:
         return replace(self, hidden=torch.cat([self.hidden, *[behind] * (missing // empty.tokens)], dim=1))
 
 
+class Framing(NamedTuple):
+    """What a family with size conditioning is told of a picture, in pixels (Podell et al., 2023, arXiv:2307.01952)."""
+
+    original: tuple[int, int]  # height and width of the file as read
+    corner: tuple[int, int]  # top and left of the crop in the scaled picture, after mirroring
+    target: tuple[int, int]  # height and width of what is trained on or drawn
+
+    @property
+    def numbers(self) -> tuple[int, ...]:
+        return (*self.original, *self.corner, *self.target)
+
+
+def sizes_of(framings: Sequence[Framing]) -> "Tensor":
+    """(pictures, 6) fp32, as Condition has them."""
+    import torch
+
+    return torch.tensor([framing.numbers for framing in framings], dtype=torch.float32)
+
+
+HARDLY = 1e-6  # alphas_cumprod at the end of a schedule with zero terminal SNR; 0.0047 is usual
+
+
 @dataclass(frozen=True)
 class Diffusion:
     """The noise process of a checkpoint, for training and drawing alike.
@@ -100,6 +135,11 @@ class Diffusion:
 
     alphas_cumprod: "Tensor"
     prediction: str
+
+    @property
+    def zero_snr(self) -> bool:
+        """Whether hardly any signal is left at the end."""
+        return self.alphas_cumprod[-1].item() < HARDLY
 
 
 class Model(Protocol):
@@ -128,14 +168,16 @@ class Model(Protocol):
     def encode_prompts(self, prompts: list[str], clip_skip: int = 1, syntax: bool = False) -> Condition:
         """Prompts as literal text, or with (weights:1.2) when syntax is on; with gradient where there is one."""
 
-    def vocabulary(self) -> "Tensor":
-        """(tokens, width): the vectors of all tokens; not to be changed."""
+    def vocabularies(self) -> "dict[str, Tensor]":
+        """By the text encoder's name in embedding files, (tokens, width): the vectors of all tokens; not to be
+        changed.
+        """
 
     def tokens(self, text: str) -> list[int]:
-        """The text's tokens, without start and end."""
+        """The text's tokens in the first encoder, without start and end."""
 
-    def add_word(self, name: str, vectors: "Tensor") -> None:
-        """From now on the name means these vectors (n, width) in every prompt.
+    def add_word(self, name: str, vectors: "Mapping[str, Tensor]") -> None:
+        """From now on the name means these vectors (n, width), a set for each vocabulary, in every prompt.
 
         They are not copied, and take gradients.
         """
@@ -150,4 +192,4 @@ class Model(Protocol):
         """The mixed precision of this model. To be entered for each step anew: autocast caches converted weights."""
 
     def park(self, part: str) -> None:
-        """Moves "vae" or "te" (the text encoder) to the CPU until the model is given back."""
+        """Moves "vae" or "te" (the text encoders) to the CPU until the model is given back."""

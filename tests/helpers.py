@@ -19,6 +19,8 @@ BASE = TOYLAND / "base.safetensors"
 
 def load_view():
     """Toyland's base through whichever classes this environment has."""
+    from extension_lib.families.sd1 import SD1
+
     cpu = torch.device("cpu")
     try:
         import diffusers  # noqa: F401
@@ -27,11 +29,10 @@ def load_view():
 
         from extension_lib.models.ldm_view import LdmView
 
-        return LdmView(latent_diffusion(), cpu, torch.float32)
-    from extension_lib.models.diffusers_pipeline import load_pipeline
-    from extension_lib.models.diffusers_view import DiffusersView
+        return LdmView(latent_diffusion(), cpu, torch.float32, SD1)
+    from extension_lib.models.diffusers_view import load_view as load_diffusers_view
 
-    return DiffusersView(load_pipeline(BASE, torch.float32), cpu, torch.float32)
+    return load_diffusers_view(BASE, cpu, torch.float32)
 
 
 def draw_pictures(folder: Path, count: int = 5, caption: str = "a zwx ghost") -> Path:

@@ -23,7 +23,7 @@ from extension_lib.data.pictures import load_picture
 from extension_lib.errors import DarkroomError
 from extension_lib.export import embedding, hypernetwork, lora
 from extension_lib.hosts.drawing import merging
-from extension_lib.models.detect import require_sd1
+from extension_lib.models.detect import require_trainable
 from extension_lib.runs import state
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
@@ -127,7 +127,7 @@ READERS = {
     "lora": (LORA, ".safetensors", lora.read_adapter), "embedding": (WORD, ".safetensors", embedding.read_embedding),
     "embedding, pickle": (WORD, ".pt", embedding.read_embedding), "lora, pickle": (LORA, ".pt", lora.read_adapter),
     "hypernetwork": (WORD, ".pt", hypernetwork.read_hypernetwork), "state": (STATE, ".safetensors", state.read_state),
-    "checkpoint": (LORA, ".safetensors", require_sd1)}
+    "checkpoint": (LORA, ".safetensors", require_trainable)}
 
 
 @pytest.mark.parametrize("kind", READERS)
@@ -172,5 +172,5 @@ def test_a_checkpoint_s_first_bytes_may_be_anything():
             path = Path(folder) / "file.safetensors"
             path.write_bytes(changed)
             with one_sentence("file"):
-                require_sd1(path)
+                require_trainable(path)
     check()

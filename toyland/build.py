@@ -39,7 +39,7 @@ def build() -> None:
         name: t.to(torch.float16).contiguous()
         for name, t in checkpoint(base["unet"], vae, base["text"]).items()
     }
-    write_bytes(BASE, save(tensors, {"format": "pt", "modelspec.architecture": SD1.architecture,
+    write_bytes(BASE, save(tensors, {"format": "pt", "modelspec.architecture": SD1.architectures["eps"],
                                      "modelspec.title": "Toyland, Darkroom's practice model"}))
 
 

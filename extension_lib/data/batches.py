@@ -8,12 +8,12 @@ from torch import Tensor
 
 from ..config.run import Run
 from ..events import Prepared, Warned
-from ..model import Condition, Model
+from ..model import Condition, Model, sizes_of
 from .folder import NOTHING_READABLE, Item
 from .held_out import MEASURED_PICTURES, MeasuredPicture, in_fixed_order, picture_name, split_held_out
 from .pictures import PictureError
 from .plan import Plan, PlannedBatch
-from .store import PictureStore, PromptStore
+from .store import Encoded, PictureStore, PromptStore
 
 PROMPTS_AT_ONCE = 16  # encoded before anyone may look up
 
@@ -31,6 +31,7 @@ class Batch:
     # of prompts and class prompts; None: encode them now, the text encoder is being trained
     condition: Condition | None
     weights: Tensor
+    sizes: Tensor  # (b, 6): each sample's Framing, as Condition has it
     masks: Tensor | None = None  # (b, 1, h, w), 1 where an error counts
     class_prompts: tuple[str, ...] = ()  # of the subjects' samples, where a penalty holds them
 
@@ -111,8 +112,9 @@ class Batches:
         for n, item in enumerate(chosen):
             yield Prepared("Reading pictures to measure on", n / len(chosen))
             try:
-                middle = self.pictures.middle_of(item, self.plan.size_of(item))
-                self.measured.append(MeasuredPicture(picture_name(item), item.prompt, *middle))
+                middle, mask = self.pictures.middle_of(item, self.plan.size_of(item))
+                self.measured.append(MeasuredPicture(picture_name(item), item.prompt, middle.latents, mask,
+                                                     middle.framing))
             except PictureError as error:
                 yield Warned(f"Skipped: {error}")
 
@@ -121,21 +123,22 @@ class Batches:
         planned, device = self.plan.batch(number), self.model.device
         subjects = [self.items[sample.item] for sample in planned.samples]
         classes = [self.classes[n] for n in planned.class_pictures]
-        latents = [
-            *self.subject_latents(planned), *(self.pictures.class_latents_of(item, planned.size) for item in classes)
+        pictures = [
+            *self.subject_pictures(planned), *(self.pictures.class_picture(item, planned.size) for item in classes)
         ]
         prompts = [*planned.prompts, *(item.prompt for item in classes)]
         class_prompts = tuple(item.class_prompt for item in subjects) if self.run.prior.penalty else ()
-        weights = torch.ones(len(latents), device=device)
+        weights = torch.ones(len(pictures), device=device)
         weights[len(subjects):] = self.run.prior.weight
-        return Batch(len(subjects),
-                     torch.stack(latents).to(device), prompts, self.condition_of([*prompts, *class_prompts]), weights,
+        return Batch(len(subjects), torch.stack([picture.latents for picture in pictures]).to(device), prompts,
+                     self.condition_of([*prompts, *class_prompts]), weights,
+                     sizes_of([picture.framing for picture in pictures]).to(device),
                      self.masks(planned).to(device) if self.run.data.masked else None, class_prompts)
 
-    def subject_latents(self, planned: PlannedBatch) -> Iterator[Tensor]:
+    def subject_pictures(self, planned: PlannedBatch) -> Iterator[Encoded]:
         for s in planned.samples:
             key = planned.epoch, s.item, s.showing
-            yield self.pictures.latents_of(self.items[s.item], planned.size, s.mirrored, key)
+            yield self.pictures.encoded_of(self.items[s.item], planned.size, s.mirrored, key)
 
     def masks(self, planned: PlannedBatch) -> Tensor:
         """(b, 1, h, w); everything counts in a class picture."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ..model import Framing
 from ..support.seeds import seed_from
 from .folder import Item
 
@@ -24,6 +25,7 @@ class MeasuredPicture:
     prompt: str
     latents: "Tensor"
     mask: "Tensor"
+    framing: Framing
 
 
 def in_fixed_order(items: Sequence[Item]) -> list[Item]:

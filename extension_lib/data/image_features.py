@@ -23,7 +23,7 @@ def edge_width(image: Image.Image, size: tuple[int, int]) -> float | None:
     """
     grey = image.convert("L")
     if grey.width >= size[0] and grey.height >= size[1]:
-        grey = fitted(grey, size)
+        grey = fitted(grey, size).image
     while min(grey.size) >= 4 * WINDOW:
         width = width_of_edges(np.asarray(grey, np.float32))
         if width is not None:

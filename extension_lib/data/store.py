@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from random import Random
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from ..config.run import Run
 from ..families.family import PIXELS_PER_LATENT
-from ..model import Condition, Model
+from ..model import Condition, Framing, Model
 from ..support.seeds import random_for
 from .buckets import Size, fitted
 from .folder import Item
@@ -21,12 +22,17 @@ from .pictures import load_picture
 Key = tuple[Path, Size, bool]  # a picture, the size that it is cut to, and whether it is mirrored
 
 
+class Encoded(NamedTuple):
+    latents: Tensor  # (4, h/8, w/8), scaled
+    framing: Framing
+
+
 class PictureStore:
     """Latents and masks of pictures, on the CPU. With random crops nothing is kept: each showing is encoded anew."""
 
     def __init__(self, run: Run, model: Model):
         self.run, self.model = run, model
-        self.latents: dict[Key, Tensor] = {}
+        self.encoded: dict[Key, Encoded] = {}
         self.masks: dict[Key, Tensor] = {}
 
     @property
@@ -44,23 +50,23 @@ class PictureStore:
                 read_mask(item.path)
             return
         for mirrored in (False, True) if self.run.data.flip else (False,):
-            self.latents[item.path, size, mirrored] = self.encode(image, size, mirrored)
+            self.encoded[item.path, size, mirrored] = self.encode(image, size, mirrored)
             self.masks[item.path, size, mirrored] = self.read_mask(item, size, mirrored)
 
     def add_class_picture(self, item: Item, sizes: Iterable[Size]) -> None:
         """Encodes a picture in each of these sizes. Raises PictureError."""
         image = load_picture(item.path)
         for size in sizes:
-            self.latents[item.path, size, False] = self.encode(image, size)
+            self.encoded[item.path, size, False] = self.encode(image, size)
 
-    def latents_of(self, item: Item, size: Size, mirrored: bool, crop_key: object) -> Tensor:
-        """(4, h/8, w/8). crop_key: decides the crop, where crops are random."""
+    def encoded_of(self, item: Item, size: Size, mirrored: bool, crop_key: object) -> Encoded:
+        """crop_key: decides the crop, where crops are random."""
         if self.random_crops:
             return self.encode(load_picture(item.path), size, mirrored, crop_key)
-        return self.latents[item.path, size, mirrored]
+        return self.encoded[item.path, size, mirrored]
 
-    def class_latents_of(self, item: Item, size: Size) -> Tensor:
-        return self.latents[item.path, size, False]
+    def class_picture(self, item: Item, size: Size) -> Encoded:
+        return self.encoded[item.path, size, False]
 
     def mask_of(self, item: Item, size: Size, mirrored: bool, crop_key: object) -> Tensor:
         """(1, h/8, w/8), cut as the latents are."""
@@ -68,27 +74,25 @@ class PictureStore:
             return self.read_mask(item, size, mirrored, crop_key)
         return self.masks[item.path, size, mirrored]
 
-    def middle_of(self, item: Item, size: Size) -> tuple[Tensor, Tensor]:
-        """Latents and mask of the picture's middle, whatever the crops are. Raises PictureError."""
-        latents = self.latents.get((item.path, size, False))
-        return self.encode(load_picture(item.path), size) if latents is None else latents, self.read_mask(item, size)
+    def middle_of(self, item: Item, size: Size) -> tuple[Encoded, Tensor]:
+        """The picture's middle and its mask, whatever the crops are. Raises PictureError."""
+        held = self.encoded.get((item.path, size, False))
+        return held or self.encode(load_picture(item.path), size), self.read_mask(item, size)
 
-    def encode(self, image: Image.Image, size: Size, mirrored: bool = False, crop_key: object = None) -> Tensor:
-        """Scaled latents (4, h/8, w/8) of the picture's middle, or of the crop that the key decides."""
-        cut = fitted(image, size, self.random_crop(crop_key))
+    def encode(self, image: Image.Image, size: Size, mirrored: bool = False, crop_key: object = None) -> Encoded:
+        """The picture's middle, or the crop that the key decides."""
+        cut, framing = fitted(image, size, self.random_crop(crop_key), mirrored)
         pixels = torch.from_numpy(np.array(cut)).permute(2, 0, 1).float() / 127.5 - 1
-        pixels = pixels.flip(2) if mirrored else pixels
-        return self.model.encode_images(pixels[None].to(self.model.device))[0].cpu()
+        return Encoded(self.model.encode_images(pixels[None].to(self.model.device))[0].cpu(), framing)
 
     def read_mask(self, item: Item, size: Size, mirrored: bool = False, crop_key: object = None) -> Tensor:
         """(1, h/8, w/8): how much of each place counts."""
         mask = read_mask(item.path) if self.run.data.masked else None
         if mask is None:
             return torch.ones(1, size[1] // PIXELS_PER_LATENT, size[0] // PIXELS_PER_LATENT)
-        cut = fitted(mask.resize((item.width, item.height)), size, self.random_crop(crop_key))
+        cut = fitted(mask.resize((item.width, item.height)), size, self.random_crop(crop_key), mirrored).image
         small = cut.resize((size[0] // PIXELS_PER_LATENT, size[1] // PIXELS_PER_LATENT), Image.Resampling.BOX)
-        values = torch.from_numpy(np.array(small)).float()[None] / 255
-        return values.flip(2) if mirrored else values
+        return torch.from_numpy(np.array(small)).float()[None] / 255
 
     def random_crop(self, key: object) -> Random | None:
         return None if key is None else random_for("crop", self.run.training.seed, key)

@@ -127,13 +127,16 @@ def join_equal_weights(letters: list[str], weights: list[float]) -> Weighted:
     return [("".join(letter for letter, _ in run), weight) for weight, run in pairs] or [("", 1.0)]
 
 
-def split_into_chunks(tokenizer: Any, prompt: str, syntax: bool = False, words: Lookup | None = None) -> list[Chunk]:
+def split_into_chunks(tokenizer: Any, prompt: str, syntax: bool = False, words: Lookup | None = None,
+                      padding: int | None = None) -> list[Chunk]:
     """The prompt cut into chunks, at a comma where one is near; at least one chunk.
 
-    A new word stands for as many tokens as it has vectors, and is never cut in two.
+    A new word stands for as many tokens as it has vectors, and is never cut in two. padding: the token behind a chunk's
+    end; None: the end again.
     """
     words = words or NewWords()
     start, end = tokenizer.bos_token_id, tokenizer.eos_token_id
+    padding = end if padding is None else padding
     comma = tokenizer.get_vocab().get(",</w>")
     done: list[Chunk] = []
     ids: list[int] = []
@@ -143,7 +146,7 @@ def split_into_chunks(tokenizer: Any, prompt: str, syntax: bool = False, words: 
     def close(upto: int) -> None:
         nonlocal ids, weights, fixes
         fill = CHUNK - upto
-        done.append(Chunk([start, *ids[:upto], *[end] * (fill + 1)], [1.0, *weights[:upto], *[1.0] * (fill + 1)],
+        done.append(Chunk([start, *ids[:upto], end, *[padding] * fill], [1.0, *weights[:upto], *[1.0] * (fill + 1)],
                           tuple(f for f in fixes if f.place <= upto)))
         ids, weights = ids[upto:], weights[upto:]
         fixes = [WordVectors(f.place - upto, f.vectors) for f in fixes if f.place > upto]
@@ -176,27 +179,30 @@ def break_point(ids: list[int], comma: int | None) -> int:
     return CHUNK - back if back < COMMA_BACKTRACK else CHUNK
 
 
+Running = Callable[[Tensor], tuple[Tensor, "Tensor | None"]]
 Inserting = Callable[[list[tuple[WordVectors, ...]]], AbstractContextManager[None]]
 
 
-def encode(text_model: Any, tokenizer: Any, prompts: list[str], clip_skip: int, syntax: bool,
-           words: Lookup, inserting: Inserting) -> Tensor:
-    """(prompts, tokens, width). Prompts with fewer chunks than the longest are filled up with empty ones.
+def fill_up(rows: list[list[Chunk]], count: int, empty: list[Chunk]) -> list[list[Chunk]]:
+    """Each prompt with so many chunks, those of the empty prompt behind its own."""
+    return [own + empty * (count - len(own)) for own in rows]
 
-    text_model: a transformers CLIPTextModel. clip_skip 1 is its last layer; n stops n - 1 layers earlier.
+
+def encode(rows: list[list[Chunk]], run: Running, inserting: Inserting,
+           device: torch.device) -> tuple[Tensor, Tensor | None]:
+    """(prompts, tokens, width), and (prompts, width) of each prompt's first chunk where the encoder pools.
+
+    rows: the prompts' chunks, as many of each. run: from ids (n, 77) to (n, 77, width) and (n, width) or None.
     inserting: within, the text model's next call puts these fixes, one tuple for each row, in place of its own vectors.
     """
-    cut = [split_into_chunks(tokenizer, prompt, syntax, words) for prompt in prompts]
-    longest = max(map(len, cut))
-    empty = split_into_chunks(tokenizer, "")
-    filled = [own + empty * (longest - len(own)) for own in cut]
-    ids = torch.tensor([c.ids for own in filled for c in own], device=text_model.device)
-    with inserting([c.fixes for own in filled for c in own]):
-        hidden = hidden_states(text_model, ids, clip_skip)
-    weights = [c.weights for own in filled for c in own]
+    chunks = [chunk for own in rows for chunk in own]
+    with inserting([c.fixes for c in chunks]):
+        hidden, pooled = run(torch.tensor([c.ids for c in chunks], device=device))
+    weights = [c.weights for c in chunks]
     if any(weight != 1 for row in weights for weight in row):  # asked here, because a GPU would have to be waited for
         hidden = emphasize(hidden, torch.tensor(weights, device=hidden.device))
-    return hidden.reshape(len(prompts), longest * hidden.shape[1], hidden.shape[2])
+    hidden = hidden.reshape(len(rows), -1, hidden.shape[2])
+    return hidden, None if pooled is None else pooled[::len(rows[0])]
 
 
 def insert_vectors(embedded: Tensor, rows: list[tuple[WordVectors, ...]]) -> Tensor:
@@ -209,15 +215,6 @@ def insert_vectors(embedded: Tensor, rows: list[tuple[WordVectors, ...]]) -> Ten
             row = torch.cat([row[:place], vectors.to(row.dtype), row[place + len(vectors):]])
         out.append(row)
     return torch.stack(out)
-
-
-def hidden_states(text_model: Any, ids: Tensor, clip_skip: int) -> Tensor:
-    """(n, 77) ids to (n, 77, width), after the final layer norm."""
-    if clip_skip == 1:
-        return text_model(input_ids=ids).last_hidden_state
-    inner = getattr(text_model, "text_model", text_model)  # transformers 5 has no text_model inside
-    states = text_model(input_ids=ids, output_hidden_states=True).hidden_states
-    return inner.final_layer_norm(states[-clip_skip])
 
 
 def emphasize(hidden: Tensor, weights: Tensor) -> Tensor:

@@ -9,19 +9,22 @@ from safetensors.torch import save
 from torch import Tensor
 
 from ..families.family import CHUNK as LONGEST
+from ..families.family import SINGLE_VECTORS
+from ..families.sdxl import SDXL
 from ..methods.adapter import FormatError
 from ..support.disk import write_bytes
 from . import metadata
 from .provenance import Provenance
 from .tensor_file import read_values
 
-KEY = "emb_params"
+PAIR = tuple(encoder.vectors for encoder in SDXL.text_encoders)
 SUFFIXES = (".safetensors", ".pt", ".bin")
+WordVectors = Mapping[str, Tensor]  # by the text encoder's name in such files, (n, width)
 
 
-def write_embedding(path: Path, vectors: Tensor, about: Provenance) -> None:
-    """vectors: (n, width). Raises SaveError."""
-    tensors = {KEY: vectors.detach().to("cpu", torch.float32).contiguous()}
+def write_embedding(path: Path, vectors: WordVectors, about: Provenance) -> None:
+    """Raises SaveError."""
+    tensors = {encoder: own.detach().to("cpu", torch.float32).contiguous() for encoder, own in vectors.items()}
     header = {
         **metadata.modelspec(about, "textual-inversion"), "modelspec.title": path.stem,
         "modelspec.trigger_phrase": path.stem
@@ -29,10 +32,14 @@ def write_embedding(path: Path, vectors: Tensor, about: Provenance) -> None:
     write_bytes(path, save(tensors, header))
 
 
-def write_embedding_pt(path: Path, vectors: Tensor, about: Provenance) -> None:
-    """The older form. Written in torch's legacy layout: the WebUI's safe reader rejects newer archives."""
-    content = {
-        "string_to_token": {"*": 265}, "string_to_param": {"*": vectors.detach().to("cpu", torch.float32).clone()},
+def write_embedding_pt(path: Path, vectors: WordVectors, about: Provenance) -> None:
+    """The older form. Written in torch's legacy layout: the WebUI's safe reader rejects newer archives.
+
+    Where there are several text encoders it holds what the newer form holds.
+    """
+    plain = {encoder: own.detach().to("cpu", torch.float32).clone() for encoder, own in vectors.items()}
+    content: dict[str, object] = {**plain} if len(plain) > 1 else {
+        "string_to_token": {"*": 265}, "string_to_param": {"*": next(iter(plain.values()))},
         "name": path.stem, "step": about.step, "sd_checkpoint": about.checkpoint_hash[:10] or None,
         "sd_checkpoint_name": about.checkpoint.stem
     }
@@ -41,14 +48,21 @@ def write_embedding_pt(path: Path, vectors: Tensor, about: Provenance) -> None:
     write_bytes(path, data.getvalue())
 
 
-def read_embedding(path: Path) -> Tensor:
-    """(n, width) fp32. Raises FormatError for what is no embedding of one text encoder."""
+def read_embedding(path: Path) -> WordVectors:
+    """Raises FormatError for what is no embedding."""
     found = read_values(path, "embedding")
     found = found.get("string_to_param", found) if isinstance(found, Mapping) else {}
-    tensors = [t for t in found.values() if isinstance(t, Tensor)] if isinstance(found, Mapping) else []
-    if len(tensors) != 1:
-        raise FormatError(f"{path.name} holds {len(tensors)} tensors; an embedding for Stable Diffusion 1 holds one.")
-    return checked_vectors(tensors[0], path.name)
+    held = {str(key): t for key, t in found.items() if isinstance(t, Tensor)} if isinstance(found, Mapping) else {}
+    return word_vectors(held, path.name)
+
+
+def word_vectors(held: Mapping[str, Tensor], file: str) -> WordVectors:
+    """A word's vectors as files hold them: one tensor under any name, or one for each encoder. Raises FormatError."""
+    if len(held) == 1:
+        return {SINGLE_VECTORS: checked_vectors(next(iter(held.values())), file)}
+    if held.keys() != set(PAIR):
+        raise FormatError(f"{file} holds {len(held)} tensors; an embedding holds one, or {' and '.join(PAIR)}.")
+    return {encoder: checked_vectors(held[encoder], file) for encoder in PAIR}
 
 
 def checked_vectors(tensor: Tensor, file: str) -> Tensor:

@@ -13,7 +13,7 @@ from ..methods.adapter import AdapterSettings, Delta, FormatError
 from ..methods.base import Trainable
 from ..support.disk import write_bytes
 from . import metadata
-from .embedding import checked_vectors
+from .embedding import WordVectors, word_vectors
 from .header import loads_as, read_header
 from .lora_names import PEFT, TEXT, split_name
 from .provenance import Provenance
@@ -51,12 +51,14 @@ def read_adapter(path: Path) -> dict[str, dict[str, Tensor]]:
     return {key: tensors for key, tensors in tensors_by_layer(path).items() if key != BUNDLED}
 
 
-def bundled_words(path: Path) -> dict[str, Tensor]:
-    """The vectors (n, width) of words that a file brings along, by their names. Raises FormatError."""
-    return {
-        name.partition(".")[0]: checked_vectors(vectors, path.name)
-        for name, vectors in tensors_by_layer(path).get(BUNDLED, {}).items() if not name.endswith("_out")
-    }
+def bundled_words(path: Path) -> dict[str, WordVectors]:
+    """The vectors of words that a file brings along, by their names. Raises FormatError."""
+    words: dict[str, dict[str, Tensor]] = {}
+    for name, vectors in tensors_by_layer(path).get(BUNDLED, {}).items():
+        if not name.endswith("_out"):
+            word, _, encoder = name.partition(".")
+            words.setdefault(word, {})[encoder] = vectors
+    return {word: word_vectors(held, path.name) for word, held in words.items()}
 
 
 def tensors_by_layer(path: Path) -> dict[str, dict[str, Tensor]]:

@@ -80,9 +80,10 @@ def dataset_metadata(about: Provenance) -> dict[str, Any]:
 
 
 def base_metadata(about: Provenance) -> dict[str, Any]:
+    base_version = about.family.base_versions[about.prediction]
     return {
-        "ss_v2": about.family.base_version.startswith("sd_v2"),
-        "ss_base_model_version": about.family.base_version,
+        "ss_v2": base_version.startswith("sd_v2"),
+        "ss_base_model_version": base_version,
         "ss_sd_model_name": about.checkpoint.name,
         "ss_new_sd_model_hash": about.checkpoint_hash or None,
     }
@@ -93,7 +94,7 @@ def modelspec(about: Provenance, kind: str = "") -> dict[str, str]:
     size = about.run.data.resolution
     values = {
         "sai_model_spec": "1.0.1",
-        "architecture": f"{about.family.architecture}/{kind}".rstrip("/"),
+        "architecture": f"{about.family.architectures[about.prediction]}/{kind}".rstrip("/"),
         "implementation": "diffusers",
         "title": about.run.output.name,
         "resolution": f"{size}x{size}",

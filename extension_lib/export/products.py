@@ -17,7 +17,7 @@ from . import checkpoint, embedding, hypernetwork, lora
 from .provenance import Provenance
 
 EXPORTS = "exports"  # a folder in the workspaces' folder: files that the WebUI must not list
-EmbeddingWriter = Callable[[Path, Tensor, Provenance], None]
+EmbeddingWriter = Callable[[Path, embedding.WordVectors, Provenance], None]
 VERSION = re.compile(r"-v\d+$")
 
 
@@ -67,9 +67,9 @@ def save_lora(paths: list[Path], trained: Trainable, about: Provenance) -> None:
     lora.write_adapter(paths[0], trained, about)
 
 
-def save_embeddings(paths: list[Path], trained: Trainable, about: Provenance,
+def save_embeddings(paths: list[Path], trained: Any, about: Provenance,
                     write: EmbeddingWriter = embedding.write_embedding) -> None:
-    for path, vectors in zip(paths, trained.file_tensors().values()):
+    for path, vectors in zip(paths, trained.vectors().values()):
         write(path, vectors, about)
 
 
@@ -92,7 +92,8 @@ def fp32_on_cpu(tensor: Tensor) -> Tensor:
 
 LORA = OutputFile("lora", lambda f: f.lora, save_lora, lambda trained: [trained.deltas()])
 EMBEDDING = OutputFile("embedding", lambda f: f.embeddings, save_embeddings,
-                       lambda trained: [{"vectors": v.float().cpu()} for v in trained.file_tensors().values()],
+                       lambda trained: [{encoder: v.float().cpu() for encoder, v in own.items()}
+                                        for own in trained.vectors().values()],
                        stems=word_names, picture=".preview.png", card=False)
 HYPERNETWORK = OutputFile("hypernetwork", lambda f: f.hypernetworks, save_hypernetwork, trained_tensors, suffix=".pt",
                           picture=".preview.png", card=False)

@@ -13,8 +13,9 @@ from torch import Tensor
 from ..events import Event
 from ..host import Checkpoint, Folders, HostError, Picture
 from ..model import Model
-from ..models.diffusers_pipeline import load_pipeline
-from ..models.diffusers_view import DiffusersView
+from ..models.detect import CheckpointKind, require_trainable
+from ..models.diffusers_pipeline import diffusion_of
+from ..models.diffusers_view import DiffusersView, load_view
 from ..models.frozen import frozen
 from ..setup.practice import BASE, NAME
 from ..support.disk import files_in, modified_time
@@ -32,8 +33,10 @@ class Loaded:
     checkpoint: Checkpoint
     view: DiffusersView
     version: float = field(init=False)  # when its file was written
+    kind: CheckpointKind = field(init=False)
 
     def __post_init__(self) -> None:
+        self.kind = require_trainable(self.checkpoint.path)
         self.version = modified_time(self.checkpoint.path)
 
 
@@ -76,8 +79,7 @@ class Standalone:
             version = modified_time(checkpoint.path)  # a file may be replaced under its path
             if self.ready is None or (self.ready.checkpoint.path, self.ready.version) != (checkpoint.path, version):
                 self.ready = None  # first give the memory back
-                pipeline = load_pipeline(checkpoint.path, self.dtype).to(self.device)
-                self.ready = Loaded(checkpoint, DiffusersView(pipeline, self.device, self.dtype))
+                self.ready = Loaded(checkpoint, load_view(checkpoint.path, self.device, self.dtype))
             return self.ready
 
     @contextmanager
@@ -85,6 +87,7 @@ class Standalone:
         with self.lock:
             loaded = self.load(checkpoint)
             view = loaded.view
+            view.diffusion = diffusion_of(view.pipeline, loaded.kind, checkpoint.prediction)
             with frozen(view.unet, *view.text_models, view.vae):
                 self.borrowed = loaded
                 try:

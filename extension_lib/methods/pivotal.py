@@ -102,7 +102,8 @@ class WordAndAdapter:
     def file_tensors(self) -> dict[str, Tensor]:
         """The adapter's and the words' tensors together: what the bundle holds."""
         return {**self.adapter.file_tensors(),
-                **{f"bundle_emb.{name}.string_to_param.*": v for name, v in self.words.file_tensors().items()}}
+                **{f"bundle_emb.{name}.{'string_to_param.*' if len(own) == 1 else encoder}": vectors
+                   for name, own in self.words.vectors().items() for encoder, vectors in own.items()}}
 
     def deltas(self) -> LazyTensors:
         return self.adapter.deltas()

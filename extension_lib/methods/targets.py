@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from ..families.sd1 import SD1
+from ..families import FAMILIES
 from ..model import Layer
 from ..settings import SettingError
 
@@ -21,7 +21,7 @@ TARGETS = {
 # The WebUI never maps the last norm of UNet and text encoder.
 NORMS = re.compile(r".+\.norm\d?$|text_model\.encoder\.layers\..+\.layer_norm[12]$")
 KEYS_AND_VALUES = re.compile(r".+\.(to_k|to_v|net\.2)$|text_model\.encoder\.layers\..+\.(k_proj|v_proj|mlp\.fc2)$")
-BLOCKS = SD1.blocks  # other families have no more
+BLOCKS = max((family.blocks for family in FAMILIES), key=len)  # those of the others are among them
 
 
 def rate_group(part: str) -> str:

@@ -2,6 +2,7 @@
 arXiv:2208.01618).
 """
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -52,7 +53,7 @@ class TextualInversion(Method):
 
 
 class NewWords:
-    """A trainable: a parameter (vectors, width) for each new word."""
+    """A trainable: for each new word a parameter (vectors, width) in each text encoder."""
 
     def __init__(self, model: Model, words: tuple[NewWord, ...], count: int, rate: float, initial: str, hold_norm: bool,
                  seed: int, span: tuple[float, float] = (0.0, 1.0)):
@@ -60,30 +61,46 @@ class NewWords:
             raise SettingError("There is no new word to learn. Give the output a name, or each concept a word.")
         self.model, self.rate, self.span = model, rate, span
         self.parts = model.family.text_parts
-        table = model.vocabulary().float()
-        self.max_norm = table.norm(dim=1).mean().item() if hold_norm else None
+        tables = {encoder: table.float() for encoder, table in model.vocabularies().items()}
+        self.max_norms = {encoder: table.norm(dim=1).mean().item() for encoder, table in tables.items() if hold_norm}
         self.words = {
-            w.name: nn.Parameter(initial_vectors(model, table, initial or w.initial, count, (seed, w.name)))
+            w.name: {
+                encoder: nn.Parameter(initial_vectors(model, table, initial or w.initial, count, (seed, w.name)))
+                for encoder, table in tables.items()
+            }
             for w in words
         }
         for name, vectors in self.words.items():
             model.add_word(name, vectors)
 
+    @property
+    def parameters(self) -> dict[str, nn.Parameter]:
+        """By the word's name, with the text encoder's behind it where there are several."""
+        return {state_name(name, encoder, vectors): parameter for name, vectors in self.words.items()
+                for encoder, parameter in vectors.items()}
+
     def groups(self) -> list[ParameterGroup]:
-        return [ParameterGroup("words", self.rate, list(self.words.values()), self.span)]
+        return [ParameterGroup("words", self.rate, list(self.parameters.values()), self.span)]
 
     def state_dict(self) -> dict[str, Tensor]:
-        return dict(self.words)
+        return dict(self.parameters)
 
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        gone, new = state.keys() - self.words.keys(), self.words.keys() - state.keys()
-        if len(gone) == len(new) == 1:  # the first word is called as the output, which may have another name by now
-            state = {**state, new.pop(): state[old := gone.pop()]}
-            del state[old]
-        load_tensors(self.state_dict(), state)
+        own = self.state_dict()
+        gone, new = sorted(state.keys() - own.keys()), sorted(own.keys() - state.keys())
+        if len(gone) == len(new) == len(self.words[next(iter(self.words))]):
+            # one word, called as the output, which may have another name by now
+            renamed = dict(zip(gone, new))
+            state = {renamed.get(name, name): tensor for name, tensor in state.items()}
+        load_tensors(own, state)
 
     def file_tensors(self) -> dict[str, Tensor]:
-        return {name: vectors.detach() for name, vectors in self.words.items()}
+        return {name: parameter.detach() for name, parameter in self.parameters.items()}
+
+    def vectors(self) -> dict[str, dict[str, Tensor]]:
+        """By word and text encoder, the vectors (n, width)."""
+        return {name: {encoder: parameter.detach() for encoder, parameter in own.items()}
+                for name, own in self.words.items()}
 
     def deltas(self) -> dict[str, Tensor]:
         return {}
@@ -91,9 +108,10 @@ class NewWords:
     @torch.no_grad()
     def after_step(self) -> None:
         """Vectors that outgrew the vocabulary's are shortened to its mean length."""
-        if self.max_norm is not None:
-            for vectors in self.words.values():
-                vectors.mul_((self.max_norm / vectors.norm(dim=1, keepdim=True)).clamp(max=1.0))
+        for vectors in self.words.values():
+            for encoder, longest in self.max_norms.items():
+                own = vectors[encoder]
+                own.mul_((longest / own.norm(dim=1, keepdim=True)).clamp(max=1.0))
 
     def as_saved(self) -> AbstractContextManager[None]:
         return nullcontext()
@@ -105,6 +123,10 @@ class NewWords:
     def detach(self) -> None:
         for name in self.words:
             self.model.remove_word(name)
+
+
+def state_name(name: str, encoder: str, vectors: Mapping[str, Tensor]) -> str:
+    return f"{name} {encoder}" if len(vectors) > 1 else name
 
 
 def initial_vectors(model: Model, table: Tensor, text: str, count: int, key: object) -> Tensor:

@@ -1,44 +1,89 @@
-"""The parts of a Stable Diffusion 1 checkpoint: the tensors they must have, and those that diffusers cannot read."""
+"""The parts of a checkpoint's file: which tensors they are made of, whether those are there, and the loaded modules."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from safetensors import SafetensorError, safe_open
+from torch import Tensor, nn
 
 from ..errors import DarkroomError, is_out_of_memory
-from ..families.sd1 import SD1
+from ..export.tensor_part import take_part, whole_name, whole_shape
+from ..families.family import Family
 from ..host import HostError
+from .detect import UNET
 from .names import replace_prefix, unet_prefixes, vae_prefixes
-from .text_encoder import text_path
+from .text_names import checkpoint_name
 
-UNET, VAE, TEXT = "model.diffusion_model.", "first_stage_model.", SD1.text_encoders[0].checkpoint
-Shapes = dict[str, tuple[int, ...]]
+VAE = "first_stage_model."
+TEXT_FOLDERS = ("text_encoder", "text_encoder_2")  # diffusers' names, in the order of a family's encoders
+
+
+class Place(NamedTuple):
+    """Where a parameter of a part is in checkpoints."""
+
+    part: str  # diffusers' name: "unet", "vae", "text_encoder", "text_encoder_2"
+    name: str  # the parameter's own
+    tensor: str  # the checkpoint's; a part of a tensor ends as export/tensor_part.py says
+    shape: tuple[int, ...]
 
 
 @cache
-def wanted_shapes(config: Path) -> Shapes:
-    """The tensors of a checkpoint by their names, for the configuration in a diffusers folder."""
+def places(config: Path, family: Family) -> tuple[Place, ...]:
+    """Of all parameters, for the configuration in a diffusers folder."""
+    names = {"unet": lambda name: UNET + str(replace_prefix(name, unet_prefixes(family))),
+             "vae": lambda name: VAE + str(replace_prefix(name, vae_prefixes()))}
+    for folder, encoder in zip(TEXT_FOLDERS, family.text_encoders):
+        names[folder] = lambda name, encoder=encoder: checkpoint_name(encoder, name)
+    return tuple(Place(part, name, names[part](name), tuple(parameter.shape))
+                 for part, module in empty_modules(config, family).items()
+                 for name, parameter in module.named_parameters())
+
+
+def empty_modules(config: Path, family: Family) -> dict[str, nn.Module]:
+    """By diffusers' names, the parts without memory for their weights."""
     from diffusers import AutoencoderKL, UNet2DConditionModel
-    from transformers import CLIPTextModel
+    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
 
     with torch.device("meta"):
-        unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(config, subfolder="unet"))
-        vae = AutoencoderKL.from_config(AutoencoderKL.load_config(config, subfolder="vae"))
-        text = CLIPTextModel(text_config(config))
-    return {**{UNET + str(replace_prefix(name, unet_prefixes(SD1))): tuple(p.shape)
-               for name, p in unet.named_parameters()},
-            **{VAE + str(replace_prefix(name, vae_prefixes())): tuple(p.shape) for name, p in vae.named_parameters()},
-            **{TEXT + text_path(name): tuple(p.shape) for name, p in text.named_parameters()}}
+        made: dict[str, Any] = {"unet": UNet2DConditionModel, "vae": AutoencoderKL}
+        modules = {part: kind.from_config(kind.load_config(config, subfolder=part)) for part, kind in made.items()}
+        for folder, encoder in zip(TEXT_FOLDERS, family.text_encoders):
+            text: Any = CLIPTextModelWithProjection if encoder.pooled else CLIPTextModel
+            modules[folder] = text(CLIPTextConfig.from_pretrained(config, subfolder=folder))
+    return modules
 
 
-def text_config(config: Path) -> Any:
-    from transformers import CLIPTextConfig
+def load_modules(path: Path, config: Path, family: Family, dtype: torch.dtype) -> dict[str, nn.Module]:
+    """By diffusers' names, the checkpoint's parts, read tensor by tensor. Raises HostError."""
+    vae = vae_beside(path)
+    require_parts(path, config, family, vae)
+    modules = empty_modules(config, family)
+    with opened(path) as file, opened(vae or path) as vae_file:
+        for part, module in modules.items():
+            own = [place for place in places(config, family) if place.part == part]
+            fill(module, own, vae_file if part == "vae" else file, dtype)
+    return modules
 
-    return CLIPTextConfig.from_pretrained(config, subfolder="text_encoder")
+
+def fill(module: nn.Module, own: list[Place], file: Any, dtype: torch.dtype) -> None:
+    """Gives the module its weights, which are copies: the file may be replaced while the model is used."""
+    held = set(file.keys())
+    state = {place.name: read_place(file, held, place).to(dtype, copy=True) for place in own}
+    module.load_state_dict(state, strict=False, assign=True)
+    for name, buffer in module.named_buffers():
+        if buffer.is_meta:  # CLIP's only one
+            parent, _, leaf = name.rpartition(".")
+            setattr(module.get_submodule(parent), leaf, torch.arange(buffer.shape[-1]).expand(buffer.shape))
+    module.eval()
+
+
+def read_place(file: Any, held: set[str], place: Place) -> Tensor:
+    tensor = file.get_tensor(name_in(held, whole_name(place.tensor)))
+    return take_part(place.tensor, tensor).reshape(place.shape).contiguous()
 
 
 def vae_beside(path: Path) -> Path | None:
@@ -47,35 +92,35 @@ def vae_beside(path: Path) -> Path | None:
     return beside if beside.is_file() else None
 
 
-def require_parts(path: Path, config: Path, vae: Path | None) -> None:
+def require_parts(path: Path, config: Path, family: Family, vae: Path | None) -> None:
     """Raises HostError where a tensor is missing or of another shape. vae: a file that has the VAE's instead."""
-    wanted = wanted_shapes(config)
-    of_vae = {name: shape for name, shape in wanted.items() if name.startswith(VAE)}
+    wanted = places(config, family)
+    of_vae = [place for place in wanted if place.part == "vae"]
     if vae:
-        require_tensors(vae, of_vae)
-        require_tensors(path, {name: shape for name, shape in wanted.items() if name not in of_vae})
+        require_tensors(vae, family, of_vae)
+        require_tensors(path, family, [place for place in wanted if place.part != "vae"])
         return
     with safe_open(path, "pt") as file:
         if not any(name.startswith(VAE) for name in file.keys()):  # noqa: SIM118
             raise HostError(f"{path.name} has no VAE, the part that turns pictures into latents and back. Put one "
                             f"beside it, named {path.stem}.vae.safetensors.")
-    require_tensors(path, wanted)
+    require_tensors(path, family, wanted)
 
 
-def require_tensors(path: Path, wanted: Shapes) -> None:
+def require_tensors(path: Path, family: Family, wanted: Iterable[Place]) -> None:
     """Raises HostError."""
-    missing = []
+    missing, shapes = [], {whole_name(place.tensor): whole_shape(place.tensor, place.shape) for place in wanted}
     with opened(path) as file:
         held = set(file.keys())
-        for name, shape in wanted.items():
+        for name, shape in shapes.items():
             found = name_in(held, name)
             if found is None:
                 missing.append(name)
             elif not fits(name, tuple(file.get_slice(found).get_shape()), shape):
-                raise HostError(f"{path.name} is damaged, or no Stable Diffusion 1: its {found} has the shape "
+                raise HostError(f"{path.name} is damaged, or no {family.title}: its {found} has the shape "
                                 f"{tuple(file.get_slice(found).get_shape())} instead of {shape}.")
     if missing:
-        raise HostError(f"{path.name} is incomplete: {len(missing)} of its {len(wanted)} tensors are missing, such as "
+        raise HostError(f"{path.name} is incomplete: {len(missing)} of its {len(shapes)} tensors are missing, such as "
                         f"{missing[0]}. Download it again.")
 
 
@@ -97,18 +142,6 @@ def name_in(held: Iterable[str], name: str) -> str | None:
 def fits(name: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
     """The VAE's attention is of 1x1 convolutions in checkpoints, of linear layers in diffusers."""
     return shape == wanted or name.startswith(VAE) and ".attn_1." in name and shape == (*wanted, 1, 1)
-
-
-def text_encoder(path: Path, config: Path, dtype: torch.dtype) -> Any:
-    """transformers' CLIPTextModel with the checkpoint's weights, under old names too, which diffusers cannot read."""
-    from transformers import CLIPTextModel
-
-    model: Any = CLIPTextModel(text_config(config))
-    with opened(path) as file:
-        held = set(file.keys())
-        own = {name: file.get_tensor(name_in(held, TEXT + text_path(name))) for name, _ in model.named_parameters()}
-    model.load_state_dict({**model.state_dict(), **own})
-    return model.to(dtype).eval()
 
 
 @contextmanager

@@ -7,11 +7,12 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from ..export.tensor_file import read_tensors
+from ..families.sd1 import SD1
 from ..host import HostError
 from ..support.disk import replacing
-from .checkpoint_parts import UNET, wanted_shapes
-from .detect import EMA
-from .diffusers_pipeline import SD1_CONFIG
+from .checkpoint_parts import places
+from .detect import EMA, UNET, family_of
+from .diffusers_pipeline import CONFIGS
 
 # Lightning kept such objects beside the weights. Nothing is made of them.
 BESIDE = ("pytorch_lightning.callbacks.model_checkpoint.ModelCheckpoint",
@@ -44,8 +45,9 @@ def convert(path: Path, out: Path | None = None) -> Path:
 
 def trained_weights(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """Without averaged weights, which stand for the UNet where it is missing."""
-    averaged = {name: tensors[key] for name in wanted_shapes(SD1_CONFIG)
-                if name.startswith(UNET) and (key := averaged_name(name)) in tensors}
+    family = family_of(set(tensors)) or SD1
+    averaged = {place.tensor: tensors[key] for place in places(CONFIGS / family.name, family)
+                if place.part == "unet" and (key := averaged_name(place.tensor)) in tensors}
     return {**averaged, **{name: t for name, t in tensors.items() if not name.startswith(EMA)}}
 
 

@@ -27,6 +27,8 @@ def unet_prefixes(family: Family) -> dict[str, str]:
         "conv_out": "out.2",
         "mid_block.attentions.0": "middle_block.1",
     }
+    if family.sized:
+        names.update({"add_embedding.linear_1": "label_emb.0.0", "add_embedding.linear_2": "label_emb.0.2"})
     resnets = {"mid_block.resnets.0": "middle_block.0", "mid_block.resnets.1": "middle_block.2"}
     for level in range(family.levels):
         attends = level in family.attention

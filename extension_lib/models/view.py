@@ -1,6 +1,6 @@
 """A loaded model seen through a few verbs: what LDM's and diffusers' classes have in common."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
@@ -60,48 +60,65 @@ class View:
 
     def blocks(self) -> list[nn.Module]:
         return [m for part in (self.unet, *self.text_models) for m in part.modules()
-                if type(m).__name__ in (*self.checkpointed, "CLIPEncoderLayer")]
+                if type(m).__name__ in (*self.checkpointed, "CLIPEncoderLayer", "ResidualAttentionBlock")]
 
     @torch.no_grad()
     def encode_images(self, pixels: Tensor) -> Tensor:
         """The mean of the posterior, scaled; its variance is too small to see."""
+        return self.without_overflow(self.posterior_mean, pixels) * self.family.latent_scale
+
+    @torch.no_grad()
+    def decode(self, latents: Tensor) -> Tensor:
+        """(b, 4, h/8, w/8) scaled latents to (b, 3, h, w) fp32 in [-1, 1], or a little beyond."""
+        return self.without_overflow(self.decoded, latents / self.family.latent_scale)
+
+    def without_overflow(self, compute: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
+        """What the autoencoder computes, fp32; in full precision where it overflows in half precision, as that of
+        Stable Diffusion XL does. The conversion to fp32 and back loses nothing.
+        """
         weight = next(self.vae.parameters())
         with autocast_off(self.device):
-            mean = self.posterior_mean(pixels.to(weight.device, weight.dtype)).float()
-            if not mean.isfinite().all() and weight.dtype != torch.float32:
-                mean = self.encoded_in_full_precision(pixels.to(weight.device))
-        return mean * self.family.latent_scale
-
-    def encoded_in_full_precision(self, pixels: Tensor) -> Tensor:
-        """For autoencoders that overflow in fp16. The conversion to fp32 and back loses nothing."""
-        before = next(self.vae.parameters()).dtype
-        self.vae.to(torch.float32)
-        try:
-            return self.posterior_mean(pixels.float())
-        finally:
-            self.vae.to(before)
+            computed = compute(given.to(weight.device, weight.dtype)).float()
+            if computed.isfinite().all() or weight.dtype == torch.float32:
+                return computed
+            before = weight.dtype
+            self.vae.to(torch.float32)
+            try:
+                return compute(given.to(weight.device, torch.float32))
+            finally:
+                self.vae.to(before)
 
     def posterior_mean(self, pixels: Tensor) -> Tensor:
         raise NotImplementedError
 
+    def decoded(self, latents: Tensor) -> Tensor:
+        raise NotImplementedError
+
     def encode_prompts(self, prompts: list[str], clip_skip: int = 1, syntax: bool = False) -> Condition:
         skip = clip_skip if self.family.clip_skip else 1
-        return Condition(torch.cat([encoder.encode(prompts, skip, syntax) for encoder in self.text_encoders], dim=2))
+        cut = [encoder.cut(prompts, syntax) for encoder in self.text_encoders]
+        count = max(len(chunks) for rows in cut for chunks in rows)
+        parts = [encoder.encode(rows, count, skip) for encoder, rows in zip(self.text_encoders, cut)]
+        pooled = [vector for _, vector in parts if vector is not None]
+        return Condition(torch.cat([hidden for hidden, _ in parts], dim=2),
+                         torch.cat(pooled, dim=1) if pooled else None)
 
-    def vocabulary(self) -> Tensor:
-        return self.text_encoders[0].vocabulary()
+    def vocabularies(self) -> dict[str, Tensor]:
+        return {encoder.names.vectors: encoder.vocabulary() for encoder in self.text_encoders}
 
     def tokens(self, text: str) -> list[int]:
         return self.text_encoders[0].tokens(text)
 
-    def add_word(self, name: str, vectors: Tensor) -> None:
-        self.text_encoders[0].add_word(name, vectors)
+    def add_word(self, name: str, vectors: Mapping[str, Tensor]) -> None:
+        for encoder in self.text_encoders:
+            encoder.add_word(name, vectors[encoder.names.vectors])
 
     def has_word(self, name: str) -> bool:
         return self.text_encoders[0].words.has(name)
 
     def remove_word(self, name: str) -> None:
-        self.text_encoders[0].words.remove(name)
+        for encoder in self.text_encoders:
+            encoder.words.remove(name)
 
     def predict(self, noisy: Tensor, t: Tensor, condition: Condition) -> Tensor:
         weight = next(self.unet.parameters())
@@ -132,6 +149,10 @@ class View:
         finally:
             for part in parked:
                 self.park(part)
+
+    def exposed(self) -> AbstractContextManager[None]:
+        """Within, layers that a host's classes have fused can be adapted one by one."""
+        return nullcontext()
 
     def module_of(self, part: str) -> nn.Module:
         return {"vae": self.vae, "te": nn.ModuleList(self.text_models)}[part]

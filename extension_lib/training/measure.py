@@ -14,7 +14,7 @@ from ..diffusion.loss import sample_losses
 from ..diffusion.noise import NoisyLatents, add_noise
 from ..events import Event, Measured, Warned
 from ..methods.base import Trainable
-from ..model import Diffusion, Model
+from ..model import Diffusion, Model, sizes_of
 from ..support.seeds import generator_for, seed_from
 from .guard import Guard
 from .optimizer import Optimizer
@@ -25,7 +25,7 @@ UNWEIGHTED = Noise(weighting="none")  # all runs are measured alike, whatever th
 
 
 class NoisyPicture(NamedTuple):
-    """A picture with noise. noisy and target (4, h, w), mask (1, h, w); t and snr: single numbers."""
+    """A picture with noise. noisy and target (4, h, w), mask (1, h, w), sizes (6,); t and snr: single numbers."""
 
     prompt: str
     noisy: Tensor
@@ -33,6 +33,7 @@ class NoisyPicture(NamedTuple):
     t: Tensor
     snr: Tensor
     mask: Tensor
+    sizes: Tensor
 
 
 def noisy_pictures(stills: Sequence[MeasuredPicture], diffusion: Diffusion) -> list[NoisyPicture]:
@@ -43,7 +44,8 @@ def noisy_pictures(stills: Sequence[MeasuredPicture], diffusion: Diffusion) -> l
         noise = torch.randn(still.latents.shape, generator=generator_for("measured", still.name, t))
         mix = NoisyLatents(*(part[0]
                              for part in add_noise(still.latents[None], noise[None], torch.tensor([t]), diffusion)))
-        out.append(NoisyPicture(still.prompt, mix.noisy, mix.target, mix.t, mix.snr, still.mask))
+        out.append(NoisyPicture(still.prompt, mix.noisy, mix.target, mix.t, mix.snr, still.mask,
+                                sizes_of([still.framing])[0]))
     return out
 
 
@@ -96,12 +98,12 @@ class FixedNoiseLoss:
     def losses(self, batch: list[NoisyPicture]) -> Tensor:
         """(b,)"""
         prompts, *parts = zip(*batch)
-        noisy, target, t, snr, masks = (torch.stack(part).to(self.model.device) for part in parts)
+        noisy, target, t, snr, masks, sizes = (torch.stack(part).to(self.model.device) for part in parts)
         data = self.run.data
         with self.model.autocast():
             condition = self.batches.condition_of(prompts) or self.model.encode_prompts(list(prompts), data.clip_skip,
                                                                                         data.prompt_syntax)
-            predicted = self.model.predict(noisy, t, condition)
+            predicted = self.model.predict(noisy, t, condition.sized(sizes))
         return sample_losses(predicted, target, snr, self.model.diffusion.prediction, UNWEIGHTED, masks)
 
 

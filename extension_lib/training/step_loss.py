@@ -28,7 +28,7 @@ def batch_loss(run: Run, model: Model, trainable: Trainable, batch: Batch, numbe
     # the same pictures again
     with_class_prompts = NoisyLatents(*(torch.cat([part, part[:class_count]]) for part in noisy))
     with model.autocast():
-        condition = encode_batch(model, batch, run.data)
+        condition = encode_batch(model, batch, run.data).sized(torch.cat([batch.sizes, batch.sizes[:class_count]]))
         predicted = model.predict(with_class_prompts.noisy, with_class_prompts.t, condition)
     count, split = len(batch.latents), batch.subjects
     prediction = model.diffusion.prediction
@@ -47,7 +47,7 @@ def predict_untrained(model: Model, trainable: Trainable, batch: Batch, noisy: N
     """(class prompts, 4, h, w): what the model predicted for the class prompts before it was trained."""
     count = len(batch.class_prompts)
     with trainable.muted(), model.autocast():  # a shared autocast would cache weights without gradient
-        condition = encode_batch(model, batch, data).rows(slice(-count, None))
+        condition = encode_batch(model, batch, data).rows(slice(-count, None)).sized(batch.sizes[:count])
         return model.predict(noisy.noisy[:count], noisy.t[:count], condition)
 
 

@@ -64,16 +64,16 @@ def test_a_picture_goes_where_its_shape_is_nearest(size, bucket):
 
 def test_fitting_covers_the_bucket_and_cuts_the_middle():
     image = Image.fromarray(np.tile(np.arange(200, dtype=np.uint8)[None, :, None], (100, 1, 3)))
-    cut = np.asarray(fitted(image, (64, 64)))
+    cut = np.asarray(fitted(image, (64, 64)).image)
     assert cut.shape == (64, 64, 3)
     assert abs(int(cut[32, 0, 0]) - 50) < 4 and abs(int(cut[32, 63, 0]) - 149) < 4
 
 
 def test_random_crops_differ_and_repeat_with_their_seed():
     image = Image.fromarray(np.tile(np.arange(200, dtype=np.uint8)[None, :, None], (100, 1, 3)))
-    lefts = [np.asarray(fitted(image, (64, 64), Random(n)))[0, 0, 0] for n in range(8)]
+    lefts = [np.asarray(fitted(image, (64, 64), Random(n)).image)[0, 0, 0] for n in range(8)]
     assert len(set(lefts)) > 3
-    assert lefts == [np.asarray(fitted(image, (64, 64), Random(n)))[0, 0, 0] for n in range(8)]
+    assert lefts == [np.asarray(fitted(image, (64, 64), Random(n)).image)[0, 0, 0] for n in range(8)]
 
 
 @pytest.mark.parametrize("seed", [None, 3])
@@ -87,7 +87,7 @@ def test_cutting_first_gives_what_scaling_first_gave(shape, size, seed):
     rng = Random(seed)
     left, top = ((wide - size[0]) // 2, (high - size[1]) // 2) if seed is None else (
         rng.randint(0, wide - size[0]), rng.randint(0, high - size[1]))
-    cut = fitted(image, size, None if seed is None else Random(seed))
+    cut = fitted(image, size, None if seed is None else Random(seed)).image
     before = np.asarray(whole.crop((left, top, left + size[0], top + size[1])), int)
     assert np.abs(np.asarray(cut) - before).max() <= (0 if image.size == size else 1)
 
@@ -97,4 +97,4 @@ def test_a_thin_picture_takes_no_more_memory_than_others(shape):
     """Scaled as a whole, the first would have two thousand million columns."""
     image = Image.new("L", shape, 7)
     size = bucket_of(shape[0], shape[1], buckets(512))
-    assert fitted(image, size).size == size and fitted(image, size, Random(0)).getpixel((5, 5)) == 7
+    assert fitted(image, size).image.size == size and fitted(image, size, Random(0)).image.getpixel((5, 5)) == 7

@@ -20,7 +20,7 @@ def test_the_part_that_is_kept_is_what_training_cuts_out(width, height):
     ], -1).astype(np.uint8)
     image, size = Image.fromarray(ramp), (128, 64) if width > height else (64, 128)
     shown = image.resize(size, box=kept_part(width, height, size))
-    assert np.abs(np.asarray(shown, int) - np.asarray(fitted(image, size), int)).max() <= 6
+    assert np.abs(np.asarray(shown, int) - np.asarray(fitted(image, size).image, int)).max() <= 6
 
 
 def test_what_is_cut_away_is_darker_and_the_rest_as_it_is(tmp_path):

@@ -7,11 +7,11 @@ from safetensors.torch import save_file
 
 from extension_lib.compare.tags import Tag, split_prompt
 from extension_lib.diffusion.noise import zero_terminal_snr
+from extension_lib.families.sd1 import SD1
 from extension_lib.host import HostError
 from extension_lib.hosts.drawing.sampling import SAMPLERS, scheduler_of
 from extension_lib.model import Diffusion
-from extension_lib.models.detect import require_sd1
-from extension_lib.models.diffusers_pipeline import predicts_velocity
+from extension_lib.models.detect import require_trainable, said_beside
 
 FIRST = "model.diffusion_model.input_blocks.0.0.weight"
 
@@ -23,24 +23,26 @@ def checkpoint(folder, inputs=4, **keys):
 
 
 def test_toyland_s_base_is_stable_diffusion_1():
-    require_sd1(BASE)
+    assert require_trainable(BASE).family is SD1
 
 
 @pytest.mark.parametrize("inputs, key, said", [
-    (4, "conditioner.embedders.1.model.x", "Stable Diffusion XL"),
-    (4, "cond_stage_model.model.x", "Stable Diffusion 2"), (9, "cond_stage_model.transformer.x", "9 input channels"),
+    (4, "conditioner.embedders.0.model.x", "Stable Diffusion XL refiner"),
+    (4, "conditioner.embedders.1.model.x", "with fewer layers"),
+    (9, "conditioner.embedders.1.model.x", "9 input channels"),
+    (9, "cond_stage_model.transformer.x", "9 input channels"),
     (4, "lora_unet_x.alpha", "a LoRA"), (4, "other", "no UNet with a CLIP")])
 def test_another_family_is_refused_by_name(tmp_path, inputs, key, said):
     with pytest.raises(HostError, match=said):
-        require_sd1(checkpoint(tmp_path, inputs, key=key))
+        require_trainable(checkpoint(tmp_path, inputs, key=key))
 
 
 def test_a_missing_or_broken_file_is_named(tmp_path):
     with pytest.raises(HostError, match=r"no checkpoint .*gone"):
-        require_sd1(tmp_path / "gone.safetensors")
+        require_trainable(tmp_path / "gone.safetensors")
     (tmp_path / "broken.safetensors").write_bytes(b"nothing")
     with pytest.raises(HostError, match="broken.safetensors is not a readable"):
-        require_sd1(tmp_path / "broken.safetensors")
+        require_trainable(tmp_path / "broken.safetensors")
 
 
 @pytest.mark.parametrize("prompt, text, tags", [("a ghost", "a ghost", []),
@@ -55,10 +57,12 @@ def test_tags_are_read_as_the_webui_reads_them(prompt, text, tags):
 
 @pytest.mark.parametrize("text, velocity", [
     ('model:\n  params:\n    parameterization: "v"\n', True), ("    parameterization: v # as 2.1", True),
+    ("            target: sgm.modules.diffusionmodules.denoiser_scaling.VScaling\n", True),
+    ("            target: sgm.modules.diffusionmodules.denoiser_scaling.EpsScaling\n", False),
     ('    parameterization: "eps"', False), ("    vae: v", False)])
 def test_what_a_checkpoint_predicts_is_read_from_the_yaml_beside_it(tmp_path, text, velocity):
     (tmp_path / "a.yaml").write_text(text, encoding="utf-8")
-    assert predicts_velocity(tmp_path / "a.yaml") is velocity and not predicts_velocity(tmp_path / "none.yaml")
+    assert said_beside(tmp_path / "a.yaml") == ("v" if velocity else "eps") and not said_beside(tmp_path / "none.yaml")
 
 
 def test_a_sampler_that_is_not_there_is_named():

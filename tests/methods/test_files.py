@@ -17,7 +17,7 @@ def read_back(part, path, model):
     readers = {
         "checkpoint": lambda: checkpoint.read_checkpoint(path, names),
         "lora": lambda: merging.read_deltas(path, model.layers()),
-        "embedding": lambda: {"vectors": embedding.read_embedding(path)},
+        "embedding": lambda: embedding.read_embedding(path),
         "hypernetwork": lambda: hypernetwork.read_hypernetwork(path).tensors()
     }
     return readers[part.kind]()

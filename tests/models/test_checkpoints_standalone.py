@@ -10,12 +10,14 @@ from helpers import BASE
 from safetensors.torch import load_file, save_file
 
 from extension_lib import __main__ as cli
+from extension_lib.families.sd1 import SD1
 from extension_lib.host import HostError
 from extension_lib.models import convert as converting
-from extension_lib.models.checkpoint_parts import TEXT, UNET, VAE
-from extension_lib.models.detect import FIRST
+from extension_lib.models.checkpoint_parts import VAE
+from extension_lib.models.detect import FIRST, UNET
 from extension_lib.models.diffusers_pipeline import load_pipeline
 
+TEXT = SD1.text_encoders[0].checkpoint
 BIAS = f"{UNET}time_embed.0.bias"
 
 
@@ -28,7 +30,8 @@ def whole():
 def configuration(tmp_path, monkeypatch):
     """Toyland's lies beside the file and is what conversion knows."""
     shutil.copytree(BASE.with_suffix(""), tmp_path / "some")
-    monkeypatch.setattr(converting, "SD1_CONFIG", BASE.with_suffix(""))
+    shutil.copytree(BASE.with_suffix(""), tmp_path / "configs" / "sd1")
+    monkeypatch.setattr(converting, "CONFIGS", tmp_path / "configs")
 
 
 def saved(folder, tensors, name="some.safetensors"):

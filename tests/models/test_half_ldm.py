@@ -6,6 +6,7 @@ from helpers import losses, small_run, trained
 from ldm_model import latent_diffusion
 
 from extension_lib.events import Ended, Stepped
+from extension_lib.families.sd1 import SD1
 from extension_lib.methods import dreambooth
 from extension_lib.models.frozen import frozen
 from extension_lib.models.ldm_view import LdmView
@@ -19,7 +20,7 @@ def half_view(dtype):
     for module in model.modules():
         if isinstance(module, (torch.nn.GroupNorm, torch.nn.LayerNorm)):
             module.float()
-    return LdmView(model, torch.device("cpu"), dtype)
+    return LdmView(model, torch.device("cpu"), dtype, SD1)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])

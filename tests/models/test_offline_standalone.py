@@ -18,11 +18,12 @@ from extension_lib.runs.start import start_run, workspace_for
 @pytest.fixture
 def small_sd1(tmp_path, monkeypatch):
     """A studio with a checkpoint of toyland's sizes and CLIP's vocabulary; it stands for Stable Diffusion 1's own."""
-    config = shutil.copytree(BASE.with_suffix(""), tmp_path / "config", ignore=shutil.ignore_patterns("tokenizer"))
+    config = shutil.copytree(BASE.with_suffix(""), tmp_path / "configs" / "sd1",
+                             ignore=shutil.ignore_patterns("tokenizer"))
     said = json.loads((config / "text_encoder" / "config.json").read_text(encoding="utf-8"))
     said |= {"vocab_size": TOKENS, "bos_token_id": TOKENS - 2, "eos_token_id": TOKENS - 1}
     (config / "text_encoder" / "config.json").write_text(json.dumps(said), encoding="utf-8")
-    monkeypatch.setattr(diffusers_pipeline, "SD1_CONFIG", config)
+    monkeypatch.setattr(diffusers_pipeline, "CONFIGS", config.parent)
     tensors = load_file(BASE)
     name = next(key for key in tensors if key.endswith("token_embedding.weight"))
     tensors[name] = torch.randn(TOKENS, tensors[name].shape[1], dtype=tensors[name].dtype) * 0.02

@@ -12,11 +12,16 @@ from modules import devices, processing, sd_models, shared
 from torch import Tensor
 
 from ...data.pictures import PictureError, load_picture
+from ...diffusion.noise import zero_terminal_snr
 from ...events import Began, Event, Prepared, Previewed, Stepped
+from ...families import FAMILIES
+from ...families.family import Family
+from ...families.prediction import Prediction
 from ...host import Checkpoint, HostError, Interrupted, Picture
-from ...model import Model
-from ...models.detect import require_sd1
+from ...model import Diffusion, Model
+from ...models.detect import SUPPORTED, require_trainable
 from ...models.frozen import frozen
+from ...models.ldm_view import own_diffusion
 from ...support import autocast
 from . import captioning
 from . import folders as webui_folders
@@ -36,6 +41,7 @@ from .loaders import LOADERS, lora_extension
 from .view import GONE, BorrowedView
 
 MOMENT = 0.1  # seconds
+SCHEDULE, ZERO_SNR = "sd_noise_schedule", "Zero Terminal SNR"  # the WebUI's setting, and its choice
 
 
 class A1111:
@@ -78,17 +84,17 @@ class A1111:
     @contextmanager
     def borrow(self, checkpoint: Checkpoint) -> Iterator[Model]:
         refuse_unsupported_options()
-        if checkpoint.path.suffix == ".safetensors":
-            require_sd1(checkpoint.path)
+        stated = require_trainable(checkpoint.path).prediction if checkpoint.path.suffix == ".safetensors" else None
         with holding_queue("Darkroom"), outliving_reload(), checkpoint_loaded(checkpoint) as sd_model:
-            refuse_unsupported_model(sd_model)
+            family = require_supported_model(sd_model)
             remove_networks(sd_model)
-            view = BorrowedView(sd_model)
+            view = BorrowedView(sd_model, family, diffusion_of(sd_model, checkpoint.prediction or stated))
             if view.compute != torch.float32 and not autocast.autocast_supported(view.device):
                 raise HostError(f"This device ({view.device.type}) cannot train in half precision. Start the WebUI "
                                 "with --no-half "
                                 "to train.")
-            with prepared_for_training(sd_model), frozen(view.unet, *view.text_models, view.vae):
+            with (prepared_for_training(sd_model), frozen(view.unet, *view.text_models, view.vae), view.exposed(),
+                  drawing_as(sd_model, view.diffusion.prediction)):
                 self.borrowed, self.borrower = view, threading.get_ident()
                 try:
                     yield view
@@ -106,7 +112,7 @@ class A1111:
         forget_encoded_prompts()
         with view.unparked(), attention_of_txt2img(), progress_restored():
             try:
-                return [draw_picture(p, view.sd_model) for p in pictures]
+                return [draw_picture(p, view) for p in pictures]
             finally:
                 forget_encoded_prompts()
                 remove_networks(view.sd_model)
@@ -171,30 +177,50 @@ def refuse_unsupported_options() -> None:
                         "train.")
 
 
-def refuse_unsupported_model(sd_model: Any) -> None:
-    """Raises HostError for models of a family that is not supported yet."""
+def require_supported_model(sd_model: Any) -> Family:
+    """Raises HostError for models of a family that is not supported."""
     title = sd_model.sd_checkpoint_info.name
-    for flag, what in (("is_sdxl", "XL"), ("is_sd2", "2"), ("is_sd3", "3")):
-        if getattr(sd_model, flag, False):
-            raise HostError(f"{title} is a Stable Diffusion {what} checkpoint. Darkroom trains Stable Diffusion 1 so "
-                            "far.")
+    family = next((family for family in FAMILIES if getattr(sd_model, f"is_{family.name}", False)), None)
+    if family is None:
+        raise HostError(f"{title} is of a family that cannot be trained. {SUPPORTED}")
     if sd_model.lowvram:
         raise HostError("The WebUI moves this model in and out of the graphics card (low memory mode). "
                         "Start it without that to train.")
     if sd_model.model.conditioning_key != "crossattn":
-        raise HostError(f"{title} is an inpainting or editing model. Darkroom trains plain checkpoints so far.")
+        raise HostError(f"{title} is an inpainting or editing model. Darkroom trains plain checkpoints.")
+    return family
 
 
-def draw_picture(picture: Picture, sd_model: Any = None) -> Any:
-    """A PIL image by txt2img's own code. While a model is borrowed, no other model is used.
+def diffusion_of(sd_model: Any, stated: Prediction | None) -> Diffusion:
+    """The noise process: as stated, else as the WebUI draws."""
+    own = own_diffusion(sd_model)
+    if stated is None:
+        return own
+    bars = zero_terminal_snr(own.alphas_cumprod) if stated.zero_snr else own.alphas_cumprod
+    return Diffusion(bars, stated.kind)
+
+
+@contextmanager
+def drawing_as(sd_model: Any, prediction: str) -> Iterator[None]:
+    """Within, the WebUI draws with the prediction that is trained, whatever it takes the checkpoint for."""
+    own, sd_model.parameterization = sd_model.parameterization, prediction
+    try:
+        yield
+    finally:
+        sd_model.parameterization = own
+
+
+def draw_picture(picture: Picture, borrowed: BorrowedView | None = None) -> Any:
+    """A PIL image by txt2img's own code. While a model is borrowed, no other model is used, and its own schedule.
 
     Raises Interrupted instead of returning an unfinished picture.
     """
     overrides: dict[str, Any] = {
         "CLIP_stop_at_last_layers": picture.clip_skip, "sd_lora": "None", "sd_hypernetwork": "None"
     }
-    if sd_model is not None:
-        overrides["sd_model_checkpoint"] = sd_model.sd_checkpoint_info.title
+    if borrowed:
+        overrides["sd_model_checkpoint"] = borrowed.sd_model.sd_checkpoint_info.title
+        overrides[SCHEDULE] = ZERO_SNR if borrowed.diffusion.zero_snr else "Default"
     overrides = {name: value for name, value in overrides.items() if not is_frozen(name)}
     p = processing.StableDiffusionProcessingTxt2Img(
         sd_model=shared.sd_model, prompt=picture.prompt, negative_prompt=picture.negative, seed=picture.seed,
@@ -206,7 +232,7 @@ def draw_picture(picture: Picture, sd_model: Any = None) -> Any:
             images = processing.process_images(p).images
     except devices.NansException as error:  # a class of its own
         raise HostError(str(error)) from error
-    if sd_model is not None and shared.sd_model is not sd_model:
+    if borrowed and shared.sd_model is not borrowed.sd_model:
         raise HostError(GONE)
     state = shared.state
     if not images or state.interrupted or state.skipped or state.stopping_generation:

@@ -12,6 +12,7 @@ from modules.textual_inversion import textual_inversion
 from torch import Tensor
 
 from ...export.lora import BUNDLED
+from ...families.family import SINGLE_VECTORS
 from ...host import HostError
 from ...methods.adapter import Delta, lazy_deltas
 from ...methods.hypernetwork import PAIR
@@ -37,7 +38,9 @@ def read_embedding(path: Path, view: View | None) -> dict[str, Tensor]:
         raise HostError(f"The WebUI cannot load {path.name}: {error}") from error
     if path.stem not in database.word_embeddings:
         raise HostError(f"The WebUI does not accept {path.name} as an embedding for this checkpoint.")
-    return {"vectors": database.word_embeddings[path.stem].vec.float().cpu()}
+    read = database.word_embeddings[path.stem].vec
+    return {encoder: vectors.float().cpu()
+            for encoder, vectors in (read if isinstance(read, dict) else {SINGLE_VECTORS: read}).items()}
 
 
 def read_deltas(path: Path, view: View | None) -> LazyTensors:

@@ -7,12 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from PIL import Image
-from torch import Tensor
 
 from ...compare import tags
 from ...compare.series import has_word
 from ...data.listing import is_utf8
 from ...export import embedding, lora
+from ...export.embedding import WordVectors
 from ...host import Folders, HostError, Picture
 from ...models.view import View
 from ...support.disk import files_in
@@ -72,7 +72,7 @@ def embeddings_known(view: View, folder: Path, prompts: Iterable[str]) -> Iterat
         for path in files_in(folder):
             if path.suffix.lower() in embedding.SUFFIXES and not view.has_word(path.stem):
                 try:
-                    add_word(view, path.stem, embedding_vectors(path, view)["vectors"], undo)
+                    add_word(view, path.stem, embedding_vectors(path, view), undo)
                 except HostError as error:
                     if has_word(asked, path.stem):
                         log.warning("The embedding %r is not used. %s", path.stem, error)
@@ -88,12 +88,12 @@ def name_common_word(view: View, path: Path, asked: str) -> None:
                     "Rename the file if you meant the word.", path.name, path.stem)
 
 
-def add_word(view: View, name: str, vectors: Tensor, undo: ExitStack) -> None:
+def add_word(view: View, name: str, vectors: WordVectors, undo: ExitStack) -> None:
     """Raises HostError for a name that is no text."""
     if not is_utf8(name):
         raise HostError(f"The name {name!a} is not UTF-8, so it cannot be typed in a prompt. Rename the file.")
     if not view.has_word(name):
-        view.add_word(name, vectors.to(view.device))
+        view.add_word(name, {encoder: own.to(view.device) for encoder, own in vectors.items()})
         undo.callback(view.remove_word, name)
 
 

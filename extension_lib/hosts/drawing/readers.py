@@ -17,21 +17,26 @@ def adapter_deltas(path: Path, view: View) -> Mapping[str, Tensor]:
     return merging.read_deltas(path, view.layers())
 
 
-def embedding_vectors(path: Path, view: View) -> dict[str, Tensor]:
-    """{"vectors": (n, width)}. Raises HostError for a file that is no embedding, or one for another text encoder."""
+def embedding_vectors(path: Path, view: View) -> embedding.WordVectors:
+    """Raises HostError for a file that is no embedding, or one for another text encoder."""
     try:
-        return {"vectors": fitting_vectors(embedding.read_embedding(path), path, view)}
+        return fitting_vectors(embedding.read_embedding(path), path, view)
     except FormatError as error:
         raise HostError(str(error)) from None
 
 
-def fitting_vectors(vectors: Tensor, path: Path, view: View) -> Tensor:
-    """The vectors of a file's word, if they have the width of this checkpoint's. Raises HostError."""
-    width = view.vocabulary().shape[1]
-    if vectors.dim() != 2 or vectors.shape[1] != width:
-        raise HostError(f"The embedding {path.name} is {vectors.shape[-1:].numel()} wide, but this checkpoint's words "
-                        f"are {width} wide.")
+def fitting_vectors(vectors: embedding.WordVectors, path: Path, view: View) -> embedding.WordVectors:
+    """The vectors of a file's word, if they have the widths of this checkpoint's. Raises HostError."""
+    widths = {encoder: table.shape[1] for encoder, table in view.vocabularies().items()}
+    found = {encoder: own.shape[1] for encoder, own in vectors.items()}
+    if found != widths:
+        raise HostError(f"The embedding {path.name} is {wide(found)} wide, but this checkpoint's words are "
+                        f"{wide(widths)} wide.")
     return vectors
+
+
+def wide(widths: dict[str, int]) -> str:
+    return " and ".join(map(str, widths.values()))
 
 
 def hypernetwork_tensors(path: Path, view: View) -> dict[str, Tensor]:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...families.family import PIXELS_PER_LATENT
 from ...host import HostError, Picture
-from ...model import Condition, Diffusion
+from ...model import Condition, Diffusion, Framing, sizes_of
 from ...models.view import View
 
 BATCH = 8  # pictures drawn together
@@ -53,6 +53,10 @@ def draw_batch(view: View, pictures: list[Picture]) -> list[Image.Image]:
     with view.autocast():
         wanted = view.encode_prompts([p.prompt for p in pictures], first.clip_skip, syntax=True)
         unwanted = view.encode_prompts([p.negative for p in pictures], first.clip_skip, syntax=True)
+        sizes = sizes_of([Framing((p.height, p.width), (0, 0), (p.height, p.width)) for p in pictures])
+        wanted, unwanted = wanted.sized(sizes), unwanted.sized(sizes)
+        if view.family.sized:
+            unwanted = unwanted.zeroed([not p.negative for p in pictures])
         for t in scheduler.timesteps:
             scaled = scheduler.scale_model_input(latents, t)
             noise = guided_prediction(view, scaled, t, wanted, unwanted, first.cfg)
@@ -94,7 +98,6 @@ def guided_prediction(view: View, latents: Tensor, t: Tensor, wanted: Condition,
 
 
 def decode_images(view: View, latents: Tensor) -> list[Image.Image]:
-    weight = next(view.vae.parameters())
-    pixels = view.vae.decode((latents / view.family.latent_scale).to(weight.dtype)).sample.float()
+    pixels = view.decode(latents)
     bytes_ = ((pixels.clamp(-1, 1) + 1) * 127.5).to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
     return [Image.fromarray(array) for array in bytes_]

@@ -1,0 +1,17 @@
+"""Stable Diffusion XL as data (Podell et al., 2023, arXiv:2307.01952)."""
+
+from .family import Family, TextEncoder
+
+SDXL = Family(
+    name="sdxl", title="Stable Diffusion XL", marker="conditioner.embedders.1.", resolution=1024, levels=3, layers=2,
+    attention=(1, 2), latent_channels=4, latent_scale=0.13025, lora_names="compvis",
+    text_encoders=(
+        TextEncoder("te1", "lora_te1", "conditioner.embedders.0.transformer.", layers=12, skip=2, final_norm=False,
+                    vectors="clip_l"),
+        TextEncoder("te2", "lora_te2", "conditioner.embedders.1.model.", layers=32, openclip=True, skip=2,
+                    final_norm=False, pooled=True, vectors="clip_g"),
+    ),
+    pipeline="StableDiffusionXLPipeline", card_version="SDXL", sized=True,
+    base_versions={"eps": "sdxl_base_v1-0", "v": "sdxl_base_v1-0"},
+    architectures={"eps": "stable-diffusion-xl-v1-base", "v": "stable-diffusion-xl-v1-base"},
+)
