@@ -179,7 +179,7 @@ def break_point(ids: list[int], comma: int | None) -> int:
     return CHUNK - back if back < COMMA_BACKTRACK else CHUNK
 
 
-Running = Callable[[Tensor], tuple[Tensor, "Tensor | None"]]
+Running = Callable[[Tensor], tuple[Tensor, Tensor | None]]
 Inserting = Callable[[list[tuple[WordVectors, ...]]], AbstractContextManager[None]]
 
 

@@ -22,7 +22,7 @@ class TextEncoder:
     spare: int = 0  # layers at its end that only the checkpoint has; nothing reads them
     skip: int = 1  # which layer is read: 1 the last, 2 the one before
     final_norm: bool = True  # whether the last norm follows that layer
-    pooled: bool = False  # whether one vector of each prompt is read too
+    pools: bool = False  # whether one vector of each prompt is read too
     vectors: str = SINGLE_VECTORS  # how embedding files call the vectors that a new word has in it
 
 
@@ -46,7 +46,8 @@ class Family:
     clip_skip: bool = False  # whether it can be chosen which of the text encoder's layers is the last
     sized: bool = False  # whether the UNet is told the size of the picture, its crop and its target
     unmarked: bool = False  # whether files do not say what the UNet predicts, so that it must be tried
-    defaults: Mapping[str, Mapping[str, object]] = field(default_factory=dict, hash=False)  # settings that suit it, by section
+    # settings that suit it, by section; [methods.NAME] for one method alone, as in a preset
+    defaults: Mapping[str, Mapping[str, object]] = field(default_factory=dict, hash=False)
 
     @property
     def text_parts(self) -> frozenset[str]:

@@ -9,7 +9,7 @@ SDXL = Family(
         TextEncoder("te1", "lora_te1", "conditioner.embedders.0.transformer.", layers=12, skip=2, final_norm=False,
                     vectors="clip_l"),
         TextEncoder("te2", "lora_te2", "conditioner.embedders.1.model.", layers=32, openclip=True, skip=2,
-                    final_norm=False, pooled=True, vectors="clip_g"),
+                    final_norm=False, pools=True, vectors="clip_g"),
     ),
     pipeline="StableDiffusionXLPipeline", card_version="SDXL", sized=True,
     base_versions={"eps": "sdxl_base_v1-0", "v": "sdxl_base_v1-0"},

@@ -1,8 +1,8 @@
 """The parts of a checkpoint's file: which tensors they are made of, whether those are there, and the loaded modules."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,10 +34,10 @@ class Place(NamedTuple):
 @cache
 def places(config: Path, family: Family) -> tuple[Place, ...]:
     """Of all parameters, for the configuration in a diffusers folder."""
-    names = {"unet": lambda name: UNET + str(replace_prefix(name, unet_prefixes(family))),
-             "vae": lambda name: VAE + str(replace_prefix(name, vae_prefixes()))}
-    for folder, encoder in zip(TEXT_FOLDERS, family.text_encoders):
-        names[folder] = lambda name, encoder=encoder: checkpoint_name(encoder, name)
+    names: dict[str, Callable[[str], str]] = {
+        "unet": lambda name: UNET + str(replace_prefix(name, unet_prefixes(family))),
+        "vae": lambda name: VAE + str(replace_prefix(name, vae_prefixes())),
+        **{folder: partial(checkpoint_name, encoder) for folder, encoder in zip(TEXT_FOLDERS, family.text_encoders)}}
     return tuple(Place(part, name, names[part](name), tuple(parameter.shape))
                  for part, module in empty_modules(config, family).items()
                  for name, parameter in module.named_parameters())
@@ -52,7 +52,7 @@ def empty_modules(config: Path, family: Family) -> dict[str, nn.Module]:
         made: dict[str, Any] = {"unet": UNet2DConditionModel, "vae": AutoencoderKL}
         modules = {part: kind.from_config(kind.load_config(config, subfolder=part)) for part, kind in made.items()}
         for folder, encoder in zip(TEXT_FOLDERS, family.text_encoders):
-            text: Any = CLIPTextModelWithProjection if encoder.pooled else CLIPTextModel
+            text: Any = CLIPTextModelWithProjection if encoder.pools else CLIPTextModel
             modules[folder] = text(CLIPTextConfig.from_pretrained(config, subfolder=folder))
     return modules
 

@@ -28,7 +28,6 @@ OTHERS = {  # what keys begin with: what the file is
     "edm_mean": "a checkpoint with another kind of noise (EDM)",
 }
 REFINER = "conditioner.embedders.0.model."  # its only text encoder; Stable Diffusion XL has it as the second
-SUPPORTED = f"Darkroom trains {', '.join(family.title for family in FAMILIES)}."
 
 
 @dataclass(frozen=True)
@@ -52,22 +51,21 @@ def require_trainable(path: Path) -> CheckpointKind:
             inputs = sum(file.get_slice(FIRST).get_shape()[1:2]) if FIRST in keys else 0
     except (SafetensorError, OSError) as error:
         raise HostError(f"{path.name} is not a readable safetensors file ({error}).") from None
-    family = require_family(path.name, keys, inputs, f"python -m extension_lib convert \"{path}\" "
-                            f"\"{path.stem}-converted.safetensors\"")
+    family = require_family(path, keys, inputs)
     return CheckpointKind(family, stated_prediction(keys, header, path.with_suffix(".yaml")))
 
 
-def require_family(file: str, keys: set[str], inputs: int, conversion: str) -> Family:
+def require_family(path: Path, keys: set[str], inputs: int) -> Family:
     """Raises HostError."""
-    family = family_of(keys)
+    file, family = path.name, family_of(keys)
     for prefix, what in OTHERS.items():
         if has(keys, prefix):
-            raise HostError(f"{file} is {what}. {SUPPORTED}")
+            raise HostError(f"{file} is {what}, which Darkroom does not train.")
     if family is None and has(keys, REFINER):
-        raise HostError(f"{file} is a Stable Diffusion XL refiner, which only finishes pictures. {SUPPORTED}")
+        raise HostError(f"{file} is a Stable Diffusion XL refiner, which only finishes pictures. Train the base.")
     if not inputs and has(keys, EMA):
         raise HostError(f"{file} holds averaged weights (EMA) alone, which no program draws with. Convert it: "
-                        f"{conversion}")
+                        f"python -m extension_lib convert \"{path}\" \"{path.stem}-converted.safetensors\"")
     if not inputs or family is None:
         raise HostError(f"{file} is not a Stable Diffusion checkpoint: it has no UNet with a CLIP text encoder.")
     if inputs != family.latent_channels:

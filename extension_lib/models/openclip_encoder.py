@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -27,20 +28,19 @@ class Projection(nn.Linear):
     def __init__(self, attention: nn.MultiheadAttention, ending: str | None):
         """ending: which third of the fused weights it is; None: the output."""
         nn.Module.__init__(self)
-        self.__dict__.update(attention=attention, ending=ending)  # not as a child, whose weights would count twice
+        self.of: tuple[Any, str | None] = attention, ending  # not as a child, whose weights would count twice
         self.in_features = self.out_features = attention.embed_dim
 
     @property
     def weight(self) -> Any:  # type: ignore[override]
-        if self.ending is None:
-            return self.attention.out_proj.weight
-        return take_part(self.ending, self.attention.in_proj_weight)
+        attention, ending = self.of
+        return attention.out_proj.weight if ending is None else take_part(ending, attention.in_proj_weight)
 
     @property
     def bias(self) -> Any:  # type: ignore[override]
-        if self.ending is None:
-            return self.attention.out_proj.bias
-        return None if self.attention.in_proj_bias is None else take_part(self.ending, self.attention.in_proj_bias)
+        attention, ending = self.of
+        fused = attention.in_proj_bias
+        return attention.out_proj.bias if ending is None else None if fused is None else take_part(ending, fused)
 
     def forward(self, x: Tensor) -> Tensor:
         return F.linear(x, self.weight, self.bias)
@@ -80,7 +80,7 @@ class OpenClipTextEncoder(LoadedTextEncoder):
     @contextmanager
     def exposed(self, first: Callable[[nn.Module], None] | None = None) -> Iterator[None]:
         """Within, the projections of fused attention can be adapted. first: what the host does before each use."""
-        def separate(fused: FusedAttention) -> Callable[..., Any]:
+        def separate(fused: FusedAttention, own: Any) -> Callable[..., Any]:
             def forward(*args: Any, **kwargs: Any) -> Any:
                 if first:
                     first(fused.module)
@@ -89,7 +89,7 @@ class OpenClipTextEncoder(LoadedTextEncoder):
 
         with ExitStack() as undo:
             for fused in self.attentions:
-                undo.callback(wrap_forward(fused.module, lambda own, fused=fused: separate(fused)))
+                undo.callback(wrap_forward(fused.module, partial(separate, fused)))
             yield
 
     def layers(self) -> Iterator[Layer]:
@@ -103,7 +103,7 @@ class OpenClipTextEncoder(LoadedTextEncoder):
 
     def weights(self) -> Iterator[Weight]:
         unread = tuple(f"transformer.resblocks.{len(self.resblocks) + n}." for n in range(self.names.spare))
-        unpooled = () if self.names.pooled else ("text_projection", )
+        unpooled = () if self.names.pools else ("text_projection", )
         for name, parameter in self.model.named_parameters():
             if not name.startswith((*UNTRAINED, *unread, *unpooled)):
                 yield Weight(f"{self.names.checkpoint}{name}", self.names.part, parameter)
@@ -117,7 +117,7 @@ class OpenClipTextEncoder(LoadedTextEncoder):
         hidden = states[-self.names.skip]
         if self.names.final_norm:
             hidden = self.model.ln_final(hidden)
-        return hidden, self.pooled(states[-1], ids) if self.names.pooled else None
+        return hidden, self.at_ends(states[-1], ids) if self.names.pools else None
 
     def states(self, x: Tensor) -> list[Tensor]:
         """(n, 77, width) after each layer."""
@@ -128,7 +128,7 @@ class OpenClipTextEncoder(LoadedTextEncoder):
             found.append(x if batch_first else x.transpose(0, 1))
         return found
 
-    def pooled(self, last: Tensor, ids: Tensor) -> Tensor:
+    def at_ends(self, last: Tensor, ids: Tensor) -> Tensor:
         """(n, width): the last layer at the prompt's end, whose token has the highest number."""
         ends = self.model.ln_final(last)[torch.arange(len(ids), device=last.device), ids.argmax(dim=1)]
         return ends @ self.model.text_projection.to(ends.dtype)

@@ -29,10 +29,9 @@ class LoadedTextEncoder:
             if isinstance(module, ADAPTABLE):
                 yield self.layer(text_path(name), module)
 
-    def layer(self, path: str, module: nn.Module) -> Layer:
-        shape = tuple(module.weight.shape)  # type: ignore[operator, union-attr]
-        return Layer(path, self.names.part, TEXT_BLOCK, module, shape, lora_key(self.names.prefix, path),
-                     openclip=self.names.openclip)
+    def layer(self, path: str, module: Any) -> Layer:
+        return Layer(path, self.names.part, TEXT_BLOCK, module, tuple(module.weight.shape),
+                     lora_key(self.names.prefix, path), openclip=self.names.openclip)
 
     def weights(self) -> Iterator[Weight]:
         for name, parameter in self.model.named_parameters():
@@ -59,14 +58,14 @@ class LoadedTextEncoder:
     def run(self, ids: Tensor, clip_skip: int) -> tuple[Tensor, Tensor | None]:
         """(n, 77) ids to (n, 77, width) and (n, width) or None. clip_skip 1 is the layer that the family reads."""
         skip = self.names.skip + clip_skip - 1
-        if skip == 1 and self.names.final_norm and not self.names.pooled:
+        if skip == 1 and self.names.final_norm and not self.names.pools:
             return self.model(input_ids=ids).last_hidden_state, None
         out = self.model(input_ids=ids, output_hidden_states=True)
         hidden = out.hidden_states[-skip]
         if self.names.final_norm:
             inner = getattr(self.model, "text_model", self.model)  # transformers 5 has no text_model inside
             hidden = inner.final_layer_norm(hidden)
-        return hidden, out.text_embeds if self.names.pooled else None
+        return hidden, out.text_embeds if self.names.pools else None
 
     @contextmanager
     def inserting_words(self, rows: list[tuple[prompting.WordVectors, ...]]) -> Iterator[None]:

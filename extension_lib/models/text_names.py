@@ -7,8 +7,8 @@ from ..families.family import TextEncoder
 
 LAYER = re.compile(r"encoder\.layers\.(\d+)\.(.+)\.(weight|bias)$")
 PROJECTIONS = ("q_proj", "k_proj", "v_proj")  # in the order in which OpenCLIP's in_proj_weight holds them
-IN_LAYER = {"self_attn.out_proj": "attn.out_proj", "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj", "layer_norm1": "ln_1",
-            "layer_norm2": "ln_2"}
+IN_LAYER = {"self_attn.out_proj": "attn.out_proj", "mlp.fc1": "mlp.c_fc", "mlp.fc2": "mlp.c_proj",
+            "layer_norm1": "ln_1", "layer_norm2": "ln_2"}
 ELSEWHERE = {"embeddings.token_embedding.weight": "token_embedding.weight",
              "embeddings.position_embedding.weight": "positional_embedding",
              "final_layer_norm.weight": "ln_final.weight", "final_layer_norm.bias": "ln_final.bias",

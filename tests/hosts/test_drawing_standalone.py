@@ -6,7 +6,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from extension_lib.export.embedding import KEY
+from extension_lib.families.family import SINGLE_VECTORS as KEY
 from extension_lib.host import HostError, Picture, find_checkpoint
 from extension_lib.hosts.standalone import Standalone
 

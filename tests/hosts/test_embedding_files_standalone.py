@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from extension_lib.diffusion.prompts import NewWords
-from extension_lib.export.embedding import KEY
+from extension_lib.families.family import SINGLE_VECTORS as KEY
 from extension_lib.host import HostError, Picture
 
 
@@ -51,7 +51,7 @@ def draw(host, prompt="a cat"):
 @pytest.mark.parametrize("what", BAD)
 def test_a_bad_embedding_breaks_no_drawing_and_is_named_where_it_is_asked_for(host, folder, caplog, what):
     before = draw(host)
-    BAD[what](folder / "qvk.pt", host.ready.view.vocabulary().shape[1])
+    BAD[what](folder / "qvk.pt", host.ready.view.vocabularies()[KEY].shape[1])
     with caplog.at_level(logging.WARNING):
         assert draw(host) == before and caplog.text == ""
         draw(host, "a qvk")
@@ -63,7 +63,7 @@ def test_a_bad_embedding_breaks_no_drawing_and_is_named_where_it_is_asked_for(ho
 @pytest.mark.parametrize("name", [" ", "  "])
 def test_an_embedding_whose_name_has_no_token_is_no_word(host, folder, name):
     before = draw(host)
-    save_file({KEY: torch.ones(1, host.ready.view.vocabulary().shape[1])}, folder / f"{name}.safetensors")
+    save_file({KEY: torch.ones(1, host.ready.view.vocabularies()[KEY].shape[1])}, folder / f"{name}.safetensors")
     assert draw(host) == before
 
 
@@ -75,14 +75,14 @@ def test_a_word_without_tokens_is_never_found():
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows' names are text")
 def test_an_embedding_whose_name_is_not_utf_8_is_left_out(host, folder):
-    save_pt(folder / "x.pt", {"x": torch.ones(1, host.ready.view.vocabulary().shape[1])})
+    save_pt(folder / "x.pt", {"x": torch.ones(1, host.ready.view.vocabularies()[KEY].shape[1])})
     (folder / "x.pt").rename(folder / os.fsdecode(b"\xff.pt"))
     assert draw(host)
 
 
 def test_an_embedding_that_takes_a_common_word_is_named_where_the_word_is_asked_for(host, folder, caplog):
     for name in ("ghost", "zwxq"):
-        save_file({KEY: torch.ones(1, host.ready.view.vocabulary().shape[1])}, folder / f"{name}.safetensors")
+        save_file({KEY: torch.ones(1, host.ready.view.vocabularies()[KEY].shape[1])}, folder / f"{name}.safetensors")
     with caplog.at_level(logging.WARNING):
         draw(host, "a zwxq cat")
         assert caplog.text == ""
@@ -92,5 +92,5 @@ def test_an_embedding_that_takes_a_common_word_is_named_where_the_word_is_asked_
 
 def test_an_embedding_in_capitals_is_read(host, folder):
     before = draw(host, "a zwxq cat")
-    save_file({KEY: torch.ones(1, host.ready.view.vocabulary().shape[1])}, folder / "zwxq.SAFETENSORS")
+    save_file({KEY: torch.ones(1, host.ready.view.vocabularies()[KEY].shape[1])}, folder / "zwxq.SAFETENSORS")
     assert draw(host, "a zwxq cat") != before

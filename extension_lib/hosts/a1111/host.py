@@ -19,7 +19,7 @@ from ...families.family import Family
 from ...families.prediction import Prediction
 from ...host import Checkpoint, HostError, Interrupted, Picture
 from ...model import Diffusion, Model
-from ...models.detect import SUPPORTED, require_trainable
+from ...models.detect import require_trainable
 from ...models.frozen import frozen
 from ...models.ldm_view import own_diffusion
 from ...support import autocast
@@ -182,7 +182,7 @@ def require_supported_model(sd_model: Any) -> Family:
     title = sd_model.sd_checkpoint_info.name
     family = next((family for family in FAMILIES if getattr(sd_model, f"is_{family.name}", False)), None)
     if family is None:
-        raise HostError(f"{title} is of a family that cannot be trained. {SUPPORTED}")
+        raise HostError(f"{title} is of a family that Darkroom does not train.")
     if sd_model.lowvram:
         raise HostError("The WebUI moves this model in and out of the graphics card (low memory mode). "
                         "Start it without that to train.")
