@@ -13,6 +13,7 @@ RANK, ALPHA = 4, 2.0
 TRANSFORMERS = re.compile(r"(.*\.(?:proj_in|proj_out|to_[qkv]|to_out\.0|ff\.net\.0\.proj|ff\.net\.2))\.weight")
 CLIP = re.compile(r"(encoder\.layers\.\d+\.(?:self_attn\.(?:[qkv]|out)_proj|mlp\.fc[12]))\.weight")
 OPEN_CLIP = re.compile(r"transformer\.resblocks\.(\d+)\.(attn\.(?:in_proj_|out_proj\.)|mlp\.(?:c_fc|c_proj)\.)weight")
+SD2_LAYER = re.compile(r"cond_stage_model\.model\.transformer\.resblocks\.(\d+)\.")
 LEAVES = {"attn.out_proj.": "self_attn_out_proj", "mlp.c_fc.": "mlp_fc1", "mlp.c_proj.": "mlp_fc2"}
 
 
@@ -39,7 +40,13 @@ def kohya_layers(tensors: dict[str, Tensor], family) -> dict[str, tuple[int, ...
         for start, prefix in text_prefixes(tensors).items():
             if name.startswith(start):
                 layers.update(text_layers(prefix, name.removeprefix(start), shape))
-    return layers
+    return {key: shape for key, shape in layers.items() if not key.startswith(unread_layer(tensors))}
+
+
+def unread_layer(tensors: dict[str, Tensor]) -> str:
+    """The beginning of the keys of Stable Diffusion 2's last text layer, which kohya's scripts do not load."""
+    numbers = [int(found[1]) for name in tensors if (found := SD2_LAYER.match(name))]
+    return f"lora_te_text_model_encoder_layers_{max(numbers)}_" if numbers else "-"
 
 
 def text_prefixes(tensors: dict[str, Tensor]) -> dict[str, str]:

@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ from safetensors.torch import save_file
 from tiny_settings import SD1, SD2, SDXL, TinyFamily
 from torch import Tensor
 
-from extension_lib.families.sd1 import SD1 as NAMES
+from extension_lib.families.sd1 import SD1 as SD1_NAMES
+from extension_lib.families.sdxl import SDXL as SDXL_NAMES
 from extension_lib.models import clip_vocabulary as clip
 from extension_lib.models.names import replace_prefix, unet_prefixes, vae_prefixes
 from extension_lib.models.text_encoder import text_path
@@ -98,8 +98,7 @@ def checkpoint(family: TinyFamily) -> dict[str, Tensor]:
 def unet_weights(family: TinyFamily) -> dict[str, Tensor]:
     from diffusers import UNet2DConditionModel
 
-    names = unet_prefixes(replace(NAMES, levels=len(family.channels), attention=family.attention))
-    names = {**names, "add_embedding.linear_1": "label_emb.0.0", "add_embedding.linear_2": "label_emb.0.2"}
+    names = unet_prefixes(SDXL_NAMES if family.has_sizes else SD1_NAMES)
     weights = random_weights(UNet2DConditionModel, built.unet_config(family))
     return {f"model.diffusion_model.{replace_prefix(path, names)}": tensor for path, tensor in weights.items()}
 

@@ -2,8 +2,8 @@
 
 import re
 
-KOHYA = re.compile(r"lora_(?:unet|te1?)_[^.]+|bundle_emb")
-TEXT, UNET = "lora_te", "lora_unet"
+KOHYA = re.compile(r"lora_(?:unet|te[12]?)_[^.]+|bundle_emb")
+TEXT, SECOND_TEXT, UNET = "lora_te", "lora_te2", "lora_unet"
 PEFT = "base_model.model."
 ENDINGS = (  # of tensors; the name between dots is that of a PEFT adapter
     (re.compile(r"\.lora_A(\.\w+)?\.weight$"), ".lora_down.weight"),
@@ -12,8 +12,14 @@ ENDINGS = (  # of tensors; the name between dots is that of a PEFT adapter
     (re.compile(r"\.lora_magnitude_vector(\.\w+)?$"), ".dora_scale"),
 )
 PARTS = {PEFT: "", "lora_unet.": UNET, "unet.": UNET, "lora_te.": TEXT, "lora_te1.": TEXT,
-         "text_encoder.": TEXT, "clip_l.": TEXT}  # what names begin with
+         "text_encoder.": TEXT, "clip_l.": TEXT, "lora_te2.": SECOND_TEXT, "text_encoder_2.": SECOND_TEXT,
+         "clip_g.": SECOND_TEXT}  # what names begin with
 TEXT_PATH = re.compile(r"(?:text_model\.)?(?=encoder\.layers\.|embeddings\.|final_layer_norm)")
+
+
+def unnumbered(key: str) -> str:
+    """The key under which a layer of the first text encoder is read, with or without its number."""
+    return key.replace(f"{TEXT}1_", f"{TEXT}_")
 
 
 def split_name(name: str) -> tuple[str, str]:
@@ -22,7 +28,7 @@ def split_name(name: str) -> tuple[str, str]:
         name = pattern.sub(ours, name)
     key, _, rest = name.partition(".")
     if KOHYA.fullmatch(key):
-        return key.replace("lora_te1_", "lora_te_"), rest
+        return unnumbered(key), rest
     path, _, tensor = name.rpartition(".")
     if tensor == "weight" and re.search(r"\.(lora_\w+|[ab][12])$", path):
         path, _, before = path.rpartition(".")
@@ -37,6 +43,6 @@ def layer_key(path: str) -> str:
         if path.startswith(begins) and not prefix:
             path, prefix = path.removeprefix(begins), part
     if TEXT_PATH.match(path) and prefix != UNET:
-        path, prefix = TEXT_PATH.sub("text_model.", path, count=1), TEXT
+        path, prefix = TEXT_PATH.sub("text_model.", path, count=1), prefix or TEXT
     path = re.sub(r"(?<=\.to_out)$", ".0", path.replace(".processor.", "."))
     return f"{prefix or UNET}.{path}".replace(".", "_")

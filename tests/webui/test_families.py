@@ -1,7 +1,6 @@
 """Tiny checkpoints of SDXL and SD2 in a real WebUI, which draws, encodes and applies LoRA as it does with full ones."""
 
 import io
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,11 +9,12 @@ from kohya import lora_for
 from PIL import Image
 from safetensors.torch import save_file
 
-from extension_lib.families.sd1 import SD1
+from extension_lib.families.sd2 import SD2
+from extension_lib.families.sdxl import SDXL
 
 CHECKPOINTS = ("tiny-xl", "tiny-xl-v", "tiny-sd2")
-SHAPES = {"tiny-xl": replace(SD1, levels=3, attention=(1, 2)), "tiny-sd2": SD1}
-LAYERS = {"tiny-xl": 192 + 18 + 60, "tiny-sd2": 192 + 60}
+FAMILIES = {"tiny-xl": SDXL, "tiny-sd2": SD2}
+LAYERS = {"tiny-xl": 192 + 18 + 60, "tiny-sd2": 192 + 54}
 
 
 def pixels(png):
@@ -44,11 +44,11 @@ def test_both_hosts_hold_the_same_text_encoders(webui, seen, name):
     seen({"error": error})
 
 
-@pytest.mark.parametrize("name", SHAPES)
+@pytest.mark.parametrize("name", FAMILIES)
 def test_every_layer_of_a_lora_that_kohya_would_make_is_applied(webui, seen, tmp_path, name):
     webui.load(name)
     webui.loras.mkdir(exist_ok=True)
-    deltas = lora_for(checkpoint_of(webui, name), SHAPES[name], webui.loras / f"by-hand-{name}.safetensors")
+    deltas = lora_for(checkpoint_of(webui, name), FAMILIES[name], webui.loras / f"by-hand-{name}.safetensors")
     save_file(deltas, tmp_path / "expected.safetensors")
     found = webui.post("/darkroom-test/deltas", name=f"by-hand-{name}", expected=str(tmp_path / "expected.safetensors"))
     assert found["missing"] == found["others"] == found["left"] == [] and len(found["layers"]) == LAYERS[name]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ...compare.tags import Tag
 from ...export import hypernetwork, lora
+from ...export.lora_names import unnumbered
 from ...host import HostError
 from ...methods.adapter import Delta, FormatError, lazy_deltas
 from ...methods.hypernetwork import PAIR, attention_layers
@@ -35,7 +36,7 @@ def read_deltas(path: Path, layers: list[Layer]) -> LazyTensors:
 
 def match_layers(path: Path, layers: list[Layer]) -> tuple[list[tuple[Layer, dict[str, Tensor]]], list[str]]:
     """The file's layers beside the model's, and its keys without one. Raises HostError."""
-    by_key = {key: layer for layer in layers for key in (layer.other_key, layer.key)}
+    by_key = {key: layer for layer in layers for key in (layer.other_key, unnumbered(layer.key))}
     try:
         found = lora.read_adapter(path)
     except FormatError as error:
