@@ -50,7 +50,7 @@ def advice(run: Run, family: Family = SD1) -> str:
         ideas.append(f"lower the batch size from {size} to 1 and raise gradient accumulation instead")
     if run.data.resolution > family.resolution:
         ideas.append(f"lower the resolution from {run.data.resolution} to {family.resolution}")
-    if run.method.rates.get("te", 0.0) > 0:
+    if any(run.method.rates.get(part, 0.0) > 0 for part in family.text_parts):
         ideas.append("start over with the text encoder's rate at 0, which also moves it off the graphics card")
     ideas.append(f"lower the resolution below {run.data.resolution}, or close other programs that use the graphics "
                  "card")

@@ -14,7 +14,7 @@ from ..settings import option
 from ..support.lazy import LazyTensors
 from ..support.seeds import seeded_torch
 from . import targets
-from .base import Method, NewWord, ParameterGroup
+from .base import Method, NewWord, ParameterGroup, text_rates
 from .layer import AttachedToLayers, attach_after, load_tensors
 from .product import LORA, Product
 
@@ -47,6 +47,9 @@ class AdapterSettings(Method):
     text_rate: float = option(5e-5, "Learning rate of the text encoder. Half of the UNet's rate is usual; 0 does not "
                               "train it and saves memory.", min=0.0, max=1.0,
                               label="Learning rate, text encoder", small=True)
+    text_rate_2: float = option(-1.0, "Learning rate of the second text encoder, which Stable Diffusion XL has. -1: as "
+                                "the first.", min=-1.0, max=1.0, label="Learning rate, second text encoder", small=True,
+                                advanced=True)
     skip_blocks: str = option("", "Blocks that are not trained: IN01, IN04-IN08, MID, OUT11, BASE for the text "
                               "encoder. The middle blocks hold what a thing is, the outer ones texture and colour.",
                               advanced=True)
@@ -56,13 +59,15 @@ class AdapterSettings(Method):
 
     @property
     def rates(self) -> dict[str, float]:
-        return {"unet": self.unet_rate, "te": self.text_rate}
+        return {"unet": self.unet_rate, **text_rates(self.text_rate, self.text_rate_2)}
 
     def header(self) -> dict[str, Any]:
         arguments = {name: str(value) for name, value in self.network_arguments().items() if value}
+        rates = list(dict.fromkeys(text_rates(self.text_rate, self.text_rate_2).values()))
         return {
             "ss_network_module": "lycoris.kohya" if self.algorithm else "networks.lora", "ss_network_args": arguments,
-            "ss_unet_lr": self.unet_rate, "ss_text_encoder_lr": self.text_rate, "ss_learning_rate": self.unet_rate
+            "ss_unet_lr": self.unet_rate, "ss_text_encoder_lr": rates if len(rates) > 1 else self.text_rate,
+            "ss_learning_rate": self.unet_rate
         }
 
     def network_arguments(self) -> dict[str, Any]:
@@ -134,9 +139,8 @@ class Adapter(AttachedToLayers):
     def groups(self) -> list[ParameterGroup]:
         grouped: dict[tuple[str, float], list[nn.Parameter]] = {}
         for layer in self.layers:
-            part = targets.rate_group(layer.part)
             for name, parameter in self.modules[layer.key].named_parameters():
-                grouped.setdefault((part, self.kind.rate_ratio(name)), []).append(parameter)
+                grouped.setdefault((layer.part, self.kind.rate_ratio(name)), []).append(parameter)
         return [
             ParameterGroup(part, self.kind.rates[part] * ratio, parameters)
             for (part, ratio), parameters in grouped.items()

@@ -66,6 +66,11 @@ class Trainable(Protocol):
         """Removes everything from the model, which is then bit-identical to what it was before."""
 
 
+def text_rates(first: float, second: float) -> dict[str, float]:
+    """The learning rates of the text encoders; below 0, the second has that of the first."""
+    return {"te1": first, "te2": first if second < 0 else second}
+
+
 @dataclass(frozen=True)
 class Method:
     """A way to teach a model something. A subclass is one: its fields are its settings, its docstring is its help."""
@@ -80,7 +85,7 @@ class Method:
 
     @property
     def rates(self) -> dict[str, float]:
-        """Learning rates of "unet" and "te", for those that it trains."""
+        """Learning rates by part, "unet", "te1" and "te2", for those that it trains."""
         return {}
 
     def safe_precisions(self) -> tuple[str, ...]:

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from ..model import Model, Weight
-from ..settings import SettingError, option
-from .base import Method, NewWord, ParameterGroup, Trainable
+from ..settings import SettingError, option, option_like
+from .adapter import AdapterSettings
+from .base import Method, NewWord, ParameterGroup, Trainable, text_rates
 from .layer import load_tensors
 from .product import CHECKPOINT, Product
-from .targets import rate_group
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class Dreambooth(Method):
                               "rate, UNet", small=True)
     text_rate: float = option(1e-6, "Learning rate of the text encoder; 0 does not train it.", min=0.0, max=1.0,
                               label="Learning rate, text encoder", small=True)
+    text_rate_2: float = option_like(AdapterSettings, "text_rate_2")
     text_share: float = option(0.7, "Share of the steps in which the text encoder is trained too. A smaller share "
                                "keeps more of what it knows.",
                                min=0.0, max=1.0, label="Text encoder learns for")
@@ -47,10 +48,11 @@ class Dreambooth(Method):
 
     @property
     def rates(self) -> dict[str, float]:
-        return {"unet": self.unet_rate, "te": self.text_rate if self.text_share else 0.0}
+        text = text_rates(self.text_rate, self.text_rate_2) if self.text_share else text_rates(0.0, 0.0)
+        return {"unet": self.unet_rate, **text}
 
     def attach(self, model: Model, seed: int, words: tuple[NewWord, ...] = ()) -> Trainable:
-        weights = [w for w in model.weights() if self.rates[rate_group(w.part)] > 0]
+        weights = [w for w in model.weights() if self.rates[w.part] > 0]
         if not weights:
             raise SettingError(
                 "Nothing is trained: all learning rates are 0. Set that of the UNet or the text encoder.")
@@ -83,9 +85,9 @@ class WholeModel:
     def groups(self) -> list[ParameterGroup]:
         by_part: dict[str, list[nn.Parameter]] = {}
         for w in self.weights:
-            by_part.setdefault(rate_group(w.part), []).append(self.masters[w.name])
-        spans = {"unet": (0.0, 1.0), "te": (0.0, self.text_share)}
-        return [ParameterGroup(part, self.rates[part], parameters, spans[part]) for part, parameters in by_part.items()]
+            by_part.setdefault(w.part, []).append(self.masters[w.name])
+        return [ParameterGroup(part, self.rates[part], parameters, (0.0, 1.0 if part == "unet" else self.text_share))
+                for part, parameters in by_part.items()]
 
     @torch.no_grad()
     def after_step(self) -> None:

@@ -21,7 +21,8 @@ from .product import LORA_AND_WORDS, Product
 from .textual_inversion import NewWords, TextualInversion
 
 ADAPTERS: dict[str, type[LowRank]] = {"lora": Lora, "locon": Locon, "loha": Loha, "lokr": Lokr}
-ADAPTER_SETTINGS = ("rank", "alpha", "unet_rate", "text_rate", "plus")  # settings that are passed to the adapter
+# settings that are passed to the adapter
+ADAPTER_SETTINGS = ("rank", "alpha", "unet_rate", "text_rate", "text_rate_2", "plus")
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ class Pivotal(Method):
     unet_rate: float = option_like(LowRank, "unet_rate")
     text_rate: float = option_like(LowRank, "text_rate", 0.0, help="Learning rate of the text encoder. 0: only the "
                                    "word learns there.")
+    text_rate_2: float = option_like(LowRank, "text_rate_2")
     word_rate: float = option_like(TextualInversion, "rate", label="Learning rate, word")
     vectors: int = option_like(TextualInversion, "vectors")
     initial: str = option_like(TextualInversion, "initial")

@@ -24,11 +24,6 @@ KEYS_AND_VALUES = re.compile(r".+\.(to_k|to_v|net\.2)$|text_model\.encoder\.laye
 BLOCKS = max((family.blocks for family in FAMILIES), key=len)  # those of the others are among them
 
 
-def rate_group(part: str) -> str:
-    """"unet" or "te": the parts that share a learning rate."""
-    return "te" if part.startswith("te") else part
-
-
 def parse_blocks(text: str) -> frozenset[str]:
     """"IN01, IN04-IN06 MID" as a set of blocks. Raises SettingError."""
     found: list[str] = []
@@ -46,5 +41,5 @@ def parse_blocks(text: str) -> frozenset[str]:
 def select_layers(layers: list[Layer], wanted: re.Pattern[str], rates: Mapping[str, float],
                   skip: frozenset[str] = frozenset()) -> list[Layer]:
     """The layers that match, whose part has a learning rate, outside the skipped blocks."""
-    return [layer for layer in layers if wanted.match(layer.path) and rates[rate_group(layer.part)] > 0
+    return [layer for layer in layers if wanted.match(layer.path) and rates[layer.part] > 0
             and layer.block not in skip]

@@ -8,7 +8,7 @@ from extension_lib.families.sd1 import SD1
 from extension_lib.methods.targets import BLOCKS, TARGETS, parse_blocks, select_layers
 from extension_lib.settings import SettingError
 
-BOTH = {"unet": 1.0, "te": 1.0}
+BOTH = {"unet": 1.0, "te1": 1.0}
 
 
 def test_every_layer_belongs_to_a_block_that_can_be_named(view):
@@ -25,7 +25,7 @@ def test_the_presets_hold_one_another_and_count_as_kohya_and_lycoris_count(view)
 
 
 def test_a_part_that_does_not_learn_is_left_alone(view):
-    only = select_layers(view.layers(), TARGETS["everything"], {"unet": 1.0, "te": 0.0})
+    only = select_layers(view.layers(), TARGETS["everything"], {"unet": 1.0, "te1": 0.0})
     assert only and all(layer.part == "unet" for layer in only)
 
 

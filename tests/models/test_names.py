@@ -71,6 +71,6 @@ def test_an_sd1_lora_has_kohya_s_192_layers_in_the_unet_and_six_a_layer_of_text(
     from extension_lib.methods.targets import TARGETS
     from extension_lib.methods.targets import select_layers as chosen_by
 
-    chosen = chosen_by(view.layers(), TARGETS["attention and MLP"], {"unet": 1.0, "te": 1.0})
+    chosen = chosen_by(view.layers(), TARGETS["attention and MLP"], {"unet": 1.0, "te1": 1.0})
     assert sum(layer.part == "unet" for layer in chosen) == 192
     assert sum(layer.part == "te1" for layer in chosen) == 6 * view.text_models[0].config.num_hidden_layers
