@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from .errors import DarkroomError
 from .events import Event
 from .families.family import PIXELS_PER_LATENT
+from .families.kind import CheckpointKind
 from .families.prediction import Prediction
 from .model import Model
 from .settings import shown
@@ -140,6 +141,18 @@ class Host(Protocol):
 
     def current(self) -> Checkpoint | None:
         """The checkpoint that is loaded now, if any."""
+
+    def kind(self, checkpoint: Checkpoint) -> CheckpointKind | None:
+        """What the checkpoint is; None for a file that is not trained on. Loads nothing."""
+
+    def advice(self, checkpoint: Checkpoint) -> list[str]:
+        """What a person should know before training on this checkpoint here, a sentence or two each."""
+
+    def missing_description(self, checkpoint: Checkpoint) -> Path | None:
+        """The .yaml without which this host draws with the checkpoint as it should not; None where none is missing."""
+
+    def write_description(self, checkpoint: Checkpoint) -> Path:
+        """Writes the .yaml that is missing. Raises HostError."""
 
     def tokens(self) -> Callable[[str], Sequence[int]] | None:
         """A function from text to the loaded checkpoint's tokens; None when no checkpoint is loaded. Loads nothing."""

@@ -14,6 +14,7 @@ from PIL import Image
 from extension_lib import __main__ as cli
 from extension_lib.commands import drawing, files, serving, studio, training
 from extension_lib.host import Checkpoint
+from extension_lib.models.detect import kind_of
 from extension_lib.setup.practice import PracticeError
 
 TOML = """
@@ -54,7 +55,7 @@ def test_train_draw_and_compare(home, capsys):
 
 
 def test_what_is_left_out_suits_the_checkpoint():
-    here = SimpleNamespace(current=lambda: Checkpoint("toyland", TOYLAND / "base.safetensors"))
+    here = SimpleNamespace(current=lambda: Checkpoint("toyland", TOYLAND / "base.safetensors"), kind=kind_of)
     given = cli.parser().parse_args(["draw", "a ghost", "--steps", "3"])
     made = drawing.picture(given, here)
     assert (made.width, made.height, made.cfg, made.steps, made.sampler) == (64, 64, 2.0, 3, "Euler")

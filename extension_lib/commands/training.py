@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..config.paths import with_absolute_paths
-from ..config.presets import defaults
+from ..config.presets import checkpoint_of, suitable
 from ..config.run import OLD_ANSWERS, Run, from_dict, merge_values, new_words_of, require_startable
 from ..host import Checkpoint, find_checkpoint
 from ..settings import SettingError, brief
@@ -70,14 +70,14 @@ def ask_before_start(run: Run, here: "Standalone") -> list[str]:
     from ..workspaces.workspace import Workspace
 
     require_training(here)
-    checkpoint = find_checkpoint(here, run.base.checkpoint)
+    checkpoint = checkpoint_of(run.base, here)
     run = require_startable(run)
     workspace = Workspace(here.folders.workspaces / run.output.name)
     if answers := choices(run, here, workspace):
         say(Undecided(run.output.name, answers), *(f"  train --start {choice.id}: {choice.text}" for choice in answers))
     require_writable(run, here.folders, checkpoint.path)
     require_folders(run, here.folders, workspace)
-    return ask_model(run, here, workspace, checkpoint, find_all_pictures(run))
+    return [*here.advice(checkpoint), *ask_model(run, here, workspace, checkpoint, find_all_pictures(run))]
 
 
 def ask_model(run: Run, here: "Standalone", workspace: "Workspace", checkpoint: Checkpoint,
@@ -86,12 +86,13 @@ def ask_model(run: Run, here: "Standalone", workspace: "Workspace", checkpoint: 
     from ..events import Warned
     from ..runs.class_pictures import prepare_class_pictures
     from ..runs.preflight import require_room
-    from ..runs.session import require_learnable
+    from ..runs.session import require_learnable, unlearned_end
 
     words = new_words_of(run) if run.method.product.learns_words else ()
     not_drawn = replace(run, concepts=tuple(c for c in run.concepts if c.class_folder or not c.class_prompt))
     with here.borrow(checkpoint) as model:
-        said = [*require_learnable(words, [item for one in found for item in one.items], model),
+        said = [*unlearned_end(run, model),
+                *require_learnable(words, [item for one in found for item in one.items], model),
                 *prepare_class_pictures(not_drawn, found, checkpoint, here)]
         trainable = run.method.attach(model, run.training.seed, words)
         try:
@@ -105,8 +106,9 @@ def read_run(path: Path, changed: dict[str, Any], here: "Standalone") -> Run:
     """The file's settings over the checkpoint's preset, with the command line's changes over both."""
     values = merge_values(with_absolute_paths(toml.read_toml(path), path), changed)
     asked = from_dict(values)
-    base = asked.base.checkpoint
-    return defaults(asked.method.name, find_checkpoint(here, base).preset if base else None).with_values(values)
+    if asked.base.checkpoint:
+        find_checkpoint(here, asked.base.checkpoint)  # must exist
+    return suitable(here, asked.method.name, asked.base).with_values(values)
 
 
 def parse_changes(rest: list[str]) -> dict[str, Any]:

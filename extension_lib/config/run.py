@@ -5,12 +5,15 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from .. import methods
+from ..families import FAMILIES
+from ..families.prediction import CHOICES, FROM_FILE
 from ..families.sd1 import SD1
 from ..methods.base import PRECISIONS, Method, NewWord
 from ..settings import LINES, SettingError, brief, build, option, options, shown, to_str
 from ..support.disk import NameProblem, checked_file_name
 
 OLD_ANSWERS = ("again", "existing")
+MADE_FOR = ", ".join(" for ".join((str(family.resolution), family.title)) for family in FAMILIES)
 FILEWORDS = "[filewords]"  # in prompts: a picture's own caption
 
 
@@ -25,6 +28,8 @@ class Output:
 class Base:
     checkpoint: str = option("", "The checkpoint to train on: its title in the list, or the path of a .safetensors "
                              "file.")
+    prediction: str = option(FROM_FILE, "What the checkpoint predicts, for files that do not say it themselves. If its "
+                             "pictures are right in the WebUI, leave it.", choices=tuple(CHOICES), advanced=True)
 
 
 @dataclass(frozen=True)
@@ -56,8 +61,7 @@ class Data:
     """How pictures and captions are read."""
 
     resolution: int = option(SD1.resolution, "Pictures are scaled to about the area of a square with this side, in "
-                             "pixels. Use what the checkpoint was made for: 512 for Stable Diffusion 1.", min=64,
-                             max=2048)
+                             f"pixels. Use what the checkpoint was made for: {MADE_FOR}.", min=64, max=2048)
     buckets: bool = option(True, "Keep the aspect ratio of tall and wide pictures, in steps of 64 pixels. Off: all "
                            "pictures become square.")
     crop: str = option("center", "How a picture is cropped that does not fit: always in the center, or at a random "

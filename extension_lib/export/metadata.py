@@ -46,7 +46,7 @@ def training_metadata(about: Provenance) -> dict[str, Any]:
         "ss_max_grad_norm": run.training.clip,
         "ss_gradient_checkpointing": run.training.checkpointing,
         "ss_gradient_accumulation_steps": run.training.accumulation,
-        "ss_clip_skip": run.data.clip_skip,
+        "ss_clip_skip": run.data.clip_skip if about.family.clip_skip else None,
         "ss_max_token_length": CHUNK,
         "ss_caption_dropout_rate": run.data.caption_dropout,
         "ss_seed": run.training.seed,
@@ -95,13 +95,13 @@ def modelspec(about: Provenance, kind: str = "") -> dict[str, str]:
     values = {
         "sai_model_spec": "1.0.1",
         "architecture": f"{about.family.architectures[about.prediction]}/{kind}".rstrip("/"),
-        "implementation": "diffusers",
+        "implementation": about.family.implementation,
         "title": about.run.output.name,
         "resolution": f"{size}x{size}",
         "date": datetime.fromtimestamp(about.finished, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S"),
         "prediction_type": "epsilon" if about.prediction == "eps" else "v",
         "timestep_range": "0,999",
-        "encoder_layer": str(about.run.data.clip_skip),
+        "encoder_layer": str(about.run.data.clip_skip) if about.family.clip_skip else "",
         "trigger_phrase": about.trigger,
     }
     return {f"modelspec.{key}": value for key, value in values.items() if value}

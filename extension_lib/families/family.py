@@ -48,6 +48,9 @@ class Family:
     unmarked: bool = False  # whether files do not say what the UNet predicts, so that it must be tried
     # settings that suit it, by section; [methods.NAME] for one method alone, as in a preset
     defaults: Mapping[str, Mapping[str, object]] = field(default_factory=dict, hash=False)
+    # the same by graphics card, as a profile of config/purposes.py has it
+    gpus: Mapping[str, Mapping[str, Mapping[str, object]]] = field(default_factory=dict, hash=False)
+    implementation: str = "diffusers"  # modelspec.implementation
 
     @property
     def text_parts(self) -> frozenset[str]:

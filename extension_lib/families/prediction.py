@@ -12,6 +12,11 @@ class Prediction:
     def title(self) -> str:
         return next(title for title, one in CHOICES.items() if one == self)
 
+    @property
+    def defaults(self) -> dict[str, dict[str, object]]:
+        """Settings that suit it: min-SNR would leave out the end of the schedule, which has no signal."""
+        return {"noise": {"weighting": "none"}} if self == Prediction("v", True) else {}
+
 
 FROM_FILE = "from the file"
 CHOICES: dict[str, "Prediction | None"] = {

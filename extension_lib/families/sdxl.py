@@ -14,4 +14,15 @@ SDXL = Family(
     pipeline="StableDiffusionXLPipeline", card_version="SDXL", sized=True,
     base_versions={"eps": "sdxl_base_v1-0", "v": "sdxl_base_v1-0"},
     architectures={"eps": "stable-diffusion-xl-v1-base", "v": "stable-diffusion-xl-v1-base"},
+    implementation="https://github.com/Stability-AI/generative-models",
+    defaults={  # what guides agree on: the text encoders stay as they are
+        "data": {"resolution": 1024}, "method": {"text_rate": 0.0}, "training": {"batch_size": 1, "accumulation": 2},
+        "methods": {"dreambooth": {"method": {"unet_rate": 1e-6}}, "textual_inversion": {"method": {"rate": 2e-3}},
+                    "pivotal": {"method": {"word_rate": 2e-3}}},
+    },
+    gpus={
+        "12": {"training": {"batch_size": 1, "accumulation": 2}},
+        "16": {"training": {"checkpointing": True}, "methods": {"textual_inversion": {"training": {"batch_size": 2}}}},
+        "24": {"training": {"batch_size": 2, "accumulation": 1, "checkpointing": True}},
+    },
 )

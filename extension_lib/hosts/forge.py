@@ -8,8 +8,10 @@ from typing import Any, NoReturn
 from modules import sd_models
 
 from ..events import Event
+from ..families.kind import CheckpointKind
 from ..host import Checkpoint, HostError, Picture
 from ..model import Model
+from ..models.detect import kind_of
 from .a1111 import folders as webui_folders
 
 NOT_YET = "Darkroom cannot train in Forge yet; train in AUTOMATIC1111's WebUI or standalone, and use the files here."
@@ -27,6 +29,18 @@ class Forge:
 
     def current(self) -> Checkpoint | None:
         return next(iter(self.checkpoints()), None)
+
+    def kind(self, checkpoint: Checkpoint) -> CheckpointKind | None:
+        return kind_of(checkpoint)
+
+    def advice(self, checkpoint: Checkpoint) -> list[str]:
+        return []
+
+    def missing_description(self, checkpoint: Checkpoint) -> None:
+        """Forge reads what a checkpoint predicts from its keys."""
+
+    def write_description(self, checkpoint: Checkpoint) -> NoReturn:
+        refuse()
 
     def tokens(self) -> None:
         return None

@@ -11,9 +11,10 @@ from PIL import Image
 from torch import Tensor
 
 from ..events import Event
+from ..families.kind import CheckpointKind
 from ..host import Checkpoint, Folders, HostError, Picture
 from ..model import Model
-from ..models.detect import CheckpointKind, require_trainable
+from ..models.detect import contradictions, kind_of, require_trainable
 from ..models.diffusers_pipeline import diffusion_of
 from ..models.diffusers_view import DiffusersView, load_view
 from ..models.frozen import frozen
@@ -41,7 +42,7 @@ class Loaded:
 
 
 class Standalone:
-    """Toyland's base and any Stable Diffusion 1 file, one of them loaded at a time."""
+    """Toyland's base and any checkpoint of a known family, one of them loaded at a time."""
 
     name = "standalone"
     unsupported = ""
@@ -63,6 +64,18 @@ class Standalone:
         if self.ready:
             return self.ready.checkpoint
         return next(iter(self.checkpoints()), None)
+
+    def kind(self, checkpoint: Checkpoint) -> CheckpointKind | None:
+        return kind_of(checkpoint)
+
+    def advice(self, checkpoint: Checkpoint) -> list[str]:
+        return contradictions(checkpoint)
+
+    def missing_description(self, checkpoint: Checkpoint) -> None:
+        """The checkpoint's own marks and the choice of a person are enough."""
+
+    def write_description(self, checkpoint: Checkpoint) -> Path:
+        raise HostError("No description is missing here.")
 
     def tokens(self) -> Callable[[str], Sequence[int]] | None:
         return self.ready.view.tokens if self.ready else None

@@ -1,15 +1,16 @@
 """What a checkpoint file is, told from its keys, its header and the .yaml beside it without loading it."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
 from ..families import FAMILIES
 from ..families.family import Family
+from ..families.kind import CheckpointKind
 from ..families.prediction import Prediction
-from ..host import HostError
+from ..host import Checkpoint, HostError
 
 UNET = "model.diffusion_model."
 FIRST = f"{UNET}input_blocks.0.0.weight"
@@ -30,12 +31,23 @@ OTHERS = {  # what keys begin with: what the file is
 REFINER = "conditioner.embedders.0.model."  # its only text encoder; Stable Diffusion XL has it as the second
 
 
-@dataclass(frozen=True)
-class CheckpointKind:
-    """prediction: None where the file says nothing."""
+def kind_of(checkpoint: Checkpoint) -> CheckpointKind | None:
+    """With the prediction that a person chose, if any; None for a file that is not trained on."""
+    try:
+        kind = require_trainable(checkpoint.path)
+    except HostError:
+        return None
+    return replace(kind, prediction=checkpoint.prediction or kind.prediction)
 
-    family: Family
-    prediction: Prediction | None
+
+def contradictions(checkpoint: Checkpoint) -> list[str]:
+    """A sentence where a person chose another prediction than the file states."""
+    kind = kind_of(replace(checkpoint, prediction=None))
+    stated, chosen = kind and kind.prediction, checkpoint.prediction
+    if not stated or not chosen or stated == chosen:
+        return []
+    return [f"{checkpoint.path.name} says that it predicts {stated.title}, but 'Prediction' is set to {chosen.title}. "
+            "Set it to 'from the file' unless you know that the file is wrong."]
 
 
 def require_trainable(path: Path) -> CheckpointKind:

@@ -84,7 +84,8 @@ def changed_since(saved: Mapping[str, Any], now: Inputs) -> tuple[str, ...]:
 def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     moved = ("folder", "class_folder")  # a folder that moved holds the same pictures, which are compared themselves
     changed = [f"{name} ({before.get(name)!r} to {now.get(name)!r})" for name in sorted({*before, *now})
-               if before.get(name) != now.get(name) and name.rpartition(".")[2] not in moved]
+               if before.get(name) != now.get(name) and name.rpartition(".")[2] not in moved
+               and (name in before or name.startswith("concepts."))]  # an older version lacked other settings
     return f"these settings have changed: {some_of(changed)}" if changed else ""
 
 

@@ -122,7 +122,7 @@ class RunFiles:
 
     def state_tree(self, step: int, trainable: Trainable, optimizer: Optimizer) -> dict[str, Any]:
         return {"number": next_number(self.workspace.folder), "method": self.run.method.name, "step": step,
-                "lifetime": self.earlier_steps + step, **self.inputs.as_tree(),
+                "lifetime": self.earlier_steps + step, "family": self.model.family.name, **self.inputs.as_tree(),
                 "trained": trainable.state_dict(), "optimizer": optimizer.state_dict()}
 
     @cached_property

@@ -45,6 +45,14 @@ def require_learnable(words: tuple[NewWord, ...], items: list[Item], model: Mode
                          f"rare word, such as {name}zwx, is safer.")
 
 
+def unlearned_end(run: Run, model: Model) -> Iterator[Warned]:
+    """A warning where what a checkpoint with zero terminal SNR is made for would not be learned."""
+    diffusion = model.diffusion
+    if diffusion.zero_snr and diffusion.prediction == "v" and run.noise.weighting == "min-snr":
+        yield Warned("With zero terminal SNR and v, min-snr leaves out the noise level without any signal, which "
+                     "decides how bright a picture is. Set Weighting to none.")
+
+
 def hash_checkpoint(checkpoint: Checkpoint) -> Generator[Prepared, None, Checkpoint]:
     """Returns the checkpoint with its sha256, which saved files name as their base."""
     if checkpoint.sha256:
@@ -86,6 +94,7 @@ class Session:
         if found is None:
             return
         self.first_prompt = found[0].items[0].prompt
+        yield from map(Warned, self.host.advice(self.checkpoint))
         yield from (Warned(f"Skipped: {problem}") for folder in found for problem in folder.problems)
         yield from with_alarms(self.run, self.run_with_pauses(found))
 
@@ -126,6 +135,7 @@ class Session:
         with ExitStack() as undo:
             model = undo.enter_context(self.host.borrow(self.checkpoint))
             memory.free_cache()
+            yield from unlearned_end(self.run, model)
             if words and self.progress.first_step is None:
                 yield from require_learnable(words, items, model)
             for prepared in class_pictures.prepare_class_pictures(self.run, found, self.checkpoint, self.host):

@@ -2,11 +2,13 @@
 
 from dataclasses import dataclass
 
+from ..config.presets import checkpoint_of
 from ..config.run import Run, require_startable
 from ..errors import DarkroomError
-from ..host import Host, HostError, find_checkpoint
+from ..host import Host, HostError
 from ..settings import SettingError
 from ..workspaces.saved_files import saved_files
+from ..workspaces.trained_family import require_same_family
 from ..workspaces.workspace import Workspace, WorkspaceError, create_workspace, open_workspace
 from . import job as jobs
 from .naming import foreign_files, free_name, with_name
@@ -49,9 +51,11 @@ def start_run(run: Run, host: Host, workspace: Workspace, answer: str = "") -> j
     """
     require_training(host)
     workspace.save_run(run)
-    checkpoint = find_checkpoint(host, run.base.checkpoint)
+    checkpoint = checkpoint_of(run.base, host)
     jobs.require_idle()
     decision = decide(run, host, workspace, answer)
+    if not decision.restart:
+        require_same_family(workspace, host.kind(checkpoint), checkpoint.title)
     return jobs.start_job(decision.run, host, workspace, checkpoint, decision.restart)
 
 

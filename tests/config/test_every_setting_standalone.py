@@ -40,6 +40,7 @@ VALUES = {
     ("concepts", "word"): "dog",
     ("concepts", "class_prompt"): "a dog",
     ("concepts", "repeats"): 5,
+    ("base", "prediction"): "v",
     ("data", "resolution"): 128,
     ("data", "caption_dropout"): 1.0,
     ("data", "clip_skip"): 2,

@@ -1,6 +1,7 @@
 """As much of a host as a page asks for, without a model; it describes pictures by their size."""
 
 from extension_lib.host import Checkpoint, Folders
+from extension_lib.models.detect import kind_of
 
 
 class Shown:
@@ -16,6 +17,15 @@ class Shown:
 
     def current(self):
         return self.checkpoints()[0]
+
+    def kind(self, checkpoint):
+        return kind_of(checkpoint)
+
+    def advice(self, checkpoint):
+        return []
+
+    def missing_description(self, checkpoint):
+        return None
 
     def tokens(self):
         return None

@@ -143,7 +143,7 @@ def test_the_page_is_told_what_every_setting_began_as(page, method):
     text = starting_values(page.layout.train.form, run, start)
     assert changed_in(text) == ["darkroom_data_flip"]
     alone = {name for name, setting in told(text).items() if "start" not in setting}
-    assert alone == {"darkroom_output_name", "darkroom_previews_prompts"}
+    assert alone == {"darkroom_output_name", "darkroom_base_prediction", "darkroom_previews_prompts"}
 
 
 def test_one_setting_goes_back_or_all_but_what_is_the_workspace_s_own(page):

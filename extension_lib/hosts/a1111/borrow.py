@@ -73,15 +73,21 @@ def outliving_reload() -> Iterator[None]:
         kind.server_command, restart.stop_program = command, end
 
 
+def find_info(checkpoint: Checkpoint) -> Any:
+    """What the WebUI lists the checkpoint as. Raises HostError."""
+    info = next((i for i in sd_models.checkpoints_list.values() if Path(i.filename) == checkpoint.path), None)
+    if info is None:
+        raise HostError(f"The WebUI does not list the checkpoint {checkpoint.title}. Refresh its list.")
+    return info
+
+
 @contextmanager
 def checkpoint_loaded(checkpoint: Checkpoint) -> Iterator[Any]:
     """The WebUI's model with this checkpoint loaded; afterwards the previous checkpoint."""
     if shared.sd_model is None:
         raise HostError("The WebUI has no checkpoint loaded. Choose one at the top left and try again.")
     before = shared.sd_model.sd_checkpoint_info
-    info = next((i for i in sd_models.checkpoints_list.values() if Path(i.filename) == checkpoint.path), None)
-    if info is None:
-        raise HostError(f"The WebUI does not list the checkpoint {checkpoint.title}. Refresh its list.")
+    info = find_info(checkpoint)
     if info.filename == before.filename:
         if is_replaced(shared.sd_model):
             sd_models.checkpoints_loaded.pop(info, None)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from modules import devices, processing, sd_models, shared
+from modules import devices, processing, sd_models, sd_models_config, shared
 from torch import Tensor
 
 from ...data.pictures import PictureError, load_picture
@@ -16,19 +16,21 @@ from ...diffusion.noise import zero_terminal_snr
 from ...events import Began, Event, Prepared, Previewed, Stepped
 from ...families import FAMILIES
 from ...families.family import Family
+from ...families.kind import CheckpointKind
 from ...families.prediction import Prediction
 from ...host import Checkpoint, HostError, Interrupted, Picture
 from ...model import Diffusion, Model
-from ...models.detect import require_trainable
+from ...models.detect import contradictions, kind_of, require_trainable
 from ...models.frozen import frozen
 from ...models.ldm_view import own_diffusion
 from ...support import autocast
-from . import captioning
+from . import captioning, description
 from . import folders as webui_folders
 from .borrow import (
     attention_of_txt2img,
     checkpoint_loaded,
     drop_cached_models,
+    find_info,
     forget_encoded_prompts,
     holding_queue,
     outliving_reload,
@@ -65,6 +67,31 @@ class A1111:
         model = sd_models.model_data.sd_model
         info = model.sd_checkpoint_info if model else sd_models.checkpoint_aliases.get(shared.opts.sd_model_checkpoint)
         return webui_folders.as_checkpoint(info) if info else next(iter(self.checkpoints()), None)
+
+    def kind(self, checkpoint: Checkpoint) -> CheckpointKind | None:
+        return kind_of(checkpoint)
+
+    def advice(self, checkpoint: Checkpoint) -> list[str]:
+        kind, said = self.kind(checkpoint), contradictions(checkpoint)
+        if kind and kind.prediction and kind.prediction.zero_snr and shared.opts.data.get(SCHEDULE) != ZERO_SNR:
+            said.append(f"{checkpoint.path.name} has zero terminal SNR, but the WebUI draws with its usual schedule. "
+                        f"Set 'Noise schedule for sampling' to '{ZERO_SNR}' in Settings, Sampler parameters.")
+        if description.drawn_as_epsilon(checkpoint, kind):
+            beside = description.path_beside(checkpoint)
+            what = f"{beside.name} beside it says so" if beside.exists() else "no .yaml beside it says otherwise"
+            said.append(f"{checkpoint.path.name} predicts v, but the WebUI draws with it as with epsilon, because "
+                        f"{what}. Training and previews are right; pictures of txt2img are not.")
+        return said
+
+    def missing_description(self, checkpoint: Checkpoint) -> Path | None:
+        beside = description.path_beside(checkpoint)
+        missing = description.drawn_as_epsilon(checkpoint, self.kind(checkpoint)) and not beside.exists()
+        return beside if missing else None
+
+    def write_description(self, checkpoint: Checkpoint) -> Path:
+        info = find_info(checkpoint)
+        known = sd_models_config.find_checkpoint_config(description.shapes_in(checkpoint.path), info)
+        return description.write_beside(checkpoint, Path(known))
 
     def tokens(self) -> Callable[[str], Sequence[int]] | None:
         model = sd_models.model_data.sd_model

@@ -42,8 +42,8 @@ class SettingsEvents:
         try:
             space, run = self.run_on_page(data)
             title = data[row.choice] or ""
-            own = presets.checkpoint_preset(self.layout.host, run.base.checkpoint)
-            run, about = row.apply_preset(title, run, space, own)
+            own = presets.about_checkpoint(self.layout.host, run.base)
+            run, about = row.apply_preset(title, run, space, *own)
             shown = self.layout.run_updates(run, self.starting_run(space, run.method.name))
         except DarkroomError as error:
             return {row.answer: message(str(error))}
@@ -78,12 +78,13 @@ class SettingsEvents:
 
     def reset_settings(self, data: dict, ids: str) -> Updates:
         """Works even if the page's other values are no valid run, because this may be what repairs them."""
-        method = data[self.tab.method]
+        method, family = data[self.tab.method], None
         try:
-            start = self.starting_run(self.layout.open_workspace(data[self.layout.model.workspace]), method)
+            space = self.layout.open_workspace(data[self.layout.model.workspace])
+            start, family = self.starting_run(space, method), self.layout.family_of(space.read_run())
         except DarkroomError:
             start = presets.defaults(method)
-        updates = changed_settings.reset_updates(self.tab.form, start, ids)
+        updates = changed_settings.reset_updates(self.tab.form, start, ids, family)
         after = {**data, **{component: update["value"] for component, update in updates.items() if "value" in update}}
         return {**updates, self.tab.arithmetic: self.layout.steps_text(after)}
 

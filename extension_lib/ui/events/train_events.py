@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import gradio as gr
 
-from ...config.presets import defaults, with_workspace_settings
+from ...config.presets import checkpoint_of, defaults, with_workspace_settings
 from ...config.run import Run
 from ...errors import DarkroomError
 from ...runs import job as jobs
@@ -31,6 +31,9 @@ class TrainEvents:
         layout.poll.click(self.follow, [tab.job_version, layout.model.workspace],
                           [*tab.job_outputs(), layout.model.about, *tab.kept.outputs()], queue=False,
                           show_progress="hidden")
+        for field in (tab.form.components["base", "prediction"], tab.form.components["noise", "weighting"]):
+            field.input(self.show_base, fields, tab.base_outputs(), queue=False)
+        tab.describe.click(self.write_description, fields, [tab.answer, *tab.base_outputs()], queue=False)
         for name in ("steps", "batch_size", "accumulation"):
             tab.form.components["training", name].input(layout.steps_text, fields, [tab.arithmetic], queue=False)
 
@@ -47,7 +50,29 @@ class TrainEvents:
         return {self.layout.train.method_help: method_help_html(name),
                 self.layout.train.arithmetic: self.layout.steps_of(own),
                 self.layout.train.changed.starts: starting_values(self.layout.train.form, own, start),
-                **self.layout.train.form.updates(own)}
+                **self.layout.train.form.updates(own, self.layout.family_of(own))}
+
+    def run_on_page(self, data: dict) -> Run:
+        """Raises DarkroomError."""
+        space = self.layout.open_workspace(data[self.layout.model.workspace])
+        return self.layout.run_of(data, space.read_run().base.checkpoint)
+
+    def show_base(self, data: dict) -> Updates:
+        try:
+            return self.layout.base_updates(self.run_on_page(data))
+        except DarkroomError:
+            return {self.layout.train.base: gr.update()}
+
+    def write_description(self, data: dict) -> Updates:
+        """Writes what the WebUI lacks to draw with the checkpoint as it is meant."""
+        answer = self.layout.train.answer
+        try:
+            run = self.run_on_page(data)
+            path = self.layout.host.write_description(checkpoint_of(run.base, self.layout.host))
+        except DarkroomError as error:
+            return {answer: job_view.message(str(error))}
+        said = f"Wrote {path.name}. Choose another checkpoint and then this one again, so that the WebUI reads it."
+        return {answer: job_view.message(said, good=True), **self.layout.base_updates(run)}
 
     def start(self, data: dict) -> Updates:
         """Starts the run, or asks what to do with an earlier one."""

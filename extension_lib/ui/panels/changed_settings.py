@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from ...config.presets import is_workspace_only
 from ...config.run import Run
+from ...families.family import Family
 from ...settings import options
 from ..views.html import html
 from .form import Form, Key, display_value
@@ -55,7 +56,7 @@ def starting_values(form: Form, run: Run, start: Run) -> Markup:
     return html('<div class="darkroom-starts" data-starts="{}" role="status"></div>{}', json.dumps(values), NO_MATCH)
 
 
-def reset_updates(form: Form, start: Run, ids: str) -> dict[Any, Any]:
+def reset_updates(form: Form, start: Run, ids: str, family: Family | None = None) -> dict[Any, Any]:
     """Updates that show the starting values of the components with these ids.
 
     Without ids: of all settings but those that belong to one workspace alone.
@@ -64,4 +65,5 @@ def reset_updates(form: Form, start: Run, ids: str) -> dict[Any, Any]:
         ids.split()) or {c.elem_id
                          for key, c in components_of(form, start).items()
                          if not is_workspace_only(*key)}
-    return {component: update for component, update in form.updates(start).items() if component.elem_id in chosen}
+    updates = form.updates(start, family)
+    return {component: update for component, update in updates.items() if component.elem_id in chosen}

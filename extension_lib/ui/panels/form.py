@@ -6,7 +6,9 @@ from typing import Any
 import gradio as gr
 
 from ... import methods
+from ...config.effect import has_effect
 from ...config.run import SECTIONS, Run, method_class
+from ...families.family import Family
 from ...settings import LINES, Option, options
 from .widgets import unsaved
 
@@ -98,15 +100,18 @@ class Form:
             out["method"][option.name] = data[self.method_components[method, option.name]]
         return out
 
-    def updates(self, run: Run) -> dict[Any, Any]:
-        """What every component shows for this run; options that its method does not have are hidden."""
-        out = {component: gr.update(value=display_value(self.options[key], getattr(getattr(run, key[0]), key[1])))
+    def updates(self, run: Run, family: Family | None = None) -> dict[Any, Any]:
+        """What every component shows for this run; options that its method does not have are hidden, and those without
+        effect on this family."""
+        out = {component: gr.update(value=display_value(self.options[key], getattr(getattr(run, key[0]), key[1])),
+                                    visible=has_effect(*key, family))
                for key, component in self.components.items()}
         out.update({component: gr.update(visible=False) for component in self.shared.values()})
         for option in options(run.method):
             value = display_value(option, getattr(run.method, option.name))
             out[self.method_components[run.method.name, option.name]] = gr.update(
-                value=value, visible=True, label=option.label, info=option.help, **limits_of(option))
+                value=value, visible=has_effect("method", option.name, family), label=option.label, info=option.help,
+                **limits_of(option))
         return out
 
 

@@ -43,7 +43,8 @@ class ImportPanel:
         try:
             read = imports.read_settings(given_path(text, upload, self.host.folders))
             base, lost = self.checkpoint_for(read.values, checkpoint or "")
-            start = presets.defaults(read.values.get("method", {}).get("name", "lora"), base.preset)
+            start = presets.defaults(read.values.get("method", {}).get("name", "lora"), base.preset,
+                                     kind=self.host.kind(base))
             name = (name or "").strip() or read.name
             own = {"output": {"name": name}, "base": {"checkpoint": base.title}}
             run = start.with_values(read.values).with_values(own)

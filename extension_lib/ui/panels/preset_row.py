@@ -7,6 +7,7 @@ import gradio as gr
 from ...config import presets
 from ...config.purposes import GPUS, PURPOSES, Profile
 from ...config.run import Run
+from ...families.kind import CheckpointKind
 from ...host import Host
 from ...settings import SettingError
 from ...workspaces.workspace import PRESETS, Workspace
@@ -49,17 +50,18 @@ class PresetRow:
             raise SettingError("Only your own presets can be deleted. Their names begin with 'My'.")
         return f"Moved to the trash: {presets.delete_preset(self.folder, title.removeprefix(OWN))}."
 
-    def apply_preset(self, title: str, run: Run, space: Workspace, preset: Path | None) -> tuple[Run, str]:
+    def apply_preset(self, title: str, run: Run, space: Workspace, preset: Path | None,
+                     kind: CheckpointKind | None) -> tuple[Run, str]:
         """The run with this preset's values, and an explanation. A purpose becomes the workspace's own.
 
-        preset: of the checkpoint; its values win. Raises SettingError, NameProblem.
+        preset: of the checkpoint; its values win. kind: what the checkpoint is. Raises SettingError, NameProblem.
         """
         if purpose := key_by_title(PURPOSES, title):
-            changed = presets.with_purpose(run, purpose, preset)
+            changed = presets.with_purpose(run, purpose, preset, kind)
             space.update_about(purpose=purpose)
             return changed, PURPOSES[purpose].help
         if gpu := key_by_title(GPUS, title):
-            return presets.with_gpu(run, gpu, preset, space.purpose), GPUS[gpu].help
+            return presets.with_gpu(run, gpu, preset, space.purpose, kind), GPUS[gpu].help
         if not title.startswith(OWN):
             raise SettingError("Choose a preset first.")
         changed = presets.with_saved_preset(run, self.folder, title.removeprefix(OWN))

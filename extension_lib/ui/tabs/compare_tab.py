@@ -53,7 +53,7 @@ class CompareTab:
                 with gr.Row():
                     self.cfg = gr.Slider(1, 30, value=defaults.previews.cfg, step=0.5, label="CFG scale",
                                          elem_id="darkroom_compare_cfg")
-                    self.size = gr.Slider(64, 1024, value=defaults.data.resolution, step=64, label="Size",
+                    self.size = gr.Slider(64, 2048, value=defaults.data.resolution, step=64, label="Size",
                                           elem_id="darkroom_compare_size")
                 self.earlier_grids = gr.Dropdown(choices=[], label="Earlier grids", elem_id="darkroom_compare_earlier",
                                                  elem_classes=[NAMES],

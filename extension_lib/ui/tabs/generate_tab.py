@@ -5,7 +5,8 @@ from typing import Any
 
 import gradio as gr
 
-from ...config.presets import defaults, drawing_run
+from ...config.presets import drawing_run, suitable
+from ...config.run import Base
 from ...errors import DarkroomError
 from ...host import Picture, find_checkpoint, require_drawable
 from ...hosts.standalone import Standalone
@@ -34,8 +35,8 @@ class GenerateTab:
                     self.cfg = gr.Slider(1, 30, value=suitable.previews.cfg, step=0.5, label="CFG scale",
                                          elem_id="darkroom_cfg")
                 with gr.Row():
-                    self.width = gr.Slider(64, 1024, value=size, step=64, label="Width", elem_id="darkroom_width")
-                    self.height = gr.Slider(64, 1024, value=size, step=64, label="Height", elem_id="darkroom_height")
+                    self.width = gr.Slider(64, 2048, value=size, step=64, label="Width", elem_id="darkroom_width")
+                    self.height = gr.Slider(64, 2048, value=size, step=64, label="Height", elem_id="darkroom_height")
                     self.seed = gr.Number(value=-1, precision=0, label="Seed", elem_id="darkroom_seed",
                                           info="-1: a new seed each time")
                 self.generate = gr.Button("Generate", variant="primary", elem_id="darkroom_generate")
@@ -55,7 +56,7 @@ class GenerateTab:
     def suit_checkpoint(self, title: str | None) -> tuple[Any, Any, Any]:
         """The size and CFG scale that suit a checkpoint."""
         try:
-            run = defaults("lora", find_checkpoint(self.host, title or "").preset)
+            run = suitable(self.host, "lora", Base(title or ""))
         except DarkroomError:
             return gr.update(), gr.update(), gr.update()
         return run.data.resolution, run.data.resolution, run.previews.cfg

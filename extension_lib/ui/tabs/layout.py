@@ -6,8 +6,10 @@ from typing import Any
 import gradio as gr
 from markupsafe import Markup
 
+from ...config.presets import about_checkpoint, checkpoint_of
 from ...config.run import Run, from_dict, to_dict
 from ...errors import DarkroomError
+from ...families.family import Family
 from ...host import Host
 from ...settings import SettingError
 from ...setup import installation
@@ -15,6 +17,7 @@ from ...workspaces import workspace
 from ..panels.changed_settings import starting_values
 from ..panels.limits import within_limits
 from ..views import job_view
+from ..views.base_view import base_html
 from ..views.html import NOTHING
 from ..views.overview_table import steps_summary
 from .compare_tab import TAB, CompareTab
@@ -52,9 +55,9 @@ class Layout:
         self.run_fields = {self.model.workspace, *self.concepts.inputs(), self.train.method,
                            *self.train.form.all_components()}
         self.workspace_fields = [
-            *self.run_fields, self.concepts.which, self.train.method_help, self.train.arithmetic,
-            self.train.changed.starts, self.model.about, self.model.base, self.concepts.check_answer,
-            *self.concepts.pictures.outputs(), *self.train.kept.outputs()]
+            *self.run_fields, *self.train.base_outputs(), self.concepts.which, self.train.method_help,
+            self.train.arithmetic, self.train.changed.starts, self.model.about, self.model.base,
+            self.concepts.check_answer, *self.concepts.pictures.outputs(), *self.train.kept.outputs()]
 
     def draw_notice(self) -> None:
         """Says that this host cannot train, or what is missing, with a button to retry.
@@ -79,7 +82,7 @@ class Layout:
         parts = [data[p] for p in self.concepts.inputs()]
         values = self.train.form.values(data, data[self.train.method])
         concepts = self.concepts.all_concepts(*parts)
-        run = from_dict({**values, "base": {"checkpoint": base}, "concepts": concepts})
+        run = from_dict({**values, "base": {**values["base"], "checkpoint": base}, "concepts": concepts})
         return within_limits(run, self.host.folders)
 
     def open_workspace(self, name: str | None) -> workspace.Workspace:
@@ -92,10 +95,26 @@ class Layout:
         concepts = to_dict(run)["concepts"]
         return {
             **dict(zip(self.concepts.outputs(), self.concepts.show_concept(concepts, 0))),
-            **self.train.form.updates(run), self.train.method: gr.update(value=run.method.name),
+            **self.train.form.updates(run, self.family_of(run)), **self.base_updates(run),
+            self.train.method: gr.update(value=run.method.name),
             self.train.method_help: method_help_html(run.method.name), self.train.arithmetic: self.steps_of(run),
             self.train.changed.starts: starting_values(self.train.form, run, start)
         }
+
+    def family_of(self, run: Run) -> Family | None:
+        """The family of the run's checkpoint, where it is known."""
+        _, kind = about_checkpoint(self.host, run.base)
+        return kind.family if kind else None
+
+    def base_updates(self, run: Run) -> Updates:
+        """What the Train tab says of the run's checkpoint, and the button for what is missing beside it."""
+        try:
+            missing = self.host.missing_description(checkpoint_of(run.base, self.host))
+        except DarkroomError:
+            missing = None
+        return {self.train.base: base_html(run, self.host),
+                self.train.describe: gr.update(visible=missing is not None,
+                                               value=f"Write {missing.name}" if missing else "")}
 
     def steps_of(self, run: Run) -> Markup:
         """The steps of a run, in words; nothing if its pictures cannot be read here."""

@@ -10,10 +10,14 @@ from ...config import presets
 from ...config.purposes import PURPOSES
 from ...config.run import Run
 from ...errors import DarkroomError
+from ...families.kind import CheckpointKind
+from ...families.prediction import FROM_FILE
 from ...host import Host, find_checkpoint, without_hash
 from ...runs import job as jobs
 from ...setup import practice
 from ...workspaces import rearrange, workspace
+from ...workspaces.starting_run import starting_run
+from ...workspaces.trained_family import require_same_family
 from ..panels.import_panel import ImportPanel
 from ..panels.method_choice import method_radio
 from ..panels.widgets import NAMES, refresh_button, small_button, unsaved
@@ -124,7 +128,7 @@ class ModelTab:
         """Creates the workspace. Returns its name, or None, and the answer."""
         try:
             base = find_checkpoint(self.host, checkpoint or "")
-            start = presets.defaults(method, base.preset, purpose)
+            start = presets.defaults(method, base.preset, purpose, kind=self.host.kind(base))
             run = start.with_values({"output": {"name": name}, "base": {"checkpoint": base.title}})
             made = workspace.create_workspace(self.host.folders.workspaces, name, run, purpose)
         except DarkroomError as error:
@@ -156,7 +160,11 @@ class ModelTab:
     def change_checkpoint(self, name: str | None, checkpoint: str) -> tuple[str | None, str]:
         def save_checkpoint(space: workspace.Workspace) -> str:
             base = find_checkpoint(self.host, checkpoint or "")
-            space.save_run(space.read_run().with_values({"base": {"checkpoint": base.title}}))
+            require_same_family(space, self.host.kind(base), base.title)
+            run, before = space.read_run(), starting_run(space, self.host)
+            on_it = run.with_values({"base": {"checkpoint": base.title, "prediction": FROM_FILE}})
+            after = presets.suitable(self.host, run.method.name, on_it.base, space.purpose)
+            space.save_run(presets.with_new_start(on_it, before, after))
             return base.title
 
         return self.change_idle_workspace(name, save_checkpoint,
@@ -206,17 +214,23 @@ class ModelTab:
         try:
             space = workspace.open_workspace(self.host.folders.workspaces, name)
             run, purpose = space.read_run(), space.purpose
-            rows = {"Base": run.base.checkpoint, "Method": run.method.title, "Steps trained": str(space.lifetime),
-                    "Last run": last_run(space), "Folder": str(space.folder)}
+            preset, kind = presets.about_checkpoint(self.host, run.base)
+            rows = {"Base": run.base.checkpoint, **kind_rows(kind), "Method": run.method.title,
+                    "Steps trained": str(space.lifetime), "Last run": last_run(space), "Folder": str(space.folder)}
         except DarkroomError as error:
             return message(str(error))
         if purpose in PURPOSES:
             rows["For"] = PURPOSES[purpose].title
-        preset = presets.checkpoint_preset(self.host, run.base.checkpoint)
         if preset:
             rows["Preset"] = preset.name
         return html('<table class="darkroom-about">{}</table>',
                     joined(html("<tr><th>{}</th><td>{}</td></tr>", *row) for row in rows.items()))
+
+
+def kind_rows(kind: CheckpointKind | None) -> dict[str, str]:
+    """What the table says of a checkpoint's kind, as far as it is known."""
+    family = {"Family": kind.family.title} if kind else {}
+    return {**family, "Prediction": kind.prediction.title} if kind and kind.prediction else family
 
 
 def purpose_help() -> str:

@@ -52,8 +52,12 @@ class TrainTab:
                     for title, section in (*OTHER_SECTIONS, *BASIC_SECTIONS):
                         gr.Markdown(f"**{title}**", elem_classes=["darkroom-heading"])
                         self.form.draw(section)
+                    gr.Markdown("**Checkpoint**", elem_classes=["darkroom-heading"])
+                    self.form.draw("base", only=["prediction"])
                 self.text = RunText(self.presets)
             with gr.Column(scale=4):
+                self.base = gr.HTML(elem_id="darkroom_base")
+                self.describe = gr.Button("Write the .yaml file", visible=False, size="sm", elem_id="darkroom_write_yaml")
                 self.train = gr.Button("Train", variant="primary", elem_id="darkroom_train")
                 self.kept = ContinueRow()
                 with gr.Row(elem_id="darkroom_while_running"):
@@ -86,6 +90,10 @@ class TrainTab:
         self.stop.click(stop, None, [self.answer], queue=False)
         self.prefer.click(prefer, [self.star], [self.answer, self.live, self.previews, self.job_version], queue=False)
         self.discard.click(discard, [self.discard], [self.answer, self.discard], queue=False)
+
+    def base_outputs(self) -> list[Any]:
+        """What says something of the checkpoint."""
+        return [self.base, self.describe]
 
     def job_outputs(self) -> list[Any]:
         """What job_updates() may change."""
