@@ -57,7 +57,8 @@ class TrainTab:
                 self.text = RunText(self.presets)
             with gr.Column(scale=4):
                 self.base = gr.HTML(elem_id="darkroom_base")
-                self.describe = gr.Button("Write the .yaml file", visible=False, size="sm", elem_id="darkroom_write_yaml")
+                self.describe = gr.Button("Write the .yaml file", visible=False, size="sm",
+                                          elem_id="darkroom_write_yaml")
                 self.train = gr.Button("Train", variant="primary", elem_id="darkroom_train")
                 self.kept = ContinueRow()
                 with gr.Row(elem_id="darkroom_while_running"):
