@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
+FUSED = ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj")
+
+
 class Layer(NamedTuple):
     """A layer that can be adapted."""
 
@@ -23,6 +26,11 @@ class Layer(NamedTuple):
     key: str  # as LoRA files of this family name it: "lora_unet_mid_block_attentions_0_transformer_blocks_0_norm1"
     other_key: str = ""  # as files of some programs name it: "lora_unet_middle_block_1_transformer_blocks_0_norm1"
     openclip: bool = False  # whether the WebUI holds it as OpenCLIP's, where it applies less
+
+    @property
+    def fused(self) -> bool:
+        """Whether the WebUI holds its weight as a third of a larger one, where it applies no bias."""
+        return self.openclip and self.path.endswith(FUSED)
 
 
 class Weight(NamedTuple):

@@ -18,6 +18,7 @@ from . import metadata
 from .lora import DTYPES
 from .provenance import Provenance
 from .stream import TensorEntry, header_bytes, make_entry, tensor_bytes
+from .tensor_part import put_parts, take_part, whole_name, whole_shape
 
 STALE = "model_ema."  # an average of the base's training, which does not fit the new weights
 CHUNK = 2**22
@@ -39,7 +40,7 @@ def write_checkpoint(path: Path, trained: dict[str, Tensor], about: Provenance) 
             out.write(header_bytes(entries, header))
             for one in entries:
                 if one.name in own:
-                    out.write(tensor_bytes(own[one.name].to(dtype)))
+                    out.write(tensor_bytes(whole_tensor(source, one.name, own[one.name]).to(dtype)))
                 else:
                     file.seek(start + held[one.name]["data_offsets"][0])
                     copy_bytes(file, out, one.size)
@@ -57,18 +58,31 @@ def require_streamable(path: Path, source: Path) -> None:
         raise FormatError(f"{path.name} is the checkpoint that is trained on. Give the output another name.")
 
 
-def match_tensors(trained: dict[str, Tensor], held: dict, file: str) -> dict[str, Tensor]:
-    """The trained tensors by the names this file uses; old files leave text_model out."""
-    out = {}
+Parts = list[tuple[str, Tensor]]  # of one tensor, by names as tensor_part has them; a single one may be all of it
+
+
+def match_tensors(trained: dict[str, Tensor], held: dict, file: str) -> dict[str, Parts]:
+    """What was trained, by the names that this file uses; old files leave text_model out."""
+    out: dict[str, Parts] = {}
     for name, tensor in trained.items():
-        found = next((n for n in (name, name.replace(".text_model.", ".")) if n in held), None)
-        if found is None or held[found]["shape"] != list(tensor.shape):
+        whole = whole_name(name)
+        found = next((n for n in (whole, whole.replace(".text_model.", ".")) if n in held), None)
+        if found is None or held[found]["shape"] != list(whole_shape(name, tuple(tensor.shape))):
             raise FormatError(f"{file} has no place for {name} of {tuple(tensor.shape)}.")
-        out[found] = tensor
+        out.setdefault(found, []).append((name, tensor))
     return out
 
 
-def plan_file(held: dict, own: dict[str, Tensor], dtype: torch.dtype) -> list[TensorEntry]:
+def whole_tensor(source: Path, name: str, parts: Parts) -> Tensor:
+    """The trained tensor; where parts of it were trained, the others are the base's."""
+    first, tensor = parts[0]
+    if whole_name(first) == first:
+        return tensor
+    with safe_open(source, "pt") as file:
+        return put_parts(file.get_tensor(name).float(), [(part, t.float().cpu()) for part, t in parts])
+
+
+def plan_file(held: dict, own: dict[str, Parts], dtype: torch.dtype) -> list[TensorEntry]:
     entries = []
     for name, said in held.items():
         if name == "__metadata__" or name.startswith(STALE):
@@ -110,6 +124,7 @@ def read_checkpoint(path: Path, names: list[str]) -> dict[str, Tensor]:
     with safe_open(path, "pt") as file:
         held = set(file.keys())
         return {
-            name: file.get_tensor(name if name in held else name.replace(".text_model.", ".")).float()
+            name: take_part(name, file.get_tensor(
+                whole if (whole := whole_name(name)) in held else whole.replace(".text_model.", "."))).float()
             for name in names
         }

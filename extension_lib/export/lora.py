@@ -15,7 +15,7 @@ from ..support.disk import write_bytes
 from . import metadata
 from .embedding import WordVectors, word_vectors
 from .header import loads_as, read_header
-from .lora_names import PEFT, TEXT, split_name
+from .lora_names import PEFT, SECOND_TEXT, TEXT, split_name
 from .provenance import Provenance
 from .tensor_file import read_tensors
 
@@ -70,8 +70,12 @@ def tensors_by_layer(path: Path) -> dict[str, dict[str, Tensor]]:
         layers.setdefault(key, {})[rest] = tensor.flatten() if MAGNITUDE in name else tensor
     settings = peft_settings(path) if any(name.startswith(PEFT) for name in tensors) else diffusers_settings(path)
     for key, own in layers.items():
-        add_alpha(own, {**settings, **settings.get("text_encoder" if key.startswith(TEXT) else "unet", {})})
+        add_alpha(own, {**settings, **settings.get(diffusers_part(key), {})})
     return layers
+
+
+def diffusers_part(key: str) -> str:
+    return "text_encoder_2" if key.startswith(SECOND_TEXT) else "text_encoder" if key.startswith(TEXT) else "unet"
 
 
 def peft_settings(path: Path) -> dict[str, Any]:

@@ -83,7 +83,17 @@ class AdapterSettings(Method):
 
     def select_layers(self, layers: list[Layer]) -> list[Layer]:
         """The layers that this kind is attached to. Raises SettingError."""
+        return [layer for layer in self.wanted_layers(layers) if self.applies(layer)]
+
+    def wanted_layers(self, layers: list[Layer]) -> list[Layer]:
         return targets.select_layers(layers, self.path_pattern(), self.rates, targets.parse_blocks(self.skip_blocks))
+
+    def applies(self, layer: Layer) -> bool:
+        """Whether the WebUI applies this kind to such a layer, with these settings."""
+        return True
+
+    def left_out(self, layers: list[Layer]) -> list[Layer]:
+        return [layer for layer in self.wanted_layers(layers) if layer.openclip and not self.applies(layer)]
 
     def path_pattern(self) -> Any:
         """The pattern of their paths."""

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
-from ..model import Model
+from ..model import Layer, Model
 from .product import Product
 
 if TYPE_CHECKING:
@@ -99,6 +99,10 @@ class Method:
     def header(self) -> dict[str, Any]:
         """What a file's header says of these settings, under kohya's names (ss_...); None and "" are left out."""
         return {}
+
+    def left_out(self, layers: "list[Layer]") -> "list[Layer]":
+        """The layers that this method would train, were they not OpenCLIP's, to which the WebUI cannot apply it."""
+        return []
 
     @classmethod
     def recognizes(cls, tensors: "Mapping[str, Tensor]") -> bool:

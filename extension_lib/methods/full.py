@@ -36,7 +36,7 @@ class Full(AdapterSettings):
         return TARGETS[self.layers]
 
     def make_module(self, layer: Layer) -> nn.Module:
-        bias = {} if layer.module.bias is None else {"bias": layer.module.bias.shape}
+        bias = {} if layer.module.bias is None or layer.fused else {"bias": layer.module.bias.shape}
         return ZeroParameters(weight=layer.shape, **bias)
 
     def output_change(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:

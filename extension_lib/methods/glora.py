@@ -34,9 +34,9 @@ class Glora(LowRank):
     layers: str = option("attention and MLP", "Which layers are trained.", choices=tuple(TARGETS)[:2], label="Layers",
                          advanced=True)
 
-    def select_layers(self, layers: list[Layer]) -> list[Layer]:
-        """Linear layers only: the WebUI reads GLoRA of no others."""
-        return [layer for layer in super().select_layers(layers) if isinstance(layer.module, nn.Linear)]
+    def applies(self, layer: Layer) -> bool:
+        """To linear layers only."""
+        return isinstance(layer.module, nn.Linear)
 
     def make_module(self, layer: Layer) -> nn.Module:
         from lycoris.modules.glora import GLoRAModule

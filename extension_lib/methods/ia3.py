@@ -53,8 +53,10 @@ class Ia3(AdapterSettings):
     def path_pattern(self) -> Any:
         return LAYERS[self.layers]
 
-    def select_layers(self, layers: list[Layer]) -> list[Layer]:
-        return [layer for layer in super().select_layers(layers) if isinstance(layer.module, nn.Linear)]
+    def applies(self, layer: Layer) -> bool:
+        """To linear layers only; to a fused attention only where all four of its layers are in the file."""
+        whole = self.layers != PAPER_LAYERS
+        return isinstance(layer.module, nn.Linear) and (whole or not layer.fused)
 
     def make_module(self, layer: Layer) -> nn.Module:
         on_input = layer.path.endswith((".net.2", ".fc2"))

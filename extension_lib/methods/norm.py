@@ -34,6 +34,9 @@ class Norm(AdapterSettings):
     def path_pattern(self) -> Any:
         return NORMS
 
+    def applies(self, layer: Layer) -> bool:
+        return not layer.openclip
+
     def make_module(self, layer: Layer) -> nn.Module:
         return ZeroParameters(w_norm=layer.shape, b_norm=layer.shape)
 

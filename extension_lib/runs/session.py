@@ -148,6 +148,9 @@ class Session:
                     return
             trainable = self.run.method.attach(model, self.run.training.seed, words)
             undo.callback(trainable.detach)
+            if without := self.run.method.left_out(model.layers()):
+                yield Warned(f"{len(without)} layers of the text encoder are not trained: the WebUI cannot apply "
+                             f"{self.run.method.title} to them.")
             require_room(self.run, self.host.folders, self.workspace, trainable, self.checkpoint.path)
             batches = Batches(self.run, model, items, text_trained=bool(trainable.parts & model.family.text_parts))
             for preparation in batches.prepare():

@@ -67,8 +67,24 @@ def module_delta(module: Any) -> Delta:
     for factor in FACTORS:  # the extension creates them in the WebUI's precision
         if (layer := getattr(module, factor, None)) is not None:
             layer.float()
-    updown, bias = module.calc_updown(module.sd_module.weight.float())
-    return Delta(updown.float(), None if bias is None else bias.float())
+    updown, bias = module.calc_updown(weight_of(module).float())
+    return Delta(updown.float(), None if bias is None or is_fused(module) else bias.float())
+
+
+def weight_of(module: Any) -> Tensor:
+    """The weight that a module of the Lora extension changes; those of OpenCLIP's attention are parts of one."""
+    layer = module.sd_module
+    if not isinstance(layer, torch.nn.MultiheadAttention):
+        return layer.weight
+    return layer.in_proj_weight.chunk(3)[FUSED.index(ending(module))] if is_fused(module) else layer.out_proj.weight
+
+
+def is_fused(module: Any) -> bool:
+    return isinstance(module.sd_module, torch.nn.MultiheadAttention) and ending(module) in FUSED
+
+
+def ending(module: Any) -> str:
+    return module.network_key.partition(".")[0][-len(FUSED[0]):]
 
 
 def read_networks(path: Path, view: View | None) -> dict[str, Tensor]:
@@ -91,5 +107,6 @@ def read_weights(path: Path, view: View | None) -> LazyTensors:
          if w.parameter.requires_grad})
 
 
+FUSED = ("q_proj", "k_proj", "v_proj")  # in the order of the fused weight
 FACTORS = ("up_model", "mid_model", "down_model")
 LOADERS = {"lora": read_deltas, "embedding": read_embedding, "hypernetwork": read_networks, "checkpoint": read_weights}
