@@ -61,7 +61,8 @@ class LdmView(View):
         return name
 
     def posterior_mean(self, pixels: Tensor) -> Tensor:
-        return self.vae.encode(pixels).mode()
+        """By the autoencoder's parts: sgm's encode draws from the posterior."""
+        return self.vae.quant_conv(self.vae.encoder(pixels)).chunk(2, dim=1)[0]
 
     def decoded(self, latents: Tensor) -> Tensor:
         return self.vae.decode(latents)
