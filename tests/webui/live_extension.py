@@ -1,4 +1,6 @@
-"""For tests alone: what the WebUI's loaded model makes of prompts, and what a LoRA does to its live weights."""
+"""For tests alone: what the WebUI's loaded model makes of prompts, borrowed or not, and what a LoRA does to its live
+weights.
+"""
 
 import sys
 
@@ -18,6 +20,22 @@ def condition(prompts: list[str] = Body(), width: int = Body(), height: int = Bo
         made = shared.sd_model.get_learned_conditioning(asked)
     made = made if isinstance(made, dict) else {"crossattn": made}
     return {name: value.float().tolist() for name, value in made.items()}
+
+
+def borrowed_condition(prompts: list[str] = Body(), width: int = Body(), height: int = Body(),
+                       negative: bool = Body()) -> dict:
+    """The same by our view of the model while it is borrowed, as training and drawing ask it."""
+    model, ldm = sys.modules["extension_lib.model"], sys.modules["extension_lib.models.ldm_view"]
+    host = sys.modules["extension_lib.hosts.webui"].host()
+    framing = model.Framing((height, width), (0, 0), (height, width))
+    with host.borrow(host.current()) as view, torch.no_grad(), view.autocast():
+        made = view.encode_prompts(prompts, syntax=True).sized(model.sizes_of([framing] * len(prompts)))
+        if negative and view.family.sized:
+            made = made.zeroed([not prompt for prompt in prompts])
+    found = {"crossattn": made.hidden.float().tolist()}
+    if made.pooled is not None:
+        found["vector"] = torch.cat([made.pooled, ldm.size_vectors(made.sizes)], dim=1).float().tolist()
+    return found
 
 
 def deltas(name: str = Body(), expected: str = Body()) -> dict:
@@ -80,6 +98,7 @@ def compare(before, after, place, delta) -> dict[str, float]:
 
 def routes(_, app):
     app.add_api_route("/darkroom-test/condition", condition, methods=["POST"])
+    app.add_api_route("/darkroom-test/borrowed-condition", borrowed_condition, methods=["POST"])
     app.add_api_route("/darkroom-test/deltas", deltas, methods=["POST"])
 
 
