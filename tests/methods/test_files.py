@@ -2,7 +2,8 @@
 
 import pytest
 from eager import EAGER, method_of, run_of
-from helpers import BASE, about, trained
+from helpers import BASE, about
+from learned import attached
 
 from extension_lib.config.run import PRECISIONS, require_startable
 from extension_lib.export import checkpoint, embedding, hypernetwork, verify
@@ -37,8 +38,7 @@ def written(run, model, trainable, root):
 
 @pytest.mark.parametrize("way", EAGER)
 def test_in_each_precision_its_files_hold_what_was_trained(model, pictures, way, tmp_path):
-    run = run_of(pictures, way)
-    _, trainable = trained(model, run)
+    run, trainable = run_of(pictures, way), attached(model, pictures, way)
     precisions = run.method.safe_precisions()
     assert precisions
     for precision in precisions:

@@ -6,9 +6,9 @@ import pytest
 import torch
 from eager import EAGER, SHIPPED, method_of, run_of
 from helpers import trained
+from learned import answer, attached, copied, learned
 
 from extension_lib import methods
-from extension_lib.config.run import new_words_of
 from extension_lib.methods.base import NewWord
 from extension_lib.methods.hypernetwork import Hypernetwork, Networks
 from extension_lib.methods.layer import attach_after
@@ -20,13 +20,6 @@ WAYS = list(EAGER)
 # they begin at zero, or as the model is
 NOT_BY_SEED = {"ia3", "oft", "boft", "full", "norm", "dreambooth", "dreambooth, EMA"}
 WORD = (NewWord("wholly-new", "ghost"),)  # in none of the prompts here
-
-
-def answer(model, seed=0):
-    rng = torch.Generator().manual_seed(seed)
-    noisy, t = torch.randn((2, 4, 16, 16), generator=rng), torch.tensor([100, 800])
-    with torch.no_grad():
-        return model.predict(noisy, t, model.encode_prompts(["a zwx ghost", "a dog"]))
 
 
 @pytest.fixture(params=[way for way in WAYS if "," not in way])
@@ -87,12 +80,9 @@ def test_freshly_attached_it_changes_nothing(model, name):
 
 
 def test_detached_after_training_the_model_is_bit_identical(model, pictures, name):
-    before = answer(model)
-    _, trainable = trained(model, run_of(pictures, name))
-    assert not torch.equal(answer(model), before)
-    trainable.detach()
-    assert torch.equal(answer(model), before)
-    assert all("forward" not in m.__dict__ for m in model.unet.modules())
+    found = learned(model, pictures, name)
+    assert torch.equal(found.detached, found.before) and not torch.equal(found.answer, found.before)
+    assert found.left_behind == []
 
 
 def shown(trainable):
@@ -116,27 +106,23 @@ def test_previews_and_measurements_see_the_average_and_training_goes_on_from_the
 
 
 def test_muted_it_answers_as_before_and_afterwards_as_trained(model, pictures, name):
-    before = answer(model)
-    _, trainable = trained(model, run_of(pictures, name, training={"steps": 1}))
-    after = answer(model)
+    found, trainable = learned(model, pictures, name), attached(model, pictures, name)
     try:
         with trainable.muted():
-            assert torch.equal(answer(model), before) or name == "pivotal"  # its word is in the prompt here
-        assert torch.equal(answer(model), after)
+            assert torch.equal(answer(model), found.before) or name == "pivotal"  # its word is in the prompt here
+        assert torch.equal(answer(model), found.answer)
     except SettingError as refused:
         assert name in ("textual_inversion", "dreambooth") and "prior.penalty" in str(refused)
     trainable.detach()
 
 
 def test_what_it_learned_can_be_put_into_a_fresh_one(model, pictures, name):
-    run = run_of(pictures, name)
-    _, trainable = trained(model, run)
-    learned, state = answer(model), {k: v.clone() for k, v in trainable.state_dict().items()}
-    trainable.detach()
-    fresh = run.method.attach(model, 99, new_words_of(run))
-    fresh.load_state_dict(state)
-    assert torch.equal(answer(model), learned)
+    """Which answers, and writes files, as the one that learned."""
+    found, fresh = learned(model, pictures, name), attached(model, pictures, name)
+    answered, files = answer(model), copied(fresh.file_tensors())
     fresh.detach()
+    assert torch.equal(answered, found.answer)
+    assert files.keys() == found.files.keys() and all(torch.equal(files[k], found.files[k]) for k in files)
 
 
 def test_the_same_seed_gives_the_same_beginning(model, name):
@@ -163,16 +149,8 @@ def test_everything_trained_is_fp32_and_the_base_learns_nothing(model, name):
 
 
 def test_every_trained_tensor_gets_a_gradient(model, pictures, name):
-    """On 128x128 pictures, where every level of the UNet attends over several places; DyLoRA takes one block a step."""
-    steps = {"dylora": 20, "pivotal": 6}.get(name.partition(",")[0], 2)
-    run = run_of(pictures, name, data={"resolution": 128}, training={"steps": steps, "batch_size": 1})
-    fresh = run.method.attach(model, run.training.seed, new_words_of(run))
-    beginning = {k: v.detach().clone() for k, v in fresh.state_dict().items()}
-    fresh.detach()
-    _, trainable = trained(model, run)
-    still = [k for k, v in trainable.state_dict().items() if torch.equal(v, beginning[k])]
-    trainable.detach()
-    assert not still
+    found = learned(model, pictures, name)
+    assert [k for k, v in found.state.items() if torch.equal(v, found.beginning[k])] == []
 
 
 @torch.no_grad()
@@ -194,7 +172,7 @@ WITH_DELTA = [way for way in WAYS if "," not in way and method_of(way).product =
 
 @pytest.mark.parametrize("way", WITH_DELTA)
 def test_the_delta_is_what_the_layer_s_output_gains(model, pictures, way):
-    _, trainable = trained(model, run_of(pictures, way))
-    learned, deltas = answer(model), trainable.deltas()
+    trainable = attached(model, pictures, way)
+    with_it, deltas = answer(model), trainable.deltas()
     trainable.detach()
-    assert torch.allclose(answer_with(model, deltas), learned, atol=1e-4)
+    assert torch.allclose(answer_with(model, deltas), with_it, atol=1e-4)
