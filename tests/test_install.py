@@ -50,6 +50,7 @@ def test_packages_asked_for_on_the_page_are_added_and_what_failed_is_said(folder
     assert not install.STAMP.exists() and not install.PROBLEM.exists()
 
 
+@pytest.mark.once
 def test_the_first_start_finds_the_bytecode_written(install, folder):
     assert install.main() == 0
     assert list((folder / "extension_lib" / "__pycache__").glob("__init__.*.pyc"))
@@ -67,6 +68,7 @@ def test_with_a_fresh_stamp_only_the_standard_library_is_imported(folder, instal
     }
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("what", ["python", "torch", "darkroom"])
 def test_a_stamp_of_another_version_is_stale(install, what):
     install.STAMP.write_text(json.dumps({**install.fingerprint(), what: "0.0"}), encoding="utf-8")

@@ -13,6 +13,8 @@ from extension_lib.support.disk import NameProblem
 from extension_lib.workspaces import workspace
 from extension_lib.workspaces.starting_run import starting_run
 
+pytestmark = pytest.mark.once
+
 TOYLAND_S = TOYLAND / "base.darkroom.toml"
 MEMORY = {("training", "batch_size"), ("training", "accumulation"), ("training", "checkpointing"),
           ("method", "text_rate")}

@@ -48,6 +48,7 @@ def test_what_was_planted_in_two_dozen_folders_is_found_and_nothing_else(tmp_pat
     assert total["right"] / (total["right"] + total["missed"]) >= 0.95, total
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("n", range(8))
 def test_a_clean_folder_raises_nothing(tmp_path, n):
     case = planted(tmp_path / "clean", Random(n), 0)

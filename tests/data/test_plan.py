@@ -12,6 +12,8 @@ from extension_lib.data.folder import Item
 from extension_lib.data.plan import Plan, Sample
 from extension_lib.support.seeds import random_for
 
+pytestmark = pytest.mark.once
+
 
 def items(*sizes, repeats=1):
     return [Item(Path(f"{n}.png"), (f"picture {n}",), repeats, *size) for n, size in enumerate(sizes)]

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers import losses, small_run, trained
+from helpers import draw_pictures, losses, small_run, trained
 from ldm_model import latent_diffusion
 
 from extension_lib.events import Ended, Stepped
@@ -23,17 +23,26 @@ def half_view(dtype):
     return LdmView(model, torch.device("cpu"), dtype, SD1)
 
 
+@pytest.fixture(scope="module")
+def full_precision(view, tmp_path_factory):
+    """A run and its losses in full precision."""
+    run = small_run(draw_pictures(tmp_path_factory.mktemp("full")), training={"steps": 20, "batch_size": 1})
+    with frozen(view.unet, *view.text_models, view.vae):
+        events, trainable = trained(view, run)
+        trainable.detach()
+        view.unpark()
+    return run, losses(events)
+
+
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_twenty_losses_are_near_those_of_full_precision(model, pictures, dtype):
-    run = small_run(pictures, training={"steps": 20})
-    full, trainable = trained(model, run)
-    trainable.detach()
+def test_twenty_losses_are_near_those_of_full_precision(full_precision, dtype):
+    run, full = full_precision
     view = half_view(dtype)
     with frozen(view.unet, *view.text_models, view.vae):
         events, trainable = trained(view, run)
         assert all(p.dtype == torch.float32 for group in trainable.groups() for p in group.parameters)
         trainable.detach()
-    assert losses(events) == pytest.approx(losses(full), rel=0.02)
+    assert losses(events) == pytest.approx(full, rel=0.02)
 
 
 def test_dreambooth_learns_in_masters_and_gives_the_halves_back(pictures, monkeypatch):

@@ -52,6 +52,7 @@ def test_what_is_learned_points_the_same_way(learned):
             assert torch.cosine_similarity(ours.double().flatten(), expected[key].flatten(), dim=0) > 0.999, key
 
 
+@pytest.mark.once
 def test_the_rate_is_one_at_which_learning_shows(model, tmp_path):
     events, trainable = trained(model, hard_run(tmp_path / "still", unet_rate=1e-12, text_rate=1e-12))
     trainable.detach()

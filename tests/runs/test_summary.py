@@ -30,6 +30,7 @@ def test_a_short_curve_holds_every_value():
     assert curve([0.5, 0.25, 0.125]) == [(1, 0.5), (2, 0.25), (3, 0.125)]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("count", [CURVE_POINTS, CURVE_POINTS + 1, 3 * CURVE_POINTS, 10_000])
 def test_a_long_curve_holds_the_mean_of_neighbours(count):
     points = curve(float(step) for step in range(1, count + 1))

@@ -9,6 +9,8 @@ from helpers import small_run
 from extension_lib.events import Alarmed, Began, Measured, Saved, Stepped
 from extension_lib.training.alarms import with_alarms
 
+pytestmark = pytest.mark.once
+
 
 def alarms(run, events):
     return [e for e in with_alarms(run, iter(events)) if isinstance(e, Alarmed)]

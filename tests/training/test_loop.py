@@ -28,6 +28,7 @@ def test_a_run_begins_steps_and_ends(model, pictures):
     assert [e.step for e in events if isinstance(e, Stepped)] == [1, 2, 3, 4]
 
 
+@pytest.mark.once
 def test_the_same_seed_gives_the_same_losses_and_another_does_not(model, pictures):
     def run(seed):
         events, trainable = trained(model, small_run(pictures, training={"seed": seed}))
@@ -37,6 +38,7 @@ def test_the_same_seed_gives_the_same_losses_and_another_does_not(model, picture
     assert run(1) == run(1) != run(2)
 
 
+@pytest.mark.once
 def test_stopping_is_answered_by_saving_and_ending(model, pictures):
     run, files = small_run(pictures, training={"steps": 50}), NoFiles()
     trainable, batches = prepared(model, run)
@@ -79,6 +81,7 @@ def test_running_out_of_memory_saves_the_last_step_and_says_what_to_change(model
     assert "step 4" in ended.why and "GiB" in ended.why and "batch size from 2 to 1" in ended.why
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("error", [ZeroDivisionError("by zero"), TypeError("'NoneType' object is not callable")])
 def test_another_error_is_not_taken_for_memory_and_ends_the_run_with_what_was_learned(
         model, pictures, monkeypatch, error):

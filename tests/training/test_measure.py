@@ -10,6 +10,8 @@ from extension_lib.data.folder import Item
 from extension_lib.data.held_out import split_held_out
 from extension_lib.events import Measured
 
+pytestmark = pytest.mark.once
+
 
 def measured(events):
     return [e for e in events if isinstance(e, Measured)]
