@@ -13,7 +13,6 @@ from modules import (
     progress,
     restart,
     sd_hijack,
-    sd_hijack_optimizations,
     sd_models,
     sd_unet,
     shared,
@@ -22,6 +21,7 @@ from modules import (
 from ...host import Checkpoint, HostError
 from ...runs.leaving import leave
 from ...support.forward import own_forward, set_own_forward
+from .attention import DifferentiableAttention
 from .loaders import lora_extension
 from .replaced import is_replaced
 
@@ -107,7 +107,7 @@ def checkpoint_loaded(checkpoint: Checkpoint) -> Iterator[Any]:
 
 
 @contextmanager
-def prepared_for_training(sd_model: Any) -> Iterator[None]:
+def prepared_for_training(sd_model: Any, attention: DifferentiableAttention) -> Iterator[None]:
     """Differentiable attention, no tiling, no Hypertile, no other UNet, no token merging; undone at the end."""
     with ExitStack() as undo:
         if sd_unet.current_unet is not None:
@@ -117,7 +117,7 @@ def prepared_for_training(sd_model: Any) -> Iterator[None]:
         undo.callback(sd_models.apply_token_merging, sd_model, getattr(sd_model, "applied_token_merged_ratio", 0))
         sd_models.apply_token_merging(sd_model, 0)
         undo.enter_context(without_hypertile(sd_model))
-        undo.enter_context(differentiable_attention())
+        undo.enter_context(attention.in_use())
         undo.enter_context(torch.enable_grad())
         yield
 
@@ -133,43 +133,6 @@ def without_hypertile(sd_model: Any) -> Iterator[None]:
     finally:
         for module, forward in tiled:
             set_own_forward(module, forward)
-
-
-@contextmanager
-def differentiable_attention() -> Iterator[None]:
-    """The WebUI's scaled-dot-product attention, which has a gradient, in place of the chosen optimization."""
-    chosen = sd_hijack.current_optimizer
-    use_attention(sd_hijack_optimizations.SdOptimizationSdp())
-    try:
-        yield
-    finally:
-        use_attention(chosen)
-
-
-@contextmanager
-def attention_of_txt2img() -> Iterator[None]:
-    """While borrowed: the attention that txt2img uses, so that a preview is what txt2img draws. Drawing may also set
-    tiling, which is switched off afterwards."""
-    use_attention(sd_hijack.current_optimizer)
-    try:
-        yield
-    finally:
-        use_attention(sd_hijack_optimizations.SdOptimizationSdp())
-        sd_hijack.model_hijack.apply_circular(False)
-
-
-def use_attention(optimization: Any) -> None:
-    """Replaces the attention optimization in use; None: the model's own attention.
-
-    The WebUI's undo also removes its own SiLU, whose results differ in the last bits from the model's. It is kept.
-    """
-    models = sd_hijack.ldm.modules.diffusionmodules.model, sd_hijack.sgm.modules.diffusionmodules.model
-    kept = [(model, model.nonlinearity) for model in models]
-    sd_hijack.undo_optimizations()
-    for model, nonlinearity in kept:
-        model.nonlinearity = nonlinearity
-    if optimization is not None:
-        optimization.apply()
 
 
 @contextmanager

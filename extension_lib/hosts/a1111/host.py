@@ -27,7 +27,6 @@ from ...support import autocast
 from . import captioning, description
 from . import folders as webui_folders
 from .borrow import (
-    attention_of_txt2img,
     checkpoint_loaded,
     drop_cached_models,
     find_info,
@@ -120,8 +119,8 @@ class A1111:
                 raise HostError(f"This device ({view.device.type}) cannot train in half precision. Start the WebUI "
                                 "with --no-half "
                                 "to train.")
-            with (prepared_for_training(sd_model), frozen(view.unet, *view.text_models, view.vae), view.exposed(),
-                  drawing_as(sd_model, view.diffusion.prediction)):
+            with (prepared_for_training(sd_model, view.attention), frozen(view.unet, *view.text_models, view.vae),
+                  view.exposed(), drawing_as(sd_model, view.diffusion.prediction)):
                 self.borrowed, self.borrower = view, threading.get_ident()
                 try:
                     yield view
@@ -137,7 +136,7 @@ class A1111:
                 return [draw_picture(p) for p in pictures]
         view.words.register()
         forget_encoded_prompts()
-        with view.unparked(), attention_of_txt2img(), progress_restored():
+        with view.unparked(), view.attention.set_aside(), progress_restored():
             try:
                 return [draw_picture(p, view) for p in pictures]
             finally:

@@ -16,6 +16,7 @@ from ...model import Condition, Diffusion
 from ...models.ldm_view import LdmView
 from ...models.openclip_encoder import OpenClipTextEncoder
 from ...models.text_encoder import LoadedTextEncoder
+from .attention import DifferentiableAttention
 from .loaders import lora_extension
 
 GONE = "The WebUI has unloaded or moved the checkpoint while it was being trained. Load it again and continue."
@@ -125,6 +126,7 @@ class BorrowedView(LdmView):
         self.sd_model = sd_model
         self.weight = next(self.unet.parameters())
         self.words = NewEmbeddings(sd_model)
+        self.attention = DifferentiableAttention()
         for encoder in self.text_encoders:
             encoder.words = KnownWords(encoder.names.vectors)
 
