@@ -8,7 +8,9 @@ import pytest
 import torch
 from browser import begin, choose_tab, create, fill, show_pictures, unfold, wait_for_end, wait_for_step
 from PIL import Image
+from webui.standalone import host_beside
 
+from extension_lib.host import Checkpoint, Picture
 from toyland.subjects import SUBJECTS
 
 CHECKPOINTS = ("tiny-xl", "tiny-xl-v", "tiny-xl-zsnr", "tiny-sd2")
@@ -86,6 +88,19 @@ def test_previews_are_drawn_as_the_checkpoint_is_meant(page, webui, seen, name):
                             for png in (drawn(webui, override_settings=settings), as_it_is))
     seen({"mean_difference_of_255": difference, "from_txt2img_s": mistaken})
     assert difference == 0 < mistaken
+
+
+@pytest.mark.parametrize("sampler", ["Euler", "DDIM"])
+def test_both_hosts_draw_alike_with_zero_terminal_snr(webui, seen, tmp_path, sampler):
+    name, settings = MEANT["tiny-xl-zsnr"]
+    webui.load(name)
+    theirs = drawn(webui, override_settings=settings, sampler_name=sampler)
+    host = host_beside(webui, tmp_path)
+    host.load(Checkpoint(name, webui.data / "models" / "Stable-diffusion" / f"{name}.safetensors"))
+    ours, = host.draw([Picture(SHORT, steps=10, cfg=7.0, width=64, height=64, seed=1, sampler=sampler)])
+    difference = distance(pixels(theirs), np.asarray(ours).astype(float))
+    seen({"mean_difference_of_255": round(difference, 3)})
+    assert difference <= 2
 
 
 def add_unsaid(webui):
