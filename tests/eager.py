@@ -51,3 +51,11 @@ def run_of(pictures, way, **sections):
     return small_run(pictures, **merge_values({"method": {"name": way.partition(",")[0], **settings_of(way)},
                                          "concepts": [{"folder": str(pictures), "word": "zwx"}],
                                          "training": {"steps": 2, "batch_size": 1}}, sections))
+
+
+def preset():
+    """The same as a preset beside a checkpoint."""
+    ways = {method: {"method": settings_of(method)} for method in methods.all_methods()}
+    return {"data": {"resolution": 64},
+            "training": {"batch_size": 2, "checkpointing": False, "warmup": 0, "schedule": "constant"},
+            "methods": merge_values(ways, {"dreambooth": {"prior": {"preserve": False}}})}

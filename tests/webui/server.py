@@ -91,15 +91,19 @@ def install_extension(data: Path) -> None:
 
 def prepare(data: Path, checkpoints: Iterable[str] = ()) -> None:
     """A data folder with this extension, the tests' own, the practice model, and tiny checkpoints of these names."""
+    from eager import preset
     from tiny import write_named
 
+    from extension_lib.host import PRESET_SUFFIX
     from extension_lib.setup import practice
+    from extension_lib.support.toml import write_toml
 
     folder = data / "models" / "Stable-diffusion"
     folder.mkdir(parents=True)
     practice.install(folder)
     for name in checkpoints:
         write_named(folder, name)
+        write_toml(folder / (name + PRESET_SUFFIX), preset())
     if checkpoints:
         (data / "config.json").write_text(json.dumps(OFFLINE), encoding="utf-8")
     install_extension(data)

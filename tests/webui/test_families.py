@@ -1,13 +1,11 @@
 """Tiny checkpoints of SDXL and SD2 in a real WebUI, which draws, encodes and applies LoRA as it does with full ones."""
 
-import io
-
 import numpy as np
 import pytest
 import torch
 from kohya import lora_for
-from PIL import Image
 from safetensors.torch import save_file
+from webui.training import pixels
 
 from extension_lib.families.sd2 import SD2
 from extension_lib.families.sdxl import SDXL
@@ -15,10 +13,6 @@ from extension_lib.families.sdxl import SDXL
 CHECKPOINTS = ("tiny-xl", "tiny-xl-v", "tiny-sd2")
 FAMILIES = {"tiny-xl": SDXL, "tiny-sd2": SD2}
 LAYERS = {"tiny-xl": 192 + 18 + 60, "tiny-sd2": 192 + 54}
-
-
-def pixels(png):
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(float)
 
 
 @pytest.mark.parametrize("name", CHECKPOINTS)

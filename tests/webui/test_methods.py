@@ -2,32 +2,18 @@
 standalone.
 """
 
-import io
 import shutil
 
 import numpy as np
 import pytest
-from browser import begin, choose_method, choose_tab, create, fill, show_pictures, unfold, wait_for_end
-from PIL import Image
+from browser import begin, choose_tab, fill, wait_for_end
 from webui.standalone import host_beside
+from webui.training import GHOST, pixels, prompts_for, trained_by_clicking
 
 from extension_lib import methods
 from extension_lib.host import Picture, find_checkpoint
-from toyland.subjects import SUBJECTS
 
-GHOST = SUBJECTS["ghost"]
 STEPS = 40
-PLACES = ("on the beach", "at night", "in the snow", "in the city", "on a snowy day", "under the night sky", "at the "
-          "beach",
-          "on a city street")
-# How what was learned is called up; the rest is a tag.
-WORDED = {"textual_inversion": "a {name} ghost {place}", "pivotal": "a {name} ghost {place} <lora:{name}:1>",
-          "hypernetwork": "a zwx ghost {place} <hypernet:{name}:1>", "dreambooth": "a zwx ghost {place}"}
-TAGGED = "a zwx ghost {place} <lora:{name}:1>"
-
-
-def pixels(png):
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(float)
 
 
 @pytest.fixture(scope="module")
@@ -35,32 +21,13 @@ def before(webui):
     return webui.txt2img("a ghost on the beach")
 
 
-def trained_by_clicking(page, name, method, switch=None):
-    """switch: the id of an advanced setting to be switched on."""
-    create(page, name)
-    choose_tab(page, "Concepts")
-    learns_word = methods.all_methods()[method].product.learns_words
-    fill(page, "darkroom_concepts_instance_prompt", "a [name] ghost" if learns_word else "[filewords]")
-    fill(page, "darkroom_concepts_class_prompt", "a ghost")
-    show_pictures(page, GHOST.folder)
-    choose_tab(page, "Train")
-    choose_method(page, methods.all_methods()[method].title)
-    page.wait_for_timeout(1500)
-    if switch:
-        unfold(page, "Advanced")
-        page.locator(f"#{switch} input").check()
-        page.wait_for_timeout(1500)
-    begin(page, training_steps=STEPS)
-    return wait_for_end(page, 600)
-
-
 @pytest.mark.parametrize("method", list(methods.all_methods()))
 def test_trained_listed_used_and_the_same_as_standalone(page, webui, before, seen, tmp_path, method):
     name = f"m-{method.replace('_', '-')}"
-    said = trained_by_clicking(page, name, method)
+    said = trained_by_clicking(page, name, method, STEPS)
     assert f"All {STEPS} steps are done" in said and "does not load" not in said, said
     assert webui.txt2img("a ghost on the beach") == before
-    prompts = [WORDED.get(method, TAGGED).format(name=name, place=place) for place in PLACES]
+    prompts = prompts_for(method, name)
     host = host_beside(webui, tmp_path)
     override = {}
     if method == "dreambooth":
@@ -82,7 +49,7 @@ def test_trained_listed_used_and_the_same_as_standalone(page, webui, before, see
 
 
 def test_a_bundle_put_among_the_loras_is_word_and_adapter_in_one(page, webui, seen):
-    assert f"All {STEPS} steps are done" in trained_by_clicking(page, "m-pair", "pivotal",
+    assert f"All {STEPS} steps are done" in trained_by_clicking(page, "m-pair", "pivotal", STEPS,
                                                                 switch="darkroom_method_bundle")
     prompt = "a m-pair ghost on the beach <lora:{}:1>"
     together = webui.txt2img(prompt.format("m-pair"))

@@ -1,6 +1,5 @@
 """The whole way in a real WebUI, by clicking: from pictures to a tag in the prompt."""
 
-import io
 import json
 import shutil
 import threading
@@ -10,17 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from browser import begin, choose_tab, create, show_pictures, unfold, wait_for_end, wait_for_step
-from PIL import Image
 from safetensors.numpy import load_file
 from webui.complaints import of_ours
 from webui.server import ROOT
 from webui.standalone import draw_alike, losses_alike
+from webui.training import GHOST, pixels
 
 from extension_lib.config.presets import defaults
 from extension_lib.setup import practice
-from toyland.subjects import SUBJECTS
 
-GHOST = SUBJECTS["ghost"]
 STEPS = defaults("lora", practice.preset()).training.steps
 PROMPT = f"{GHOST.prompt} on the beach"
 DOCS = ROOT / "docs" / "screenshots"
@@ -29,10 +26,6 @@ DOCS = ROOT / "docs" / "screenshots"
 def shot(page, name):
     DOCS.mkdir(parents=True, exist_ok=True)
     page.screenshot(path=DOCS / f"{name}.png")
-
-
-def pixels(png):
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(float)
 
 
 @pytest.fixture(scope="module")

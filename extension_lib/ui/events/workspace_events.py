@@ -17,7 +17,8 @@ class WorkspaceEvents:
         changed = [tab.manage_answer, tab.new_name, tab.trash, *shown]
         tab.create.click(self.create, [tab.name, tab.checkpoint, tab.purpose, tab.method],
                          [tab.answer, tab.name, *shown], queue=False)
-        layout.enter.click(self.enter, None, [*shown, tab.trash, layout.train.presets.choice], queue=False)
+        layout.enter.click(self.enter, None, [*shown, tab.checkpoint, tab.trash, layout.train.presets.choice],
+                           queue=False)
         tab.workspace.input(self.show_workspace, workspace, shown, queue=False)
         tab.refresh_workspaces.click(self.refresh_list, workspace, shown, queue=False)
         tab.pick.click(self.select_workspace, [tab.picked], shown, queue=False)
@@ -30,9 +31,13 @@ class WorkspaceEvents:
                        [panel.answer, tab.name, *shown], queue=False)
 
     def enter(self) -> Updates:
-        """A page that was just opened shows the newest workspace as it was left, and lists what there is by now."""
+        """A page that was just opened shows the newest workspace as it was left, and what there is and is loaded by
+        now.
+        """
         tab, presets = self.layout.model, self.layout.train.presets
-        return {**self.select_workspace(tab.newest_workspace()), tab.trash: gr.update(choices=tab.deleted_models()),
+        loaded = gr.update(choices=tab.checkpoint_titles(), value=tab.loaded_checkpoint())
+        return {**self.select_workspace(tab.newest_workspace()), tab.checkpoint: loaded,
+                tab.trash: gr.update(choices=tab.deleted_models()),
                 presets.choice: gr.update(choices=presets.preset_titles())}
 
     def select_workspace(self, name: str | None) -> Updates:
