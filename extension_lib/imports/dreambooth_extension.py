@@ -44,7 +44,7 @@ HARMLESS = """
     sample_batch_size sanity_prompt sanity_seed save_ckpt_after save_ckpt_cancel save_ckpt_during save_ema
     save_lora_after save_lora_cancel save_lora_during save_lora_for_extra_net save_safetensors save_state_after
     save_state_cancel save_state_during scheduler snapshot split_loss shared_diffusers_path tf32_enable train_unet
-    use_shared_src use_subdir model_type disable_class_matching adaptation_beta1 adaptation_beta2 adaptation_d0
+    use_shared_src use_subdir model_type v2 disable_class_matching adaptation_beta1 adaptation_beta2 adaptation_d0
     adaptation_eps tenc_weight_decay epoch_pause_time lora_weight lora_txt_rank use_ema
 """
 
@@ -173,7 +173,5 @@ def drop_misleading(translation: Translation) -> None:
     """What would be taken over by its name, but means something else."""
     if translation.number("min_snr_gamma"):
         translation.drop("min_snr_gamma", "had no effect there; set it under Noise and loss if you want it")
-    if translation.take("v2") or translation.source.get("model_type") in ("SDXL", "v2x", "v2x-512"):
-        translation.drop("v2" if translation.take("v2") else "model_type", "choose a checkpoint of Stable Diffusion 1")
     if translation.take("prior_loss_scale"):
         translation.drop("prior_loss_scale", "the weight of class pictures stays the same throughout")

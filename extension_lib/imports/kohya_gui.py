@@ -12,6 +12,7 @@ from ..support import toml
 from ..support.disk import is_file
 from . import kohya_dataset
 from .kohya_folders import folder_title, repeat_folders
+from .kohya_model import checkpoint_kind
 from .kohya_network import METHODS, network
 from .translation import WITHOUT_CLASS_PROMPT, Imported, Target, Translation, whole, with_defaults
 
@@ -45,8 +46,6 @@ SAME: dict[str, Target] = {
 }
 OF_DATASET = {"train_batch_size": "batch_size", "max_resolution": "resolution"}  # a dataset file's names for them
 SAVED = {"fp16": "fp16", "bf16": "bf16", "float": "fp32", "fp32": "fp32"}
-OTHER_MODELS = ("v2", "v_parameterization", "sdxl", "sdxl_checkbox", "sd3_checkbox", "flux1_checkbox",
-                "lumina_checkbox")
 HARMLESS = """
     LyCORIS_preset train_on_input mem_eff_attn xformers cache_latents cache_latents_to_disk vae_batch_size
     mixed_precision full_fp16 full_bf16 num_cpu_threads_per_process max_data_loader_n_workers
@@ -77,9 +76,7 @@ def translate_keys(translation: Translation, path: Path, length: Callable[[Trans
     noise(translation)
     length(translation)
     saving(translation)
-    for key in OTHER_MODELS:
-        if translation.take(key) is True:
-            translation.drop(key, "choose a checkpoint of Stable Diffusion 1")
+    checkpoint_kind(translation)
     translation.drop_unknown(HARMLESS.split())
     return translation.finish(str(translation.take("output_name") or path.stem))
 

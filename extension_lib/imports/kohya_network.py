@@ -32,6 +32,8 @@ OF_ADAPTERS: dict[str, Target] = {
 OF_CONVOLUTIONS: dict[str, Target] = {"conv_dim": ("method", "conv_rank"), "conv_alpha": ("method", "conv_alpha")}
 OF_WORDS: dict[str, Target] = {"num_vectors_per_token": ("method", "vectors"), "init_word": ("method", "initial"),
                                "learning_rate": ("method", "rate")}
+OF_ENCODERS: dict[str, Target] = {"learning_rate_te1": ("method", "text_rate"),
+                                  "learning_rate_te2": ("method", "text_rate_2")}
 TEMPLATES = {"caption": "captions", "object template": "object", "style template": "style"}
 LAYERS = {"full": "with convolutions", "attn-mlp": "attention and MLP", "attn-only": "attention"}
 WHOLE = 10_000  # a LoKr of at least this rank is meant to learn its matrices whole
@@ -58,6 +60,8 @@ def network(translation: Translation) -> None:
 def whole_model(translation: Translation, fits: bool) -> None:
     if fits:
         translation.take_table({"learning_rate": ("method", "unet_rate"), "learning_rate_te": ("method", "text_rate")})
+        if any(translation.number(key) for key in OF_ENCODERS):
+            translation.take_table(OF_ENCODERS)
     share = translation.number("stop_text_encoder_training") / 100
     translation.put(("method", "text_share"), 0.0 if share < 0 else share or 1.0, "stop_text_encoder_training")
 
@@ -68,14 +72,25 @@ def adapter(translation: Translation, fits: bool) -> None:
          for key, target in OF_ADAPTERS.items()
          if translation.take(key) not in (None, 0, False)})
     size(translation)
+    second = second_rate(translation, "text_encoder_lr")
     general, unet, text = map(translation.number_if_given, ("learning_rate", "unet_lr", "text_encoder_lr"))
     if not unet and not text:
         unet = text = general
     if fits:
         translation.put(("method", "unet_rate"), general if unet is None else unet, "unet_lr")
         translation.put(("method", "text_rate"), general if text is None else text, "text_encoder_lr")
+        translation.put(("method", "text_rate_2"), second, "text_encoder_lr")
     if ratio := translation.number("loraplus_lr_ratio"):
         translation.put(("method", "plus"), ratio, "loraplus_lr_ratio")
+
+
+def second_rate(translation: Translation, key: str) -> float | None:
+    """The second of two rates, which are then read as one; None where there is one for both text encoders."""
+    rates = translation.source.get(key)
+    if not isinstance(rates, list):
+        return None
+    translation.source = {**translation.source, key: rates[0] if rates else None}
+    return rates[1] if len(rates) > 1 else None
 
 
 def size(translation: Translation) -> None:
