@@ -1,12 +1,13 @@
 """For tests alone: what the WebUI's loaded model makes of prompts, borrowed or not, and what a LoRA does to its live
-weights.
+weights, and what a step of training learns from.
 """
 
 import sys
+from pathlib import Path
 
 import torch
 from fastapi import Body
-from modules import devices, prompt_parser, script_callbacks, shared
+from modules import devices, prompt_parser, script_callbacks, script_loading, shared
 from safetensors.torch import load_file
 from torch import nn
 
@@ -36,6 +37,14 @@ def borrowed_condition(prompts: list[str] = Body(), width: int = Body(), height:
     if made.pooled is not None:
         found["vector"] = torch.cat([made.pooled, ldm.size_vectors(made.sizes)], dim=1).float().tolist()
     return found
+
+
+def one_step(settings: dict = Body(), batches: dict = Body(), given: str = Body(),
+             gradients: str = Body()) -> dict[str, float]:
+    """Losses and gradients by our view of the model; loaded late, because what it needs is heavy."""
+    shared_with_tests = script_loading.load_module(str(Path(__file__).resolve().parents[1] / "one_step.py"))
+    host = sys.modules["extension_lib.hosts.webui"].host()
+    return shared_with_tests.losses(host, settings, batches, given, gradients)
 
 
 def deltas(name: str = Body(), expected: str = Body()) -> dict:
@@ -99,6 +108,7 @@ def compare(before, after, place, delta) -> dict[str, float]:
 def routes(_, app):
     app.add_api_route("/darkroom-test/condition", condition, methods=["POST"])
     app.add_api_route("/darkroom-test/borrowed-condition", borrowed_condition, methods=["POST"])
+    app.add_api_route("/darkroom-test/one-step", one_step, methods=["POST"])
     app.add_api_route("/darkroom-test/deltas", deltas, methods=["POST"])
 
 

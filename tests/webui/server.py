@@ -116,6 +116,7 @@ def install_helper(data: Path) -> None:
     target.mkdir(parents=True)
     for script in ("golden_extension.py", "live_extension.py"):
         shutil.copy(ROOT / "tests" / "webui" / script, target)
+    shutil.copy(ROOT / "tests" / "webui" / "one_step.py", target.parent)
 
 
 @contextmanager
