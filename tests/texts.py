@@ -31,7 +31,8 @@ NAMES = {
     "DeepBooru", "CLIP", "DoRA", "toyland", "fp16", "bf16", "fp32", "min-snr", "Euler", "Euler a", "DPM++ 2M",
     "DPM++ 2M Karras", "XavierNormal", "XavierUniform", "KaimingNormal", "KaimingUniform", "lora", "locon", "loha",
     "lokr", "celu", "elu", "gelu", "hardtanh", "leakyrelu", "mish", "relu", "relu6", "selu", "sigmoid", "silu",
-    "softplus", "softsign", "swish", "tanh", "rs-LoRA", "Alpha", "Min-SNR gamma", "JPEG XL"
+    "softplus", "softsign", "swish", "tanh", "rs-LoRA", "Alpha", "Min-SNR gamma", "JPEG XL", "AdamW", "Adafactor",
+    "Lion", "Prodigy", "CAME"
 }  # the same in every language
 TAG = re.compile(
     r"</?(div|span|b|i|q|li|ul|th|td|tr|thead|tbody|table|caption|dl|dt|dd|details|summary|img|figure|figcaption"

@@ -11,6 +11,7 @@ from ..families.sd1 import SD1
 from ..methods.base import PRECISIONS, Method, NewWord
 from ..settings import LINES, SettingError, brief, build, option, options, shown, to_str
 from ..support.disk import NameProblem, checked_file_name
+from .optimizers import OPTIMIZERS, OptimizerKind
 
 OLD_ANSWERS = ("again", "existing")
 MADE_FOR = ", ".join(" for ".join((str(family.resolution), family.title)) for family in FAMILIES)
@@ -141,12 +142,25 @@ class Training:
     accumulation: int = option(1, "How many batches are summed before the weights are updated: as steady as a larger "
                                "batch, without its memory.",
                                min=1, max=256, label="Gradient accumulation", advanced=True)
-    schedule: str = option("cosine", "How the learning rate falls during training: in a cosine curve, in a straight "
-                           "line, or not at all.",
-                           choices=("cosine", "linear", "constant"))
+    optimizer: str = option("AdamW", "How the weights are changed. AdamW suits everything; the others need less "
+                            "memory, or find the learning rate.", choices=tuple(OPTIMIZERS))
+    schedule: str = option("cosine", "How the learning rate falls during training: in a cosine curve or several, in a "
+                           "straight line, faster at first, or not at all.",
+                           choices=("cosine", "linear", "constant", "cosine with restarts", "polynomial"))
+    cycles: int = option(3, "In how many cosine curves the learning rate falls. For cosine with restarts.",
+                         min=1, max=100, label="Cosine cycles", advanced=True)
+    power: float = option(2.0, "How much faster the learning rate falls at first. 1 is a straight line. For "
+                          "polynomial.",
+                          min=0.1, max=10.0, label="Polynomial power", advanced=True)
     warmup: float = option(0.05, "Share of the steps in which the learning rate rises from zero.", min=0.0, max=0.5,
                            advanced=True)
+    warmup_steps: int = option(0, "The warm-up as a number of steps, which then goes before its share. 0: the share.",
+                               min=0, max=1_000_000, label="Warmup in steps", advanced=True)
     weight_decay: float = option(0.01, "Pulls the trained weights towards zero.", min=0.0, max=1.0, advanced=True)
+    betas: str = option("", "How long the optimizer remembers, such as 0.9, 0.99. Higher numbers remember longer. "
+                        "Empty: its own.", advanced=True)
+    epsilon: float = option(0.0, "What the optimizer adds to the size of gradients, such as 1e-8. With a larger one, "
+                            "small gradients change less. 0: its own.", min=0.0, max=1.0, small=True, advanced=True)
     clip: float = option(1.0, "Maximum gradient norm. Protects against single extreme steps; 0 is off.",
                          min=0.0, max=100.0, label="Gradient clipping", advanced=True)
     checkpointing: bool = option(True,
@@ -157,6 +171,15 @@ class Training:
                                 "the number of steps: never.",
                                 min=0, max=10_000_000, label="Measure every N steps", advanced=True)
     seed: int = option(0, "The same seed, pictures and settings give the same result again.", min=0, max=2**31 - 1)
+
+    @property
+    def warming_up(self) -> float:
+        """The steps of the warm-up."""
+        return self.warmup_steps or self.warmup * self.steps
+
+    @property
+    def optimizer_kind(self) -> OptimizerKind:
+        return OPTIMIZERS[self.optimizer]
 
 
 @dataclass(frozen=True)
@@ -294,6 +317,7 @@ def require_startable(run: Run) -> Run:
         raise SettingError("base.checkpoint is empty. Choose the checkpoint to train on.")
     if not run.concepts or not all(c.folder for c in run.concepts):
         raise SettingError("concepts.folder is empty. Choose the folder that holds your pictures.")
+    run.training.optimizer_kind.called_with(run.training.betas, run.training.epsilon)
     if run.prior.penalty and not all(c.class_prompt for c in run.concepts):
         raise SettingError("prior.penalty holds the class prompt, but a concept has none. Say what things of its kind "
                            "are called, such as 'a ghost', or set it to 0.")

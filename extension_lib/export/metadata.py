@@ -9,6 +9,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from .. import __version__
+from ..config.run import Training
 from ..families.family import CHUNK
 from .header import METHOD, WORDS
 from .provenance import Provenance
@@ -40,9 +41,9 @@ def training_metadata(about: Provenance) -> dict[str, Any]:
         "ss_max_train_steps": about.last_step,
         "ss_epoch": about.epoch,
         "ss_num_epochs": -(-about.last_step * run.training.accumulation // about.per_epoch),
-        "ss_lr_scheduler": run.training.schedule,
-        "ss_lr_warmup_steps": round(run.training.warmup * run.training.steps),
-        "ss_optimizer": f"torch.optim.AdamW(weight_decay={run.training.weight_decay},betas=(0.9, 0.999))",
+        "ss_lr_scheduler": run.training.schedule.replace(" ", "_"),
+        "ss_lr_warmup_steps": round(run.training.warming_up),
+        "ss_optimizer": optimizer_text(run.training),
         "ss_max_grad_norm": run.training.clip,
         "ss_gradient_checkpointing": run.training.checkpointing,
         "ss_gradient_accumulation_steps": run.training.accumulation,
@@ -87,6 +88,14 @@ def base_metadata(about: Provenance) -> dict[str, Any]:
         "ss_sd_model_name": about.checkpoint.name,
         "ss_new_sd_model_hash": about.checkpoint_hash or None,
     }
+
+
+def optimizer_text(training: Training) -> str:
+    """As kohya's scripts write it: the class and what it was called with."""
+    kind = training.optimizer_kind
+    called_with = {"weight_decay": training.weight_decay, **kind.called_with(training.betas, training.epsilon)}
+    arguments = ",".join(f"{name}={value}" for name, value in called_with.items())
+    return f"{kind.made_by.replace(':', '.')}({arguments})"
 
 
 def modelspec(about: Provenance, kind: str = "") -> dict[str, str]:

@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from functools import cache, cached_property, partial
 from pathlib import Path
@@ -97,7 +98,9 @@ class RunFiles:
         lifetime, complete = self.earlier_steps + step, True
         picture = cache(partial(self.draw_card_picture, final))  # drawn once for all files
         for writing in (self.save_state(step, trainable, optimizer),
-                        *(self.save_part(part, trainable, lifetime, final, picture) for part in output_files(self.run)),
+                        *(within(optimizer.averaged(trainable),
+                                 self.save_part(part, trainable, lifetime, final, picture))
+                          for part in output_files(self.run)),
                         self.delete_old_copies(lifetime)):
             with Guard(f"Saving at step {step}") as guard:
                 yield from writing
@@ -205,3 +208,8 @@ class RunFiles:
             compute=COMPUTE_NAMES.get(str(self.model.compute), "no"), per_epoch=per_epoch, folders=folders,
             tags={name: dict(counts) for name, counts in tags.items()}, buckets=dict(buckets),
             started=self.progress.started, finished=time.time(), words=words_learned(run), name=run.output.name)
+
+
+def within(context: AbstractContextManager[None], events: Iterator[Event]) -> Iterator[Event]:
+    with context:
+        yield from events

@@ -1,19 +1,24 @@
-"""What can be known before the first step: whether the folders can be written, and whether the disk has room."""
+"""What can be known before the first step: whether folders can be written, the disk has room, the optimiser works."""
 
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import torch
+
 from ..config.run import Run
 from ..export.products import output_files
 from ..host import Folders
-from ..methods.base import Trainable
+from ..methods.base import ParameterGroup, Trainable
+from ..settings import SettingError
 from ..support.disk import SaveError, existing, require_writable_folder
+from ..training.optimizer import Optimizer
 from ..workspaces.workspace import Workspace
 
 STATE_COPIES = 2  # the state of the last save and a newer one
-NUMBERS_IN_STATE, BYTES = 3, 4  # a weight and its two moments, in fp32
+BYTES = 4  # of a weight, in fp32
 SAVED_BYTES = {"fp32": 4}  # of a number in a file; 2 in the others
+TRIED = 64, 64  # the shape of the matrix that an optimiser is tried on; smaller ones are not held in 8 bits
 MARGIN = 2**26  # bytes, for logs and pictures
 
 
@@ -21,6 +26,22 @@ def require_folders(run: Run, folders: Folders, workspace: Workspace) -> None:
     """Raises SaveError for a folder that cannot be written, before anything is trained."""
     for folder in {workspace.folder, *(part.folder(folders) for part in output_files(run))}:
         require_writable_folder(folder)
+
+
+def require_optimizer(run: Run, device: torch.device) -> None:
+    """Raises SettingError for an optimiser that cannot change weights on this device; a step of it is tried."""
+    kind = run.training.optimizer_kind
+    if kind.needs_cuda and device.type != "cuda":
+        raise SettingError(f"{kind.name} needs an NVIDIA card, and this model is on {device.type}. Choose another "
+                           "optimizer.")
+    try:
+        weight = torch.nn.Parameter(torch.ones(TRIED, device=device))
+        tried = Optimizer([ParameterGroup("unet", 1.0, [weight])], run.training, scaled=False)
+        tried.backward(weight.sum())
+        tried.step(run.training.steps - 1)
+    except (ImportError, OSError, RuntimeError, AttributeError, NameError, TypeError) as error:
+        raise SettingError(f"{kind.name} does not work with the versions here ({error}). Choose another "
+                           "optimizer.") from error
 
 
 def require_room(run: Run, folders: Folders, workspace: Workspace, trainable: Trainable, base: Path) -> None:
@@ -41,7 +62,7 @@ def sizes(run: Run, folders: Folders, workspace: Workspace, trainable: Trainable
           ) -> Iterator[tuple[Path, int]]:
     """Folders and the bytes that will be written into each, about."""
     numbers = sum(parameter.numel() for group in trainable.groups() for parameter in group.parameters)
-    yield workspace.folder, numbers * NUMBERS_IN_STATE * BYTES * STATE_COPIES
+    yield workspace.folder, int(numbers * (BYTES + run.training.optimizer_kind.state)) * STATE_COPIES
     each = numbers * SAVED_BYTES.get(run.saving.precision, 2)
     for part in output_files(run):
         size = base.stat().st_size if part.kind == "checkpoint" else each

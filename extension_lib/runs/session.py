@@ -27,7 +27,7 @@ from ..workspaces.record import write_previews
 from ..workspaces.workspace import Log, Workspace
 from . import class_pictures
 from .files import Progress, RunFiles
-from .preflight import require_folders, require_room
+from .preflight import require_folders, require_optimizer, require_room
 
 
 def require_learnable(words: tuple[NewWord, ...], items: list[Item], model: Model) -> Iterator[Warned]:
@@ -135,6 +135,7 @@ class Session:
         with ExitStack() as undo:
             model = undo.enter_context(self.host.borrow(self.checkpoint))
             memory.free_cache()
+            require_optimizer(self.run, model.device)
             yield from unlearned_end(self.run, model)
             if words and self.progress.first_step is None:
                 yield from require_learnable(words, items, model)

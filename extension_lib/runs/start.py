@@ -7,6 +7,7 @@ from ..config.run import Run, require_startable
 from ..errors import DarkroomError
 from ..host import Host, HostError
 from ..settings import SettingError
+from ..setup.optimizer_packages import require_installed
 from ..workspaces.saved_files import saved_files
 from ..workspaces.trained_family import require_same_family
 from ..workspaces.workspace import Workspace, WorkspaceError, create_workspace, open_workspace
@@ -81,6 +82,7 @@ def answer_to_continue(run: Run, host: Host, workspace: Workspace) -> str:
 def decide(run: Run, host: Host, workspace: Workspace, answer: str = "") -> Decision:
     """How the run starts by this answer. Raises Undecided, SettingError, WorkspaceError."""
     run = require_startable(run)
+    require_installed(run.training.optimizer_kind)
     _ = workspace.about  # must be readable, for every save writes into this file
     if answer and answer not in ANSWERS:
         raise SettingError(f"{answer!r} is not a way to start. Use one of {', '.join(ANSWERS)}.")

@@ -24,3 +24,11 @@ def retry() -> str:
     subprocess.run([sys.executable, str(HERE / "install.py")], check=False)
     importlib.invalidate_caches()
     return problem()
+
+
+def add(packages: list[str]) -> str:
+    """Adds packages without changing any other; returns what went wrong, or ""."""
+    done = subprocess.run([sys.executable, str(HERE / "install.py"), *packages], capture_output=True, text=True,
+                          encoding="utf-8", errors="replace", check=False)
+    importlib.invalidate_caches()
+    return done.stdout.strip()

@@ -1,15 +1,13 @@
 """Picture formats that Pillow reads only with a plugin: how they are known, and how a plugin is added."""
 
 import importlib.util
-import subprocess
-import sys
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 
 from PIL import Image
 
-from .installation import HERE
+from . import installation
 
 START = 32  # bytes by which a format is known
 
@@ -72,8 +70,5 @@ def missing_readers() -> list[Reader]:
 
 def install_readers() -> str:
     """Adds the missing plugins, without changing any other package; returns what went wrong, or ""."""
-    packages = [reader.package for reader in missing_readers()]
-    done = subprocess.run([sys.executable, str(HERE / "install.py"), *packages], capture_output=True, text=True,
-                          encoding="utf-8", errors="replace", check=False)
-    importlib.invalidate_caches()
-    return done.stdout.strip() if missing_readers() else ""
+    problem = installation.add([reader.package for reader in missing_readers()])
+    return problem if missing_readers() else ""

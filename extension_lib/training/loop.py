@@ -92,7 +92,7 @@ class Loop:
     def take_steps(self) -> Generator[Event, None, Ended | Paused]:
         """Returns how they ended, before anything is saved."""
         run, step = self.run, self.start.step
-        timer = AutosaveTimer(run.saving.autosave_minutes * 60, size_of_state(self.optimizer))
+        timer = AutosaveTimer(run.saving.autosave_minutes * 60, self.optimizer.size_of_state)
         yield from map(Warned, self.start.changes)
         yield Began(step, run.training.steps, len(self.batches.items), self.batches.per_epoch)
         if step == self.start.first_step:
@@ -130,7 +130,7 @@ class Loop:
                 kept = self.files.keep(step, self.trainable, self.optimizer)
             yield kept
         if due(step, self.run.previews.preview_every):
-            yield draw_previews(step, self.trainable, self.controls)
+            yield draw_previews(step, self.trainable, self.optimizer, self.controls)
 
     def finish(self, ended: Ended) -> Generator[Event, None, Ended]:
         """Saves, keeps or discards what was learned; returns how the run ended."""
@@ -179,11 +179,6 @@ def as_sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def size_of_state(optimizer: Optimizer) -> int:
-    """Bytes, about: each number is kept with its two moments."""
-    return sum(parameter.numel() * 4 * 3 for parameter in optimizer.parameters)
-
-
 def is_half(model: Model) -> bool:
     return str(model.compute) == "torch.float16"
 
@@ -226,9 +221,10 @@ def mean(losses: list[Tensor]) -> float:
     return sum(loss.item() for loss in losses) / len(losses)
 
 
-def draw_previews(step: int, trainable: Trainable, controls: Controls) -> Event:
+def draw_previews(step: int, trainable: Trainable, optimizer: Optimizer, controls: Controls) -> Event:
     """Draws the previews of a step; when that fails, the run goes on with a warning."""
-    with Guard(f"Drawing the previews of step {step}") as guard, trainable.as_saved():
+    with (Guard(f"Drawing the previews of step {step}") as guard, optimizer.averaged(trainable),
+          trainable.as_saved()):
         return Previewed(step, controls.draw_previews(step))
     memory.free_cache()
     return Warned(f"There are no previews of step {step}: {guard.reason}")

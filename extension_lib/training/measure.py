@@ -83,7 +83,7 @@ class FixedNoiseLoss:
             return
         self.last_step = step
         event: Event | None = None
-        with Guard(f"Measuring at step {step}") as guard:
+        with Guard(f"Measuring at step {step}") as guard, optimizer.averaged(self.trainable):
             event = Measured(step, self.loss(), norm(optimizer.parameters), bool(self.batches.held_out),
                              self.fingerprint)
         memory.free_cache()

@@ -1,39 +1,20 @@
-"""The optimiser's step: schedule, accumulation, clipping and, for fp16, loss scaling."""
+"""The optimiser's step: accumulation, clipping, spans and, for fp16, loss scaling; and its state."""
 
-import math
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib import import_module
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..config.optimizers import OptimizerKind
 from ..config.run import Training
-from ..methods.base import ParameterGroup
+from ..methods.base import ParameterGroup, Trainable
+from .schedules import rate_factor
 
 FIRST_SCALE, DOUBLE_AFTER, MIN_SCALE = 2.0**15, 1000, 1.0
-
-
-def constant(share: float) -> float:
-    return 1.0
-
-
-def linear(share: float) -> float:
-    return 1.0 - share
-
-
-def cosine(share: float) -> float:
-    return (1 + math.cos(math.pi * share)) / 2
-
-
-SCHEDULES: dict[str, Callable[[float], float]] = {"constant": constant, "linear": linear, "cosine": cosine}
-
-
-def rate_factor(step: int, training: Training) -> float:
-    """The factor of all learning rates at a step (counted from 0)."""
-    warmup = training.warmup * training.steps
-    if step < warmup:
-        return (step + 1) / (warmup + 1)
-    return SCHEDULES[training.schedule]((step - warmup) / max(1.0, training.steps - warmup))
 
 
 class LossScaler:
@@ -55,21 +36,41 @@ class LossScaler:
             self.scale *= 2
 
 
+def make(kind: OptimizerKind, groups: list[dict[str, Any]], training: Training) -> Any:
+    """A torch.optim.Optimizer; each group has a rate of its own."""
+    maker = getattr(import_module(kind.module), kind.made_by.partition(":")[2])
+    return maker(groups, lr=1.0, **kind.called_with(training.betas, training.epsilon))
+
+
 class Optimizer:
-    """AdamW over a method's groups. backward() gathers gradients, step() uses them."""
+    """An optimiser over a method's groups. backward() gathers gradients, step() uses them.
+
+    A group outside its span takes no part in a step: neither it nor what is remembered of it changes.
+    """
 
     def __init__(self, groups: list[ParameterGroup], training: Training, scaled: bool):
-        self.training = training
-        self.adamw = torch.optim.AdamW(
-            [{"params": g.parameters, "lr": g.rate, "rate": g.rate, "span": g.span} for g in groups],
-            betas=(0.9, 0.999), weight_decay=training.weight_decay)
+        self.kind = training.optimizer_kind
+        self.training = replace(training, schedule="constant") if self.kind.averages else training
+        self.inner = make(self.kind, [{"params": g.parameters, "rate": g.rate, "span": g.span, "part": 1.0,
+                                       "weight_decay": training.weight_decay} for g in groups], training)
+        if self.kind.averages:
+            self.inner.train()
         self.scaler = LossScaler(scaled)
         self.skipped = self.skipped_in_a_row = 0
         self.changed = False  # whether any step has changed the weights
 
     @property
+    def groups(self) -> list[dict[str, Any]]:
+        return self.inner.param_groups
+
+    @property
     def parameters(self) -> list[Tensor]:
-        return [p for group in self.adamw.param_groups for p in group["params"]]
+        return [p for group in self.groups for p in group["params"]]
+
+    @property
+    def size_of_state(self) -> int:
+        """Bytes, about: each number in fp32, and what is remembered of it."""
+        return int(sum(parameter.numel() for parameter in self.parameters) * (4 + self.kind.state))
 
     def backward(self, loss: Tensor) -> None:
         """Adds the gradient of one batch. There is none where nothing trained took part, as when no prompt contains the
@@ -79,7 +80,8 @@ class Optimizer:
 
     def step(self, step: int) -> bool:
         """Changes the weights by the sum of the gradients; False when it overflowed and nothing was changed."""
-        gradients = [p.grad for p in self.parameters if p.grad is not None]
+        learning = self.set_rates(step)
+        gradients = [p.grad for group in learning for p in group["params"] if p.grad is not None]
         for gradient in gradients if self.scaler.scale != 1 else ():
             gradient.div_(self.scaler.scale)
         norm = torch.stack([g.norm() for g in gradients]).norm() if gradients else torch.zeros(())
@@ -88,8 +90,8 @@ class Optimizer:
             if self.training.clip and norm > self.training.clip:
                 for gradient in gradients:
                     gradient.mul_(self.training.clip / norm)
-            self.set_rate(step)
-            self.adamw.step()
+            if gradients:
+                self.move(learning)
             self.changed = True
         self.skipped += not finite
         self.skipped_in_a_row = 0 if finite else self.skipped_in_a_row + 1
@@ -97,31 +99,84 @@ class Optimizer:
         self.clear()
         return finite
 
-    def set_rate(self, step: int) -> None:
-        for group in self.adamw.param_groups:
+    def set_rates(self, step: int) -> list[dict[str, Any]]:
+        """The groups that learn in this step, with their rates."""
+        factor = rate_factor(step, self.training)
+        for group in self.groups:
             first, last = group["span"]
-            learning = first * self.training.steps <= step < last * self.training.steps
-            group["lr"] = group["rate"] * rate_factor(step, self.training) if learning else 0.0
+            learns = first * self.training.steps <= step < last * self.training.steps
+            group["lr"] = group["rate"] * factor if learns else 0.0
+        learning = [group for group in self.groups if group["lr"]]
+        for group in learning if self.kind.finds_rate else ():
+            group["lr"], group["part"] = factor, group["rate"] / max(other["rate"] for other in learning)
+        return learning
+
+    @torch.no_grad()
+    def move(self, learning: list[dict[str, Any]]) -> None:
+        """Where one rate is found for all groups, those with lower ones go a part of the way."""
+        before = [(group["part"], p, p.clone()) for group in learning if group["part"] != 1 for p in group["params"]]
+        everything, self.inner.param_groups = self.groups, learning
+        try:
+            self.inner.step()
+        finally:
+            self.inner.param_groups = everything
+        for part, parameter, old in before:
+            parameter.copy_(old.lerp(parameter, part))
 
     @property
     def rate(self) -> float:
         """The learning rate of the last step, of the first group that learned."""
-        return next((group["lr"] for group in self.adamw.param_groups if group["lr"]), 0.0)
+        return next((group["lr"] * group["part"] * group.get("d", 1.0) for group in self.groups if group["lr"]), 0.0)
 
     def clear(self) -> None:
-        self.adamw.zero_grad(set_to_none=True)
+        self.inner.zero_grad(set_to_none=True)
+
+    @contextmanager
+    def averaged(self, trainable: Trainable) -> Iterator[None]:
+        """A context in which what is trained is as it will be used: where the optimiser averages, the average. Do not
+        train in it. What it was comes back bit for bit, so that looking at it changes nothing."""
+        if not self.kind.averages:
+            yield
+            return
+        held = {name: tensor.detach().to("cpu", copy=True) for name, tensor in trainable.state_dict().items()}
+        self.inner.eval()
+        trainable.load_state_dict(trainable.state_dict())  # half-precision copies follow
+        try:
+            yield
+        finally:
+            self.inner.train()
+            trainable.load_state_dict(held)
+
+    # ---- its state
 
     def state_dict(self) -> dict[str, Any]:
-        return {"adamw": self.adamw.state_dict()["state"], "scale": self.scaler.scale, "calm": self.scaler.calm,
-                "skipped": self.skipped}
+        remembered = self.inner.state
+        return {
+            "name": self.kind.name,
+            "shapes": {n: list(p.shape) for n, p in enumerate(self.parameters)},
+            "moments": {n: dict(remembered[p]) for n, p in enumerate(self.parameters) if p in remembered},
+            "groups": {n: {name: group[name] for name in self.kind.numbers} for n, group in enumerate(self.groups)},
+            "scale": self.scaler.scale, "calm": self.scaler.calm, "skipped": self.skipped
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restores moments and scale; learning rates are those of this run. Raises ValueError when they do not fit."""
+        """Restores what was remembered, and the scale; learning rates are those of this run. Another optimiser begins
+        anew. Raises ValueError when it does not fit."""
+        state = state if "moments" in state else from_older(state)
         for n, parameter in enumerate(self.parameters):
-            moments = state["adamw"].get(n)
-            if moments and moments["exp_avg"].shape != parameter.shape:
-                raise ValueError(f"its tensor {n} is {tuple(moments['exp_avg'].shape)}, not {tuple(parameter.shape)}")
-        self.adamw.load_state_dict({"state": state["adamw"], "param_groups": self.adamw.state_dict()["param_groups"]})
+            shape = tuple(state["shapes"].get(n, parameter.shape))
+            if shape != parameter.shape:
+                raise ValueError(f"its tensor {n} is {shape}, not {tuple(parameter.shape)}")
+        if state["name"] == self.kind.name:
+            groups = self.inner.state_dict()["param_groups"]
+            self.inner.load_state_dict({"state": state["moments"], "param_groups": [
+                {**group, **state["groups"].get(n, {})} for n, group in enumerate(groups)]})
         self.skipped = state["skipped"]
         if self.scaler.enabled and state["scale"] > MIN_SCALE:  # it is 1 after training in full precision
             self.scaler.scale, self.scaler.calm = state["scale"], state["calm"]
+
+
+def from_older(state: dict[str, Any]) -> dict[str, Any]:
+    """A state of an older version, which knew AdamW alone, in today's form."""
+    shapes = {n: list(moments["exp_avg"].shape) for n, moments in state["adamw"].items() if moments}
+    return {**state, "name": "AdamW", "shapes": shapes, "moments": state["adamw"], "groups": {}}

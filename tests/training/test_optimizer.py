@@ -4,9 +4,12 @@ import pytest
 import torch
 from torch import nn
 
+from extension_lib.config.optimizers import OPTIMIZERS
 from extension_lib.config.run import Training
 from extension_lib.methods.base import ParameterGroup
-from extension_lib.training.optimizer import DOUBLE_AFTER, SCHEDULES, Optimizer, rate_factor
+from extension_lib.settings import SettingError
+from extension_lib.training.optimizer import DOUBLE_AFTER, Optimizer
+from extension_lib.training.schedules import SCHEDULES, rate_factor
 
 
 def optimizer(scaled=False, **settings):
@@ -20,7 +23,18 @@ def test_the_rate_rises_then_follows_its_schedule(schedule):
     rates = [rate_factor(n, training) for n in range(100)]
     assert 0 < rates[0] < rates[5] < rates[9] <= 1
     assert rates[99] == 1 if schedule == "constant" else rates[99] < 0.02
-    assert all(a >= b for a, b in zip(rates[10:], rates[11:]))
+    rises = sum(a < b for a, b in zip(rates[10:], rates[11:]))
+    assert rises == (training.cycles - 1 if schedule == "cosine with restarts" else 0)
+
+
+def test_a_warm_up_in_steps_goes_before_its_share():
+    training = Training(steps=100, warmup=0.5, warmup_steps=4, schedule="constant")
+    assert [rate_factor(n, training) for n in range(5)] == [0.2, 0.4, 0.6, 0.8, 1.0]
+
+
+def test_a_power_of_one_is_a_straight_line():
+    straight, curved = (Training(schedule=schedule, power=1.0) for schedule in ("linear", "polynomial"))
+    assert all(rate_factor(n, straight) == rate_factor(n, curved) for n in range(0, 1500, 7))
 
 
 def test_accumulated_batches_count_like_one_large_one():
@@ -36,7 +50,7 @@ def test_a_long_gradient_is_shortened():
     made, weight = optimizer(clip=1.0)
     made.backward((weight * 300).sum())
     seen = []
-    made.adamw.register_step_pre_hook(lambda *_: seen.append(weight.grad.norm().item()))
+    made.inner.register_step_pre_hook(lambda *_: seen.append(weight.grad.norm().item()))
     made.step(0)
     assert seen == [pytest.approx(1.0, rel=1e-5)]
 
@@ -105,3 +119,38 @@ def test_a_loss_in_which_nothing_trained_has_a_part_changes_nothing():
     for _ in range(2):
         made.backward(torch.tensor(3.0))
     assert made.step(0) and weight.tolist() == [1.0, -2.0] and made.skipped == 0
+
+
+def test_a_state_of_an_older_version_is_taken_up_whole():
+    made, weight = optimizer()
+    made.backward(weight.sum())
+    made.step(0)
+    state = made.state_dict()
+    older = {"adamw": state["moments"], "scale": 1.0, "calm": 0, "skipped": 3}
+    other, _ = optimizer()
+    other.load_state_dict(older)
+    assert str(other.state_dict()) == str({**state, "skipped": 3})
+
+
+def test_another_optimizer_begins_anew():
+    made, weight = optimizer()
+    made.backward(weight.sum())
+    made.step(0)
+    other, _ = optimizer(optimizer="Adafactor")
+    other.load_state_dict(made.state_dict())
+    assert other.state_dict()["moments"] == {}
+
+
+@pytest.mark.parametrize("settings, said", [
+    ({"betas": "0.9, 1"}, "below 1"), ({"betas": "much"}, "below 1"), ({"betas": "0.9, 0.99, 0.9"}, "AdamW takes 2"),
+    ({"optimizer": "Lion", "epsilon": 1e-8}, "Lion takes none"),
+])
+def test_what_an_optimizer_does_not_take_is_said(settings, said):
+    training = Training(**settings)
+    with pytest.raises(SettingError, match=said):
+        training.optimizer_kind.called_with(training.betas, training.epsilon)
+
+
+def test_betas_that_are_not_given_are_the_optimizer_s_own():
+    assert OPTIMIZERS["CAME"].called_with("0.5", 0.0)["betas"] == (0.5, 0.999, 0.9999)
+    assert OPTIMIZERS["AdamW"].called_with("", 1e-6) == {"betas": (0.9, 0.999), "eps": 1e-6}
