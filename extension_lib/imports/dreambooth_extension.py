@@ -8,6 +8,7 @@ from typing import Any
 from ..config.paths import checkpoint_beside, path_beside
 from ..config.run import FILEWORDS
 from ..settings import SettingError, to_float
+from .optimizers import optimizer
 from .translation import Imported, Target, Translation, with_defaults
 
 DEFAULTS = {
@@ -33,7 +34,6 @@ OF_MODEL: dict[str, Target] = {
     "learning_rate": ("method", "unet_rate"), "txt_learning_rate": ("method", "text_rate"),
     "stop_text_encoder": ("method", "text_share"),
 }
-RATES = ("lora_learning_rate", "lora_txt_learning_rate", "learning_rate", "txt_learning_rate")
 EMA = 0.9999  # the decay it has there
 HARMLESS = """
     attention cache_latents concepts_list concepts_path use_concepts custom_model_name noise_scheduler disable_logging
@@ -97,9 +97,9 @@ def concept(translation: Translation, source: Mapping[str, Any], path: Path) -> 
 
 
 def method(translation: Translation) -> None:
-    fits = translation.optimizer("optimizer", RATES)
+    optimizer(translation, "optimizer")
     table = OF_LORA if translation.method == "lora" else OF_MODEL
-    translation.take_table({key: target for key, target in table.items() if fits or key not in RATES})
+    translation.take_table(table)
     chosen, source = translation.values["method"], translation.source
     if translation.method == "lora" and "rank" in chosen:
         chosen["alpha"] = float(chosen["rank"])  # while it trained there, what was learned counted in full
@@ -108,7 +108,7 @@ def method(translation: Translation) -> None:
         if source.get("lora_txt_rank", chosen["rank"]) != chosen["rank"]:
             translation.drop("lora_txt_rank", "the text encoder has the rank of the UNet")
     if translation.method == "dreambooth":
-        if fits and "txt_learning_rate" not in source:  # older versions have one rate for both
+        if "txt_learning_rate" not in source:  # older versions have one rate for both
             translation.put(("method", "text_rate"), source.get("learning_rate"), "learning_rate")
         translation.put(("method", "ema"), EMA if source.get("use_ema") else None, "use_ema")
         translation.put(("saving", "precision"), "fp16" if source.get("half_model") else "fp32", "half_model")
@@ -119,7 +119,7 @@ def method(translation: Translation) -> None:
 def length(translation: Translation) -> None:
     translation.epochs("num_train_epochs", ("training", "steps"))
     translation.epochs("save_embedding_every", ("saving", "save_every"))
-    translation.schedule("lr_scheduler")
+    translation.schedule("lr_scheduler", "lr_cycles", "lr_power")
     translation.warmup("lr_warmup_steps")
 
 

@@ -24,6 +24,7 @@ DEFAULTS = {  # of its page
     "epoch": 1, "save_precision": "fp16"
 }
 OF_ADAPTERS = {"network_dim": 8, "network_alpha": 1, "conv_dim": 1, "conv_alpha": 1}  # the page's too
+OF_SCHEDULE = "lr_scheduler_num_cycles", "lr_scheduler_power"
 STEPS = 1600  # where neither steps nor epochs are given
 SAME: dict[str, Target] = {
     "train_batch_size": ("training", "batch_size"),
@@ -163,7 +164,7 @@ def length(translation: Translation) -> None:
         translation.put(("training", "steps"), steps or STEPS, "max_train_steps")
     else:
         epochs_of_page(translation)
-    translation.schedule("lr_scheduler")
+    translation.schedule("lr_scheduler", *OF_SCHEDULE, translation.number("epoch") or 1.0)
     translation.warmup_share(translation.number("lr_warmup") / 100, "lr_warmup")
     if translation.take("lr_warmup_steps") or translation.take("lr_scheduler") == "constant":
         translation.warmup("lr_warmup_steps")

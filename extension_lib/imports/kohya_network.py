@@ -1,7 +1,6 @@
 """The network of kohya's settings: its kind, its size, its layers and its learning rates."""
 
-import re
-
+from .optimizers import optimizer
 from .translation import Target, Translation
 
 METHODS = {
@@ -46,27 +45,25 @@ def network(translation: Translation) -> None:
         translation.drop("LoRA_type", "is not known; it is read as plain LoRA")
     elif kind == "LoRA-FA":
         translation.drop("LoRA_type", "both of its matrices learn, as in plain LoRA")
-    fits = translation.optimizer("optimizer", ("learning_rate", "unet_lr", "text_encoder_lr", "learning_rate_te"))
-    weight_decay(translation)
+    optimizer(translation, "optimizer", "optimizer_args")
     if translation.method == "textual_inversion":
-        translation.take_table({k: v for k, v in OF_WORDS.items() if fits or k != "learning_rate"})
+        translation.take_table(OF_WORDS)
         translation.put(("data", "template"), TEMPLATES.get(str(translation.take("template")), "captions"), "template")
     elif translation.method == "dreambooth":
-        whole_model(translation, fits)
+        whole_model(translation)
     else:
-        adapter(translation, fits)
+        adapter(translation)
 
 
-def whole_model(translation: Translation, fits: bool) -> None:
-    if fits:
-        translation.take_table({"learning_rate": ("method", "unet_rate"), "learning_rate_te": ("method", "text_rate")})
-        if any(translation.number(key) for key in OF_ENCODERS):
-            translation.take_table(OF_ENCODERS)
+def whole_model(translation: Translation) -> None:
+    translation.take_table({"learning_rate": ("method", "unet_rate"), "learning_rate_te": ("method", "text_rate")})
+    if any(translation.number(key) for key in OF_ENCODERS):
+        translation.take_table(OF_ENCODERS)
     share = translation.number("stop_text_encoder_training") / 100
     translation.put(("method", "text_share"), 0.0 if share < 0 else share or 1.0, "stop_text_encoder_training")
 
 
-def adapter(translation: Translation, fits: bool) -> None:
+def adapter(translation: Translation) -> None:
     translation.take_table(
         {key: target
          for key, target in OF_ADAPTERS.items()
@@ -76,10 +73,9 @@ def adapter(translation: Translation, fits: bool) -> None:
     general, unet, text = map(translation.number_if_given, ("learning_rate", "unet_lr", "text_encoder_lr"))
     if not unet and not text:
         unet = text = general
-    if fits:
-        translation.put(("method", "unet_rate"), general if unet is None else unet, "unet_lr")
-        translation.put(("method", "text_rate"), general if text is None else text, "text_encoder_lr")
-        translation.put(("method", "text_rate_2"), second, "text_encoder_lr")
+    translation.put(("method", "unet_rate"), general if unet is None else unet, "unet_lr")
+    translation.put(("method", "text_rate"), general if text is None else text, "text_encoder_lr")
+    translation.put(("method", "text_rate_2"), second, "text_encoder_lr")
     if ratio := translation.number("loraplus_lr_ratio"):
         translation.put(("method", "plus"), ratio, "loraplus_lr_ratio")
 
@@ -128,12 +124,3 @@ def layers(translation: Translation) -> None:
         translation.put(("method", "layers"), LAYERS[preset], "LoRA_type")
     if LAYERS.get(preset) == LAYERS["full"] and translation.take("conv_dim") != translation.take("network_dim"):
         translation.drop("conv_dim", "the convolutions have the same rank as the other layers")
-
-
-def weight_decay(translation: Translation) -> None:
-    text = str(translation.take("optimizer_args") or "")
-    if match := re.search(r"weight_decay=([\d.e-]+)", text):
-        translation.put(("training", "weight_decay"), match[1], "optimizer_args")
-        text = text.replace(match[0], "")
-    if re.search(r"\w", text):
-        translation.drop("optimizer_args", "belongs to the optimizer; only weight_decay is imported")

@@ -126,5 +126,5 @@ def length(translation: Translation) -> None:
     else:
         translation.put(("training", "steps"), steps, "max_train_steps")
     translation.seen |= {"epoch", "lr_warmup"}
-    translation.schedule("lr_scheduler")
+    translation.schedule("lr_scheduler", *kohya_gui.OF_SCHEDULE)
     translation.warmup("lr_warmup_steps")

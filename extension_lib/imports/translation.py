@@ -14,10 +14,10 @@ from ..data.plan import Plan
 from ..settings import SettingError, check_value, options, to_float
 
 OFF: tuple[Any, ...] = (None, "", 0, "0", "none", "None", "{}", [], {})  # False is 0
-SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant", "constant_with_warmup": "constant"}
-NEAREST = {"cosine_with_restarts": "cosine", "cosine_annealing": "cosine", "cosine_annealing_with_restarts": "cosine",
-           "cosine_with_min_lr": "cosine", "polynomial": "linear", "linear_with_warmup": "linear"}
-FINDS_RATE = re.compile("prodigy|d-?adapt", re.IGNORECASE)  # such optimisers are given 1.0 and scale it themselves
+SCHEDULES = {"cosine": "cosine", "linear": "linear", "constant": "constant", "constant_with_warmup": "constant",
+             "cosine_with_restarts": "cosine with restarts", "polynomial": "polynomial"}
+NEAREST = {"cosine_annealing": "cosine", "cosine_annealing_with_restarts": "cosine with restarts",
+           "cosine_with_min_lr": "cosine", "linear_with_warmup": "linear"}
 
 LONGEST_WARMUP = next(o.max for o in options(Training) if o.name == "warmup") or 0.0
 WITHOUT_CLASS_PROMPT = "what they show has no name, so class pictures are off; enter a class prompt and switch them on."
@@ -114,30 +114,18 @@ class Translation:
 
     # ---- what all trainers have
 
-    def schedule(self, key: str) -> None:
+    def schedule(self, key: str, cycles: str, power: str, usual_cycles: float = 1.0) -> None:
         name = str(self.take(key) or "")
-        if name in SCHEDULES:
-            self.put(("training", "schedule"), SCHEDULES[name], key)
-        elif name:
-            near = NEAREST.get(name, "constant")
-            self.put(("training", "schedule"), near, key)
-            self.drop(key, f"{near} is the nearest setting")
-
-    def optimizer(self, key: str, rates: Iterable[str]) -> bool:
-        """Whether the rates that were made for this optimiser suit AdamW, which is what trains here; names them where
-        not.
-        """
-        name = str(self.take(key) or "AdamW")
-        if "adamw" in name.lower():
-            return True
-        if not FINDS_RATE.search(name):
-            self.drop(key, "it is trained with AdamW, which may need other learning rates")
-            return True
-        self.drop(key, "it is trained with AdamW")
-        for rate in rates:
-            if self.take(rate) not in OFF:
-                self.drop(rate, "was chosen for that optimizer; the method's own rate is kept")
-        return False
+        ours = SCHEDULES.get(name) or NEAREST.get(name, "constant")
+        if not name:
+            return
+        self.put(("training", "schedule"), ours, key)
+        if name not in SCHEDULES:
+            self.drop(key, f"{ours} is the nearest setting")
+        if ours == "cosine with restarts":
+            self.put(("training", "cycles"), self.number(cycles) or usual_cycles, cycles)
+        if ours == "polynomial":
+            self.put(("training", "power"), self.number(power) or 1.0, power)
 
     def resolution(self, key: str) -> None:
         """"512,650" or [512, 650]: as many pixels as a square of this side."""
@@ -177,16 +165,14 @@ class Translation:
         self.drop(key, "epochs can be converted to steps only where the pictures are")
 
     def warmup(self, key: str) -> None:
-        """Steps of warming up, or their share, as a share of all steps, where those are known."""
-        steps, whole = self.number(key), self.values.get("training", {}).get("steps")
+        """Steps of warming up, or their share."""
+        steps = self.number(key)
         if self.take("lr_scheduler") == "constant":  # which has no warm-up there
             self.put(("training", "warmup"), 0.0, key)
-        elif 0 < steps < 1 or not steps:
+        elif steps < 1:
             self.warmup_share(steps, key)
-        elif whole:
-            self.warmup_share(steps / whole, key)
         else:
-            self.drop(key, "cannot be converted to a share, because the number of steps is unknown")
+            self.put(("training", "warmup_steps"), whole(steps), key)
 
     def warmup_share(self, share: float, key: str) -> None:
         if share > LONGEST_WARMUP:

@@ -22,4 +22,4 @@ def install(name: str) -> str:
     """Adds the package of the optimiser of this name without changing any other; returns what went wrong, or ""."""
     kind = OPTIMIZERS[name]
     problem = installation.add([kind.package])
-    return "" if is_installed(kind) else problem
+    return "" if is_installed(kind) else problem or f"{kind.package} could not be added."

@@ -221,11 +221,34 @@ def test_every_kind_of_network_finds_its_method(tmp_path, kind, method):
     assert read(tmp_path, "preset.json", {**GUI, "LoRA_type": kind})[1].method.name == method
 
 
-def test_a_rate_of_one_that_prodigy_scales_is_not_given_to_adamw(tmp_path):
-    given = {**GUI, "optimizer": "Prodigy", "unet_lr": 1.0, "text_encoder_lr": 1.0, "learning_rate": 1.0}
+@pytest.mark.parametrize("name, ours, nearest", [
+    ("AdamW8bit", "AdamW 8 bit", ""), ("PagedAdamW8bit", "AdamW 8 bit paged", ""), ("AdaFactor", "Adafactor", ""),
+    ("came_pytorch.CAME", "CAME", ""), ("AdamWScheduleFree", "AdamW schedule-free", ""),
+    ("PagedLion8bit", "Lion", "nearest"), ("DAdaptAdam", "Prodigy", "nearest"),
+    ("prodigyplus.ProdigyPlusScheduleFree", "Prodigy", "nearest"), ("SGDNesterov", "AdamW", "other learning rates")])
+def test_an_optimizer_is_ours_or_the_nearest_is_named(tmp_path, name, ours, nearest):
+    given = {**GUI, "optimizer": name, "optimizer_args": "relative_step=False"}
     imported, run = read(tmp_path, "preset.json", given)
-    assert (run.method.unet_rate, run.method.text_rate) == (2e-4, 5e-5)
-    assert said(imported, "optimizer = Prodigy", "AdamW") and said(imported, "unet_lr = 1.0")
+    assert run.training.optimizer == ours and said(imported, f"optimizer = {name}", nearest) == bool(nearest)
+
+
+def test_rates_of_one_are_prodigy_s_and_count_relative_to_each_other(tmp_path):
+    given = {**GUI, "optimizer": "Prodigy", "unet_lr": 1.0, "text_encoder_lr": 0.5, "learning_rate": 1.0,
+             "optimizer_args": "decouple=True d_coef=1.0 betas=0.9,0.99"}
+    imported, run = read(tmp_path, "preset.json", given)
+    assert (run.method.unet_rate, run.method.text_rate, run.training.betas) == (1.0, 0.5, "0.9,0.99")
+    assert run.training.weight_decay == 0 and not said(imported, "optimizer")
+
+
+@pytest.mark.parametrize("given, values", [
+    ({"lr_scheduler": "cosine_with_restarts", "lr_scheduler_num_cycles": "5"}, ("cosine with restarts", 5, 2.0)),
+    ({"lr_scheduler": "cosine_with_restarts"}, ("cosine with restarts", 3, 2.0)),
+    ({"lr_scheduler": "polynomial", "lr_scheduler_power": 3}, ("polynomial", 3, 3.0)),
+    ({"lr_scheduler": "polynomial"}, ("polynomial", 3, 1.0))])
+def test_a_schedule_keeps_its_cycles_and_its_power(tmp_path, given, values):
+    """kohya_ss has as many cycles as epochs where none are given."""
+    training = read(tmp_path, "preset.json", {**GUI, **given})[1].training
+    assert (training.schedule, training.cycles, training.power) == values
 
 
 def test_a_lokr_of_huge_rank_learns_whole_matrices(tmp_path):
@@ -320,7 +343,8 @@ def test_a_db_config_becomes_a_run(tmp_path):
     imported, run = read(tmp_path, "db_config.json", model(folder))
     method, training, concept = run.method, run.training, run.concepts[0]
     assert (method.name, method.unet_rate, method.text_rate, method.text_share) == ("dreambooth", 2e-6, 1e-6, 0.7)
-    assert (training.steps, training.warmup, training.schedule, training.weight_decay) == (200, 0.2, "constant", 0.02)
+    assert (training.steps, training.warmup_steps, training.schedule) == (200, 40, "constant")
+    assert training.weight_decay == 0.02
     assert (run.saving.save_every, run.saving.precision, run.previews.preview_every) == (50, "fp16", 10)
     assert (concept.folder, concept.instance_prompt, concept.class_prompt) == (str(folder), "a zwx ghost", "a ghost")
     assert (run.prior.preserve, run.prior.weight, run.prior.pictures, run.prior.drawing_steps) == (True, 0.75, 12, 40)
@@ -353,8 +377,8 @@ def test_an_older_config_has_one_rate_for_both(tmp_path):
 
 
 def test_what_cannot_be_counted_is_named(tmp_path):
-    imported, _ = read(tmp_path, "db_config.json", model(tmp_path / "elsewhere"))
-    assert said(imported, "num_train_epochs = 100") and said(imported, "lr_warmup_steps = 40")
+    imported, run = read(tmp_path, "db_config.json", model(tmp_path / "elsewhere"))
+    assert said(imported, "num_train_epochs = 100") and run.training.warmup_steps == 40
     assert said(imported, "num_class_images_per = 3")
 
 

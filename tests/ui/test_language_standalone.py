@@ -68,7 +68,8 @@ SENTENCES = {
     "Failed: Could not write D:\\a b.safetensors: the disk is full. What was there before is untouched.":
         "失败：无法写入 D:\\a b.safetensors：磁盘已满。原有内容未受影响。",
     "Style is being trained. Wait for it, or stop it first.": "Style 正在训练。请等待，或先停止它。",
-    "optimizer = Prodigy: it is trained with AdamW.": "optimizer = Prodigy：这里用 AdamW 训练。",
+    "optimizer = SGD: it is trained with AdamW, which may need other learning rates.":
+        "optimizer = SGD：这里用 AdamW 训练，学习率可能需要调整。",
     "a zwx ghost on the steps": "a zwx ghost on the steps"}
 
 

@@ -16,6 +16,7 @@ from ..panels.changed_settings import ChangedSettings
 from ..panels.continue_row import ContinueRow
 from ..panels.form import Form
 from ..panels.method_choice import method_radio
+from ..panels.optimizer_row import OptimizerRow
 from ..panels.preset_row import PresetRow
 from ..panels.run_text import RunText
 from ..panels.widgets import unsaved
@@ -44,6 +45,9 @@ class TrainTab:
                 self.form.draw_methods(first, advanced=False)
                 for title, section in BASIC_SECTIONS:
                     with gr.Accordion(title, open=section == "training"):
+                        if section == "training":
+                            self.form.draw(section, only=["steps", "batch_size", "optimizer"])
+                            self.optimizer = OptimizerRow()
                         self.form.draw(section, advanced=False)
                         if section == "training":
                             self.arithmetic = gr.HTML(elem_id="darkroom_arithmetic")
@@ -86,6 +90,7 @@ class TrainTab:
         self.wire()
 
     def wire(self) -> None:
+        self.optimizer.wire(self.form.components["training", "optimizer"])
         self.pause.click(pause_or_resume, None, [self.answer], queue=False)
         self.save_now.click(save_now, None, [self.answer], queue=False)
         self.stop.click(stop, None, [self.answer], queue=False)
