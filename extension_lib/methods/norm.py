@@ -21,6 +21,8 @@ class Norm(AdapterSettings):
     name: ClassVar[str] = "norm"
     title: ClassVar[str] = "Norm"
     order: ClassVar[int] = 120
+    # The WebUI adds a file in fp16 in fp16, which rounds a model's fp32 weights; in fp32 it is still tiny.
+    prefers: ClassVar[dict[str, dict[str, Any]]] = {"saving": {"precision": "fp32"}}
     algorithm: ClassVar[str] = "norm"
     signature: ClassVar[str] = "w_norm"
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16")
