@@ -171,6 +171,8 @@ class Optimizer:
             groups = self.inner.state_dict()["param_groups"]
             self.inner.load_state_dict({"state": state["moments"], "param_groups": [
                 {**group, **state["groups"].get(n, {})} for n, group in enumerate(groups)]})
+            if self.kind.needs_cuda:
+                page_again(self.inner)
         self.skipped = state["skipped"]
         if self.scaler.enabled and state["scale"] > MIN_SCALE:  # it is 1 after training in full precision
             self.scaler.scale, self.scaler.calm = state["scale"], state["calm"]
@@ -180,3 +182,11 @@ def from_older(state: dict[str, Any]) -> dict[str, Any]:
     """A state of an older version, which knew AdamW alone, in today's form."""
     shapes = {n: list(moments["exp_avg"].shape) for n, moments in state["adamw"].items() if moments}
     return {**state, "name": "AdamW", "shapes": shapes, "moments": state["adamw"], "groups": {}}
+
+
+def page_again(inner: Any) -> None:
+    """bitsandbytes loads paged tensors as plain ones."""
+    for parameter, remembered in inner.state.items():
+        for name in ("state1", "state2"):
+            buffer = inner.get_state_buffer(parameter, dtype=remembered[name].dtype)
+            remembered[name] = buffer.copy_(remembered[name])

@@ -12,6 +12,7 @@ from extension_lib.events import Began, Ended, Measured, Paused, Saved, Stepped
 from extension_lib.export.products import output_files
 from extension_lib.host import Picture, find_checkpoint
 from extension_lib.runs import job as jobs
+from extension_lib.runs import state
 from extension_lib.runs.start import decide, start_run
 from extension_lib.workspaces import workspace
 
@@ -54,10 +55,12 @@ def at(step, act):
     return answer
 
 
-@pytest.mark.parametrize("method",
-                         [{}, {"name": "textual_inversion", "rate": 0.05}, {"name": "dreambooth", "ema": 0.5}])
-def test_a_paused_run_ends_with_the_same_file_bit_for_bit(host, pictures, method):
-    six = {"training": {"steps": 6, "measure_every": 3}, **RANDOM, "method": method or RANDOM["method"],
+@pytest.mark.parametrize("method, optimizer", [
+    ({}, "AdamW schedule-free"), ({"name": "textual_inversion", "rate": 0.05}, "Prodigy"),
+    ({"name": "dreambooth", "ema": 0.5}, "AdamW")])
+def test_a_paused_run_ends_with_the_same_file_bit_for_bit(host, pictures, method, optimizer):
+    six = {"training": {"steps": 6, "measure_every": 3, "optimizer": optimizer}, **RANDOM,
+           "method": method or RANDOM["method"],
            "concepts": [{"folder": str(pictures), "instance_prompt": "[name], [filewords]", "word": "zwx"}]}
     finished(host, small_run(pictures, output={"name": "whole"}, **six), "whole")
     job, space = told(host, small_run(pictures, output={"name": "parts"}, **six), "parts", at(3, jobs.Job.pause))
@@ -69,6 +72,21 @@ def test_a_paused_run_ends_with_the_same_file_bit_for_bit(host, pictures, method
     one, two = (load_file(folder / f"{name}.safetensors") for name in ("whole", "parts"))
     assert one.keys() == two.keys() and all(torch.equal(one[k], two[k]) for k in one)
     assert space.lifetime == 6 and not space.kept.exists()
+
+
+def test_an_average_is_what_is_saved_and_looking_at_it_changes_nothing(host, pictures):
+    """Neither measuring, drawing nor saving on the way."""
+    def saved(name, **looks):
+        run = small_run(pictures, output={"name": name}, saving={"precision": "fp32"},
+                        training={"steps": 3, "optimizer": "AdamW schedule-free"}).with_values(looks)
+        space = finished(host, run, name)[1]
+        return load_file(host.folders.lora / f"{name}.safetensors"), state.read_newest(space)["trained"]
+
+    (plain, last), (looked, _) = saved("plain"), saved("looked", training={"measure_every": 1}, saving={
+        "save_every": 2}, previews={"preview_every": 2, "preview_steps": 1})
+    assert plain.keys() == looked.keys() and all(torch.equal(plain[key], looked[key]) for key in plain)
+    up = next(key for key in last if key.endswith("lora_up.weight"))
+    assert not torch.equal(plain[up], last[up])
 
 
 def test_during_a_pause_the_host_draws_what_it_drew_before(host, pictures):

@@ -1,5 +1,7 @@
 """What every optimiser does: it learns, resumes bit for bit, respects groups and spans, clipping and fp16 scaling."""
 
+import os
+
 import pytest
 import torch
 from helpers import ROOT
@@ -16,6 +18,7 @@ from extension_lib.training.optimizer import Optimizer
 
 KINDS = [kind for kind in OPTIMIZERS.values() if is_installed(kind)]
 STEPS = 12
+DEVICE = os.environ.get("DEVICE", "cpu")  # docs/benchmarks.md names what a card must confirm
 SPANS = {"unet": (0.0, 1.0), "early": (0.0, 0.5), "late": (0.5, 1.0)}
 pytestmark = pytest.mark.filterwarnings("ignore:Paged optimizers are not supported on CPU")
 
@@ -37,8 +40,8 @@ class Weights:
 
     def __init__(self, kind, spans=SPANS, rate=3e-3, scaled=False, **settings):
         torch.manual_seed(1)
-        self.named = {name: nn.Parameter(torch.randn(64, 65)) for name in spans}
-        self.vector = nn.Parameter(torch.zeros(64))
+        self.named = {name: nn.Parameter(torch.randn(64, 65).to(DEVICE)) for name in spans}
+        self.vector = nn.Parameter(torch.zeros(64, device=DEVICE))
         rates = {name: rate / (n + 1) for n, name in enumerate(spans)}
         groups = [ParameterGroup(name, rates[name], [p, *([self.vector] if name == "unet" else [])], spans[name])
                   for name, p in self.named.items()]
@@ -57,12 +60,12 @@ class Weights:
         return {name: tensor.detach().clone() for name, tensor in self.state_dict().items()}
 
     def loss(self):
-        wanted = torch.linspace(-1, 1, 65)
+        wanted = torch.linspace(-1, 1, 65, device=DEVICE)
         return sum((p - wanted).square().mean() for p in self.named.values()) + (self.vector - 1).square().mean()
 
     def train(self, *steps, factor=1.0):
         for step in steps:
-            noise = torch.randn(64, 65, generator=torch.Generator().manual_seed(step))
+            noise = torch.randn(64, 65, generator=torch.Generator().manual_seed(step)).to(DEVICE)
             self.optimizer.backward(factor * (self.loss() + sum((p * noise).mean() for p in self.named.values())))
             self.optimizer.step(step)
         return self
@@ -161,7 +164,7 @@ def test_the_scale_of_fp16_changes_no_step_and_an_overflow_changes_nothing(kind)
 
 
 def test_a_model_in_half_precision_follows_what_is_drawn_and_what_is_trained(kind):
-    half = nn.Parameter(torch.linspace(-1, 1, 64 * 64).reshape(64, 64).half())
+    half = nn.Parameter(torch.linspace(-1, 1, 64 * 64).reshape(64, 64).half().to(DEVICE))
     model = WholeModel([Weight("w", "unet", half)], {"unet": 0.05}, text_share=1.0, ema=0.0)
     optimizer = Optimizer(model.groups(), Training(optimizer=kind.name, steps=STEPS, warmup=0.0), scaled=False)
     for step in range(4):
