@@ -150,6 +150,11 @@ class Diffusion:
         return self.alphas_cumprod[-1].item() < HARDLY
 
 
+def computes_in(dtype: "torch.dtype") -> bool:
+    """False for numbers of 8 bits, which weights are only stored in."""
+    return dtype.itemsize > 1
+
+
 class Model(Protocol):
     """A model borrowed from a host. Autograd works on it; its own weights do not change."""
 
@@ -200,4 +205,7 @@ class Model(Protocol):
         """The mixed precision of this model. To be entered for each step anew: autocast caches converted weights."""
 
     def park(self, part: str) -> None:
-        """Moves "vae" or "te" (the text encoders) to the CPU until the model is given back."""
+        """Moves "unet", "vae" or "te" (the text encoders) to the CPU until it is needed or the model is given back."""
+
+    def fetch(self, part: str) -> None:
+        """Moves a part to the device, where it is not already. All but `weights` and `layers` do that themselves."""

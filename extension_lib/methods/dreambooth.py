@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..model import Model, Weight
+from ..model import Model, Weight, computes_in
 from ..settings import SettingError, option, option_like
 from .adapter import AdapterSettings
 from .base import Method, NewWord, ParameterGroup, Trainable, text_rates
@@ -56,6 +56,11 @@ class Dreambooth(Method):
         if not weights:
             raise SettingError(
                 "Nothing is trained: all learning rates are 0. Set that of the UNet or the text encoder.")
+        if not all(computes_in(w.parameter.dtype) for w in weights):
+            raise SettingError("The WebUI keeps its weights in FP8, which is too coarse to train them whole. Set 'FP8 "
+                               "weight' to Disable in Settings, Optimizations, or choose LoRA.")
+        for part in {"unet" if w.part == "unet" else "te" for w in weights}:
+            model.fetch(part)
         return WholeModel(weights, self.rates, self.text_share, self.ema)
 
 

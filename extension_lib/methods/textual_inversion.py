@@ -61,7 +61,7 @@ class NewWords:
             raise SettingError("There is no new word to learn. Give the output a name, or each concept a word.")
         self.model, self.rate, self.span = model, rate, span
         self.parts = model.family.text_parts
-        tables = {encoder: table.float() for encoder, table in model.vocabularies().items()}
+        tables = {encoder: table.to(model.device).float() for encoder, table in model.vocabularies().items()}
         self.max_norms = {encoder: table.norm(dim=1).mean().item() for encoder, table in tables.items() if hold_norm}
         self.words = {
             w.name: {

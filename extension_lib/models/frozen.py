@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ..host import HostError
+from ..model import computes_in
 from ..support.forward import own_forward, set_own_forward
 
 
@@ -67,7 +68,8 @@ def checksum(parameters: list[ParameterState]) -> list[bytes]:
 
 
 def is_widened(state: ParameterState) -> bool:
-    return torch.promote_types(state.parameter.dtype, state.dtype) == state.parameter.dtype
+    now, before = state.parameter.dtype, state.dtype
+    return now == before or computes_in(before) and torch.promote_types(now, before) == now
 
 
 UNKNOWN = b""  # a weight that cannot be compared

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..families.family import Family
-from ..model import Condition, Diffusion, Layer, Weight
+from ..model import Condition, Diffusion, Layer, Weight, computes_in
 from ..support.autocast import autocast_off
 from .names import unet_block, unet_keys
 from .text_encoder import ADAPTABLE, LoadedTextEncoder
@@ -52,7 +52,7 @@ class View:
         """The name of a weight that holds values that are not numbers; "" where there is none."""
         parts = [("unet", self.unet), *(("te", model) for model in self.text_models), ("vae", self.vae)]
         return next((f"{part}.{name}" for part, module in parts for name, parameter in module.named_parameters()
-                     if not parameter.isfinite().all()), "")
+                     if not (parameter if computes_in(parameter.dtype) else parameter.half()).isfinite().all()), "")
 
     def compvis_path(self, name: str) -> str:
         """The path of a UNet's parameter in checkpoints, given its own."""
@@ -65,11 +65,13 @@ class View:
     @torch.no_grad()
     def encode_images(self, pixels: Tensor) -> Tensor:
         """The mean of the posterior, scaled; its variance is too small to see."""
+        self.fetch("vae")
         return self.without_overflow(self.posterior_mean, pixels) * self.family.latent_scale
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:
         """(b, 4, h/8, w/8) scaled latents to (b, 3, h, w) fp32 in [-1, 1], or a little beyond."""
+        self.fetch("vae")
         return self.without_overflow(self.decoded, latents / self.family.latent_scale)
 
     def without_overflow(self, compute: Callable[[Tensor], Tensor], given: Tensor) -> Tensor:
@@ -95,6 +97,7 @@ class View:
         raise NotImplementedError
 
     def encode_prompts(self, prompts: list[str], clip_skip: int = 1, syntax: bool = False) -> Condition:
+        self.fetch("te")
         skip = clip_skip if self.family.clip_skip else 1
         cut = [encoder.cut(prompts, syntax) for encoder in self.text_encoders]
         count = max(len(chunks) for rows in cut for chunks in rows)
@@ -121,8 +124,10 @@ class View:
             encoder.words.remove(name)
 
     def predict(self, noisy: Tensor, t: Tensor, condition: Condition) -> Tensor:
-        weight = next(self.unet.parameters())
-        return self.call_unet(noisy.to(weight.dtype), t, *condition.inputs(weight.dtype)).float()
+        self.fetch("unet")
+        stored = next(self.unet.parameters()).dtype
+        given = stored if computes_in(stored) else self.compute
+        return self.call_unet(noisy.to(given), t, *condition.inputs(given)).float()
 
     def call_unet(self, noisy: Tensor, t: Tensor, hidden: Tensor, pooled: Tensor | None,
                   sizes: Tensor | None) -> Tensor:
@@ -135,9 +140,14 @@ class View:
         self.module_of(part).to("cpu")
         self.parked.add(part)
 
+    def fetch(self, part: str) -> None:
+        if part in self.parked:
+            self.module_of(part).to(self.device)
+            self.parked.remove(part)
+
     def unpark(self) -> None:
-        while self.parked:
-            self.module_of(self.parked.pop()).to(self.device)
+        for part in tuple(self.parked):
+            self.fetch(part)
 
     @contextmanager
     def unparked(self) -> Iterator[None]:
@@ -155,4 +165,4 @@ class View:
         return nullcontext()
 
     def module_of(self, part: str) -> nn.Module:
-        return {"vae": self.vae, "te": nn.ModuleList(self.text_models)}[part]
+        return {"unet": self.unet, "vae": self.vae, "te": nn.ModuleList(self.text_models)}[part]

@@ -37,6 +37,16 @@ def test_what_is_encoded_once_is_moved_off_the_device(model, pictures):
     assert model.parked == {"vae", "te"}
 
 
+def test_a_part_comes_to_the_device_when_it_is_needed(model, pictures, monkeypatch):
+    model.parked, came = {"unet", "te", "vae"}, []
+    monkeypatch.setattr(model, "module_of", lambda part, found=model.module_of: came.append(part) or found(part))
+    made, _ = batches(model, pictures)
+    assert came == ["vae", "vae", "te", "te"] and model.parked == {"unet", "te", "vae"}
+    batch = made.batch(0)
+    model.predict(batch.latents, torch.tensor([1] * len(batch.latents)), batch.condition.sized(batch.sizes))
+    assert came[4:] == ["unet"] and model.parked == {"te", "vae"}
+
+
 def test_random_crops_and_shuffled_captions_keep_their_encoders(model, pictures):
     batches(model, pictures, data={"crop": "random", "shuffle_captions": True})
     assert model.parked == set()

@@ -3,8 +3,10 @@
 from dataclasses import replace
 
 import pytest
+import torch
 
 from extension_lib.families.sd1 import SD1
+from extension_lib.methods.dreambooth import DreamBooth
 from extension_lib.methods.targets import BLOCKS, TARGETS, parse_blocks, select_layers
 from extension_lib.settings import SettingError
 
@@ -50,3 +52,10 @@ def test_blocks_can_be_left_out(view):
 def test_a_family_has_a_block_for_each_place_of_its_unet():
     assert SD1.blocks[:2] == ("BASE", "IN00") and SD1.blocks[12:15] == ("IN11", "MID", "OUT00")
     assert replace(SD1, levels=3).blocks[-2:] == ("OUT08", "OUT")
+
+
+def test_weights_in_fp8_are_not_trained_whole(model, monkeypatch):
+    stored = [weight._replace(parameter=weight.parameter.detach().to(torch.float8_e4m3fn)) for weight in model.weights()]
+    monkeypatch.setattr(model, "weights", lambda: stored)
+    with pytest.raises(SettingError, match="FP8"):
+        DreamBooth().attach(model, seed=0)

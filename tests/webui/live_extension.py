@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from fastapi import Body
-from modules import devices, prompt_parser, script_callbacks, script_loading, shared
+from modules import devices, lowvram, prompt_parser, script_callbacks, script_loading, shared
 from safetensors.torch import load_file
 from torch import nn
 
@@ -105,11 +105,50 @@ def compare(before, after, place, delta) -> dict[str, float]:
     return {"error": error, "delta": delta.double().norm().item(), "weight": weight.norm().item()}
 
 
+def low_memory() -> dict:
+    """What the WebUI's low-memory mode has left on the model: hooks in their order, wraps, and what is where."""
+    vae = shared.sd_model.first_stage_model
+    return {"hooks": {name: [function_name(hook) for hook in module._forward_pre_hooks.values()]
+                      for name, module in shared.sd_model.named_modules() if module._forward_pre_hooks},
+            "wraps": {name: function_name(getattr(vae, name)) for name in ("encode", "decode")},
+            "on device": labels().get(id(lowvram.module_in_gpu))}
+
+
+def moves(prompt: str = Body(embed=True)) -> list:
+    """Which modules a picture moves where. "cpu:0" stands for a graphics card."""
+    from modules import processing
+
+    told, to, device = [], nn.Module.to, devices.device
+
+    def recorded(module, *where, **more):
+        told.append([labels().get(id(module)), str(where[0] if where else more.get("device"))])
+        return to(module, *where, **more)
+
+    nn.Module.to, devices.device = recorded, torch.device("cpu:0")
+    try:
+        processing.process_images(processing.StableDiffusionProcessingTxt2Img(
+            sd_model=shared.sd_model, prompt=prompt, seed=1, steps=2, width=64, height=64, sampler_name="Euler",
+            do_not_save_samples=True, do_not_save_grid=True))
+    finally:
+        nn.Module.to, devices.device = to, device
+    return told
+
+
+def labels() -> dict[int, str]:
+    return {id(module): name for name, module in shared.sd_model.named_modules()}
+
+
+def function_name(function) -> str:
+    return f"{function.__module__}.{function.__qualname__}"
+
+
 def routes(_, app):
     app.add_api_route("/darkroom-test/condition", condition, methods=["POST"])
     app.add_api_route("/darkroom-test/borrowed-condition", borrowed_condition, methods=["POST"])
     app.add_api_route("/darkroom-test/one-step", one_step, methods=["POST"])
     app.add_api_route("/darkroom-test/deltas", deltas, methods=["POST"])
+    app.add_api_route("/darkroom-test/low-memory", low_memory, methods=["POST"])
+    app.add_api_route("/darkroom-test/moves", moves, methods=["POST"])
 
 
 script_callbacks.on_app_started(routes)

@@ -109,7 +109,6 @@ class A1111:
 
     @contextmanager
     def borrow(self, checkpoint: Checkpoint) -> Iterator[Model]:
-        refuse_unsupported_options()
         stated = require_trainable(checkpoint.path).prediction if checkpoint.path.suffix == ".safetensors" else None
         with holding_queue("Darkroom"), outliving_reload(), checkpoint_loaded(checkpoint) as sd_model:
             family = require_supported_model(sd_model)
@@ -119,14 +118,16 @@ class A1111:
                 raise HostError(f"This device ({view.device.type}) cannot train in half precision. Start the WebUI "
                                 "with --no-half "
                                 "to train.")
-            with (prepared_for_training(sd_model, view.attention), frozen(view.unet, *view.text_models, view.vae),
-                  view.exposed(), drawing_as(sd_model, view.diffusion.prediction)):
+            with (view.low_memory.lifted(), prepared_for_training(sd_model, view.attention),
+                  frozen(view.unet, *view.text_models, view.vae), view.exposed(),
+                  drawing_as(sd_model, view.diffusion.prediction)):
                 self.borrowed, self.borrower = view, threading.get_ident()
                 try:
                     yield view
                 finally:
                     self.borrowed = self.borrower = None
-                    view.unpark()
+                    if not view.low_memory.active:
+                        view.unpark()
                     forget_encoded_prompts()
                     reload_embeddings()
 
@@ -191,27 +192,12 @@ def interrupted() -> bool:
     return bool(shared.state.interrupted or shared.state.stopping_generation)
 
 
-def refuse_unsupported_options() -> None:
-    """Raises HostError for ways of running the WebUI that cannot be trained in yet."""
-    options = shared.cmd_opts
-    for flag in ("lowvram", "medvram", "medvram_sdxl"):
-        if getattr(options, flag, False):
-            raise HostError(f"The WebUI runs with --{flag.replace('_', '-')}, which moves the model in and out of "
-                            "the graphics card. Start it without this option to train.")
-    if devices.fp8:
-        raise HostError("The WebUI keeps its weights in FP8. Switch 'FP8 weight' off in Settings, Optimizations, to "
-                        "train.")
-
-
 def require_supported_model(sd_model: Any) -> Family:
     """Raises HostError for models of a family that is not supported."""
     title = sd_model.sd_checkpoint_info.name
     family = next((family for family in FAMILIES if getattr(sd_model, f"is_{family.name}", False)), None)
     if family is None:
         raise HostError(f"{title} is of a family that Darkroom does not train.")
-    if sd_model.lowvram:
-        raise HostError("The WebUI moves this model in and out of the graphics card (low memory mode). "
-                        "Start it without that to train.")
     if sd_model.model.conditioning_key != "crossattn":
         raise HostError(f"{title} is an inpainting or editing model. Darkroom trains plain checkpoints.")
     return family

@@ -18,8 +18,17 @@ from ...models.openclip_encoder import OpenClipTextEncoder
 from ...models.text_encoder import LoadedTextEncoder
 from .attention import DifferentiableAttention
 from .loaders import lora_extension
+from .low_memory import LowMemory
 
+PARTS = ("unet", "te", "vae")
 GONE = "The WebUI has unloaded or moved the checkpoint while it was being trained. Load it again and continue."
+
+
+def compute_type(device: torch.device) -> torch.dtype:
+    """As the WebUI draws: weights that it stores in 8 bits are computed with in 16."""
+    if devices.fp8:
+        return torch.bfloat16 if device.type == "cpu" else torch.float16
+    return devices.dtype_unet if devices.dtype_unet.is_floating_point else devices.dtype
 
 
 class NewEmbeddings:
@@ -121,12 +130,15 @@ class BorrowedView(LdmView):
     openclip_encoder = BorrowedOpenClipEncoder
 
     def __init__(self, sd_model: Any, family: Family, diffusion: Diffusion):
-        compute = devices.dtype_unet if devices.dtype_unet.is_floating_point else devices.dtype
-        super().__init__(sd_model, torch.device(devices.device), compute, family, diffusion)
+        device = torch.device(devices.device)
+        super().__init__(sd_model, device, compute_type(device), family, diffusion)
         self.sd_model = sd_model
         self.weight = next(self.unet.parameters())
         self.words = NewEmbeddings(sd_model)
         self.attention = DifferentiableAttention()
+        self.low_memory = LowMemory(sd_model)
+        if self.low_memory.active:
+            self.parked = set(PARTS)
         for encoder in self.text_encoders:
             encoder.words = KnownWords(encoder.names.vectors)
 
@@ -145,7 +157,19 @@ class BorrowedView(LdmView):
         super().remove_word(name)
         self.words.remove(name)
 
+    @contextmanager
+    def unparked(self) -> Iterator[None]:
+        if not self.low_memory.active:
+            with super().unparked():
+                yield
+            return
+        for part in PARTS:
+            self.park(part)
+        with self.low_memory.set_aside():
+            yield
+
     def predict(self, noisy: Tensor, t: Tensor, condition: Condition) -> Tensor:
+        self.fetch("unet")
         if sd_models.model_data.sd_model is not self.sd_model or self.weight.device.type != self.device.type:
             raise HostError(GONE)
         return super().predict(noisy, t, condition)
