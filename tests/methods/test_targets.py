@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 import torch
 
+from extension_lib import methods
 from extension_lib.families.sd1 import SD1
-from extension_lib.methods.dreambooth import DreamBooth
 from extension_lib.methods.targets import BLOCKS, TARGETS, parse_blocks, select_layers
 from extension_lib.settings import SettingError
 
@@ -55,7 +55,7 @@ def test_a_family_has_a_block_for_each_place_of_its_unet():
 
 
 def test_weights_in_fp8_are_not_trained_whole(model, monkeypatch):
-    stored = [weight._replace(parameter=weight.parameter.detach().to(torch.float8_e4m3fn)) for weight in model.weights()]
+    stored = [w._replace(parameter=w.parameter.detach().to(torch.float8_e4m3fn)) for w in model.weights()]
     monkeypatch.setattr(model, "weights", lambda: stored)
     with pytest.raises(SettingError, match="FP8"):
-        DreamBooth().attach(model, seed=0)
+        methods.all_methods()["dreambooth"]().attach(model, seed=0)
