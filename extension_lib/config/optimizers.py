@@ -66,8 +66,9 @@ OPTIMIZERS = {kind.name: kind for kind in (
                   arguments=FOLLOWING_THE_RATE),
     OptimizerKind("Lion", "lion_pytorch:Lion", "Half of AdamW's memory. Use a third to a tenth of AdamW's learning "
                   "rate.", 4, "lion-pytorch", betas=(0.9, 0.99), epsilon=False),
-    OptimizerKind("Prodigy", "prodigyopt:Prodigy", "Finds the learning rate itself. The rates you set count only "
-                  "relative to each other: the highest gets the rate that is found. Twice AdamW's memory.", 16,
+    OptimizerKind("Prodigy", "prodigyopt:Prodigy", "Finds the learning rate itself, in about the first 100 steps; the "
+                  "curve shows it. The rates you set count only relative to each other: the highest gets the rate that "
+                  "is found. Twice AdamW's memory.", 16,
                   "prodigyopt", betas=(0.9, 0.99), arguments=FOR_DIFFUSION, finds_rate=True,
                   numbers=("d", "d_max", "d_numerator", "k")),
     OptimizerKind("AdamW schedule-free", "schedulefree:AdamWScheduleFree", "The learning rate need not fall: what is "
