@@ -68,6 +68,10 @@ class Condition:
     def tensors(self) -> "tuple[Tensor, Tensor | None, Tensor | None]":
         return self.hidden, self.pooled, self.sizes
 
+    def named(self) -> "dict[str, Tensor]":
+        """Its tensors by name: Condition(**named) is the same again."""
+        return {name: held for name, held in vars(self).items() if held is not None}
+
     def inputs(self, dtype: "torch.dtype") -> "tuple[Tensor, Tensor | None, Tensor | None]":
         """What a UNet of this precision is called with: hidden, pooled and sizes, which stay exact."""
         return self.hidden.to(dtype), None if self.pooled is None else self.pooled.to(dtype), self.sizes
@@ -122,6 +126,11 @@ class Framing(NamedTuple):
     @property
     def numbers(self) -> tuple[int, ...]:
         return (*self.original, *self.corner, *self.target)
+
+    @staticmethod
+    def of(numbers: Sequence[int]) -> "Framing":
+        height, width, top, left, target_height, target_width = numbers
+        return Framing((height, width), (top, left), (target_height, target_width))
 
 
 def sizes_of(framings: Sequence[Framing]) -> "Tensor":
@@ -180,6 +189,12 @@ class Model(Protocol):
 
     def encode_prompts(self, prompts: list[str], clip_skip: int = 1, syntax: bool = False) -> Condition:
         """Prompts as literal text, or with (weights:1.2) when syntax is on; with gradient where there is one."""
+
+    def encoder_digest(self, part: str) -> str:
+        """Of "vae" or "te" (the text encoders): weights, precision and kind of device, which decide what it makes."""
+
+    def prompt_digest(self, prompt: str, clip_skip: int = 1, syntax: bool = False) -> str:
+        """Of what the text encoders are given for a prompt: tokens, weights, and the vectors that words have now."""
 
     def vocabularies(self) -> "dict[str, Tensor]":
         """By the text encoder's name in embedding files, (tokens, width): the vectors of all tokens; not to be

@@ -189,6 +189,9 @@ class Saving:
     autosave_minutes: float = option(5.0, "Keep what was learned every N minutes, so that a crash or a power cut loses "
                                      "no more. The workspace then continues from there. Takes at most 2% of the time. "
                                      "0: never.", min=0.0, max=1440.0, label="Autosave every N minutes", advanced=True)
+    cache_limit: float = option(10.0, "How many GB on disk encoded pictures and prompts may take, so that later runs "
+                                "start at once. One cache serves all models; what was used longest ago leaves first. "
+                                "0: none.", min=0.0, max=100_000.0, label="Cache in GB", advanced=True)
     keep_last: int = option(0, "How many of these copies to keep. 0 keeps all.", min=0, max=1000)
     precision: str = option("fp16", "Number format of the saved file. fp16 has half the size of fp32 and is what most "
                             "people share.",

@@ -1,6 +1,6 @@
 """Batches: puts together what a step learns from, by the plan and from what is stored."""
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -9,11 +9,13 @@ from torch import Tensor
 from ..config.run import Run
 from ..events import Prepared, Warned
 from ..model import Condition, Model, sizes_of
+from ..support.ahead import done_ahead
+from .cache import Cache
 from .folder import NOTHING_READABLE, Item
 from .held_out import MEASURED_PICTURES, MeasuredPicture, in_fixed_order, picture_name, split_held_out
 from .pictures import PictureError
 from .plan import Plan, PlannedBatch
-from .store import Encoded, PictureStore, PromptStore
+from .store import Encoded, PictureStore, PromptStore, Read, Variant
 
 PROMPTS_AT_ONCE = 16  # encoded before anyone may look up
 
@@ -39,12 +41,15 @@ class Batch:
 class Batches:
     """The batches of a run by number; the same number gives the same batch, whatever came before."""
 
-    def __init__(self, run: Run, model: Model, items: list[Item], text_trained: bool):
+    def __init__(self, run: Run, model: Model, items: list[Item], text_trained: bool,
+                 cache: Cache | None = None):
+        """cache: None keeps in memory what is encoded."""
         self.run, self.model, self.text_trained = run, model, text_trained
         self.items, self.held_out = split_held_out([i for i in items if not i.prior], run.data.held_out)
         self.classes = [i for i in items if i.prior]
         self.measured: list[MeasuredPicture] = []
-        self.pictures, self.prompts = PictureStore(run, model), PromptStore(run, model)
+        self.cache = cache or Cache()
+        self.pictures, self.prompts = PictureStore(run, model, self.cache), PromptStore(run, model, self.cache)
         self.plan = Plan(run, self.items, len(self.classes))
 
     @property
@@ -67,6 +72,8 @@ class Batches:
         if not self.text_trained and not self.prompts.shuffled_captions:
             yield from self.encode_prompts()
             self.model.park("te")
+        if problem := self.cache.flush():
+            yield Warned(f"What was encoded stays in memory and is not kept for the next run. {problem}")
         for _ in self.plan.planning(0):
             yield Prepared("Planning the first epoch", 0.0)
 
@@ -80,27 +87,28 @@ class Batches:
 
     def read_pictures(self) -> Generator[Prepared | Warned, None, list[Item]]:
         """Returns the pictures that can be read."""
-        readable = []
-        for n, item in enumerate(self.items):
-            yield Prepared(f"Reading {item.path.name}", n / len(self.items))
-            try:
-                self.pictures.add(item, self.plan.size_of(item))
-                readable.append(item)
-            except PictureError as error:
-                yield Warned(f"Skipped: {error}")
-        return readable
+        def read(item: Item) -> Read:
+            return self.pictures.read(item, self.pictures.variants(self.plan.size_of(item)), self.run.data.masked)
+
+        return (yield from self.add_read(self.items, read, lambda item: f"Reading {item.path.name}"))
 
     def read_class_pictures(self) -> Generator[Prepared | Warned, None, list[Item]]:
         """Encodes each in every size that the pictures have, because a batch holds one size.
 
         Returns those that can be read.
         """
-        sizes = {self.plan.size_of(item) for item in self.items}
+        variants = [Variant(size) for size in {self.plan.size_of(item) for item in self.items}]
+        return (yield from self.add_read(self.classes, lambda item: self.pictures.read(item, variants, masked=False),
+                                         lambda item: "Reading class pictures"))
+
+    def add_read(self, items: list[Item], read: Callable[[Item], Read], what: Callable[[Item], str]
+                 ) -> Generator[Prepared | Warned, None, list[Item]]:
+        """Reads on threads, encodes on this one."""
         readable = []
-        for n, item in enumerate(self.classes):
-            yield Prepared("Reading class pictures", n / len(self.classes))
+        for n, (item, reading) in enumerate(done_ahead(read, items)):
+            yield Prepared(what(item), n / len(items))
             try:
-                self.pictures.add_class_picture(item, sizes)
+                self.pictures.add(reading.result())
                 readable.append(item)
             except PictureError as error:
                 yield Warned(f"Skipped: {error}")
@@ -112,7 +120,8 @@ class Batches:
         for n, item in enumerate(chosen):
             yield Prepared("Reading pictures to measure on", n / len(chosen))
             try:
-                middle, mask = self.pictures.middle_of(item, self.plan.size_of(item))
+                variant = Variant(self.plan.size_of(item))
+                middle, mask = self.pictures.middle_of(item, variant), self.pictures.mask(item, variant)
                 self.measured.append(MeasuredPicture(picture_name(item), item.prompt, middle.latents, mask,
                                                      middle.framing))
             except PictureError as error:
@@ -124,7 +133,8 @@ class Batches:
         subjects = [self.items[sample.item] for sample in planned.samples]
         classes = [self.classes[n] for n in planned.class_pictures]
         pictures = [
-            *self.subject_pictures(planned), *(self.pictures.class_picture(item, planned.size) for item in classes)
+            *self.subject_pictures(planned),
+            *(self.pictures.middle_of(item, Variant(planned.size)) for item in classes)
         ]
         prompts = [*planned.prompts, *(item.prompt for item in classes)]
         class_prompts = tuple(item.class_prompt for item in subjects) if self.run.prior.penalty else ()
@@ -138,12 +148,12 @@ class Batches:
     def subject_pictures(self, planned: PlannedBatch) -> Iterator[Encoded]:
         for s in planned.samples:
             key = planned.epoch, s.item, s.showing
-            yield self.pictures.encoded_of(self.items[s.item], planned.size, s.mirrored, key)
+            yield self.pictures.encoded_of(self.items[s.item], Variant(planned.size, s.mirrored), key)
 
     def masks(self, planned: PlannedBatch) -> Tensor:
         """(b, 1, h, w); everything counts in a class picture."""
-        masks = [self.pictures.mask_of(self.items[s.item], planned.size, s.mirrored, (planned.epoch, s.item, s.showing))
-                 for s in planned.samples]
+        masks = [self.pictures.mask_of(self.items[s.item], Variant(planned.size, s.mirrored),
+                                       (planned.epoch, s.item, s.showing)) for s in planned.samples]
         return torch.stack([*masks, *[torch.ones_like(masks[0])] * len(planned.class_pictures)])
 
     def condition_of(self, prompts: Sequence[str]) -> Condition | None:

@@ -26,6 +26,11 @@ def is_mask(path: Path, pictures: Collection[Path]) -> bool:
     return masked_stem(path.stem) != path.stem and path.with_name(masked_stem(path.stem)) in pictures
 
 
+def mask_file(path: Path) -> Path:
+    """Where a picture's mask is: beside it, or in itself."""
+    return file_beside(path, ENDINGS) or path
+
+
 def read_mask(path: Path) -> Image.Image | None:
     """The picture's mask as greyscale, or None when everything counts. Raises PictureError."""
     beside = file_beside(path, ENDINGS)

@@ -10,6 +10,8 @@ from torch import Tensor, nn
 from ..families.family import Family
 from ..model import Condition, Diffusion, Layer, Weight, computes_in
 from ..support.autocast import autocast_off
+from ..support.digests import digest_of
+from .frozen import fingerprint
 from .names import unet_block, unet_keys
 from .text_encoder import ADAPTABLE, LoadedTextEncoder
 
@@ -105,6 +107,16 @@ class View:
         pooled = [vector for _, vector in parts if vector is not None]
         return Condition(torch.cat([hidden for hidden, _ in parts], dim=2),
                          torch.cat(pooled, dim=1) if pooled else None)
+
+    def encoder_digest(self, part: str) -> str:
+        weights = [(name, str(held.dtype), tuple(held.shape), fingerprint(held.detach()))
+                   for name, held in self.module_of(part).named_parameters()]
+        return digest_of(part, self.family.name, self.device.type, str(self.compute), weights)
+
+    def prompt_digest(self, prompt: str, clip_skip: int = 1, syntax: bool = False) -> str:
+        given = [[(chunk.ids, chunk.weights, [(fix.place, fingerprint(fix.vectors.detach())) for fix in chunk.fixes])
+                  for chunk in encoder.cut([prompt], syntax)[0]] for encoder in self.text_encoders]
+        return digest_of(clip_skip, given)
 
     def vocabularies(self) -> dict[str, Tensor]:
         return {encoder.names.vectors: encoder.vocabulary() for encoder in self.text_encoders}

@@ -10,6 +10,7 @@ from typing import Any
 from ..config.run import Run, to_dict
 from ..data.folder import Item
 from ..host import Checkpoint
+from ..support.digests import digest_of_file
 from ..support.disk import path_from_text
 
 SECTIONS = ("base", "concepts", "method", "data", "noise", "prior", "training")  # that change what is learned
@@ -35,7 +36,7 @@ def inputs_of(run: Run, checkpoint: Checkpoint, items: Iterable[Item]) -> Inputs
     roots = [path_from_text(concept.folder) for concept in run.concepts]
     named = [(name_in(item.path, roots), item) for item in items]
     return Inputs(flat_settings(run), checkpoint.sha256, {name: digest(item.path) for name, item in named},
-                  {name: digest_of("\n".join(item.prompts)) for name, item in named})
+                  {name: digest_of_text("\n".join(item.prompts)) for name, item in named})
 
 
 def flat_settings(run: Run) -> dict[str, Any]:
@@ -57,16 +58,12 @@ def name_in(path: Path, roots: list[Path]) -> str:
 def digest(path: Path) -> str:
     """Of the file's bytes; "" for one that cannot be read now."""
     try:
-        with open(path, "rb") as file:
-            digested = hashlib.blake2b(digest_size=8)
-            while part := file.read(2**20):
-                digested.update(part)
+        return digest_of_file(path)
     except OSError:
         return ""
-    return digested.hexdigest()
 
 
-def digest_of(text: str) -> str:
+def digest_of_text(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).hexdigest()
 
 

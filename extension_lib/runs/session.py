@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -10,6 +10,7 @@ from typing import Any, TypeVar, cast
 from .. import memory
 from ..config.run import Run, new_words_of
 from ..data.batches import Batches
+from ..data.cache import Cache
 from ..data.folder import ConceptPictures, Item, finding_all_pictures
 from ..data.pictures import load_picture
 from ..diffusion.prompts import words_found
@@ -24,7 +25,7 @@ from ..training.controls import Controls
 from ..training.guard import Guard
 from ..training.loop import train
 from ..workspaces.record import write_previews
-from ..workspaces.workspace import Log, Workspace
+from ..workspaces.workspace import CACHE, Log, Workspace
 from . import class_pictures
 from .files import Progress, RunFiles
 from .preflight import require_folders, require_optimizer, require_room
@@ -153,7 +154,9 @@ class Session:
                 yield Warned(f"{len(without)} layers of the text encoder are not trained: the WebUI cannot apply "
                              f"{self.run.method.title} to them.")
             require_room(self.run, self.host.folders, self.workspace, trainable, self.checkpoint.path)
-            batches = Batches(self.run, model, items, text_trained=bool(trainable.parts & model.family.text_parts))
+            cache = Cache(self.host.folders.workspaces / CACHE, self.run.saving.cache_limit)
+            undo.enter_context(closing(cache))
+            batches = Batches(self.run, model, items, bool(trainable.parts & model.family.text_parts), cache)
             for preparation in batches.prepare():
                 yield preparation
                 if ended := self.stop_before_first_step():

@@ -41,7 +41,7 @@ def replacing(path: Path) -> Iterator[Path]:
     try:
         with save_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            delete_abandoned_parts(path)
+            delete_abandoned_parts(path.parent, f"{glob.escape(path.name)}.*.part")
             yield part
             part.replace(path)
     finally:
@@ -78,9 +78,9 @@ def reason_of(error: OSError) -> str:
     return REASONS.get(error.errno or 0, str(error.strerror or error))
 
 
-def delete_abandoned_parts(path: Path) -> None:
-    """Deletes what a program that was killed while writing has left of this file; what cannot be deleted stays."""
-    for part in matching(path.parent, f"{glob.escape(path.name)}.*.part"):
+def delete_abandoned_parts(folder: Path, pattern: str) -> None:
+    """Deletes what a program that was killed while writing has left of such files; what cannot be deleted stays."""
+    for part in matching(folder, pattern):
         with suppress(OSError):  # another writer may have renamed it meanwhile
             if time.time() - part.stat().st_mtime > ABANDONED:
                 part.unlink()

@@ -33,7 +33,8 @@ NOW = "%Y-%m-%d %H:%M"
 FILES_SAVED = "files_saved"
 COMPARED = "compared"  # grids of files without a workspace
 LOCK, LOCKS = "in use.lock", "locks"  # of a workspace; of the names that runs save under
-RESERVED_FOLDERS = (TRASH, PRESETS, COMPARED, LOCKS, "exports", "class pictures")  # beside workspaces
+CACHE = "cache"  # what encoders have made, for all workspaces
+RESERVED_FOLDERS = (TRASH, PRESETS, COMPARED, LOCKS, CACHE, "exports", "class pictures")  # beside workspaces
 
 
 class WorkspaceError(DarkroomError, ValueError):

@@ -30,6 +30,7 @@ ELSEWHERE = {
     ("method (lora)", "text_rate_2"): "test_second_text_encoder: it is another rate of that encoder",
     ("method (dreambooth)", "text_rate_2"): "test_second_text_encoder",
     ("method (pivotal)", "text_rate_2"): "test_second_text_encoder",
+    ("saving", "cache_limit"): "test_cached: a second run encodes none, and its batches are the same",
     ("saving", "autosave_minutes"): "test_kept: the interval decides how often a state is kept",
 }
 # Another value where doubling or the next choice would not do.

@@ -8,6 +8,7 @@ from PIL import Image
 from extension_lib.data.batches import Batches
 from extension_lib.data.folder import find_all_pictures
 from extension_lib.data.masks import read_mask
+from extension_lib.data.store import Variant
 from extension_lib.events import Warned
 
 
@@ -43,8 +44,8 @@ def test_batches_bring_masks_of_the_latents_size_and_mirror_them_too(model, fold
     run = small_run(folder, data={"masked": True, "flip": True}, training={"batch_size": 1})
     batches = Batches(run, model, list(find_all_pictures(run)[0].items), text_trained=True)
     list(batches.prepare())
-    first, _, third = (batches.pictures.masks[item.path, (64, 64), False] for item in batches.items)
-    mirrored = batches.pictures.masks[batches.items[0].path, (64, 64), True]
+    first, _, third = (batches.pictures.mask(item, Variant((64, 64))) for item in batches.items)
+    mirrored = batches.pictures.mask(batches.items[0], Variant((64, 64), mirrored=True))
     assert first.shape == (1, 8, 8) and first[0, 0, 0] == 1 and first[0, 0, 7] == 0
     assert (first.flip(2) == mirrored).all() and (third == 1).all()
     assert batches.batch(0).masks.shape == (1, 1, 8, 8)
