@@ -134,8 +134,8 @@ class Shards:
             self.problem = str(error)
             return
         self.places.update(dict.fromkeys(self.unwritten, path))
-        self.read(path, next(iter(self.unwritten)))  # from now on it is in use
-        self.unwritten, self.size = {}, 0
+        if self.read(path, next(iter(self.unwritten))) is not None:  # in use from now on; another run had not deleted it
+            self.unwritten, self.size = {}, 0
 
     def read(self, path: Path, key: str) -> Entry | None:
         with suppress(*BROKEN):
