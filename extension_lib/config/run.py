@@ -11,6 +11,7 @@ from ..families.sd1 import SD1
 from ..methods.base import PRECISIONS, Method, NewWord
 from ..settings import LINES, SettingError, brief, build, option, options, shown, to_str
 from ..support.disk import NameProblem, checked_file_name
+from .noise import Noise
 from .optimizers import OPTIMIZERS, OptimizerKind
 
 OLD_ANSWERS = ("again", "existing")
@@ -68,6 +69,12 @@ class Data:
     crop: str = option("center", "How a picture is cropped that does not fit: always in the center, or at a random "
                        "place each time.",
                        choices=("center", "random"), advanced=True)
+    random_scale: float = option(0.0, "Each time, enlarge the picture by a random share up to this, so that close-ups "
+                                 "are learned too. 0.2 helps if you have few pictures and none of them close.",
+                                 min=0.0, max=1.0, advanced=True)
+    random_shift: float = option(0.0, "Each time, move the picture at random by up to this share of its side, enlarged "
+                                 "as far as that needs. 0.05 helps if your subject is always in the same place.",
+                                 min=0.0, max=0.25, advanced=True)
     masked: bool = option(False, "Train only on what the masks show: a file name-mask.png beside the picture, white "
                           "where it counts, or the picture's own transparency. For subjects that must not be mixed "
                           "with each other.", label="Masks")
@@ -79,9 +86,12 @@ class Data:
                         label="Mirror")
     shuffle_captions: bool = option(False, "Shuffle the comma-separated tags of captions, so that their order is not "
                                     "learned. For tag captions.", advanced=True)
-    keep_first: int = option(1, "How many tags at the start of a caption stay in place when shuffling: your trigger "
-                             "word.",
+    keep_first: int = option(1, "How many tags at the start of a caption stay in place when shuffling, and are never "
+                             "left out: your trigger word.",
                              min=0, max=50, advanced=True)
+    tag_dropout: float = option(0.0, "Share of a caption's tags that is left out, others each time, so that a tag can "
+                                "be used without the rest. 0.1 helps if all captions have the same tags.",
+                                min=0.0, max=1.0, advanced=True)
     caption_dropout: float = option(0.0, "Share of the steps in which the caption is empty. 0.05 to 0.1 can help "
                                     "styles.",
                                     min=0.0, max=1.0, advanced=True)
@@ -95,18 +105,15 @@ class Data:
                                  "text.",
                                  advanced=True)
 
+    @property
+    def crops_vary(self) -> bool:
+        """Whether a picture is cut differently each time."""
+        return self.crop == "random" or self.random_scale > 0 or self.random_shift > 0
 
-@dataclass(frozen=True)
-class Noise:
-    """What is learned at which noise level."""
-
-    weighting: str = option("min-snr", "How much each noise level counts. min-snr balances them and suits most; none "
-                            "is the plain loss.", choices=("none", "min-snr", "debiased"))
-    min_snr_gamma: float = option(5.0, "Where min-snr cuts off. A lower value gives less weight to low noise.", min=0.1,
-                                  max=50.0, label="Min-SNR gamma", advanced=True)
-    noise_offset: float = option(0.0, "Adds noise to the brightness of the whole picture, so that very dark and very "
-                                 "bright pictures can be learned. 0.03 to 0.05 is usual.",
-                                 min=0.0, max=1.0, advanced=True)
+    @property
+    def captions_vary(self) -> bool:
+        """Whether a caption's tags differ each time."""
+        return self.shuffle_captions or self.tag_dropout > 0
 
 
 @dataclass(frozen=True)
@@ -321,6 +328,7 @@ def require_startable(run: Run) -> Run:
     if not run.concepts or not all(c.folder for c in run.concepts):
         raise SettingError("concepts.folder is empty. Choose the folder that holds your pictures.")
     run.training.optimizer_kind.called_with(run.training.betas, run.training.epsilon)
+    run.noise.require_range()
     if run.prior.penalty and not all(c.class_prompt for c in run.concepts):
         raise SettingError("prior.penalty holds the class prompt, but a concept has none. Say what things of its kind "
                            "are called, such as 'a ghost', or set it to 0.")

@@ -67,9 +67,9 @@ class Batches:
             raise PictureError(NOTHING_READABLE)
         self.plan = Plan(self.run, self.items, len(self.classes))
         yield from self.read_measured()
-        if not self.pictures.random_crops:
+        if not self.run.data.crops_vary:
             self.model.park("vae")
-        if not self.text_trained and not self.prompts.shuffled_captions:
+        if not self.text_trained and not self.run.data.captions_vary:
             yield from self.encode_prompts()
             self.model.park("te")
         if problem := self.cache.flush():

@@ -2,13 +2,8 @@
 
 import math
 from functools import lru_cache
-from random import Random
-from typing import NamedTuple
-
-from PIL import Image
 
 from ..families.family import PIXELS_PER_LATENT
-from ..model import Framing
 
 STEP = 8 * PIXELS_PER_LATENT  # so that every level of the UNet divides evenly
 WIDEST = 2.0  # longest side against the resolution
@@ -51,27 +46,3 @@ def share_kept(width: int, height: int, size: Size) -> float:
     """How much of a picture is left after it was cut to the size's shape, from 0 to 1."""
     left, top, right, bottom = kept_part(width, height, size)
     return (right - left) * (bottom - top) / (width * height)
-
-
-class Fitted(NamedTuple):
-    image: Image.Image
-    framing: Framing
-
-
-def fitted(image: Image.Image, size: Size, crop: Random | None = None, mirrored: bool = False) -> Fitted:
-    """The picture cut to the size's shape, in the middle or where crop says, and scaled to the size; then mirrored.
-
-    It is cut where whole pixels of the scaled picture would be, but never scaled as a whole: of a thin picture that
-    would take more memory than there is.
-    """
-    scale = max(size[0] / image.width, size[1] / image.height)
-    wide, high = max(size[0], round(image.width * scale)), max(size[1], round(image.height * scale))
-    spare_x, spare_y = wide - size[0], high - size[1]
-    left, top = (crop.randint(0, spare_x), crop.randint(0, spare_y)) if crop else (spare_x // 2, spare_y // 2)
-    across, down = image.width / wide, image.height / high
-    box = (left * across, top * down, min((left + size[0]) * across, image.width),
-           min((top + size[1]) * down, image.height))
-    cut = image.resize(size, Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC, box)
-    corner = (top, spare_x - left if mirrored else left)
-    return Fitted(cut.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if mirrored else cut,
-                  Framing((image.height, image.width), corner, (size[1], size[0])))

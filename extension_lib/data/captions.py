@@ -111,14 +111,16 @@ def without_word(word: str, caption: str) -> str:
 
 
 def vary_prompt(texts: tuple[str, ...], data: Data, *key: object) -> str:
-    """One of the texts as one step sees it: perhaps left out, perhaps its parts shuffled; the same for the same key."""
+    """One of the texts as one step sees it: perhaps left out, perhaps its tags shuffled and fewer; the same for the
+    same key.
+    """
     rng = random_for("caption", *key)
     text = rng.choice(texts) if len(texts) > 1 else texts[0]
     if rng.random() < data.caption_dropout:
         return ""
-    if not data.shuffle_captions:
-        return text
-    return shuffle_tags(text, data.keep_first, rng)
+    if data.shuffle_captions:
+        text = shuffle_tags(text, data.keep_first, rng)
+    return drop_tags(text, data.keep_first, data.tag_dropout, rng) if data.tag_dropout else text
 
 
 def split_tags(text: str) -> list[str]:
@@ -130,3 +132,9 @@ def shuffle_tags(text: str, keep_first: int, rng: Random) -> str:
     head, tail = split_tags(text)[:keep_first], split_tags(text)[keep_first:]
     rng.shuffle(tail)
     return ", ".join(head + tail)
+
+
+def drop_tags(text: str, keep_first: int, share: float, rng: Random) -> str:
+    """Without some of its tags, each of them left out as often as share says."""
+    head, tail = split_tags(text)[:keep_first], split_tags(text)[keep_first:]
+    return ", ".join(head + [tag for tag in tail if rng.random() >= share])

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 
-from .buckets import fitted
+from .crops import fitted
 
 Array = np.ndarray
 WINDOW = 9  # pixels over which an edge's height is taken

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from functools import cached_property
 from pathlib import Path
-from random import Random
 from threading import Lock
 from typing import NamedTuple
 
@@ -17,9 +16,9 @@ from ..config.run import Run
 from ..families.family import PIXELS_PER_LATENT
 from ..model import Condition, Framing, Model
 from ..support.digests import digest_of, digest_of_file
-from ..support.seeds import random_for
-from .buckets import Fitted, Size, fitted
+from .buckets import Size
 from .cache import Cache
+from .crops import MIDDLE, Crop, Fitted, fitted, random_crop
 from .folder import Item
 from .masks import mask_file, read_mask
 from .pictures import load_picture, unreadable
@@ -44,7 +43,7 @@ class Encoded(NamedTuple):
 
 
 class PictureStore:
-    """Latents and masks of pictures, on the CPU. With random crops nothing is kept: each showing is encoded anew."""
+    """Latents and masks of pictures, on the CPU. Where crops vary nothing is kept: each showing is encoded anew."""
 
     def __init__(self, run: Run, model: Model, cache: Cache):
         self.run, self.model = run, model
@@ -52,29 +51,25 @@ class PictureStore:
         self.large = Lock()
         self.kept = cache.shards(lambda: model.encoder_digest("vae"))
 
-    @property
-    def random_crops(self) -> bool:
-        return self.run.data.crop == "random"
-
     def variants(self, size: Size) -> list[Variant]:
         """Those in which a picture is shown that are encoded once."""
         mirrored = (False, True) if self.run.data.flip else (False,)
-        return [] if self.random_crops else [Variant(size, one) for one in mirrored]
+        return [] if self.run.data.crops_vary else [Variant(size, one) for one in mirrored]
 
     def read(self, item: Item, variants: Iterable[Variant], masked: bool) -> Read:
         """What add() needs of a picture: the variants that are not kept yet, by their keys. On any thread.
 
-        With random crops it is only read, to find out now whether that works. Raises PictureError.
+        Where crops vary it is only read, to find out now whether that works. Raises PictureError.
         """
         missing = {key: one for one in variants if self.kept.get(key := self.latents_key(item, one)) is None}
         for one in variants if masked else ():
             self.mask(item, one)
-        if masked and self.random_crops:
+        if masked and self.run.data.crops_vary:
             read_mask(item.path)
-        if not missing and (item.prior or not self.random_crops):
+        if not missing and (item.prior or not self.run.data.crops_vary):
             return {}
         image = self.load(item)
-        return {key: fitted(image, one.size, None, one.mirrored) for key, one in missing.items()}
+        return {key: fitted(image, one.size, MIDDLE, one.mirrored) for key, one in missing.items()}
 
     def load(self, item: Item) -> Image.Image:
         with self.large if item.width * item.height > LARGE else nullcontext():
@@ -101,9 +96,9 @@ class PictureStore:
         return self.digests[path]
 
     def encoded_of(self, item: Item, variant: Variant, crop_key: object) -> Encoded:
-        """crop_key: decides the crop, where crops are random."""
-        if self.random_crops:
-            cut = fitted(self.load(item), variant.size, self.random_crop(crop_key), variant.mirrored)
+        """crop_key: decides the crop, where crops vary."""
+        if self.run.data.crops_vary:
+            cut = fitted(self.load(item), variant.size, self.crop(crop_key), variant.mirrored)
             return Encoded(self.encode(cut.image), cut.framing)
         return self.middle_of(item, variant)
 
@@ -111,7 +106,7 @@ class PictureStore:
         """The picture's middle, whatever the crops are. Raises PictureError."""
         key = self.latents_key(item, variant)
         if (held := self.kept.get(key)) is None:
-            self.add({key: fitted(self.load(item), variant.size, None, variant.mirrored)})
+            self.add({key: fitted(self.load(item), variant.size, MIDDLE, variant.mirrored)})
             held = self.kept.get(key)
         assert held
         return Encoded(held["latents"], Framing.of(held["framing"].tolist()))
@@ -123,7 +118,7 @@ class PictureStore:
 
     def mask_of(self, item: Item, variant: Variant, crop_key: object) -> Tensor:
         """(1, h/8, w/8), cut as the latents are."""
-        if self.random_crops:
+        if self.run.data.crops_vary:
             return self.read_mask(item, variant, crop_key).float() / 255
         return self.mask(item, variant)
 
@@ -142,14 +137,14 @@ class PictureStore:
         mask, small = read_mask(item.path), latent_size(variant.size)
         if mask is None:
             return self.everything(variant.size)
-        cut = fitted(mask.resize((item.width, item.height)), variant.size, self.random_crop(crop_key), variant.mirrored)
+        cut = fitted(mask.resize((item.width, item.height)), variant.size, self.crop(crop_key), variant.mirrored)
         return torch.from_numpy(np.array(cut.image.resize(small, Image.Resampling.BOX)))[None]
 
     def everything(self, size: Size) -> Tensor:
         return torch.full((1, *reversed(latent_size(size))), 255, dtype=torch.uint8)
 
-    def random_crop(self, key: object) -> Random | None:
-        return None if key is None else random_for("crop", self.run.training.seed, key)
+    def crop(self, key: object) -> Crop:
+        return MIDDLE if key is None else random_crop(self.run.data, self.run.training.seed, key)
 
 
 def latent_size(size: Size) -> Size:
@@ -159,7 +154,7 @@ def latent_size(size: Size) -> Size:
 class PromptStore:
     """Conditions of prompts, on the CPU.
 
-    Where captions are shuffled nothing is kept: each prompt is encoded anew.
+    Where captions vary nothing is kept: each prompt is encoded anew.
     """
 
     def __init__(self, run: Run, model: Model, cache: Cache):
@@ -169,10 +164,6 @@ class PromptStore:
     @cached_property
     def kept(self) -> Shards:
         return self.cache.shards(lambda: self.model.encoder_digest("te"))
-
-    @property
-    def shuffled_captions(self) -> bool:
-        return self.run.data.shuffle_captions
 
     def add(self, prompt: str) -> Condition:
         """The prompt's condition, encoded now where it was not yet."""
@@ -189,6 +180,6 @@ class PromptStore:
             return self.model.encode_prompts(prompts, data.clip_skip, data.prompt_syntax).float()
 
     def condition_of(self, prompts: Sequence[str]) -> Condition:
-        if self.shuffled_captions:
+        if self.run.data.captions_vary:
             return self.encode(list(prompts))
         return Condition.joined([self.add(prompt) for prompt in prompts], self.add(""))

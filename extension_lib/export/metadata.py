@@ -9,6 +9,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from .. import __version__
+from ..config.noise import LOSSES, Noise
 from ..config.run import Training
 from ..families.family import CHUNK
 from .header import METHOD, WORDS
@@ -50,15 +51,30 @@ def training_metadata(about: Provenance) -> dict[str, Any]:
         "ss_clip_skip": run.data.clip_skip if about.family.clip_skip else None,
         "ss_max_token_length": CHUNK,
         "ss_caption_dropout_rate": run.data.caption_dropout,
+        "ss_caption_tag_dropout_rate": run.data.tag_dropout,
         "ss_seed": run.training.seed,
-        "ss_noise_offset": run.noise.noise_offset,
-        "ss_min_snr_gamma": run.noise.min_snr_gamma if run.noise.weighting == "min-snr" else None,
+        **noise_metadata(run.noise),
         "ss_mixed_precision": about.compute,
         "ss_full_fp16": False,
-        "ss_cache_latents": run.data.crop != "random",
+        "ss_cache_latents": not run.data.crops_vary,
         "darkroom_version": __version__,
         METHOD: about.run.method.name,
         WORDS: list(about.words) or None,
+    }
+
+
+def noise_metadata(noise: Noise) -> dict[str, Any]:
+    multires, huber = noise.multires_levels or None, noise.loss != "squared"
+    return {
+        "ss_noise_offset": noise.noise_offset,
+        "ss_multires_noise_iterations": multires,
+        "ss_multires_noise_discount": multires and noise.multires_discount,
+        "ss_ip_noise_gamma": noise.input_perturbation or None,
+        "ss_min_snr_gamma": noise.min_snr_gamma if noise.weighting == "min-snr" else None,
+        "ss_debiased_estimation": noise.weighting == "debiased",
+        "ss_loss_type": LOSSES[noise.loss],
+        "ss_huber_schedule": noise.huber_schedule if huber else None,
+        "ss_huber_c": noise.huber_c if huber else None,
     }
 
 

@@ -16,13 +16,14 @@ from .translation import WITHOUT_CLASS_PROMPT, Imported, Target, Translation, wi
 
 DEFAULTS = {  # there, and without other arguments
     "batch_size": 1, "enable_bucket": False, "flip_aug": False, "shuffle_caption": False, "keep_tokens": 0,
-    "caption_dropout_rate": 0.0, "alpha_mask": False, "random_crop": False, "num_repeats": 1,
-    "caption_extension": ".caption"
+    "caption_dropout_rate": 0.0, "caption_tag_dropout_rate": 0.0, "alpha_mask": False, "random_crop": False,
+    "num_repeats": 1, "caption_extension": ".caption"
 }
 SAME: dict[str, Target] = {
     "batch_size": ("training", "batch_size"), "enable_bucket": ("data", "buckets"), "flip_aug": ("data", "flip"),
     "shuffle_caption": ("data", "shuffle_captions"), "keep_tokens": ("data", "keep_first"),
-    "caption_dropout_rate": ("data", "caption_dropout"), "alpha_mask": ("data", "masked"),
+    "caption_dropout_rate": ("data", "caption_dropout"), "caption_tag_dropout_rate": ("data", "tag_dropout"),
+    "alpha_mask": ("data", "masked"),
 }
 OF_CONCEPT = {
     "image_dir", "num_repeats", "class_tokens", "is_reg", "caption_prefix", "caption_suffix", "caption_extension"

@@ -14,6 +14,7 @@ from . import kohya_dataset
 from .kohya_folders import folder_title, repeat_folders
 from .kohya_model import checkpoint_kind
 from .kohya_network import METHODS, network
+from .kohya_noise import noise
 from .translation import WITHOUT_CLASS_PROMPT, Imported, Target, Translation, whole, with_defaults
 
 DEFAULTS = {  # of its page
@@ -21,7 +22,7 @@ DEFAULTS = {  # of its page
     "flip_aug": False, "shuffle_caption": False, "keep_tokens": 0, "caption_dropout_rate": 0.0, "enable_bucket": True,
     "masked_loss": False, "weighted_captions": False, "noise_offset": 0.0, "prior_loss_weight": 1.0, "clip_skip": 1,
     "max_resolution": "512,512", "caption_extension": ".caption", "lr_scheduler": "cosine", "lr_warmup": 10,
-    "epoch": 1, "save_precision": "fp16"
+    "epoch": 1, "save_precision": "fp16", "huber_c": 0.1, "huber_schedule": "snr", "huber_scale": 1.0
 }
 OF_ADAPTERS = {"network_dim": 8, "network_alpha": 1, "conv_dim": 1, "conv_alpha": 1}  # the page's too
 OF_SCHEDULE = "lr_scheduler_num_cycles", "lr_scheduler_power"
@@ -36,10 +37,10 @@ SAME: dict[str, Target] = {
     "shuffle_caption": ("data", "shuffle_captions"),
     "keep_tokens": ("data", "keep_first"),
     "caption_dropout_rate": ("data", "caption_dropout"),
+    "caption_tag_dropout_rate": ("data", "tag_dropout"),
     "enable_bucket": ("data", "buckets"),
     "masked_loss": ("data", "masked"),
     "weighted_captions": ("data", "prompt_syntax"),
-    "noise_offset": ("noise", "noise_offset"),
     "prior_loss_weight": ("prior", "weight"),
     "save_every_n_steps": ("saving", "save_every"),
     "sample_every_n_steps": ("previews", "preview_every"),
@@ -133,24 +134,6 @@ def pictures(translation: Translation) -> None:
     if clip_skip := translation.number("clip_skip"):
         translation.put(("data", "clip_skip"), clip_skip, "clip_skip")
     translation.seen.add("caption_extension")
-
-
-def noise(translation: Translation) -> None:
-    gamma = translation.number("min_snr_gamma")
-    debiased = translation.take("debiased_estimation_loss") is True
-    translation.put(("noise", "weighting"), "debiased" if debiased else "min-snr" if gamma else "none", "min_snr_gamma")
-    if gamma:
-        translation.put(("noise", "min_snr_gamma"), gamma, "min_snr_gamma")
-    if translation.take("loss_type") in (None, "l2"):
-        translation.seen.update({"huber_c", "huber_schedule", "huber_scale"})
-    else:
-        translation.drop("loss_type", "here the loss is always the squared error, kohya's l2")
-    offset_type = translation.take("noise_offset_type")
-    multires = ("multires_noise_iterations", "multires_noise_discount")
-    if offset_type == "Original" or not translation.number(multires[0]):
-        translation.seen.update(multires)
-    if translation.number("min_timestep") == 0:
-        translation.seen.update({"max_timestep"} if translation.number("max_timestep") in (0, 1000) else ())
 
 
 def length(translation: Translation) -> None:

@@ -25,13 +25,10 @@ UNWEIGHTED = Noise(weighting="none")  # all runs are measured alike, whatever th
 
 
 class NoisyPicture(NamedTuple):
-    """A picture with noise. noisy and target (4, h, w), mask (1, h, w), sizes (6,); t and snr: single numbers."""
+    """A picture with noise, one of a batch. mask (1, h, w), sizes (6,)."""
 
     prompt: str
-    noisy: Tensor
-    target: Tensor
-    t: Tensor
-    snr: Tensor
+    noisy: NoisyLatents
     mask: Tensor
     sizes: Tensor
 
@@ -42,10 +39,8 @@ def noisy_pictures(stills: Sequence[MeasuredPicture], diffusion: Diffusion) -> l
     for n in range(PICTURES if stills else 0):
         still, t = stills[n % len(stills)], int((n + 0.5) / PICTURES * len(diffusion.alphas_cumprod))
         noise = torch.randn(still.latents.shape, generator=generator_for("measured", still.name, t))
-        mix = NoisyLatents(*(part[0]
-                             for part in add_noise(still.latents[None], noise[None], torch.tensor([t]), diffusion)))
-        out.append(NoisyPicture(still.prompt, mix.noisy, mix.target, mix.t, mix.snr, still.mask,
-                                sizes_of([still.framing])[0]))
+        noisy = add_noise(still.latents[None], noise[None], torch.tensor([t]), diffusion)
+        out.append(NoisyPicture(still.prompt, noisy, still.mask, sizes_of([still.framing])[0]))
     return out
 
 
@@ -53,7 +48,7 @@ def group_by_shape(pictures: Sequence[NoisyPicture], size: int) -> list[list[Noi
     """Batches of pictures of one shape, at most size in each."""
     by_shape: dict[tuple[int, ...], list[NoisyPicture]] = {}
     for picture in pictures:
-        by_shape.setdefault(tuple(picture.noisy.shape), []).append(picture)
+        by_shape.setdefault(tuple(picture.mask.shape), []).append(picture)
     return [same[n:n + size] for same in by_shape.values() for n in range(0, len(same), size)]
 
 
@@ -97,14 +92,15 @@ class FixedNoiseLoss:
 
     def losses(self, batch: list[NoisyPicture]) -> Tensor:
         """(b,)"""
-        prompts, *parts = zip(*batch)
-        noisy, target, t, snr, masks, sizes = (torch.stack(part).to(self.model.device) for part in parts)
-        data = self.run.data
+        device, data = self.model.device, self.run.data
+        prompts, parts, *others = zip(*batch)
+        noisy = NoisyLatents(*(torch.cat(part).to(device) for part in zip(*parts)))
+        masks, sizes = (torch.stack(other).to(device) for other in others)
         with self.model.autocast():
             condition = self.batches.condition_of(prompts) or self.model.encode_prompts(list(prompts), data.clip_skip,
                                                                                         data.prompt_syntax)
-            predicted = self.model.predict(noisy, t, condition.sized(sizes))
-        return sample_losses(predicted, target, snr, self.model.diffusion.prediction, UNWEIGHTED, masks)
+            predicted = self.model.predict(noisy.noisy, noisy.t, condition.sized(sizes))
+        return sample_losses(predicted, noisy, self.model.diffusion.prediction, UNWEIGHTED, masks)
 
 
 @torch.no_grad()

@@ -23,21 +23,22 @@ class StepLoss(NamedTuple):
 
 def batch_loss(run: Run, model: Model, trainable: Trainable, batch: Batch, number: int) -> StepLoss:
     """number: of the batch in the run; its noise depends on this and the seed alone."""
-    noisy = add_random_noise(batch.latents, model.diffusion, run.noise.noise_offset, run.training.seed, number)
+    noisy = add_random_noise(batch.latents, model.diffusion, run.noise, run.training.seed, number)
     class_count = len(batch.class_prompts)
     # the same pictures again
-    with_class_prompts = NoisyLatents(*(torch.cat([part, part[:class_count]]) for part in noisy))
+    with_class_prompts = NoisyLatents(*map(torch.cat, zip(noisy, noisy.rows(class_count))))
     with model.autocast():
         condition = encode_batch(model, batch, run.data).sized(torch.cat([batch.sizes, batch.sizes[:class_count]]))
         predicted = model.predict(with_class_prompts.noisy, with_class_prompts.t, condition)
     count, split = len(batch.latents), batch.subjects
     prediction = model.diffusion.prediction
-    each = sample_losses(predicted[:count], noisy.target, noisy.snr, prediction, run.noise, batch.masks)
+    each = sample_losses(predicted[:count], noisy, prediction, run.noise, batch.masks)
     class_loss = each[split:].detach().mean() if split < count else None
     loss = (each * batch.weights).sum() / split
     if class_count:
         before = predict_untrained(model, trainable, batch, noisy, run.data)
-        change = sample_losses(predicted[count:], before, noisy.snr[:class_count], prediction, run.noise)
+        same = noisy.rows(class_count)._replace(target=before)
+        change = sample_losses(predicted[count:], same, prediction, run.noise)
         loss = loss + run.prior.penalty * change.mean()
     return StepLoss(loss, each[:split].detach().mean(), class_loss)
 

@@ -1,5 +1,6 @@
 """Batches: what a step sees, again and again the same."""
 
+import pytest
 import torch
 from helpers import small_run
 from PIL import Image
@@ -47,8 +48,10 @@ def test_a_part_comes_to_the_device_when_it_is_needed(model, pictures, monkeypat
     assert came[4:] == ["unet"] and model.parked == {"te", "vae"}
 
 
-def test_random_crops_and_shuffled_captions_keep_their_encoders(model, pictures):
-    batches(model, pictures, data={"crop": "random", "shuffle_captions": True})
+@pytest.mark.parametrize("data", [{"crop": "random", "shuffle_captions": True},
+                                  {"random_scale": 0.2, "tag_dropout": 0.1}, {"random_shift": 0.1, "tag_dropout": 1}])
+def test_crops_and_captions_that_vary_keep_their_encoders(model, pictures, data):
+    batches(model, pictures, data=data)
     assert model.parked == set()
 
 

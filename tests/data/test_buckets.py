@@ -1,13 +1,10 @@
 """Aspect-ratio buckets."""
 
 import math
-from random import Random
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from extension_lib.data.buckets import bucket_of, buckets, fitted
+from extension_lib.data.buckets import bucket_of, buckets
 
 pytestmark = pytest.mark.once
 
@@ -60,41 +57,3 @@ def test_sizes_that_anyone_can_check(resolution, shape, size):
                                           ((400, 1600), (256, 1024))])
 def test_a_picture_goes_where_its_shape_is_nearest(size, bucket):
     assert bucket_of(size[0], size[1], buckets(512)) == bucket
-
-
-def test_fitting_covers_the_bucket_and_cuts_the_middle():
-    image = Image.fromarray(np.tile(np.arange(200, dtype=np.uint8)[None, :, None], (100, 1, 3)))
-    cut = np.asarray(fitted(image, (64, 64)).image)
-    assert cut.shape == (64, 64, 3)
-    assert abs(int(cut[32, 0, 0]) - 50) < 4 and abs(int(cut[32, 63, 0]) - 149) < 4
-
-
-def test_random_crops_differ_and_repeat_with_their_seed():
-    image = Image.fromarray(np.tile(np.arange(200, dtype=np.uint8)[None, :, None], (100, 1, 3)))
-    lefts = [np.asarray(fitted(image, (64, 64), Random(n)).image)[0, 0, 0] for n in range(8)]
-    assert len(set(lefts)) > 3
-    assert lefts == [np.asarray(fitted(image, (64, 64), Random(n)).image)[0, 0, 0] for n in range(8)]
-
-
-@pytest.mark.parametrize("seed", [None, 3])
-@pytest.mark.parametrize("shape, size", [((200, 100), (64, 64)), ((97, 311), (64, 192)), ((640, 480), (576, 448)),
-                                         ((64, 64), (64, 64)), ((128, 64), (64, 64)), ((30, 20), (192, 128))])
-def test_cutting_first_gives_what_scaling_first_gave(shape, size, seed):
-    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (*shape[::-1], 3), np.uint8))
-    scale = max(size[0] / image.width, size[1] / image.height)
-    wide, high = max(size[0], round(image.width * scale)), max(size[1], round(image.height * scale))
-    whole = image.resize((wide, high), Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC)
-    rng = Random(seed)
-    left, top = ((wide - size[0]) // 2, (high - size[1]) // 2) if seed is None else (
-        rng.randint(0, wide - size[0]), rng.randint(0, high - size[1]))
-    cut = fitted(image, size, None if seed is None else Random(seed)).image
-    before = np.asarray(whole.crop((left, top, left + size[0], top + size[1])), int)
-    assert np.abs(np.asarray(cut) - before).max() <= (0 if image.size == size else 1)
-
-
-@pytest.mark.parametrize("shape", [(4_000_000, 1), (2, 300_000), (1, 6000)])
-def test_a_thin_picture_takes_no_more_memory_than_others(shape):
-    """Scaled as a whole, the first would have two thousand million columns."""
-    image = Image.new("L", shape, 7)
-    size = bucket_of(shape[0], shape[1], buckets(512))
-    assert fitted(image, size).image.size == size and fitted(image, size, Random(0)).image.getpixel((5, 5)) == 7

@@ -5,8 +5,9 @@ import pytest
 from PIL import Image
 
 from extension_lib.config.run import Run
-from extension_lib.data.buckets import fitted, kept_part
+from extension_lib.data.buckets import kept_part
 from extension_lib.data.crop_view import TINT, draw_crop
+from extension_lib.data.crops import fitted
 
 RUN = Run().with_values({"data": {"resolution": 128}})
 

@@ -144,6 +144,15 @@ def test_shuffling_keeps_the_first_parts_and_loses_none():
     assert all(t.startswith("a, b, ") and sorted(t.split(", ")) == list("abcde") for t in texts)
 
 
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_tags_are_left_out_one_by_one_but_never_the_first_ones(shuffled):
+    data = Data(shuffle_captions=shuffled, keep_first=1, tag_dropout=0.3)
+    texts = [vary_prompt(("zwx, b, c, d, e",), data, 0, n).split(", ") for n in range(500)]
+    assert all(text[0] == "zwx" and len(set(text)) == len(text) for text in texts)
+    assert 0.25 < 1 - sum(len(text) - 1 for text in texts) / (4 * 500) < 0.35
+    assert shuffled or all(text == sorted(text, key="zwxbcde".index) for text in texts)
+
+
 def test_dropout_leaves_out_about_its_share_and_the_same_ones_again():
     data = Data(caption_dropout=0.3)
     dropped = [vary_prompt(("x",), data, 0, n) == "" for n in range(1000)]

@@ -94,6 +94,40 @@ def test_an_alpha_of_zero_is_one_as_large_as_the_rank(folder):
     assert (method.rank, method.alpha, method.conv_rank, method.conv_alpha) == (12, 12.0, 6, 6.0)
 
 
+# ---- noise and loss
+
+@pytest.mark.parametrize("given, values, named", [
+    ({}, {"loss": "squared", "min_timestep": 0, "max_timestep": 1000, "multires_levels": 0}, ""),
+    ({"loss_type": "huber", "huber_schedule": "exponential", "huber_c": 0.2},
+     {"loss": "Huber", "huber_schedule": "exponential", "huber_c": 0.2}, ""),
+    ({"loss_type": "smooth_l1"}, {"loss": "smooth L1", "huber_schedule": "snr", "huber_c": 0.1}, ""),
+    ({"loss_type": "smooth_l1", "huber_schedule": "constant", "huber_scale": 2}, {"huber_c": 0.2}, ""),
+    ({"loss_type": "huber", "huber_schedule": "exponential", "huber_scale": 2}, {"huber_c": 0.1}, "huber_scale = 2"),
+    ({"loss_type": "l1"}, {"loss": "smooth L1", "huber_schedule": "constant", "huber_c": 0.001}, ""),
+    ({"loss_type": "fft", "huber_c": 0.3}, {"loss": "squared"}, "loss_type = fft"),
+    ({"noise_offset_type": "Multires", "noise_offset": 0.1, "multires_noise_iterations": 12,
+      "multires_noise_discount": 0.2}, {"noise_offset": 0, "multires_levels": 10, "multires_discount": 0.2}, ""),
+    ({"noise_offset_type": "Original", "noise_offset": 0.1, "multires_noise_iterations": 6,
+      "multires_noise_discount": 0.2}, {"noise_offset": 0.1, "multires_levels": 0, "multires_discount": 0.3}, ""),
+    ({"noise_offset": 0.1, "multires_noise_iterations": 6}, {"noise_offset": 0.1, "multires_levels": 6}, ""),
+    ({"ip_noise_gamma": 0.1, "ip_noise_gamma_random_strength": True}, {"input_perturbation": 0.1}, "random_strength"),
+    ({"min_timestep": 100, "max_timestep": "0"}, {"min_timestep": 100, "max_timestep": 1000}, ""),
+    ({"max_timestep": 600}, {"min_timestep": 0, "max_timestep": 600}, "")])
+def test_noise_and_loss_of_kohya_are_taken_over(folder, given, values, named):
+    imported, run = read(folder, "a.json", {**SMALLEST, **given, "max_train_steps": 9})
+    assert {name: getattr(run.noise, name) for name in values} == values
+    assert len(imported.dropped) == bool(named) and said(imported, named) == bool(named)
+
+
+@pytest.mark.parametrize("name, content", [
+    ("train.toml", "train_data_dir = 'img'\ncaption_extension = '.txt'\ncaption_tag_dropout_rate = 0.2"),
+    ("set.toml", "[[datasets]]\n[[datasets.subsets]]\nimage_dir = 'img'\ncaption_extension = '.txt'\n"
+     "caption_tag_dropout_rate = 0.2")])
+def test_tags_are_left_out_as_often_as_there(folder, name, content):
+    imported, run = read(folder, name, content)
+    assert run.data.tag_dropout == 0.2 and not said(imported, "caption_tag_dropout_rate")
+
+
 # ---- class pictures and prompts
 
 def test_regularisation_folders_of_kohya_ss_are_called_by_their_name(folder):

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from webui import one_step
 from webui.standalone import host_beside
 
+from extension_lib.config.noise import Noise
 from extension_lib.config.run import from_dict
 from extension_lib.diffusion.noise import add_random_noise
 from extension_lib.export.tensor_part import put_parts, whole_name, whole_shape
@@ -124,7 +125,7 @@ def batches_for(seed):
 
 def timesteps(seed, number):
     alphas = torch.ones(LAST + 1)
-    return add_random_noise(torch.zeros(len(TEN), 1, 1, 1), Diffusion(alphas, "eps"), 0, seed, number).t.tolist()
+    return add_random_noise(torch.zeros(len(TEN), 1, 1, 1), Diffusion(alphas, "eps"), Noise(), seed, number).t.tolist()
 
 
 def framings(height, width):

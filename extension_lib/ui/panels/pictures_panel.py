@@ -183,7 +183,7 @@ def picture_figure(item: Item, run: Run) -> Markup:
     except PictureError as error:
         return message(str(error))
     notes = [f"{item.width}×{item.height}, trained at {size[0]}×{size[1]}"]
-    if run.data.crop == "random":
+    if run.data.crops_vary:
         notes.append("cropped at random")
     if masked:
         notes.append("tinted parts are ignored because of the mask" if run.data.masked
