@@ -5,9 +5,7 @@ PYTHONPATH=. python -m benchmarks.full_size FOLDER (takes 14 GB of disk and 12 G
 """
 
 import json
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import torch
@@ -20,7 +18,8 @@ from extension_lib.families import SDXL
 from extension_lib.models.checkpoint_parts import places
 from extension_lib.models.diffusers_pipeline import CONFIGS
 
-INTERVAL, GIB = 0.05, 2**30
+from .fresh import GIB, measured, memory_of
+
 UNET = "model.diffusion_model."
 
 
@@ -71,26 +70,8 @@ def save(folder: Path) -> dict:
     return {"own": own}
 
 
-def memory_of(process: int | str) -> int:
-    """RssAnon in bytes; 0 for a process that has ended."""
-    try:
-        status = Path(f"/proc/{process}/status").read_text(encoding="ascii")
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("RssAnon")), 0)
-
-
-def measured(what: str, folder: Path) -> dict:
-    """What a fresh process says, its largest memory and its seconds."""
-    began, most = time.monotonic(), 0
-    process = subprocess.Popen([sys.executable, "-m", "benchmarks.full_size", str(folder), what],
-                               stdout=subprocess.PIPE, encoding="utf-8")
-    while process.poll() is None:
-        most = max(most, memory_of(process.pid))
-        time.sleep(INTERVAL)
-    assert process.stdout and process.returncode == 0
-    said = json.loads(process.stdout.read().strip().splitlines()[-1])
-    return {**said, "peak_gib": round(most / GIB, 2), "seconds": round(time.monotonic() - began)}
+def in_gib(found: dict) -> dict:
+    return {**found, **{name: round(found[name] / GIB, 2) for name in ("own", "peak") if name in found}}
 
 
 def main() -> None:
@@ -101,9 +82,7 @@ def main() -> None:
     path = folder / "checkpoints" / "random.safetensors"
     path.parent.mkdir(parents=True, exist_ok=True)
     size = path.stat().st_size if path.exists() else write_random(path)
-    saved = measured("save", folder)
-    saved["own_gib"] = round(saved.pop("own") / GIB, 2)
-    trained = measured("train", folder)
+    saved, trained = (in_gib(measured("benchmarks.full_size", folder, what)) for what in ("save", "train"))
     print(json.dumps({"weights_gib": round(size / GIB, 2), "save": saved, "train": trained}, indent=1))
 
 

@@ -134,7 +134,7 @@ class Shards:
             self.problem = str(error)
             return
         self.places.update(dict.fromkeys(self.unwritten, path))
-        if self.read(path, next(iter(self.unwritten))) is not None:  # in use from now on; another run had not deleted it
+        if self.read(path, next(iter(self.unwritten))) is not None:  # now in use; no other run had deleted it
             self.unwritten, self.size = {}, 0
 
     def read(self, path: Path, key: str) -> Entry | None:

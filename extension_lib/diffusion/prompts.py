@@ -137,7 +137,7 @@ def split_into_chunks(tokenizer: Any, prompt: str, syntax: bool = False, words: 
     words = words or NewWords()
     start, end = tokenizer.bos_token_id, tokenizer.eos_token_id
     padding = end if padding is None else padding
-    comma = tokenizer.get_vocab().get(",</w>")
+    comma, = tokens_of(tokenizer, ",")  # not by the vocabulary: some tokenizers make that anew for each question
     done: list[Chunk] = []
     ids: list[int] = []
     weights: list[float] = []
@@ -155,7 +155,7 @@ def split_into_chunks(tokenizer: Any, prompt: str, syntax: bool = False, words: 
         for i, part in enumerate(BREAK.split(text) if syntax else [text]):
             if i:
                 close(len(ids))
-            tokens, place = tokenizer(part, truncation=False, add_special_tokens=False)["input_ids"], 0
+            tokens, place = tokens_of(tokenizer, part), 0
             while place < len(tokens):
                 if len(ids) == CHUNK:
                     close(CHUNK if tokens[place] == comma else break_point(ids, comma))
@@ -173,7 +173,12 @@ def split_into_chunks(tokenizer: Any, prompt: str, syntax: bool = False, words: 
     return done
 
 
-def break_point(ids: list[int], comma: int | None) -> int:
+def tokens_of(tokenizer: Any, text: str) -> list[int]:
+    """Without start and end."""
+    return tokenizer(text, truncation=False, add_special_tokens=False)["input_ids"]
+
+
+def break_point(ids: list[int], comma: int) -> int:
     """Where a full chunk ends: after its last comma if that is near enough, else at its end."""
     back = next((n for n, token in enumerate(reversed(ids)) if token == comma), CHUNK)
     return CHUNK - back if back < COMMA_BACKTRACK else CHUNK

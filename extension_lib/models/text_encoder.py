@@ -85,7 +85,7 @@ class LoadedTextEncoder:
         return self.token_table().weight.detach()
 
     def tokens(self, text: str) -> list[int]:
-        return self.tokenizer(text, truncation=False, add_special_tokens=False)["input_ids"]
+        return prompting.tokens_of(self.tokenizer, text)
 
     def add_word(self, name: str, vectors: Tensor) -> None:
         self.words.add(name, self.tokens(name), vectors)

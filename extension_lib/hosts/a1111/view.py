@@ -116,9 +116,6 @@ class BorrowedTokenizer:
         self.bos_token_id = self.own.encoder["<start_of_text>"]
         self.eos_token_id = self.own.encoder["<end_of_text>"]
 
-    def get_vocab(self) -> dict[str, int]:
-        return self.own.encoder
-
     def __call__(self, text: str, **unused: Any) -> dict[str, list[int]]:
         return {"input_ids": self.own.encode(text)}
 
