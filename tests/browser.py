@@ -136,6 +136,14 @@ def entered(page) -> None:
     page.wait_for_selector("#darkroom_about .darkroom-about", state="attached")
 
 
+def show_darkroom(page) -> None:
+    """Goes to the tab in a WebUI's page that was just opened."""
+    page.wait_for_selector("#txt2img_generate", timeout=60_000)
+    page.wait_for_timeout(2000)
+    page.get_by_role("button", name="Darkroom", exact=True).first.click()
+    entered(page)
+
+
 def create(page, name: str) -> None:
     choose_tab(page, "Model")
     fill(page, "darkroom_new_name", name)

@@ -1,6 +1,7 @@
 """diffusers' and LyCORIS' own loaders read our LoRA files: every key finds its layer, every delta is as trained."""
 
 from collections import defaultdict
+from typing import cast
 
 import pytest
 import tiny
@@ -10,6 +11,7 @@ from lycoris.wrapper import LycorisNetwork, create_lycoris_from_weights
 from safetensors.torch import load_file
 
 from extension_lib.export import lora, verify
+from extension_lib.methods.adapter import Adapter
 from extension_lib.models.diffusers_pipeline import load_pipeline
 from extension_lib.models.diffusers_view import load_view
 from extension_lib.models.frozen import frozen
@@ -35,7 +37,7 @@ def trained(checkpoint, tmp_path):
         run = small_run(tmp_path, saving={"precision": precision})
         with frozen(view.unet, *view.text_models), view.exposed(), torch.no_grad():
             trainable = run.method.attach(view, 0)
-            for key, module in trainable.modules.items():
+            for key, module in cast(Adapter, trainable).modules.items():
                 for name, parameter in module.named_parameters():
                     parameter.copy_(0.05 * torch.randn(parameter.shape, generator=generator_for(key, name)))
             lora.write_adapter(tmp_path / "ghost.safetensors", trainable, about(run, family=view.family))

@@ -64,11 +64,8 @@ def webui(request, tmp_path_factory):
 @pytest.fixture(scope="module")
 def page(webui):
     """The WebUI's page with the Darkroom tab open."""
-    from browser import entered, opened
+    from browser import opened, show_darkroom
 
     with opened(webui.url) as made:
-        made.wait_for_selector("#txt2img_generate", timeout=60_000)
-        made.wait_for_timeout(2000)
-        made.get_by_role("button", name="Darkroom", exact=True).first.click()
-        entered(made)
+        show_darkroom(made)
         yield made

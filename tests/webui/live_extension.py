@@ -118,10 +118,10 @@ def moves(prompt: str = Body(embed=True)) -> list:
     """Which modules a picture moves where. "cpu:0" stands for a graphics card."""
     from modules import processing
 
-    told, to, device = [], nn.Module.to, devices.device
+    told, known, to, device = [], labels(), nn.Module.to, devices.device
 
     def recorded(module, *where, **more):
-        told.append([labels().get(id(module)), str(where[0] if where else more.get("device"))])
+        told.append([known.get(id(module)), str(where[0] if where else more.get("device"))])
         return to(module, *where, **more)
 
     nn.Module.to, devices.device = recorded, torch.device("cpu:0")

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browser import entered, opened
+from browser import opened, show_darkroom
 from safetensors.torch import load_file, save_file
 from webui.standalone import host_beside
 from webui.training import pixels, prompts_for, trained_by_clicking
@@ -67,10 +67,7 @@ def loaded(request, webui, tmp_path_factory):
     made.load(request.param)
     made.before = made.theirs(PLAIN)
     with opened(webui.url) as made.page:
-        made.page.wait_for_selector("#txt2img_generate", timeout=60_000)
-        made.page.wait_for_timeout(2000)
-        made.page.get_by_role("button", name="Darkroom", exact=True).first.click()
-        entered(made.page)
+        show_darkroom(made.page)
         yield made
 
 

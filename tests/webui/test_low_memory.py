@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from browser import entered, free_port, opened
+from browser import free_port, opened, show_darkroom
 from webui.conftest import WEBUI_DIR
 from webui.training import prompts_for, trained_by_clicking
 
@@ -35,10 +35,7 @@ def page(request, webui):
     """Opened with this checkpoint loaded."""
     webui.load(request.param)
     with opened(webui.url) as made:
-        made.wait_for_selector("#txt2img_generate", timeout=60_000)
-        made.wait_for_timeout(2000)
-        made.get_by_role("button", name="Darkroom", exact=True).first.click()
-        entered(made)
+        show_darkroom(made)
         yield made
 
 

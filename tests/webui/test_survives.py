@@ -14,10 +14,10 @@ from browser import (
     begin,
     choose_tab,
     create,
-    entered,
     free_port,
     opened,
     opened_in,
+    show_darkroom,
     show_pictures,
     unfold,
     wait_for_end,
@@ -44,15 +44,8 @@ def data(tmp_path_factory):
 def darkroom(data):
     """A WebUI on this data folder, and its page with the Darkroom tab open."""
     with server.running(WEBUI, data, free_port(), "--api-server-stop") as webui, opened(webui.url) as page:
-        show(page)
+        show_darkroom(page)
         yield webui, page
-
-
-def show(page):
-    page.wait_for_selector("#txt2img_generate", timeout=60_000)
-    page.wait_for_timeout(2000)
-    page.get_by_role("button", name="Darkroom", exact=True).first.click()
-    entered(page)
 
 
 def workspace(data) -> Workspace:
@@ -95,7 +88,7 @@ def test_a_run_outlives_reload_ui_kill_9_and_sigterm_and_a_replaced_checkpoint_i
             page.wait_for_timeout(500)
         at_reload = lines(data, "step")[-1]["step"]
         page = opened_in(page.context.browser, webui.url)  # the other one loads itself anew
-        show(page)
+        show_darkroom(page)
         choose_tab(page, "Train")
         wait_for_step(page, at_reload + 3)
         assert not lines(data, "ended")

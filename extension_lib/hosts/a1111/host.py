@@ -126,8 +126,7 @@ class A1111:
                     yield view
                 finally:
                     self.borrowed = self.borrower = None
-                    if not view.low_memory.active:
-                        view.unpark()
+                    view.unpark()
                     forget_encoded_prompts()
                     reload_embeddings()
 

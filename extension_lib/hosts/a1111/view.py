@@ -154,6 +154,11 @@ class BorrowedView(LdmView):
         super().remove_word(name)
         self.words.remove(name)
 
+    def unpark(self) -> None:
+        """In a low-memory mode the parts go back to where they were, when it is no longer lifted."""
+        if not self.low_memory.active:
+            super().unpark()
+
     @contextmanager
     def unparked(self) -> Iterator[None]:
         if not self.low_memory.active:
