@@ -2,15 +2,20 @@
 
 import ctypes
 import sys
+from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 
 from .config.run import Run
 from .families.family import Family
 from .families.sd1 import SD1
+from .settings import options
 
 GIB = 2**30
+SMALL_OPTIMIZER = "AdamW 8 bit"
 
 
 def free_cache() -> None:
@@ -40,18 +45,51 @@ def usage(device: torch.device | None = None) -> str:
     return f"{(memory.total - memory.available) / GIB:.1f} of {memory.total / GIB:.1f} GiB"
 
 
+def free(device: torch.device) -> int:
+    """Bytes that a program can still have; what torch has kept for itself counts as free."""
+    if device.type == "cuda":
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + kept
+    import psutil
+
+    return psutil.virtual_memory().available
+
+
+def in_gib(size: int) -> str:
+    return f"{size / GIB:.1f} GiB"
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A change with which a run needs less memory: what a person does, and the settings that it changes."""
+
+    text: str
+    values: Mapping[str, Mapping[str, Any]]
+
+
+def remedies(run: Run, family: Family = SD1) -> list[Remedy]:
+    """The cheapest first."""
+    training, found = run.training, []
+    if not training.checkpointing:
+        found.append(Remedy("switch gradient checkpointing on (about half the memory)",
+                            {"training": {"checkpointing": True}}))
+    if training.batch_size > 1:
+        found.append(Remedy(f"lower the batch size from {training.batch_size} to 1 and raise gradient accumulation "
+                            "instead", {"training": {"batch_size": 1,
+                                                     "accumulation": training.accumulation * training.batch_size}}))
+    if run.data.resolution > family.resolution:
+        found.append(Remedy(f"lower the resolution from {run.data.resolution} to {family.resolution}",
+                            {"data": {"resolution": family.resolution}}))
+    rates = {option.name for option in options(run.method) if option.name.startswith("text_rate")}
+    if rates and any(run.method.rates.get(part, 0.0) > 0 for part in family.text_parts):
+        found.append(Remedy("start over with the text encoder's rate at 0, which also moves it off the graphics card",
+                            {"method": dict.fromkeys(rates, 0.0)}))
+    if training.optimizer == "AdamW":
+        found.append(Remedy(f"choose {SMALL_OPTIMIZER} as the optimizer", {"training": {"optimizer": SMALL_OPTIMIZER}}))
+    return found
+
+
 def advice(run: Run, family: Family = SD1) -> str:
     """What to change so that the run needs less memory, the cheapest first."""
-    ideas = []
-    if not run.training.checkpointing:
-        ideas.append("switch gradient checkpointing on (about half the memory)")
-    if run.training.batch_size > 1:
-        size = run.training.batch_size
-        ideas.append(f"lower the batch size from {size} to 1 and raise gradient accumulation instead")
-    if run.data.resolution > family.resolution:
-        ideas.append(f"lower the resolution from {run.data.resolution} to {family.resolution}")
-    if any(run.method.rates.get(part, 0.0) > 0 for part in family.text_parts):
-        ideas.append("start over with the text encoder's rate at 0, which also moves it off the graphics card")
-    ideas.append(f"lower the resolution below {run.data.resolution}, or close other programs that use the graphics "
-                 "card")
-    return "; ".join(ideas[:3])
+    last = f"lower the resolution below {run.data.resolution}, or close other programs that use the graphics card"
+    return "; ".join([*(remedy.text for remedy in remedies(run, family)), last][:3])

@@ -187,6 +187,9 @@ class Model(Protocol):
     def encode_images(self, pixels: "Tensor") -> "Tensor":
         """(b, 3, h, w) in [-1, 1] to scaled latents (b, 4, h/8, w/8) fp32, without gradient."""
 
+    def decode(self, latents: "Tensor") -> "Tensor":
+        """Scaled latents (b, 4, h/8, w/8) to (b, 3, h, w) fp32 in [-1, 1], or a little beyond."""
+
     def encode_prompts(self, prompts: list[str], clip_skip: int = 1, syntax: bool = False) -> Condition:
         """Prompts as literal text, or with (weights:1.2) when syntax is on; with gradient where there is one."""
 
@@ -218,6 +221,15 @@ class Model(Protocol):
 
     def autocast(self) -> AbstractContextManager:
         """The mixed precision of this model. To be entered for each step anew: autocast caches converted weights."""
+
+    def weightless(self) -> AbstractContextManager[None]:
+        """Within, its weights are shapes on the meta device, and so is what is attached to it."""
+
+    def sizes(self) -> dict[str, int]:
+        """Bytes of the weights of "unet", "te" (the text encoders) and "vae", wherever they are."""
+
+    def held(self) -> int:
+        """Bytes of the weights that are on the device now."""
 
     def park(self, part: str) -> None:
         """Moves "unet", "vae" or "te" (the text encoders) to the CPU until it is needed or the model is given back."""

@@ -160,6 +160,7 @@ def test_check_says_what_would_be_trained_and_what_is_wrong(home, capsys):
     assert cli.main(["check", str(home / "run.toml"), *at_64]) == 0
     said = capsys.readouterr().out
     assert "5 pictures, 5 showings and 3 steps in an epoch" in said and "0.png: a zwx ghost" in said
+    assert "GiB of memory at its peak" in said
     (home / "pictures" / "bad.png").write_bytes(b"no picture")
     assert cli.main(["check", str(home / "run.toml"), *at_64]) == 1
     assert "bad.png cannot be read" in capsys.readouterr().out

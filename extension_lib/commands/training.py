@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from .studio import say
 if TYPE_CHECKING:
     from ..data.folder import ConceptPictures
     from ..hosts.standalone import Standalone
+    from ..runs.fit import Fit
     from ..workspaces.workspace import Workspace
 
 
@@ -85,21 +86,33 @@ def ask_model(run: Run, here: "Standalone", workspace: "Workspace", checkpoint: 
     """What has to be asked of the borrowed model: its tokens, its layers, and how large what is trained would be."""
     from ..events import Warned
     from ..runs.class_pictures import prepare_class_pictures
+    from ..runs.fit import fit_of
     from ..runs.preflight import require_room
     from ..runs.session import require_learnable, unlearned_end
 
     words = new_words_of(run) if run.method.product.learns_words else ()
     not_drawn = replace(run, concepts=tuple(c for c in run.concepts if c.class_folder or not c.class_prompt))
     with here.borrow(checkpoint) as model:
-        said = [*unlearned_end(run, model),
-                *require_learnable(words, [item for one in found for item in one.items], model),
+        items = [item for one in found for item in one.items]
+        said = [*unlearned_end(run, model), *require_learnable(words, items, model),
                 *prepare_class_pictures(not_drawn, found, checkpoint, here)]
+        fit = fit_of(run, model, items, words)
+        say(planned_memory(fit))
+        said += [] if fit.fits else [Warned(fit.warning)]
         trainable = run.method.attach(model, run.training.seed, words)
         try:
             require_room(run, here.folders, workspace, trainable, checkpoint.path)
         finally:
             trainable.detach()
     return [event.message for event in said if isinstance(event, Warned)]
+
+
+def planned_memory(fit: "Fit") -> str:
+    """A line: how much memory the run takes at its peak, and for what."""
+    from ..memory import in_gib
+
+    parts = ", ".join(f"{part.name} {in_gib(getattr(fit.plan, part.name))}" for part in fields(fit.plan))
+    return f"{in_gib(fit.plan.total)} of memory at its peak, {in_gib(fit.free)} free: {parts}"
 
 
 def read_run(path: Path, changed: dict[str, Any], here: "Standalone") -> Run:

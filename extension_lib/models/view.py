@@ -11,8 +11,10 @@ from ..families.family import Family
 from ..model import Condition, Diffusion, Layer, Weight, computes_in
 from ..support.autocast import autocast_off
 from ..support.digests import digest_of
+from ..support.meta import META
 from .frozen import fingerprint
 from .names import unet_block, unet_keys
+from .shapes import bytes_of, weightless
 from .text_encoder import ADAPTABLE, LoadedTextEncoder
 
 
@@ -146,7 +148,8 @@ class View:
         raise NotImplementedError
 
     def autocast(self) -> AbstractContextManager:
-        return nullcontext() if self.compute == torch.float32 else torch.autocast(self.device.type, self.compute)
+        plain = self.compute == torch.float32 or self.device == META  # whoever computes there casts
+        return nullcontext() if plain else torch.autocast(self.device.type, self.compute)
 
     def park(self, part: str) -> None:
         self.module_of(part).to("cpu")
@@ -171,6 +174,22 @@ class View:
         finally:
             for part in parked:
                 self.park(part)
+
+    @contextmanager
+    def weightless(self) -> Iterator[None]:
+        before = self.device, self.parked
+        with weightless((self.unet, self.vae, *self.text_models)):
+            self.device, self.parked = META, set()
+            try:
+                yield
+            finally:
+                self.device, self.parked = before
+
+    def sizes(self) -> dict[str, int]:
+        return {"unet": bytes_of([self.unet]), **{part: bytes_of([self.module_of(part)]) for part in ("te", "vae")}}
+
+    def held(self) -> int:
+        return bytes_of((self.unet, self.vae, *self.text_models), self.device.type)
 
     def exposed(self) -> AbstractContextManager[None]:
         """Within, layers that a host's classes have fused can be adapted one by one."""

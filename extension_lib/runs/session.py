@@ -28,6 +28,7 @@ from ..workspaces.record import write_previews
 from ..workspaces.workspace import CACHE, Log, Workspace
 from . import class_pictures
 from .files import Progress, RunFiles
+from .fit import fit_of, training_of
 from .preflight import require_folders, require_optimizer, require_room
 
 
@@ -148,6 +149,7 @@ class Session:
                 if ended := self.stop_before_first_step():
                     yield ended
                     return
+            planned = yield from self.plan_memory(model, items, words)
             trainable = self.run.method.attach(model, self.run.training.seed, words)
             undo.callback(trainable.detach)
             if without := self.run.method.left_out(model.layers()):
@@ -165,7 +167,21 @@ class Session:
             files = RunFiles(self.run, self.host, self.workspace, self.checkpoint, model, batches, self.progress,
                              self.restart, draw_card_picture=self.draw_card_picture)
             controls = replace(self.controls, draw_previews=self.draw_previews)
-            yield from train(self.run, model, trainable, batches, files, controls)
+            yield from train(self.run, model, trainable, batches, files, controls, planned)
+
+    def plan_memory(self, model: Model, items: list[Item], words: tuple[NewWord, ...]) -> Generator[Event, None, int]:
+        """Warns where the graphics card has too little memory for the run; returns what it will take, 0 where that was
+        not reckoned. It takes seconds, so that it is left out where nothing is scarce, and after a pause.
+        """
+        if model.device.type != "cuda" or self.progress.first_step is not None:
+            return 0
+        yield Prepared("Planning the memory", 0.0)
+        with Guard("Planning the memory"):
+            fit = fit_of(self.run, model, items, words)
+            if not fit.fits:
+                yield Warned(fit.warning)
+            return training_of(fit.plan)
+        return 0  # it is not needed to train
 
     def until_stopped(self, parts: Generator[Prepared, None, T]) -> Generator[Event, None, T | None]:
         """Passes on what is prepared; returns its result, or None after Ended when someone stops it."""

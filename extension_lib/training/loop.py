@@ -56,17 +56,18 @@ class StartPoint:
 
 
 def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files: Files,
-          controls: Controls = Controls()) -> Iterator[Event]:
+          controls: Controls = Controls(), planned: int = 0) -> Iterator[Event]:
     """Trains to the run's last step, or until someone stops it; then saves and ends.
 
     It also ends when memory runs out, gradients stay infinite or a step fails; what was learned up to the last whole
     step is saved. A pause ends it with Paused; called again with the same files, it continues at the same step.
-    Closing the generator early saves nothing and leaves the model as it was.
+    Closing the generator early saves nothing and leaves the model as it was. planned: bytes of memory that were
+    expected, or 0.
     """
     with gradient_checkpointing(model, run.training.checkpointing):
         optimizer = Optimizer(trainable.groups(), run.training, scaled=is_half(model))
         loop = Loop(run, model, trainable, batches, files, controls, optimizer, files.resume(trainable, optimizer),
-                    FixedNoiseLoss(run, model, trainable, batches))
+                    FixedNoiseLoss(run, model, trainable, batches), planned)
         ended = yield from loop.take_steps()
         if isinstance(ended, Ended):
             optimizer.clear()
@@ -88,6 +89,7 @@ class Loop:
     optimizer: Optimizer
     start: StartPoint
     measuring: FixedNoiseLoss
+    planned: int
 
     def take_steps(self) -> Generator[Event, None, Ended | Paused]:
         """Returns how they ended, before anything is saved."""
@@ -108,7 +110,7 @@ class Loop:
                 stepped = take_step(run, self.model, self.trainable, self.batches, self.optimizer, step,
                                     self.start.earlier_steps)
             if guard.error:
-                return Ended(step, failure_reason(guard, run, self.model, step), failed=True)
+                return Ended(step, failure_reason(guard, run, self.model, step, self.planned), failed=True)
             step = stepped.step
             yield stepped
             if stepped.skipped and not self.optimizer.changed and (broken := self.model.broken_weight()):
@@ -161,17 +163,21 @@ def report_last_save(saving: Iterator[Event], ended: Ended) -> Generator[Event, 
 
 
 OUT_OF_MEMORY = "Out of memory in step {step}: {used}. To use less: {remedy}."
+OUT_OF_MEMORY_AS_PLANNED = ("Out of memory in step {step}: {used}, and the run was expected to take {planned}. To use "
+                            "less: {remedy}.")
 BROKEN = "The checkpoint cannot be trained on: its weight {weight} holds values that are not numbers. Use another copy."
 FAILED = "Step {step} failed: {error}"
 NOT_FINITE = ("The gradient was not finite {count} times in a row, and those steps changed nothing. "
               "Lower the learning rate, or start the WebUI in full precision (--no-half).")
 
 
-def failure_reason(guard: Guard, run: Run, model: Model, step: int) -> str:
+def failure_reason(guard: Guard, run: Run, model: Model, step: int, planned: int) -> str:
     """Why the run ends when the step after this one failed."""
     if guard.error and is_out_of_memory(guard.error):
         remedy = memory.advice(run, model.family)
-        return OUT_OF_MEMORY.format(step=step + 1, used=memory.usage_text(model.device), remedy=remedy)
+        form = OUT_OF_MEMORY_AS_PLANNED if planned else OUT_OF_MEMORY
+        return form.format(step=step + 1, used=memory.usage_text(model.device), planned=memory.in_gib(planned),
+                           remedy=remedy)
     return FAILED.format(step=step + 1, error=as_sentence(guard.reason))
 
 

@@ -130,7 +130,6 @@ class BorrowedView(LdmView):
         device = torch.device(devices.device)
         super().__init__(sd_model, device, compute_type(device), family, diffusion)
         self.sd_model = sd_model
-        self.weight = next(self.unet.parameters())
         self.words = NewEmbeddings(sd_model)
         self.attention = DifferentiableAttention()
         self.low_memory = LowMemory(sd_model)
@@ -172,6 +171,7 @@ class BorrowedView(LdmView):
 
     def predict(self, noisy: Tensor, t: Tensor, condition: Condition) -> Tensor:
         self.fetch("unet")
-        if sd_models.model_data.sd_model is not self.sd_model or self.weight.device.type != self.device.type:
+        here = next(self.unet.parameters()).device.type == self.device.type
+        if sd_models.model_data.sd_model is not self.sd_model or not here:
             raise HostError(GONE)
         return super().predict(noisy, t, condition)

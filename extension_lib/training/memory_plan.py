@@ -1,0 +1,144 @@
+"""How much memory a run will take at its peak, reckoned by a step with shapes alone."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+
+import torch
+from torch import Tensor
+
+from ..config.run import Run
+from ..data.folder import Item
+from ..methods.base import NewWord, Trainable
+from ..model import Model
+from ..support.live import LiveTensors
+from ..support.meta import OnMeta
+from .checkpointing import gradient_checkpointing
+from .largest_batch import LargestBatch, largest_batch
+from .optimizer import Optimizer
+from .step_loss import batch_loss
+
+CONTEXT = 512 * 2**20  # of CUDA itself and of its libraries' workspaces
+IN_KERNELS = "bitsandbytes"  # it computes where no shape is seen, and needs next to nothing besides what it remembers
+SMALL, ITS_STATE = 4096, 8  # numbers of a weight that it remembers in fp32, and in how many bytes each
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """Bytes of a run on its device at its peak, part by part."""
+
+    weights: int  # of the checkpoint, as far as they stay on the device and are not trained themselves
+    trained: int
+    gradients: int
+    optimizer: int  # what it remembers
+    activations: int  # the rest of a step at its peak: what its backward pass needs, and what comes and goes
+    preview: int  # by how much drawing a picture is above the peak of a step
+    context: int  # allowed for the device's own libraries
+
+    @property
+    def total(self) -> int:
+        return sum(getattr(self, part.name) for part in fields(self))
+
+
+def memory_plan(run: Run, model: Model, items: Sequence[Item], words: tuple[NewWord, ...] = ()) -> MemoryPlan:
+    """The plan of a run on this model, to which nothing is attached; items are all its pictures.
+
+    Raises what Method.attach does.
+    """
+    device, sizes, batch = model.device, model.sizes(), largest_batch(run, model, items)
+    with model.weightless(), OnMeta(model.compute, device) as mode:
+        own = {id(weight.parameter) for weight in model.weights()}
+        with LiveTensors() as attached:
+            trainable = run.method.attach(model, run.training.seed, words)
+        try:
+            step = Step(run, model, trainable, batch, mode)
+            within = bytes_of(p for p in step.parameters if id(p) in own)
+            fixed = sum(sizes[part] for part in staying(run, trainable, model))
+            working, gradients = step.peak(), bytes_of(step.gradients())
+            remembered, moving = step.optimizer(device)
+            working = max(working, moving)
+            drawing = sum(sizes.values()) - fixed + step.drawing_peak()
+            return MemoryPlan(
+                weights=fixed - within, trained=attached.now() + within, gradients=gradients,
+                optimizer=remembered, activations=working - gradients, preview=max(0, drawing - working),
+                context=CONTEXT if device.type == "cuda" else 0)
+        finally:
+            trainable.detach()
+
+
+def staying(run: Run, trainable: Trainable, model: Model) -> list[str]:
+    """The parts of the model that stay on the device while it is trained; Batches.prepare moves the others off."""
+    text = run.data.shuffle_captions or trainable.parts & model.family.text_parts
+    return ["unet", *(["te"] if text else []), *(["vae"] if run.data.crop == "random" else [])]
+
+
+def bytes_of(tensors: Iterable[Tensor]) -> int:
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step on the meta device."""
+
+    run: Run
+    model: Model
+    trainable: Trainable
+    batch: LargestBatch
+    mode: OnMeta
+
+    @property
+    def parameters(self) -> list[Tensor]:
+        return [p for group in self.trainable.groups() for p in group.parameters]
+
+    def gradients(self) -> list[Tensor]:
+        return [p.grad for p in self.parameters if p.grad is not None]
+
+    def peak(self) -> int:
+        """Of all that a step makes; where batches are accumulated, with the gradients of those before."""
+        checkpointing = gradient_checkpointing(self.model, self.run.training.checkpointing, again=lambda: self.mode)
+        with older_checkpoint(), checkpointing, LiveTensors() as live:
+            for number in range(min(self.run.training.accumulation, 2)):
+                text_trained = bool(self.trainable.parts & self.model.family.text_parts)
+                batch = self.batch.made(self.run, self.model, text_trained)
+                with self.mode.caching():
+                    loss = batch_loss(self.run, self.model, self.trainable, batch, number).total
+                if loss.requires_grad:
+                    loss.backward()
+        return live.highest
+
+    def optimizer(self, device: torch.device) -> tuple[int, int]:
+        """What it remembers after a step, and the peak of that step above this, with the gradients."""
+        kind, gradients = self.run.training.optimizer_kind, bytes_of(self.gradients())
+        if kind.package == IN_KERNELS:
+            return int(sum(p.numel() * (ITS_STATE if p.numel() < SMALL else kind.state)
+                           for p in self.parameters)), gradients
+        groups = [replace(group, span=(0.0, 1.0)) for group in self.trainable.groups()]
+        with LiveTensors() as live:
+            optimizer = Optimizer(groups, self.run.training, scaled=False)
+            for group in optimizer.groups if device.type == "cuda" else ():
+                group.update({"foreach": True} if "foreach" in group else {})  # torch's own choice there
+            optimizer.step(0)
+            remembered = live.now()
+        return remembered, gradients + live.highest - remembered
+
+    def drawing_peak(self) -> int:
+        """Of making a picture from its latents, which takes more than computing these."""
+        if not (self.run.previews.preview_every or self.run.previews.card):
+            return 0
+        latents = self.batch.latents(self.model, 1)
+        with LiveTensors() as live:
+            self.model.decode(latents)
+        return live.highest
+
+
+@contextmanager
+def older_checkpoint() -> Iterator[None]:
+    """torch 2.1 looks for a module of each kind of device, as torch.cuda, and has none for "meta"."""
+    if hasattr(torch, "meta") or not torch.__version__.startswith("2.1"):
+        yield
+        return
+    torch.meta = torch.cpu  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        del torch.meta  # type: ignore[attr-defined]

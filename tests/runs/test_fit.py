@@ -1,0 +1,67 @@
+"""Whether a run fits, and what is said when it does not."""
+
+from types import SimpleNamespace
+
+import torch
+from helpers import small_run
+
+from extension_lib.config.run import new_words_of
+from extension_lib.data.folder import find_all_pictures
+from extension_lib.events import Prepared, Warned
+from extension_lib.families.sd1 import SD1
+from extension_lib.memory import GIB
+from extension_lib.runs.fit import fit_of
+from extension_lib.runs.session import Session
+from extension_lib.training.guard import Guard
+from extension_lib.training.loop import failure_reason
+from extension_lib.training.memory_plan import MemoryPlan, memory_plan
+
+
+def needs(run, *others):
+    """A plan that only depends on the settings."""
+    text, remembered = 1 if run.method.text_rate else 0, int(GIB * run.training.optimizer_kind.state / 8)
+    return MemoryPlan(weights=1 * GIB, trained=0, gradients=0, optimizer=remembered,
+                      activations=GIB * (run.training.batch_size * (1 if run.training.checkpointing else 2) + text),
+                      preview=9 * GIB, context=0)
+
+
+def test_a_run_that_does_not_fit_is_told_what_makes_it_fit_the_cheapest_first(model, pictures, monkeypatch):
+    monkeypatch.setattr("extension_lib.runs.fit.memory_plan", needs)
+    run = small_run(pictures, training={"batch_size": 2})
+    assert fit_of(run, model, [], (), free=7 * GIB).fits  # a preview that cannot be drawn ends no run
+    saved = [[round(change.saves / GIB, 1) for change in fit_of(run, model, [], (), free=free * GIB).changes]
+             for free in (6, 4, 3, 2, 0)]
+    assert saved == [[2], [2, 1], [2, 1, 1], [2, 1, 1, 0.7], [2, 1, 1, 0.7]]
+    small = fit_of(run, model, [], (), free=3 * GIB)
+    assert small.enough and fit_of(small.changes[-1].run, model, [], (), free=3 * GIB).fits
+    assert small.warning.startswith("This run may run out of memory: it will take about 7.0 GiB, and 3.0 GiB are free "
+                                    "for it. To use less: switch gradient checkpointing on (about half the memory): "
+                                    "saves 2.0 GiB; lower the batch size from 2 to 1")
+    assert not fit_of(run, model, [], (), free=0).enough
+
+
+def test_planning_leaves_the_model_as_it_was(model, pictures):
+    run = small_run(pictures, method={"name": "pivotal"})
+    held, items = [*model.unet.parameters()], [item for found in find_all_pictures(run) for item in found.items]
+    memory_plan(run, model, items, new_words_of(run))
+    assert all(a is b for a, b in zip(held, model.unet.parameters())) and not model.has_word("ghost")
+    assert model.device.type == "cpu"
+
+
+def test_on_a_graphics_card_a_run_is_planned_before_it_starts_and_a_plan_that_fails_ends_no_run(pictures, monkeypatch):
+    run = small_run(pictures)
+    session = Session(run, None, None, None, None)
+    card = SimpleNamespace(device=torch.device("cuda"), family=SD1, held=lambda: GIB)
+    monkeypatch.setattr("extension_lib.memory.free", lambda device: GIB)
+    monkeypatch.setattr("extension_lib.runs.fit.memory_plan", needs)
+    events = list(session.plan_memory(card, [], ()))
+    assert [type(event) for event in events] == [Prepared, Warned] and "2.0 GiB are free" in events[1].message
+    monkeypatch.setattr("extension_lib.runs.fit.memory_plan", lambda *given: 1 / 0)
+    assert [type(event) for event in session.plan_memory(card, [], ())] == [Prepared]
+
+
+def test_out_of_memory_says_what_was_planned(model, pictures):
+    with Guard("A step") as guard:
+        raise RuntimeError("CUDA out of memory")
+    said = failure_reason(guard, small_run(pictures), model, 3, 5 * GIB)
+    assert "in step 4" in said and "the run was expected to take 5.0 GiB. To use less: switch" in said
