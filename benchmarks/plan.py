@@ -64,7 +64,7 @@ def planned_and_measured(view: DiffusersView, run: Run) -> tuple[MemoryPlan, int
 def above_weights(plan: MemoryPlan, run: Run, view: DiffusersView) -> int:
     """What the plan says of that: without weights, those that are trained themselves among them."""
     trained_in_place = run.method.name == "dreambooth" and view.compute == torch.float32
-    rest = replace(plan, weights=0, preview=0, context=0)
+    rest = replace(plan, weights=0, encoding=0, preview=0, context=0)
     return rest.total - (plan.gradients if trained_in_place else 0)
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .. import memory
 from ..config.run import Run
 from ..events import Prepared, Warned
 from ..model import Condition, Model, sizes_of
@@ -17,6 +18,7 @@ from .pictures import PictureError
 from .plan import Plan, PlannedBatch
 from .store import Encoded, PictureStore, PromptStore, Read, Variant
 
+ROOM = 2  # so many more UNets must fit on a graphics card, or it is nearly full
 PROMPTS_AT_ONCE = 16  # encoded before anyone may look up
 
 
@@ -61,6 +63,7 @@ class Batches:
 
         Unreadable pictures are left out.
         """
+        make_room(self.model)
         self.items = yield from self.read_pictures()
         self.classes = yield from self.read_class_pictures()
         if not self.items:
@@ -72,6 +75,7 @@ class Batches:
         if not self.text_trained and not self.run.data.captions_vary:
             yield from self.encode_prompts()
             self.model.park("te")
+        self.model.fetch("unet")
         if problem := self.cache.flush():
             yield Warned(f"What was encoded stays in memory and is not kept for the next run. {problem}")
         for _ in self.plan.planning(0):
@@ -159,3 +163,9 @@ class Batches:
     def condition_of(self, prompts: Sequence[str]) -> Condition | None:
         """None where the text encoder is being trained."""
         return None if self.text_trained else self.prompts.condition_of(prompts).to(self.model.device)
+
+
+def make_room(model: Model) -> None:
+    """Moves the UNet off a graphics card that is nearly full, while pictures are encoded."""
+    if model.device.type == "cuda" and memory.free(model.device) < ROOM * model.sizes()["unet"]:
+        model.park("unet")

@@ -45,6 +45,7 @@ class Family:
     architectures: Mapping[str, str] = field(hash=False)  # modelspec.architecture, by prediction
     clip_skip: bool = False  # whether it can be chosen which of the text encoder's layers is the last
     sized: bool = False  # whether the UNet is told the size of the picture, its crop and its target
+    vae_overflows: bool = False  # whether its autoencoder does in fp16, so that it computes in fp32
     unmarked: bool = False  # whether files do not say what the UNet predicts, so that it must be tried
     # settings that suit it, by section; [methods.NAME] for one method alone, as in a preset
     defaults: Mapping[str, Mapping[str, object]] = field(default_factory=dict, hash=False)

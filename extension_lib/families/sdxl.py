@@ -12,6 +12,7 @@ SDXL = Family(
                     final_norm=False, pools=True, vectors="clip_g"),
     ),
     pipeline="StableDiffusionXLPipeline", card_version="SDXL", sized=True,
+    vae_overflows=True,
     base_versions={"eps": "sdxl_base_v1-0", "v": "sdxl_base_v1-0"},
     architectures={"eps": "stable-diffusion-xl-v1-base", "v": "stable-diffusion-xl-v1-base"},
     implementation="https://github.com/Stability-AI/generative-models",

@@ -33,12 +33,12 @@ class Fit:
 
     @property
     def fits(self) -> bool:
-        return training_of(self.plan) <= self.free
+        return self.plan.needed <= self.free
 
     @property
     def warning(self) -> str:
         """A sentence for a run that does not fit."""
-        needed, there = in_gib(training_of(self.plan)), in_gib(self.free)
+        needed, there = in_gib(self.plan.needed), in_gib(self.free)
         said = [f"{change.remedy.text}: saves {in_gib(change.saves)}" for change in self.changes]
         remedy = "; ".join([*said, *([] if self.enough else ["close other programs, or lower the resolution"])])
         return (f"This run may run out of memory: it will take about {needed}, and {there} are free for it. To use "
@@ -47,12 +47,7 @@ class Fit:
     @property
     def enough(self) -> bool:
         """Whether it fits with all changes."""
-        return training_of(self.plan) - sum(change.saves for change in self.changes) <= self.free
-
-
-def training_of(plan: MemoryPlan) -> int:
-    """Without previews: one that cannot be drawn does not end a run."""
-    return replace(plan, preview=0).total
+        return self.plan.needed - sum(change.saves for change in self.changes) <= self.free
 
 
 def fit_of(run: Run, model: Model, items: Sequence[Item], words: tuple[NewWord, ...], free: int | None = None) -> Fit:
@@ -64,10 +59,10 @@ def fit_of(run: Run, model: Model, items: Sequence[Item], words: tuple[NewWord, 
 
 def changes(run: Run, model: Model, items: Sequence[Item], words: tuple[NewWord, ...], fit: Fit) -> Iterator[Saving]:
     """The cheapest first, until it fits."""
-    before = training_of(fit.plan)
+    before = fit.plan.needed
     for remedy in memory.remedies(run, model.family):
         changed = run.with_values(remedy.values)
-        now = training_of(memory_plan(changed, model, items, words))
+        now = memory_plan(changed, model, items, words).needed
         if before - now < WORTH_SAYING:
             continue
         yield Saving(remedy, before - now, changed)

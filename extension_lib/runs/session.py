@@ -28,7 +28,7 @@ from ..workspaces.record import write_previews
 from ..workspaces.workspace import CACHE, Log, Workspace
 from . import class_pictures
 from .files import Progress, RunFiles
-from .fit import fit_of, training_of
+from .fit import fit_of
 from .preflight import require_folders, require_optimizer, require_room
 
 
@@ -180,7 +180,7 @@ class Session:
             fit = fit_of(self.run, model, items, words)
             if not fit.fits:
                 yield Warned(fit.warning)
-            return training_of(fit.plan)
+            return fit.plan.needed
         return 0  # it is not needed to train
 
     def until_stopped(self, parts: Generator[Prepared, None, T]) -> Generator[Event, None, T | None]:

@@ -1,14 +1,13 @@
 """How much memory tensors take: the bytes of their storages that are alive, and the most there ever were."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import torch
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_flatten
 
-SLACK = 1.005  # how far the peak may be exceeded before storages that are gone are looked for
+SLACK = 1.01  # how far the peak may be exceeded before storages that are gone are looked for
 
 
 class LiveTensors(TorchDispatchMode):
@@ -25,8 +24,10 @@ class LiveTensors(TorchDispatchMode):
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         made = function(*args, **(kwargs or {}))
-        for storage in storages(made):
-            if storage._cdata not in self.live and all(storage._cdata != s._cdata for s in storages((args, kwargs))):
+        new = [storage for storage in storages((made,)) if storage._cdata not in self.live]
+        given = {storage._cdata for storage in storages((args, kwargs))} if new else set()
+        for storage in new:
+            if storage._cdata not in given:
                 self.count(storage)
         return made
 
@@ -43,5 +44,12 @@ class LiveTensors(TorchDispatchMode):
         return self.bytes
 
 
-def storages(values: Any) -> Iterator[torch.UntypedStorage]:
-    return (value.untyped_storage() for value in tree_flatten(values)[0] if isinstance(value, torch.Tensor))
+def storages(values: Iterable[Any]) -> Iterator[torch.UntypedStorage]:
+    """Of the tensors among these values, in lists too."""
+    for value in values:
+        if isinstance(value, torch.Tensor):
+            yield value.untyped_storage()
+        elif isinstance(value, (list, tuple)):
+            yield from storages(value)
+        elif isinstance(value, dict):
+            yield from storages(value.values())

@@ -8,7 +8,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-from torch.utils._pytree import tree_map
 
 META = torch.device("meta")
 # What autocast computes in half precision, and what CUDA's computes in full precision
@@ -32,19 +31,19 @@ class OnMeta(TorchFunctionMode):
         self.half, self.device = None if compute == torch.float32 else compute, device
         self.in_full = IN_FULL if device.type == "cuda" else frozenset()
         self.cache: dict[int, Tensor] | None = None
+        self.finite = True  # what is said of all values, none of which is known
 
     def __torch_function__(self, function: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         if function in (Tensor.item, Tensor.__bool__) and args[0].is_meta:
-            return True  # no value is known
+            return self.finite
         if function is torch.full and isinstance(args[1], Tensor):
             return torch.full(args[0], 0.0, **kwargs)
         if function in MOVES and args[0].is_meta:
             return self.moved(function, *args, **kwargs)
-        if self.half and function in IN_HALF:
-            args, kwargs = tree_map(self.to_half, (args, kwargs))
-        elif self.half and function in self.in_full:
-            args, kwargs = tree_map(self.to_full, (args, kwargs))
+        if self.half and (function in IN_HALF or function in self.in_full):
+            cast = self.to_half if function in IN_HALF else self.to_full
+            args, kwargs = tuple(map(cast, args)), {name: cast(value) for name, value in kwargs.items()}
         if function is F.scaled_dot_product_attention and args[0].is_meta:
             return Attention.apply(*args[:3])
         return function(*args, **kwargs)
@@ -70,6 +69,15 @@ class OnMeta(TorchFunctionMode):
     def to_full(self, value: Any) -> Any:
         wanted = isinstance(value, Tensor) and value.is_meta and value.dtype == self.half
         return value.float() if wanted else value
+
+    @contextmanager
+    def overflowing(self, overflows: bool) -> Iterator[None]:
+        """Within, values are finite or not."""
+        self.finite = not overflows
+        try:
+            yield
+        finally:
+            self.finite = True
 
     @contextmanager
     def caching(self) -> Iterator[None]:

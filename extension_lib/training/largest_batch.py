@@ -35,6 +35,10 @@ class LargestBatch:
         return torch.zeros(count, model.family.latent_channels, height // PIXELS_PER_LATENT,
                            width // PIXELS_PER_LATENT, device=model.device)
 
+    def pixels(self, model: Model) -> torch.Tensor:
+        width, height = self.size
+        return torch.zeros(1, 3, height, width, device=model.device)
+
     def made(self, run: Run, model: Model, text_trained: bool) -> Batch:
         framing = Framing(self.size, (0, 0), self.size)
         texts = [*self.prompts, *self.class_prompts]

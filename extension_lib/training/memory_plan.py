@@ -32,12 +32,18 @@ class MemoryPlan:
     gradients: int
     optimizer: int  # what it remembers
     activations: int  # the rest of a step at its peak: what its backward pass needs, and what comes and goes
-    preview: int  # by how much drawing a picture is above the peak of a step
+    encoding: int  # by how much encoding a picture is above the peak of a step
+    preview: int  # by how much drawing a picture is above both
     context: int  # allowed for the device's own libraries
 
     @property
     def total(self) -> int:
         return sum(getattr(self, part.name) for part in fields(self))
+
+    @property
+    def needed(self) -> int:
+        """Without previews: one that cannot be drawn does not end a run."""
+        return self.total - self.preview
 
 
 def memory_plan(run: Run, model: Model, items: Sequence[Item], words: tuple[NewWord, ...] = ()) -> MemoryPlan:
@@ -46,6 +52,9 @@ def memory_plan(run: Run, model: Model, items: Sequence[Item], words: tuple[NewW
     Raises what Method.attach does.
     """
     device, sizes, batch = model.device, model.sizes(), largest_batch(run, model, items)
+    drawing_parts = max(model.held(), *sizes.values())  # in low-memory modes they come one by one
+    stays = device.type == "cpu" or run.data.crops_vary
+    encoding_parts = sum(size for part, size in sizes.items() if part != "unet" or stays)
     with model.weightless(), OnMeta(model.compute, device) as mode:
         own = {id(weight.parameter) for weight in model.weights()}
         with LiveTensors() as attached:
@@ -53,23 +62,30 @@ def memory_plan(run: Run, model: Model, items: Sequence[Item], words: tuple[NewW
         try:
             step = Step(run, model, trainable, batch, mode)
             within = bytes_of(p for p in step.parameters if id(p) in own)
-            fixed = sum(sizes[part] for part in staying(run, trainable, model))
+            fixed, added = sum(sizes[part] for part in staying(run, trainable, model, device)), attached.now()
             working, gradients = step.peak(), bytes_of(step.gradients())
             remembered, moving = step.optimizer(device)
             working = max(working, moving)
-            drawing = sum(sizes.values()) - fixed + step.drawing_peak()
+            stepping = fixed + added + remembered + working
+            encoding = encoding_parts + added + remembered * run.data.crops_vary + step.encoding_peak()
+            drawing = drawing_parts + added + remembered + step.drawing_peak() if drawn(run) else 0
             return MemoryPlan(
-                weights=fixed - within, trained=attached.now() + within, gradients=gradients,
-                optimizer=remembered, activations=working - gradients, preview=max(0, drawing - working),
-                context=CONTEXT if device.type == "cuda" else 0)
+                weights=fixed - within, trained=added + within, gradients=gradients, optimizer=remembered,
+                activations=working - gradients, encoding=max(0, encoding - stepping),
+                preview=max(0, drawing - max(stepping, encoding)), context=CONTEXT if device.type == "cuda" else 0)
         finally:
             trainable.detach()
 
 
-def staying(run: Run, trainable: Trainable, model: Model) -> list[str]:
-    """The parts of the model that stay on the device while it is trained; Batches.prepare moves the others off."""
-    text = run.data.shuffle_captions or trainable.parts & model.family.text_parts
-    return ["unet", *(["te"] if text else []), *(["vae"] if run.data.crop == "random" else [])]
+def staying(run: Run, trainable: Trainable, model: Model, device: torch.device) -> list[str]:
+    """The parts of the model that stay where it is trained; Batches.prepare moves the others off a graphics card."""
+    everything = device.type == "cpu"
+    text = everything or run.data.captions_vary or trainable.parts & model.family.text_parts
+    return ["unet", *(["te"] if text else []), *(["vae"] if everything or run.data.crops_vary else [])]
+
+
+def drawn(run: Run) -> bool:
+    return bool(run.previews.preview_every or run.previews.card)
 
 
 def bytes_of(tensors: Iterable[Tensor]) -> int:
@@ -123,11 +139,14 @@ class Step:
 
     def drawing_peak(self) -> int:
         """Of making a picture from its latents, which takes more than computing these."""
-        if not (self.run.previews.preview_every or self.run.previews.card):
-            return 0
         latents = self.batch.latents(self.model, 1)
-        with LiveTensors() as live:
+        with self.mode.overflowing(self.model.family.vae_overflows), LiveTensors() as live:
             self.model.decode(latents)
+        return live.highest
+
+    def encoding_peak(self) -> int:
+        with self.mode.overflowing(self.model.family.vae_overflows), LiveTensors() as live:
+            self.model.encode_images(self.batch.pixels(self.model))
         return live.highest
 
 

@@ -1,12 +1,14 @@
 """Batches: what a step sees, again and again the same."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from helpers import small_run
 from PIL import Image
 
 from extension_lib.data import plan
-from extension_lib.data.batches import Batches
+from extension_lib.data.batches import Batches, make_room
 from extension_lib.data.folder import find_pictures
 from extension_lib.events import Warned
 
@@ -41,11 +43,17 @@ def test_what_is_encoded_once_is_moved_off_the_device(model, pictures):
 def test_a_part_comes_to_the_device_when_it_is_needed(model, pictures, monkeypatch):
     model.parked, came = {"unet", "te", "vae"}, []
     monkeypatch.setattr(model, "module_of", lambda part, found=model.module_of: came.append(part) or found(part))
-    made, _ = batches(model, pictures)
-    assert came == ["vae", "vae", "te", "te"] and model.parked == {"unet", "te", "vae"}
-    batch = made.batch(0)
-    model.predict(batch.latents, torch.tensor([1] * len(batch.latents)), batch.condition.sized(batch.sizes))
-    assert came[4:] == ["unet"] and model.parked == {"te", "vae"}
+    batches(model, pictures)
+    assert came == ["vae", "vae", "te", "te", "unet"] and model.parked == {"te", "vae"}
+
+
+def test_on_a_card_that_is_nearly_full_the_unet_makes_room_while_pictures_are_encoded(monkeypatch):
+    for kind, free, expected in (("cuda", 10, ["unet"]), ("cuda", 20, []), ("cpu", 10, [])):
+        monkeypatch.setattr("extension_lib.memory.free", lambda device: free)
+        model, parked = SimpleNamespace(device=torch.device(kind), sizes=lambda: {"unet": 10}), []
+        model.park = parked.append
+        make_room(model)
+        assert parked == expected
 
 
 @pytest.mark.parametrize("data", [{"crop": "random", "shuffle_captions": True},

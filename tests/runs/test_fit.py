@@ -22,7 +22,7 @@ def needs(run, *others):
     text, remembered = 1 if run.method.text_rate else 0, int(GIB * run.training.optimizer_kind.state / 8)
     return MemoryPlan(weights=1 * GIB, trained=0, gradients=0, optimizer=remembered,
                       activations=GIB * (run.training.batch_size * (1 if run.training.checkpointing else 2) + text),
-                      preview=9 * GIB, context=0)
+                      encoding=0, preview=9 * GIB, context=0)
 
 
 def test_a_run_that_does_not_fit_is_told_what_makes_it_fit_the_cheapest_first(model, pictures, monkeypatch):
