@@ -25,16 +25,17 @@ class Boft(Oft):
     algorithm: ClassVar[str] = "boft"
     dimensions: ClassVar[int] = 4
 
-    block_size: int = option(8, "How many outputs are rotated together on each level.", min=2, max=256)
+    block_size: int = option(8, "How many outputs are rotated together on each level. A layer that cannot be divided "
+                             "into groups of this size takes the nearest size that fits.", min=2, max=256)
 
     def select_layers(self, layers: list[Layer]) -> list[Layer]:
-        """A butterfly needs an even group size and a power of two of groups. Other layers are not trained."""
-        return [layer for layer in super().select_layers(layers) if can_be_divided(layer.shape[0], self.block_size)]
+        """Layers with an odd number of outputs have no butterfly and are not trained."""
+        return [layer for layer in super().select_layers(layers) if layer.shape[0] % 2 == 0]
 
     def make_module(self, layer: Layer) -> nn.Module:
         from lycoris.modules.boft import ButterflyOFTModule
 
-        return ButterflyOFTModule(layer.key, layer.module, lora_dim=self.block_size)
+        return ButterflyOFTModule(layer.key, layer.module, lora_dim=group_size(layer.shape[0], self.block_size))
 
     def output_change(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
         """Rotates whichever has fewer columns: the weight (which needs one more product) or the layer's output."""
@@ -50,10 +51,10 @@ class Boft(Oft):
         return Delta(butterfly(tensors["oft_blocks"], weight) - weight)
 
 
-def can_be_divided(size: int, factor: int) -> bool:
-    from lycoris.functional import power2factorization
-
-    return power2factorization(size, factor)[1] > 0
+def group_size(outputs: int, wanted: int) -> int:
+    """Outputs in a group: even, in a power of two of groups; the largest up to `wanted`, else the smallest of all."""
+    sizes = [outputs // 2**level for level in range(outputs.bit_length()) if outputs % 2 ** (level + 1) == 0]
+    return max((size for size in sizes if size <= wanted), default=min(sizes))
 
 
 def butterfly(blocks: Tensor, rows: Tensor, exact: bool = True) -> Tensor:
