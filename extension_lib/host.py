@@ -83,8 +83,8 @@ class Picture:
     negative: str = ""
     steps: int = 20
     cfg: float = 7.0
-    width: int = 512
-    height: int = 512
+    width: int = field(kw_only=True)  # pixels; what suits depends on the checkpoint
+    height: int = field(kw_only=True)
     seed: int = 0
     sampler: str = "Euler"
     clip_skip: int = 1

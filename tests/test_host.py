@@ -86,5 +86,5 @@ def test_variables_in_a_path_stand_for_what_they_hold_unless_something_is_really
     ({"seed": -2}, "seed is -2"), ({"seed": 2**32}, "seed is")])
 def test_a_picture_that_cannot_be_drawn_is_said(values, said):
     with pytest.raises(HostError, match=said):
-        require_drawable(Picture("a ghost", **values))
+        require_drawable(Picture("a ghost", **{"width": 64, "height": 64, **values}))
     assert require_drawable(Picture("a ghost", width=8, height=4096, seed=2**32 - 1))

@@ -22,14 +22,14 @@ WORKSPACE_ONLY = {"output", "base", "concepts"}, {("previews", "prompts")}
 def defaults(method: str, preset: Path | None = None, purpose: str = "", gpu: str = "",
              kind: CheckpointKind | None = None) -> Run:
     """The run a person starts from. preset: a checkpoint's TOML file of sections, and of [methods.NAME.SECTION] for one
-    method only. It overrides the purpose, that what suits the kind of checkpoint, and the graphics card overrides all.
+    method only. It overrides what suits the kind of checkpoint, that the purpose, and the graphics card overrides all.
 
     Raises SettingError for a preset that names what does not exist.
     """
     values: dict[str, Any] = merge_values({"method": {"name": method}}, method_class(method).prefers)
+    values = apply_profile(values, profile_settings(PURPOSES, purpose), method)
     for layer in kind.defaults if kind else ():
         values = apply_profile(values, where_known(layer, method), method)
-    values = apply_profile(values, profile_settings(PURPOSES, purpose), method)
     values = apply_profile(values, toml.read_toml(preset) if preset else {}, method, preset)
     values = apply_profile(values, profile_settings(GPUS, gpu), method)
     return from_dict(apply_profile(values, dict(kind.family.gpus.get(gpu, {})) if kind else {}, method))

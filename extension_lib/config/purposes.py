@@ -1,7 +1,7 @@
 """Settings to start with, for what is trained and for the graphics card. They override the method's defaults.
 
 Each has the form of a checkpoint's preset: sections, and under "methods" what is for one method only. The figures are
-those that guides for Stable Diffusion 1 agree on; a checkpoint's own preset overrides them.
+those that guides for Stable Diffusion 1 agree on; what a family says, and a checkpoint's own preset, override them.
 """
 
 from dataclasses import dataclass
@@ -17,21 +17,20 @@ ProfileSettings = dict[str, Any]  # settings by section, and by_method's under "
 @dataclass(frozen=True)
 class Profile:
     title: str
-    help: str
     settings: ProfileSettings
+    help: str = ""  # of a graphics card's nothing but its settings is said: they differ by family and method
 
 
 PURPOSES: dict[str, Profile] = {
-    "thing": Profile("Thing", "An object, an animal, a character: the methods' own settings.", {}),
+    "thing": Profile("Thing", {}, "An object, an animal, a character: the methods' own settings."),
     "person": Profile(
-        "Person", "A face must be exact: never mirrored, and class pictures count a little less.", {
+        "Person", {
             "data": {"flip": False},
             "prior": {"weight": 0.7, "pictures": 200},
             "methods": {"textual_inversion": {"method": {"vectors": 6}}, "pivotal": {"method": {"vectors": 6}}},
-        }),
+        }, "A face must be exact: never mirrored, and class pictures count a little less."),
     "style": Profile(
-        "Style", "A way of drawing: longer training, and some captions left out, so that the style needs "
-        "no word.", {
+        "Style", {
             "data": {"caption_dropout": 0.05},
             "noise": {"noise_offset": 0.05},
             "training": {"steps": 3000},
@@ -48,32 +47,30 @@ PURPOSES: dict[str, Profile] = {
                 "dreambooth": {"prior": {"preserve": False}},
                 "hypernetwork": {"training": {"steps": 10_000}},
             },
-        }),
+        }, "A way of drawing: longer training, and some captions left out, so that the style needs no word."),
 }
 
 # Only what decides how much memory a step takes. What is trained at once stays the same or grows: a smaller batch
 # gathers more.
 GPUS: dict[str, Profile] = {
-    "8": Profile("Graphics card with 8 GB", "One picture at a time, activations are recomputed. DreamBooth needs 16 GB "
-                 "in any case.", {
+    "8": Profile("Graphics card with 8 GB", {
         "training": {"batch_size": 1, "accumulation": 2, "checkpointing": True},
         "methods": {"textual_inversion": {"training": {"accumulation": 4}},
                     "dreambooth": {"training": {"accumulation": 1}, "method": {"text_rate": 0.0}},
                     "full": {"method": {"text_rate": 0.0}}},
     }),
-    "12": Profile("Graphics card with 12 GB", "Two pictures at a time, activations are recomputed. DreamBooth needs 16 "
-                  "GB in any case.", {
+    "12": Profile("Graphics card with 12 GB", {
         "training": {"batch_size": 2, "accumulation": 1, "checkpointing": True},
         "methods": {"textual_inversion": {"training": {"accumulation": 2}},
                     "dreambooth": {"training": {"batch_size": 1}, "method": {"text_rate": 0.0}}},
     }),
-    "16": Profile("Graphics card with 16 GB", "Two pictures at a time, activations are stored: faster.", {
+    "16": Profile("Graphics card with 16 GB", {
         "training": {"batch_size": 2, "accumulation": 1, "checkpointing": False},
         "methods": {"textual_inversion": {"training": {"batch_size": 4}},
                     "dreambooth": {"training": {"batch_size": 1, "checkpointing": True}, "method": {"text_rate": 0.0}},
                     "full": {"training": {"checkpointing": True}}},
     }),
-    "24": Profile("Graphics card with 24 GB", "Four pictures at a time, activations are stored: the fastest.", {
+    "24": Profile("Graphics card with 24 GB", {
         "training": {"batch_size": 4, "accumulation": 1, "checkpointing": False},
         "methods": {"dreambooth": {"training": {"batch_size": 2, "checkpointing": True}},
                     "full": {"training": {"batch_size": 2, "checkpointing": True}}},

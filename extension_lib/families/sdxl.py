@@ -18,12 +18,17 @@ SDXL = Family(
     implementation="https://github.com/Stability-AI/generative-models",
     defaults={  # what guides agree on: the text encoders stay as they are
         "data": {"resolution": 1024}, "method": {"text_rate": 0.0}, "training": {"batch_size": 1, "accumulation": 2},
-        "methods": {"dreambooth": {"method": {"unet_rate": 1e-6}}, "textual_inversion": {"method": {"rate": 2e-3}},
+        "methods": {"dreambooth": {"method": {"unet_rate": 1e-6}, "training": {"accumulation": 1}},
+                    "textual_inversion": {"method": {"rate": 2e-3}, "training": {"accumulation": 4}},
                     "pivotal": {"method": {"word_rate": 2e-3}}},
     },
     gpus={
-        "12": {"training": {"batch_size": 1, "accumulation": 2}},
-        "16": {"training": {"checkpointing": True}, "methods": {"textual_inversion": {"training": {"batch_size": 2}}}},
-        "24": {"training": {"batch_size": 2, "accumulation": 1, "checkpointing": True}},
+        "12": {"training": {"batch_size": 1, "accumulation": 2},
+               "methods": {"dreambooth": {"training": {"accumulation": 1}},
+                           "textual_inversion": {"training": {"accumulation": 4}}}},
+        "16": {"training": {"checkpointing": True},
+               "methods": {"textual_inversion": {"training": {"batch_size": 2, "accumulation": 2}}}},
+        "24": {"training": {"batch_size": 2, "accumulation": 1, "checkpointing": True},
+               "methods": {"textual_inversion": {"training": {"accumulation": 2}}}},
     },
 )

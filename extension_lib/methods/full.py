@@ -15,7 +15,8 @@ from .targets import TARGETS
 @dataclass(frozen=True)
 class Full(AdapterSettings):
     """Trains the layers in full and saves the difference: what DreamBooth learns, switched on by a tag at any
-    strength. The most faithful method, with the largest files (over 1 GB) and the most memory."""
+    strength. The most faithful adapter, with the largest files (1 GB, for Stable Diffusion XL 4 GB) and the most
+    memory."""
 
     name: ClassVar[str] = "full"
     title: ClassVar[str] = "Full (difference)"

@@ -82,7 +82,7 @@ class ResidualNetwork(nn.Module):
 @dataclass(frozen=True)
 class Hypernetwork(Method):
     """Small networks that change what each attention layer reads from the prompt: <hypernet:name:1>. An older method
-    that suits styles; files of 20 to 80 MB. Learns slowly, and breaks at high learning rates."""
+    that suits styles; files of 80 to 200 MB. Learns slowly, and breaks at high learning rates."""
 
     name: ClassVar[str] = "hypernetwork"
     title: ClassVar[str] = "HyperNetwork"
@@ -107,7 +107,7 @@ class Hypernetwork(Method):
     dropout: str = option("0, 0, 0", "Dropout after each layer: as many numbers as the structure has, starting and "
                           "ending with 0.",
                           advanced=True)
-    sizes: str = option("", "Which widths of attention layers get a network, such as 768, 320. Empty: all that the "
+    sizes: str = option("", "Which widths of attention layers get a network, such as 1280, 640. Empty: all that the "
                         "checkpoint has.",
                         label="Sizes", advanced=True)
 

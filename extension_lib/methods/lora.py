@@ -16,7 +16,7 @@ from .targets import TARGETS
 
 @dataclass(frozen=True)
 class Lora(LowRank):
-    """A small file (10 to 100 MB) that a tag in the prompt adds to a checkpoint. It learns people, things and styles
+    """A small file (10 to 200 MB) that a tag in the prompt adds to a checkpoint. It learns people, things and styles
     from few pictures, can be combined with other files, and its strength can be set in the prompt. The best choice
     to begin with."""
 

@@ -169,10 +169,15 @@ class Job:
                     self.add_event(event)
         self.record = None
         if guard.error:
-            short = is_out_of_memory(guard.error)
-            reason = f"Out of memory. To use less: {memory.advice(self.run)}." if short else guard.reason
+            reason = self.out_of_memory() if is_out_of_memory(guard.error) else guard.reason
             guard.error = None  # its traceback holds the session, and with it the model
             self.add_event(Ended(self.step, reason, failed=True))
+
+    def out_of_memory(self) -> str:
+        """Why the run ends, and what to change."""
+        kind = self.host.kind(self.checkpoint)
+        remedy = memory.advice(self.run, kind.family) if kind else memory.advice(self.run)
+        return f"Out of memory. To use less: {remedy}."
 
 
 def lock_for(job: Job) -> None:

@@ -16,10 +16,10 @@ from extension_lib.host import Picture
 def test_the_host_s_text_is_kept_with_the_tags_it_left_out(prompt, negative, theirs, ours):
     image = Image.new("RGB", (1, 1))
     image.info["parameters"] = theirs
-    assert infotext_of(image, Picture(prompt, negative), "toyland") == ours
+    assert infotext_of(image, Picture(prompt, negative, width=512, height=512), "toyland") == ours
 
 
 def test_without_one_it_is_written_as_the_webui_would():
-    assert write_infotext(Picture("a ghost", "a cat", seed=3, clip_skip=2), "my, model") == (
+    assert write_infotext(Picture("a ghost", "a cat", width=512, height=512, seed=3, clip_skip=2), "my, model") == (
         "a ghost\nNegative prompt: a cat\nSteps: 20, Sampler: Euler, CFG scale: 7, Seed: 3, Size: 512x512, Model: "
         "\"my, model\", Clip skip: 2")

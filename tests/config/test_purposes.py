@@ -1,11 +1,16 @@
 """Purposes, card sizes and saved presets: what each changes, and what it leaves alone."""
 
+from itertools import product
+
 import pytest
 
 from extension_lib import methods
 from extension_lib.config import presets
 from extension_lib.config.purposes import GPUS, PURPOSES, settings_decided_by
 from extension_lib.config.run import from_dict, require_startable, to_dict
+from extension_lib.families import FAMILIES
+from extension_lib.families.kind import CheckpointKind
+from extension_lib.families.sdxl import SDXL
 from extension_lib.settings import SettingError
 from extension_lib.setup.practice import TOYLAND
 from extension_lib.support import toml
@@ -19,6 +24,7 @@ TOYLAND_S = TOYLAND / "base.darkroom.toml"
 MEMORY = {("training", "batch_size"), ("training", "accumulation"), ("training", "checkpointing"),
           ("method", "text_rate")}
 METHODS = list(methods.all_methods())
+KINDS = [None, *(CheckpointKind(family, None) for family in FAMILIES)]
 
 
 def differing(run, other):
@@ -39,18 +45,21 @@ def values(run, keys):
 @pytest.mark.parametrize("purpose", PURPOSES)
 @pytest.mark.parametrize("card", ["", *GPUS])
 def test_every_choice_gives_a_run_that_can_start(method, purpose, card):
-    run = presets.defaults(method, None, purpose, card)
-    require_startable(
-        run.with_values({"output": {"name": "a"}, "base": {"checkpoint": "b"}, "concepts": [{"folder": "c"}]}))
+    for kind in KINDS:
+        run = presets.defaults(method, None, purpose, card, kind)
+        require_startable(
+            run.with_values({"output": {"name": "a"}, "base": {"checkpoint": "b"}, "concepts": [{"folder": "c"}]}))
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_card_changes_memory_alone_and_never_learns_from_fewer_pictures_at_once(method):
     assert set(settings_decided_by(GPUS, method)) <= MEMORY
-    start = presets.defaults(method).training
-    for card in GPUS:
-        training = presets.with_gpu(presets.defaults(method), card).training
-        assert training.batch_size * training.accumulation >= start.batch_size * start.accumulation
+    for kind, card in product(KINDS, GPUS):
+        start = presets.defaults(method, kind=kind)
+        changed = presets.with_gpu(start, card, kind=kind)
+        assert differing(changed, start) <= MEMORY
+        now, before = changed.training, start.training
+        assert now.batch_size * now.accumulation >= before.batch_size * before.accumulation
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -69,6 +78,13 @@ def test_the_last_choice_alone_counts_and_leaves_the_rest(method, table, choose)
         assert choose(choose(run, other), last) == straight
     keys = settings_decided_by(table, method)
     assert differing(straight, run) <= set(keys) and (straight.training.seed, straight.output.name) == (9, "a")
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_a_family_knows_better_than_the_purpose(method, purpose):
+    run, plain = (presets.defaults(method, None, chosen, kind=CheckpointKind(SDXL, None)) for chosen in (purpose, ""))
+    assert (run.method.rates, run.data.resolution) == (plain.method.rates, 1024)
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -1,5 +1,6 @@
 """Drawing standalone: what lies beside the pictures neither stops nor outlasts it."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -33,6 +34,6 @@ def test_what_was_off_the_device_is_off_it_again_when_a_picture_cannot_be_drawn(
         monkeypatch.setattr(view, "module_of", lambda part: SimpleNamespace(to=lambda device: moved.append(
             (part, device))))
         with pytest.raises(HostError, match="There is no lora gone"):
-            host.draw([Picture("<lora:gone:1>")])
+            host.draw([replace(SMALL, prompt="<lora:gone:1>")])
         assert moved == [("vae", view.device), ("vae", "cpu")] and view.parked == {"vae"}
         monkeypatch.undo()

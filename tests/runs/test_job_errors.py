@@ -7,6 +7,8 @@ import pytest
 from extension_lib.config.run import from_dict
 from extension_lib.data import folder
 from extension_lib.events import Ended
+from extension_lib.families.kind import CheckpointKind
+from extension_lib.families.sdxl import SDXL
 from extension_lib.host import Folders
 from extension_lib.runs.job import Job
 from extension_lib.workspaces import workspace
@@ -39,3 +41,10 @@ def test_a_crash_ends_the_run_and_leaves_its_traceback_in_the_log(job, caplog, m
     job.work()
     assert isinstance(job.ended, Ended) and job.ended.failed and job.ended.why == str(error)
     assert "Traceback" in caplog.text and "in crash" in caplog.text
+
+
+def test_what_needs_less_memory_is_said_for_the_checkpoint_s_family(job):
+    job.run = job.run.with_values({"data": {"resolution": 1024}})
+    for kind, lower in ((None, True), (CheckpointKind(SDXL, None), False)):
+        job.host.kind = lambda checkpoint, kind=kind: kind
+        assert ("lower the resolution from 1024 to 512" in job.out_of_memory()) == lower

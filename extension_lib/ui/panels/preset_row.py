@@ -61,11 +61,20 @@ class PresetRow:
             space.update_about(purpose=purpose)
             return changed, PURPOSES[purpose].help
         if gpu := key_by_title(GPUS, title):
-            return presets.with_gpu(run, gpu, preset, space.purpose, kind), GPUS[gpu].help
+            changed = presets.with_gpu(run, gpu, preset, space.purpose, kind)
+            return changed, memory_settings(changed)
         if not title.startswith(OWN):
             raise SettingError("Choose a preset first.")
         changed = presets.with_saved_preset(run, self.folder, title.removeprefix(OWN))
         return changed, "Name, checkpoint and pictures stay."
+
+
+def memory_settings(run: Run) -> str:
+    """What a graphics card decides, in sentences."""
+    training = run.training
+    how = ("Activations are recomputed: slower, and less memory." if training.checkpointing
+           else "Activations are stored: faster, and more memory.")
+    return f"Batch size {training.batch_size}, gradient accumulation {training.accumulation}. {how}"
 
 
 def key_by_title(table: dict[str, Profile], title: str) -> str:

@@ -66,7 +66,8 @@ class GenerateTab:
         seed = random.randrange(2**31) if seed is None or seed < 0 else int(seed)
         try:
             picture = require_drawable(
-                Picture(prompt, negative, int(steps), cfg, int(width), int(height), seed, sampler))
+                Picture(prompt, negative, int(steps), cfg, width=int(width), height=int(height), seed=seed,
+                        sampler=sampler))
             self.host.load(find_checkpoint(self.host, title or ""))
             return message(f"Seed {seed}", good=True), self.host.draw([picture])[0]
         except DarkroomError as error:
