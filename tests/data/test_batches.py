@@ -49,7 +49,7 @@ def test_a_part_comes_to_the_device_when_it_is_needed(model, pictures, monkeypat
 
 def test_on_a_card_that_is_nearly_full_the_unet_makes_room_while_pictures_are_encoded(monkeypatch):
     for kind, free, expected in (("cuda", 10, ["unet"]), ("cuda", 20, []), ("cpu", 10, [])):
-        monkeypatch.setattr("extension_lib.memory.free", lambda device: free)
+        monkeypatch.setattr("extension_lib.memory.free", lambda device, free=free: free)
         model, parked = SimpleNamespace(device=torch.device(kind), sizes=lambda: {"unet": 10}), []
         model.park = parked.append
         make_room(model)
