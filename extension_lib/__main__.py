@@ -1,4 +1,4 @@
-"""The way in without a WebUI: app, train, check, draw, compare, import, convert, settings, practice."""
+"""The way in without a WebUI: app, train, plan, check, draw, compare, import, convert, settings, practice."""
 
 import argparse
 import io
@@ -12,7 +12,7 @@ from .commands.drawing import PICTURE_OPTIONS, compare, draw
 from .commands.files import convert, import_, practice, settings
 from .commands.serving import app
 from .commands.studio import say, stop_talking
-from .commands.training import check, train
+from .commands.training import check, plan, train
 from .errors import DarkroomError
 from .settings import brief
 from .training.guard import Guard
@@ -27,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options_, rest = parser().parse_known_args(arguments)
-    if rest and options_.function not in (train, check):
+    if rest and options_.function not in (train, plan, check):
         say(f"Unknown arguments: {brief(' '.join(rest))}", to=sys.stderr)
         return 2
     name = options_.function.__name__.strip("_")
@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
                         "folder, and in no other but its own; default: any folder, with --listen none")
     served.add_argument("--name", action="append", default=[], help="a name of this machine by which browsers may "
                         "call the page, such as that of a proxy")
-    for function in (train, check):
+    for function in (train, plan, check):
         subcommand = command(function)
         subcommand.add_argument("run", type=Path, help="a TOML file; --section.setting VALUE changes what it says")
         if function is train:

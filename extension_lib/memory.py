@@ -5,17 +5,19 @@ import sys
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 
 import torch
 
+from .config.optimizers import OPTIMIZERS
 from .config.run import Run
 from .families.family import Family
 from .families.sd1 import SD1
 from .settings import options
 
-GIB = 2**30
-SMALL_OPTIMIZER = "AdamW 8 bit"
+GIB, MIB = 2**30, 2**20
+SMALLER_OPTIMIZERS = "AdamW 8 bit", "Adafactor"
 
 
 def free_cache() -> None:
@@ -55,8 +57,18 @@ def free(device: torch.device) -> int:
     return psutil.virtual_memory().available
 
 
-def in_gib(size: int) -> str:
-    return f"{size / GIB:.1f} GiB"
+def amount(size: int) -> str:
+    """Of bytes, for people."""
+    return f"{size / GIB:.1f} GiB" if size >= GIB else f"{size / MIB:.0f} MiB"
+
+
+def reached(device: torch.device) -> int:
+    """The most bytes that this program has had there; in the main memory, what it has now."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    import psutil
+
+    return psutil.Process().memory_info().rss
 
 
 @dataclass(frozen=True)
@@ -64,28 +76,35 @@ class Remedy:
     """A change with which a run needs less memory: what a person does, and the settings that it changes."""
 
     text: str
+    cost: str  # in time and otherwise
+    price: int  # to sort by
     values: Mapping[str, Mapping[str, Any]]
 
 
 def remedies(run: Run, family: Family = SD1) -> list[Remedy]:
-    """The cheapest first."""
-    training, found = run.training, []
+    """As far as they change anything, those that usually save most for least first."""
+    training, data, found = run.training, run.data, []
     if not training.checkpointing:
         found.append(Remedy("switch gradient checkpointing on (about half the memory)",
-                            {"training": {"checkpointing": True}}))
+                            "steps take about a third longer", 2, {"training": {"checkpointing": True}}))
     if training.batch_size > 1:
         found.append(Remedy(f"lower the batch size from {training.batch_size} to 1 and raise gradient accumulation "
-                            "instead", {"training": {"batch_size": 1,
-                                                     "accumulation": training.accumulation * training.batch_size}}))
-    if run.data.resolution > family.resolution:
-        found.append(Remedy(f"lower the resolution from {run.data.resolution} to {family.resolution}",
+                            "instead", "steps take a little longer", 1, {"training": {
+                                "batch_size": 1, "accumulation": training.accumulation * training.batch_size}}))
+    if data.resolution > family.resolution:
+        found.append(Remedy(f"lower the resolution from {data.resolution} to {family.resolution}",
+                            "faster, but finer details are not learned", 4,
                             {"data": {"resolution": family.resolution}}))
     rates = {option.name for option in options(run.method) if option.name.startswith("text_rate")}
     if rates and any(run.method.rates.get(part, 0.0) > 0 for part in family.text_parts):
         found.append(Remedy("start over with the text encoder's rate at 0, which also moves it off the graphics card",
+                            "faster, but prompts are followed a little less", 3,
                             {"method": dict.fromkeys(rates, 0.0)}))
-    if training.optimizer == "AdamW":
-        found.append(Remedy(f"choose {SMALL_OPTIMIZER} as the optimizer", {"training": {"optimizer": SMALL_OPTIMIZER}}))
+    for name in SMALLER_OPTIMIZERS:
+        kind = OPTIMIZERS[name]
+        if kind.state < training.optimizer_kind.state and find_spec(kind.module.partition(".")[0]):
+            found.append(Remedy(f"choose {name} as the optimizer", "as fast", 0 if kind.package else 5,
+                                {"training": {"optimizer": name, "betas": "", "epsilon": 0.0}}))
     return found
 
 

@@ -155,12 +155,18 @@ def test_the_practice_model_is_installed_into_a_webui(tmp_path):
     assert json.dumps(str(folder / "toyland-text")) in (folder / "toyland.yaml").read_text(encoding="utf-8")
 
 
+def test_plan_says_how_much_memory_is_taken_for_what(home, capsys):
+    assert cli.main(["plan", str(home / "run.toml"), "--data.resolution", "64"]) == 0
+    said = capsys.readouterr().out
+    assert "MiB of memory, and" in said and "MiB What is trained" in said
+
+
 def test_check_says_what_would_be_trained_and_what_is_wrong(home, capsys):
     at_64 = ["--data.resolution", "64"]
     assert cli.main(["check", str(home / "run.toml"), *at_64]) == 0
     said = capsys.readouterr().out
     assert "5 pictures, 5 showings and 3 steps in an epoch" in said and "0.png: a zwx ghost" in said
-    assert "GiB of memory at its peak" in said
+    assert "MiB of memory, and" in said and "MiB Checkpoint" in said
     (home / "pictures" / "bad.png").write_bytes(b"no picture")
     assert cli.main(["check", str(home / "run.toml"), *at_64]) == 1
     assert "bad.png cannot be read" in capsys.readouterr().out

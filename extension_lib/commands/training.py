@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -97,7 +97,7 @@ def ask_model(run: Run, here: "Standalone", workspace: "Workspace", checkpoint: 
         said = [*unlearned_end(run, model), *require_learnable(words, items, model),
                 *prepare_class_pictures(not_drawn, found, checkpoint, here)]
         fit = fit_of(run, model, items, words)
-        say(planned_memory(fit))
+        say(*memory_lines(fit))
         said += [] if fit.fits else [Warned(fit.warning)]
         trainable = run.method.attach(model, run.training.seed, words)
         try:
@@ -107,12 +107,23 @@ def ask_model(run: Run, here: "Standalone", workspace: "Workspace", checkpoint: 
     return [event.message for event in said if isinstance(event, Warned)]
 
 
-def planned_memory(fit: "Fit") -> str:
-    """A line: how much memory the run takes at its peak, and for what."""
-    from ..memory import in_gib
+def plan(given: argparse.Namespace, rest: list[str]) -> int:
+    """Say how much memory what a TOML file describes takes, and what makes it fit; the exit status is 1 when it does
+    not."""
+    from ..runs.fit import fit_on
 
-    parts = ", ".join(f"{part.name} {in_gib(getattr(fit.plan, part.name))}" for part in fields(fit.plan))
-    return f"{in_gib(fit.plan.total)} of memory at its peak, {in_gib(fit.free)} free: {parts}"
+    here = studio.host()
+    fit = fit_on(here, read_run(given.run, parse_changes(rest), here))
+    say(*memory_lines(fit))
+    return 0 if fit.fits else 1
+
+
+def memory_lines(fit: "Fit") -> list[str]:
+    """How much memory a run takes, for what, and what makes it fit."""
+    from ..memory import amount
+
+    return [fit.verdict, *(f"{amount(size):>10} {title}" for title, size in fit.plan.parts),
+            *(f"{change.remedy.text}: saves {amount(change.saves)}, {change.remedy.cost}" for change in fit.changes)]
 
 
 def read_run(path: Path, changed: dict[str, Any], here: "Standalone") -> Run:

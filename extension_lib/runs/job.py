@@ -162,21 +162,26 @@ class Job:
 
     def work(self) -> None:
         """Runs to the end, whatever happens."""
+        session = None
         with Guard(f"The run {self.run.output.name}") as guard:
             log = self.workspace.new_log()
+            session = self.session(log)
             with recording(log, self.run) as self.record:
-                for event in self.session(log).events():
+                for event in session.events():
                     self.add_event(event)
         self.record = None
         if guard.error:
-            reason = self.out_of_memory() if is_out_of_memory(guard.error) else guard.reason
+            planned = session.planned if session else ""
+            reason = self.out_of_memory(planned) if is_out_of_memory(guard.error) else guard.reason
             guard.error = None  # its traceback holds the session, and with it the model
             self.add_event(Ended(self.step, reason, failed=True))
 
-    def out_of_memory(self) -> str:
-        """Why the run ends, and what to change."""
+    def out_of_memory(self, planned: str = "") -> str:
+        """Why the run ends before its first step, and what to change."""
         kind = self.host.kind(self.checkpoint)
         remedy = memory.advice(self.run, kind.family) if kind else memory.advice(self.run)
+        if planned:
+            return f"Out of memory before the first step. Planned: {planned}. To use less: {remedy}."
         return f"Out of memory. To use less: {remedy}."
 
 

@@ -87,6 +87,7 @@ class Session:
     progress: Progress = field(default_factory=Progress)
     newest_preview: Path | None = None
     first_prompt: str = ""
+    planned: str = ""  # how much memory it should take
 
     def events(self) -> Iterator[Event]:
         """Raises a DarkroomError when the run cannot start."""
@@ -149,7 +150,7 @@ class Session:
                 if ended := self.stop_before_first_step():
                     yield ended
                     return
-            planned = yield from self.plan_memory(model, items, words)
+            yield from self.plan_memory(model, items, words)
             trainable = self.run.method.attach(model, self.run.training.seed, words)
             undo.callback(trainable.detach)
             if without := self.run.method.left_out(model.layers()):
@@ -167,21 +168,20 @@ class Session:
             files = RunFiles(self.run, self.host, self.workspace, self.checkpoint, model, batches, self.progress,
                              self.restart, draw_card_picture=self.draw_card_picture)
             controls = replace(self.controls, draw_previews=self.draw_previews)
-            yield from train(self.run, model, trainable, batches, files, controls, planned)
+            yield from train(self.run, model, trainable, batches, files, controls, self.planned)
 
-    def plan_memory(self, model: Model, items: list[Item], words: tuple[NewWord, ...]) -> Generator[Event, None, int]:
-        """Warns where the graphics card has too little memory for the run; returns what it will take, 0 where that was
-        not reckoned. It takes seconds, so that it is left out where nothing is scarce, and after a pause.
+    def plan_memory(self, model: Model, items: list[Item], words: tuple[NewWord, ...]) -> Iterator[Event]:
+        """Warns where the graphics card has too little memory for the run. It takes seconds, so that it is left out
+        where nothing is scarce, and after a pause.
         """
         if model.device.type != "cuda" or self.progress.first_step is not None:
-            return 0
+            return
         yield Prepared("Planning the memory", 0.0)
-        with Guard("Planning the memory"):
+        with Guard("Planning the memory"):  # it is not needed to train
             fit = fit_of(self.run, model, items, words)
+            self.planned = f"{memory.amount(fit.plan.needed)} ({fit.plan.in_words})"
             if not fit.fits:
                 yield Warned(fit.warning)
-            return fit.plan.needed
-        return 0  # it is not needed to train
 
     def until_stopped(self, parts: Generator[Prepared, None, T]) -> Generator[Event, None, T | None]:
         """Passes on what is prepared; returns its result, or None after Ended when someone stops it."""

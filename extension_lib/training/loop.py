@@ -56,13 +56,13 @@ class StartPoint:
 
 
 def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files: Files,
-          controls: Controls = Controls(), planned: int = 0) -> Iterator[Event]:
+          controls: Controls = Controls(), planned: str = "") -> Iterator[Event]:
     """Trains to the run's last step, or until someone stops it; then saves and ends.
 
     It also ends when memory runs out, gradients stay infinite or a step fails; what was learned up to the last whole
     step is saved. A pause ends it with Paused; called again with the same files, it continues at the same step.
-    Closing the generator early saves nothing and leaves the model as it was. planned: bytes of memory that were
-    expected, or 0.
+    Closing the generator early saves nothing and leaves the model as it was. planned: what its memory was
+    expected to be.
     """
     with gradient_checkpointing(model, run.training.checkpointing):
         optimizer = Optimizer(trainable.groups(), run.training, scaled=is_half(model))
@@ -89,7 +89,7 @@ class Loop:
     optimizer: Optimizer
     start: StartPoint
     measuring: FixedNoiseLoss
-    planned: int
+    planned: str
 
     def take_steps(self) -> Generator[Event, None, Ended | Paused]:
         """Returns how they ended, before anything is saved."""
@@ -163,21 +163,21 @@ def report_last_save(saving: Iterator[Event], ended: Ended) -> Generator[Event, 
 
 
 OUT_OF_MEMORY = "Out of memory in step {step}: {used}. To use less: {remedy}."
-OUT_OF_MEMORY_AS_PLANNED = ("Out of memory in step {step}: {used}, and the run was expected to take {planned}. To use "
-                            "less: {remedy}.")
+OUT_OF_MEMORY_AS_PLANNED = ("Out of memory in step {step}: {used}. Planned: {planned}. Reached: {reached}. "
+                            "To use less: {remedy}.")
 BROKEN = "The checkpoint cannot be trained on: its weight {weight} holds values that are not numbers. Use another copy."
 FAILED = "Step {step} failed: {error}"
 NOT_FINITE = ("The gradient was not finite {count} times in a row, and those steps changed nothing. "
               "Lower the learning rate, or start the WebUI in full precision (--no-half).")
 
 
-def failure_reason(guard: Guard, run: Run, model: Model, step: int, planned: int) -> str:
+def failure_reason(guard: Guard, run: Run, model: Model, step: int, planned: str) -> str:
     """Why the run ends when the step after this one failed."""
     if guard.error and is_out_of_memory(guard.error):
         remedy = memory.advice(run, model.family)
         form = OUT_OF_MEMORY_AS_PLANNED if planned else OUT_OF_MEMORY
-        return form.format(step=step + 1, used=memory.usage_text(model.device), planned=memory.in_gib(planned),
-                           remedy=remedy)
+        return form.format(step=step + 1, used=memory.usage_text(model.device), planned=planned,
+                           reached=memory.amount(memory.reached(model.device)), remedy=remedy)
     return FAILED.format(step=step + 1, error=as_sentence(guard.reason))
 
 

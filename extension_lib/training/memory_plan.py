@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
+from .. import memory
 from ..config.run import Run
 from ..data.folder import Item
 from ..methods.base import NewWord, Trainable
@@ -20,6 +21,9 @@ from .step_loss import batch_loss
 
 CONTEXT = 512 * 2**20  # of CUDA itself and of its libraries' workspaces
 IN_KERNELS = "bitsandbytes"  # it computes where no shape is seen, and needs next to nothing besides what it remembers
+TITLES = {"weights": "Checkpoint", "trained": "What is trained", "gradients": "Its gradients", "optimizer": "Optimizer",
+          "activations": "A step", "encoding": "Encoding pictures", "preview": "Drawing a preview",
+          "context": "CUDA and its libraries"}
 SMALL, ITS_STATE = 4096, 8  # numbers of a weight that it remembers in fp32, and in how many bytes each
 
 
@@ -39,6 +43,15 @@ class MemoryPlan:
     @property
     def total(self) -> int:
         return sum(getattr(self, part.name) for part in fields(self))
+
+    @property
+    def parts(self) -> list[tuple[str, int]]:
+        """Their titles and bytes, as far as they take any."""
+        return [(title, getattr(self, name)) for name, title in TITLES.items() if getattr(self, name)]
+
+    @property
+    def in_words(self) -> str:
+        return ", ".join(f"{title} {memory.amount(size)}" for title, size in self.parts)
 
     @property
     def needed(self) -> int:

@@ -1,5 +1,7 @@
 """Whether a run fits, and what is said when it does not."""
 
+import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import torch
@@ -10,7 +12,7 @@ from extension_lib.data.folder import find_all_pictures
 from extension_lib.events import Prepared, Warned
 from extension_lib.families.sd1 import SD1
 from extension_lib.memory import GIB
-from extension_lib.runs.fit import fit_of
+from extension_lib.runs.fit import Saving, fit_of, needed
 from extension_lib.runs.session import Session
 from extension_lib.training.guard import Guard
 from extension_lib.training.loop import failure_reason
@@ -27,17 +29,27 @@ def needs(run, *others):
 
 def test_a_run_that_does_not_fit_is_told_what_makes_it_fit_the_cheapest_first(model, pictures, monkeypatch):
     monkeypatch.setattr("extension_lib.runs.fit.memory_plan", needs)
+    monkeypatch.setattr("extension_lib.memory.find_spec", lambda package: package != "bitsandbytes")
     run = small_run(pictures, training={"batch_size": 2})
     assert fit_of(run, model, [], (), free=7 * GIB).fits  # a preview that cannot be drawn ends no run
     saved = [[round(change.saves / GIB, 1) for change in fit_of(run, model, [], (), free=free * GIB).changes]
              for free in (6, 4, 3, 2, 0)]
-    assert saved == [[2], [2, 1], [2, 1, 1], [2, 1, 1, 0.7], [2, 1, 1, 0.7]]
+    assert saved == [[2], [2, 1], [2, 1, 1], [2, 1, 1, 1], [2, 1, 1, 1]]
     small = fit_of(run, model, [], (), free=3 * GIB)
-    assert small.enough and fit_of(small.changes[-1].run, model, [], (), free=3 * GIB).fits
-    assert small.warning.startswith("This run may run out of memory: it will take about 7.0 GiB, and 3.0 GiB are free "
-                                    "for it. To use less: switch gradient checkpointing on (about half the memory): "
-                                    "saves 2.0 GiB; lower the batch size from 2 to 1")
-    assert not fit_of(run, model, [], (), free=0).enough
+    assert small.with_changes <= small.free and fit_of(small.applied(run), model, [], (), free=3 * GIB).fits
+    assert small.warning.startswith("This run takes 7.0 GiB of memory, and 3.0 GiB are free. To use less: lower the "
+                                    "batch size from 2 to 1 and raise gradient accumulation instead: saves 2.0 GiB; "
+                                    "switch gradient checkpointing on")
+    assert fit_of(run, model, [], (), free=0).warning.endswith("close other programs, or lower the resolution.")
+
+
+def test_a_change_that_the_dearer_ones_make_superfluous_is_left_out(model, pictures, monkeypatch):
+    saving = {0: 1, 1: 2, 2: 4}
+    monkeypatch.setattr("extension_lib.runs.fit.memory_plan", lambda run, *others: needs(run))
+    fit = fit_of(small_run(pictures), model, [], (), free=0)
+    found = [Saving(SimpleNamespace(price=price), size) for price, size in saving.items()]
+    assert [change.saves for change in needed(found, replace(fit, free=fit.plan.needed - 4))] == [4]
+    assert [change.saves for change in needed(found, replace(fit, free=fit.plan.needed - 5))] == [1, 4]
 
 
 def test_planning_leaves_the_model_as_it_was(model, pictures):
@@ -56,6 +68,7 @@ def test_on_a_graphics_card_a_run_is_planned_before_it_starts_and_a_plan_that_fa
     monkeypatch.setattr("extension_lib.runs.fit.memory_plan", needs)
     events = list(session.plan_memory(card, [], ()))
     assert [type(event) for event in events] == [Prepared, Warned] and "2.0 GiB are free" in events[1].message
+    assert "Checkpoint 1.0 GiB" in session.planned
     monkeypatch.setattr("extension_lib.runs.fit.memory_plan", lambda *given: 1 / 0)
     assert [type(event) for event in session.plan_memory(card, [], ())] == [Prepared]
 
@@ -63,5 +76,5 @@ def test_on_a_graphics_card_a_run_is_planned_before_it_starts_and_a_plan_that_fa
 def test_out_of_memory_says_what_was_planned(model, pictures):
     with Guard("A step") as guard:
         raise RuntimeError("CUDA out of memory")
-    said = failure_reason(guard, small_run(pictures), model, 3, 5 * GIB)
-    assert "in step 4" in said and "the run was expected to take 5.0 GiB. To use less: switch" in said
+    said = failure_reason(guard, small_run(pictures), model, 3, "5.0 GiB (Checkpoint 5.0 GiB)")
+    assert re.search(r"step 4: .*Planned: 5.0 GiB \(.*\). Reached: \d.* [MG]iB. To use less: switch", said)

@@ -33,6 +33,9 @@ class TrainEvents:
                           show_progress="hidden")
         for field in (tab.form.components["base", "prediction"], tab.form.components["noise", "weighting"]):
             field.input(self.show_base, fields, tab.base_outputs(), queue=False)
+        tab.memory.plan.click(self.plan_memory, fields, tab.memory.outputs(), queue=False)
+        tab.memory.fit.click(self.make_it_fit, {*fields, tab.memory.changes},
+                             [*tab.form.all_components(), tab.arithmetic, *tab.memory.outputs()], queue=False)
         tab.describe.click(self.write_description, fields, [tab.answer, *tab.base_outputs()], queue=False)
         for name in ("steps", "batch_size", "accumulation"):
             tab.form.components["training", name].input(layout.steps_text, fields, [tab.arithmetic], queue=False)
@@ -56,6 +59,28 @@ class TrainEvents:
         """Raises DarkroomError."""
         space = self.layout.open_workspace(data[self.layout.model.workspace])
         return self.layout.run_of(data, space.read_run().base.checkpoint)
+
+    def plan_memory(self, data: dict) -> Updates:
+        """How much memory the run on the page takes."""
+        memory = self.layout.train.memory
+        try:
+            run = self.run_on_page(data)
+            jobs.require_idle()
+            return memory.updates(run, self.layout.host)
+        except DarkroomError as error:
+            return memory.said(str(error))
+
+    def make_it_fit(self, data: dict) -> Updates:
+        """Sets what makes it fit."""
+        layout, memory = self.layout, self.layout.train.memory
+        try:
+            run = self.run_on_page(data)
+            for values in data[memory.changes]:
+                run = run.with_values(values)
+        except DarkroomError as error:
+            return memory.said(str(error))
+        return {**layout.train.form.updates(run, layout.family_of(run)), layout.train.arithmetic: layout.steps_of(run),
+                **memory.said("It is set. Press Check memory to see what it takes now.", good=True)}
 
     def show_base(self, data: dict) -> Updates:
         try:

@@ -15,6 +15,7 @@ from ...runs.job import Job
 from ..panels.changed_settings import ChangedSettings
 from ..panels.continue_row import ContinueRow
 from ..panels.form import Form
+from ..panels.memory_row import MemoryRow
 from ..panels.method_choice import method_radio
 from ..panels.optimizer_row import OptimizerRow
 from ..panels.preset_row import PresetRow
@@ -65,6 +66,7 @@ class TrainTab:
                                           elem_id="darkroom_write_yaml")
                 self.train = gr.Button("Train", variant="primary", elem_id="darkroom_train")
                 self.kept = ContinueRow()
+                self.memory = MemoryRow()
                 with gr.Row(elem_id="darkroom_while_running"):
                     self.pause = gr.Button(PAUSE, size="sm", min_width=80, interactive=False, elem_id="darkroom_pause")
                     self.save_now = gr.Button("Save now", size="sm", min_width=80, interactive=False,
