@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from ..errors import DarkroomError
 from ..support.disk import SaveError, existing, matching, save_errors, write_bytes
 
 Entry = dict[str, Tensor]
@@ -27,7 +28,7 @@ MOST_ENTRIES, MOST_BYTES = 256, 2**24  # of a shard
 LEFT_FREE = 4 * 10**9  # bytes of the disk, for what is learned
 
 
-class DamagedEntry(ValueError):
+class DamagedEntry(DarkroomError, ValueError):
     """An entry that is not what was written."""
 
 
@@ -74,7 +75,7 @@ class Shard:
         """Copies, so that nothing holds the file but this. Raises DamagedEntry."""
         entry = {name: self.file.get_tensor(f"{key}.{name}").clone() for name in self.names[key]}
         if checksum(key, entry) != self.checksums.get(key):
-            raise DamagedEntry(key)
+            raise DamagedEntry(f"{key} is not what was written. It is encoded anew.")
         return entry
 
 
