@@ -1,6 +1,9 @@
 """What depends on the kind of checkpoint: where settings start, what is hidden, warned of and refused."""
 
+import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import gradio as gr
 import pytest
@@ -21,6 +24,7 @@ from extension_lib.hosts.standalone import Standalone
 from extension_lib.models.detect import FIRST, MIDDLE, contradictions, kind_of
 from extension_lib.runs.start import RESTART_OVERWRITE, start_run
 from extension_lib.ui.page import Page
+from extension_lib.ui.panels.import_panel import ImportPanel
 from extension_lib.workspaces import workspace
 
 V_ZERO = Prediction("v", True)
@@ -131,6 +135,46 @@ def test_a_checkpoint_of_another_family_than_what_was_trained_is_refused(page, f
     write_trained_state(space, 10, **({"family": family} if family else {}))
     _, said = page.layout.model.change_checkpoint("ghost", "noob")
     assert ("ghost was trained on Stable Diffusion 1, and noob is a Stable Diffusion XL checkpoint" in said) is refused
+
+
+# ---- settings of other trainers
+
+@pytest.fixture
+def imported(tmp_path):
+    """Imports the file at a path into a workspace on the checkpoint of this title; gives the run and what is said."""
+    with gr.Blocks():
+        panel = ImportPanel(Families(tmp_path))
+
+    def go(path, chosen="sd1"):
+        name, said = panel.import_settings(str(path), None, "", chosen)
+        return workspace.open_workspace(panel.host.folders.workspaces, name).read_run(), said
+
+    return go
+
+
+@pytest.mark.parametrize("prediction, weighting", [("v, zero terminal SNR", "none"), ("v", "min-snr")])
+def test_an_import_starts_from_what_suits_the_prediction_that_it_sets(imported, tmp_path, prediction, weighting):
+    """Its checkpoint says nothing of what it predicts, and is not in the list."""
+    base = write_sketch(tmp_path / "elsewhere" / "plain.safetensors", FAMILIES[-1])
+    path = tmp_path / "own.toml"
+    path.write_text(f"output.name = 'ghost'\n[base]\ncheckpoint = '{base.as_posix()}'\nprediction = '{prediction}'",
+                    encoding="utf-8")
+    run, _ = imported(path)
+    assert (run.base.prediction, run.noise.weighting, run.data.resolution) == (prediction, weighting, 1024)
+    assert Path(run.base.checkpoint) == base
+
+
+@pytest.mark.parametrize("title, kept, named", [
+    ("sd1", (2, -1.0), ["text_rate_2"]), ("sd2", (1, -1.0), ["clip_skip", "text_rate_2"]),
+    ("sdxl", (1, 1e-5), ["clip_skip"])])
+def test_an_imported_value_without_effect_on_the_checkpoint_is_named_and_left_out(
+        imported, tmp_path, title, kept, named):
+    path = tmp_path / "mine.json"
+    path.write_text(json.dumps({"LoRA_type": "Standard", "train_batch_size": 1, "clip_skip": 2,
+                                "text_encoder_lr": [5e-5, 1e-5]}), encoding="utf-8")
+    run, said = imported(path, title)
+    assert (run.data.clip_skip, run.method.text_rate_2) == kept
+    assert re.findall(r"(\w+) = \S+: has no effect on Stable Diffusion", said) == named
 
 
 # ---- what a person chooses

@@ -7,6 +7,8 @@ import gradio as gr
 from markupsafe import Markup
 
 from ...config import presets
+from ...config.effect import with_effects
+from ...config.run import from_dict, merge_values
 from ...errors import DarkroomError
 from ...host import Folders, Host, HostError, find_checkpoint
 from ...settings import SettingError
@@ -42,30 +44,35 @@ class ImportPanel:
 
         try:
             read = imports.read_settings(given_path(text, upload, self.host.folders))
-            base, lost = self.checkpoint_for(read.values, checkpoint or "")
-            start = presets.defaults(read.values.get("method", {}).get("name", "lora"), base.preset,
-                                     kind=self.host.kind(base))
+            named, lost = self.checkpoint_for(read.values, checkpoint or "")
             name = (name or "").strip() or read.name
-            own = {"output": {"name": name}, "base": {"checkpoint": base.title}}
-            run = start.with_values(read.values).with_values(own)
+            values = merge_values(read.values, {"output": {"name": name}, "base": {"checkpoint": named}})
+            said = from_dict(values)
+            preset, kind = presets.about_checkpoint(self.host, said.base)
+            start = presets.defaults(said.method.name, preset, kind=kind)
+            run, ineffective = with_effects(start.with_values(values), start, kind.family if kind else None)
             made = workspace.create_workspace(self.host.folders.workspaces, name, within_limits(run, self.host.folders))
         except DarkroomError as error:
             return None, message(str(error))
-        return made.name, import_report(made.name, [*lost, *read.dropped])
+        return made.name, import_report(made.name, [*lost, *read.dropped, *ineffective])
 
-    def checkpoint_for(self, values: dict[str, Any], otherwise: str) -> tuple[Any, list[str]]:
-        """The checkpoint that the file names, if this host has it, else the one chosen on the page.
+    def checkpoint_for(self, values: dict[str, Any], otherwise: str) -> tuple[str, list[str]]:
+        """The name of the checkpoint that the file names, if this host has it, else of the one chosen on the page.
 
         Raises HostError.
         """
         named = str(values.get("base", {}).get("checkpoint", ""))
-        if not named:
-            return find_checkpoint(self.host, otherwise), []
         try:
-            return find_checkpoint(self.host, named), []
+            return self.name_of(named or otherwise), []
         except HostError:
-            base = find_checkpoint(self.host, otherwise)
-            return base, [f"There is no checkpoint {named} here; {base.title} is used instead."]
+            if not named:
+                raise
+            return self.name_of(otherwise), [f"There is no checkpoint {named} here; {otherwise} is used instead."]
+
+    def name_of(self, text: str) -> str:
+        """The title of a listed checkpoint, else its path. Raises HostError."""
+        found = find_checkpoint(self.host, text)
+        return found.title if found in self.host.checkpoints() else str(found.path)
 
 
 def given_path(text: str, upload: Any, folders: Folders) -> Path:
