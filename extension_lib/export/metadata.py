@@ -15,6 +15,7 @@ from ..families.family import CHUNK
 from .header import METHOD, WORDS
 from .provenance import Provenance
 
+IMPLEMENTATIONS = {"compvis": "https://github.com/Stability-AI/generative-models"}  # by whose names a file has
 LEGACY_AREA = slice(0x100000, 0x110000)  # the bytes of which the oldest hash of a LoRA is taken
 
 
@@ -115,12 +116,13 @@ def optimizer_text(training: Training) -> str:
 
 
 def modelspec(about: Provenance, kind: str = "") -> dict[str, str]:
-    """Stability's ModelSpec 1.0.1 (github.com/Stability-AI/ModelSpec)."""
+    """Stability's ModelSpec 1.0.1 (github.com/Stability-AI/ModelSpec). kind: "" for a checkpoint."""
     size = about.run.data.resolution
+    named = about.family.lora_names if kind == "lora" else "compvis"
     values = {
         "sai_model_spec": "1.0.1",
         "architecture": f"{about.family.architectures[about.prediction]}/{kind}".rstrip("/"),
-        "implementation": about.family.implementation,
+        "implementation": IMPLEMENTATIONS.get(named, named),
         "title": about.run.output.name,
         "resolution": f"{size}x{size}",
         "date": datetime.fromtimestamp(about.finished, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S"),

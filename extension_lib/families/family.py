@@ -51,7 +51,6 @@ class Family:
     defaults: Mapping[str, Mapping[str, object]] = field(default_factory=dict, hash=False)
     # the same by graphics card, as a profile of config/purposes.py has it
     gpus: Mapping[str, Mapping[str, Mapping[str, object]]] = field(default_factory=dict, hash=False)
-    implementation: str = "diffusers"  # modelspec.implementation
 
     @property
     def text_parts(self) -> frozenset[str]:

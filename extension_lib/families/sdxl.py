@@ -15,7 +15,6 @@ SDXL = Family(
     vae_overflows=True,
     base_versions={"eps": "sdxl_base_v1-0", "v": "sdxl_base_v1-0"},
     architectures={"eps": "stable-diffusion-xl-v1-base", "v": "stable-diffusion-xl-v1-base"},
-    implementation="https://github.com/Stability-AI/generative-models",
     defaults={  # what guides agree on: the text encoders stay as they are
         "data": {"resolution": 1024}, "method": {"text_rate": 0.0}, "training": {"batch_size": 1, "accumulation": 2},
         "methods": {"dreambooth": {"method": {"unet_rate": 1e-6}, "training": {"accumulation": 1}},

@@ -99,14 +99,15 @@ class Standalone:
     def borrow(self, checkpoint: Checkpoint) -> Iterator[Model]:
         with self.lock:
             loaded = self.load(checkpoint)
-            view = loaded.view
-            view.diffusion = diffusion_of(view.pipeline, loaded.kind, checkpoint.prediction)
+            view, own = loaded.view, loaded.view.diffusion
             with frozen(view.unet, *view.text_models, view.vae):
                 self.borrowed = loaded
                 try:
+                    if checkpoint.prediction:
+                        view.diffusion = diffusion_of(view.pipeline, loaded.kind, checkpoint.prediction)
                     yield view
                 finally:
-                    self.borrowed = None
+                    self.borrowed, view.diffusion = None, own
                     view.unpark()
 
     def draw(self, pictures: list[Picture]) -> list[Image.Image]:
