@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..config.run import Run, to_dict
+from ..config.run import Run, from_dict, to_dict
 from ..data.folder import Item
 from ..host import Checkpoint
 from ..support.digests import digest_of_file
@@ -80,10 +80,18 @@ def changed_since(saved: Mapping[str, Any], now: Inputs) -> tuple[str, ...]:
 
 def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     moved = ("folder", "class_folder")  # a folder that moved holds the same pictures, which are compared themselves
-    changed = [f"{name} ({before.get(name)!r} to {now.get(name)!r})" for name in sorted({*before, *now})
-               if before.get(name) != now.get(name) and name.rpartition(".")[2] not in moved
-               and (name in before or name.startswith("concepts."))]  # an older version lacked other settings
+    changed = [f"{name} ({old!r} to {new!r})" for name, usual in sorted(starting_settings(before, now).items())
+               if (old := before.get(name, usual)) != (new := now.get(name, usual))
+               and name.rpartition(".")[2] not in moved]
     return f"these settings have changed: {some_of(changed)}" if changed else ""
+
+
+def starting_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, Any]:
+    """What a setting is that an older version, or a run with fewer concepts, lacked. One that only the version that
+    saved knows is not in here.
+    """
+    concepts = len({name.split(".")[1] for name in {*before, *now} if name.startswith("concepts.")})
+    return flat_settings(from_dict({"method": {"name": now["method.name"]}, "concepts": [{}] * concepts}))
 
 
 def changed_checkpoint(before: str, now: str) -> str:

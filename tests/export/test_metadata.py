@@ -9,6 +9,7 @@ from extension_lib.export import card
 from extension_lib.export.metadata import adapter_metadata, modelspec
 from extension_lib.families import FAMILIES
 
+pytestmark = pytest.mark.once
 STABILITY = "https://github.com/Stability-AI/generative-models"
 FAMILY = {family.name: family for family in FAMILIES}
 SAID = [  # family, what is predicted; the card's version, ss_base_model_version, ss_v2, architecture, prediction, names
