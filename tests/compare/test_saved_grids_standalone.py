@@ -7,13 +7,15 @@ import numpy as np
 import pytest
 from eager import EAGER
 from helpers import draw_pictures, small_run
+from kohya import lora_for
 from PIL import Image
 
 from extension_lib.compare import best, saved_grids
 from extension_lib.compare.grid import GridPlan
 from extension_lib.compare.saved_grids import NoGrid
 from extension_lib.compare.series import LAST, find_series
-from extension_lib.host import Picture, find_checkpoint
+from extension_lib.families.sdxl import SDXL
+from extension_lib.host import Checkpoint, Picture, find_checkpoint
 from extension_lib.hosts.standalone import Standalone
 from extension_lib.runs import job as jobs
 from extension_lib.workspaces import workspace
@@ -73,6 +75,18 @@ def test_cells_equal_single_pictures_and_differ_from_the_base_for_every_kind_of_
         assert np.abs(np.asarray(grid.open(n)).astype(int) - single).max() <= 2
     base, full = (np.asarray(grid.open(cell_of(grid, LAST, weight))).astype(int) for weight in (0.0, 1.0))
     assert (base != full).any()
+
+
+def test_a_grid_of_an_sdxl_lora_is_drawn_with_it_by_weights(tmp_path, tiny):
+    host = Standalone(tmp_path)
+    host.load(Checkpoint("tiny-xl", tiny("tiny-xl")))
+    host.folders.lora.mkdir()
+    lora_for(tiny("tiny-xl"), SDXL, host.folders.lora / "ghost.safetensors")
+    made = plan(host, "ghost", prompts=("a ghost",), seeds=(1,), picture=replace(PICTURE, steps=1))
+    *_, (_, grid) = saved_grids.draw_saved_grid(made, host, tmp_path)
+    drawn = [np.asarray(grid.open(n)) for n in range(len(grid.cells))]
+    assert len({picture.tobytes() for picture in drawn}) == len(made.weights)
+    assert "Model: tiny-xl" in Image.open(grid.folder / grid.cells[-1].file).info["parameters"]
 
 
 def test_every_cell_and_the_sheet_say_how_they_were_drawn_as_the_webui_writes_it(grid):

@@ -9,6 +9,7 @@ from models.test_families_standalone import full_size
 from extension_lib import methods
 from extension_lib.families import FAMILIES
 from extension_lib.methods.adapter import AdapterSettings
+from extension_lib.methods.hypernetwork import attention_layers
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "families.md"
 PARTS = [(family, part) for family in FAMILIES for part in ("unet", *(one.part for one in family.text_encoders))]
@@ -44,7 +45,9 @@ def pivotal_cell(settings, view, part):
 
 
 def hypernetwork_cell(settings, view, part):
-    return "keys and values of attention" if part == "unet" else NOTHING
+    found = attention_layers([layer for layer in view.layers() if layer.part == part])
+    widths = ", ".join(str(width) for width in sorted({width for *_, width in found}))
+    return f"{len(found)} keys and values, networks for widths {widths}" if found else NOTHING
 
 
 CELLS = {"dreambooth": dreambooth_cell, "textual_inversion": word_cell, "pivotal": pivotal_cell,
