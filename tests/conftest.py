@@ -1,5 +1,6 @@
 """What tests share: a tiny true model, pictures, and a host to train on."""
 
+import gc
 import importlib.util
 import os
 import sys
@@ -34,6 +35,12 @@ def pytest_collection_modifyitems(items):
     """Files with a browser come first: they wait more than they work, so one of them must not be the last of all."""
     in_browser = {item.path for item in items if item.get_closest_marker("browser")}
     items.sort(key=lambda item: item.path not in in_browser)
+
+
+def pytest_collection_finish():
+    """What was imported stays: the garbage collector need not look through it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

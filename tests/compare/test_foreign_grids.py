@@ -51,7 +51,7 @@ def test_a_picture_outside_its_folder_is_not_shown(tmp_path, place):
 def test_its_texts_are_text(tmp_path):
     kept = saved_grids.read_grid(grid(
         tmp_path, label=SCRIPT, steps=[SCRIPT], prompts=[SCRIPT], cells=[cell(step=SCRIPT, prompt=SCRIPT)],
-        picture={"prompt": SCRIPT, "negative": SCRIPT, "sampler": SCRIPT}))
+        picture={"prompt": SCRIPT, "negative": SCRIPT, "sampler": SCRIPT, "width": 64, "height": 64}))
     assert "<script" not in grid_html(kept) + chosen_picture(kept, 0)
 
 

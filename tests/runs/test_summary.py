@@ -152,6 +152,8 @@ class Host:
 class Session:
     """A run without a model."""
 
+    planned = ""
+
     def __init__(self, folder):
         self.folder = folder
 
