@@ -15,7 +15,7 @@ from .cache import Cache
 from .folder import NOTHING_READABLE, Item
 from .held_out import MEASURED_PICTURES, MeasuredPicture, in_fixed_order, picture_name, split_held_out
 from .pictures import PictureError
-from .plan import Plan, PlannedBatch
+from .plan import ALL, Plan, PlannedBatch, Share
 from .store import Encoded, PictureStore, PromptStore, Read, Variant
 
 ROOM = 2  # so many more UNets must fit on a graphics card, or it is nearly full
@@ -38,21 +38,28 @@ class Batch:
     sizes: Tensor  # (b, 6): each sample's Framing, as Condition has it
     masks: Tensor | None = None  # (b, 1, h, w), 1 where an error counts
     class_prompts: tuple[str, ...] = ()  # of the subjects' samples, where a penalty holds them
+    # where several processes share it: the samples' places in the whole batch, and how many subjects that has
+    places: tuple[int, ...] | None = None
+    whole: int | None = None
+
+    @property
+    def subjects_of_all(self) -> int:
+        return self.subjects if self.whole is None else self.whole
 
 
 class Batches:
     """The batches of a run by number; the same number gives the same batch, whatever came before."""
 
     def __init__(self, run: Run, model: Model, items: list[Item], text_trained: bool,
-                 cache: Cache | None = None):
-        """cache: None keeps in memory what is encoded."""
-        self.run, self.model, self.text_trained = run, model, text_trained
+                 cache: Cache | None = None, share: Share = ALL):
+        """cache: None keeps in memory what is encoded; share: of each batch, that this process has."""
+        self.run, self.model, self.text_trained, self.share = run, model, text_trained, share
         self.items, self.held_out = split_held_out([i for i in items if not i.prior], run.data.held_out)
         self.classes = [i for i in items if i.prior]
         self.measured: list[MeasuredPicture] = []
         self.cache = cache or Cache()
         self.pictures, self.prompts = PictureStore(run, model, self.cache), PromptStore(run, model, self.cache)
-        self.plan = Plan(run, self.items, len(self.classes))
+        self.plan = Plan(run, self.items, len(self.classes), share.count)
 
     @property
     def per_epoch(self) -> int:
@@ -68,7 +75,7 @@ class Batches:
         self.classes = yield from self.read_class_pictures()
         if not self.items:
             raise PictureError(NOTHING_READABLE)
-        self.plan = Plan(self.run, self.items, len(self.classes))
+        self.plan = Plan(self.run, self.items, len(self.classes), self.share.count)
         yield from self.read_measured()
         if not self.run.data.crops_vary:
             self.model.park("vae")
@@ -132,8 +139,9 @@ class Batches:
                 yield Warned(f"Skipped: {error}")
 
     def batch(self, number: int) -> Batch:
-        """Batch number 0, 1, 2, ... of the run, across epochs."""
-        planned, device = self.plan.batch(number), self.model.device
+        """Batch number 0, 1, 2, ... of the run, across epochs, or the share of it."""
+        whole, device = self.plan.batch(number), self.model.device
+        planned = whole.shared(self.share)
         subjects = [self.items[sample.item] for sample in planned.samples]
         classes = [self.classes[n] for n in planned.class_pictures]
         pictures = [
@@ -147,7 +155,12 @@ class Batches:
         return Batch(len(subjects), torch.stack([picture.latents for picture in pictures]).to(device), prompts,
                      self.condition_of([*prompts, *class_prompts]), weights,
                      sizes_of([picture.framing for picture in pictures]).to(device),
-                     self.masks(planned).to(device) if self.run.data.masked else None, class_prompts)
+                     self.masks(planned).to(device) if self.run.data.masked else None, class_prompts,
+                     whole.places(self.share), len(whole.samples))
+
+    def has(self, number: int) -> bool:
+        """Whether the share has a sample of this batch: the last one of a size may be short."""
+        return len(self.plan.batch(number).samples) > self.share.rank
 
     def subject_pictures(self, planned: PlannedBatch) -> Iterator[Encoded]:
         for s in planned.samples:

@@ -7,11 +7,12 @@ from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate, pairwise
 from math import ceil
 from random import Random
+from typing import TypeVar
 
 from ..config.run import Run
 from ..support.seeds import random_for
@@ -19,6 +20,7 @@ from .buckets import Size, bucket_of, buckets
 from .captions import vary_prompt
 from .folder import Item
 
+T = TypeVar("T")
 AT_ONCE = 2**16  # showings that are planned before anyone may look up
 
 
@@ -32,6 +34,20 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Share:
+    """What one of several processes has of each batch: every count-th sample, beginning with the rank-th."""
+
+    rank: int = 0
+    count: int = 1
+
+    def of(self, parts: Sequence[T]) -> tuple[T, ...]:
+        return tuple(parts[self.rank::self.count])
+
+
+ALL = Share()
+
+
+@dataclass(frozen=True)
 class PlannedBatch:
     """Samples of one size and their prompts, and the numbers of the class pictures that go with them."""
 
@@ -40,6 +56,15 @@ class PlannedBatch:
     size: Size
     prompts: tuple[str, ...]
     class_pictures: tuple[int, ...]
+
+    def shared(self, share: Share) -> "PlannedBatch":
+        return replace(self, samples=share.of(self.samples), prompts=share.of(self.prompts),
+                       class_pictures=share.of(self.class_pictures))
+
+    def places(self, share: Share) -> tuple[int, ...]:
+        """Where in this batch the share's samples are, and behind all of them its class pictures."""
+        return (*share.of(range(len(self.samples))),
+                *(len(self.samples) + place for place in share.of(range(len(self.class_pictures)))))
 
 
 @dataclass(frozen=True)
@@ -57,8 +82,10 @@ class Epoch:
 class Plan:
     """The batches of a run by number. Each depends on its number, the settings and the pictures alone."""
 
-    def __init__(self, run: Run, items: Sequence[Item], class_pictures: int = 0):
+    def __init__(self, run: Run, items: Sequence[Item], class_pictures: int = 0, processes: int = 1):
+        """processes: how many share each batch."""
         self.run, self.items, self.class_pictures = run, items, class_pictures
+        self.batch_size = run.training.batch_size * processes
         self.sizes = buckets(run.data.resolution, run.data.buckets)
         self.first_showings = [0, *accumulate(item.repeats for item in items)]
         self.last_epoch: tuple[int, Epoch] | None = None
@@ -72,7 +99,7 @@ class Plan:
         counts: Counter[Size] = Counter()
         for item in self.items:
             counts[self.size_of(item)] += item.repeats
-        return sum(ceil(count / self.run.training.batch_size) for count in counts.values())
+        return sum(ceil(count / self.batch_size) for count in counts.values())
 
     def epoch(self, number: int) -> Epoch:
         """The batches of an epoch; the last one asked for is kept."""
@@ -99,7 +126,7 @@ class Plan:
         for showings in by_size.values():
             yield from shuffle(showings, rng)
             begin, end = len(epoch.showings), len(epoch.showings) + len(showings)
-            epoch.batches.extend(range(begin, end, self.run.training.batch_size))
+            epoch.batches.extend(range(begin, end, self.batch_size))
             epoch.showings.extend(showings)
             epoch.ends[epoch.batches[-1]] = end
         yield from shuffle(epoch.batches, rng)
@@ -109,7 +136,7 @@ class Plan:
         """Of a batch, by its place in an epoch."""
         epoch = self.epoch(number)
         begin = epoch.batches[place]
-        end = epoch.ends.get(begin, begin + self.run.training.batch_size)
+        end = epoch.ends.get(begin, begin + self.batch_size)
         return tuple(self.sample(n) for n in epoch.showings[begin:end])
 
     def sample(self, number: int) -> Sample:

@@ -2,6 +2,7 @@
 arXiv:2006.11239).
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -28,18 +29,31 @@ class NoisyLatents(NamedTuple):
         return NoisyLatents(*(part[:count] for part in self))
 
 
-def add_random_noise(latents: Tensor, diffusion: Diffusion, settings: Noise, *key: object) -> NoisyLatents:
-    """Latents with noise at random timesteps; noise and timesteps depend on settings and key alone."""
-    rng = generator_for("noise", *key)
-    t = torch.randint(settings.min_timestep, min(settings.max_timestep, len(diffusion.alphas_cumprod)),
-                      (len(latents),), generator=rng)
-    noise = torch.randn(latents.shape, generator=rng)
+def add_random_noise(latents: Tensor, diffusion: Diffusion, settings: Noise, *key: object,
+                     places: Sequence[int] | None = None) -> NoisyLatents:
+    """Latents with noise at random timesteps. A sample's noise and timestep depend on settings, key and its place alone,
+    so that it does not matter which others are beside it. places: None for the first ones.
+    """
+    end = min(settings.max_timestep, len(diffusion.alphas_cumprod))
+    drawn = []
+    for place in range(len(latents)) if places is None else places:
+        rng = generator_for("noise", *key, place)
+        t = torch.randint(settings.min_timestep, end, (1,), generator=rng)
+        drawn.append((t, *draw_noise(latents[:1].shape, settings, rng)))
+    t, noise, extra = map(torch.cat, zip(*drawn))
+    return add_noise(latents, noise, t, diffusion, extra)
+
+
+def draw_noise(shape: torch.Size, settings: Noise, rng: Generator) -> tuple[Tensor, Tensor]:
+    """(noise, extra), as add_noise() takes them."""
+    noise = torch.randn(shape, generator=rng)
     if settings.noise_offset:
         noise = with_offset(noise, settings.noise_offset, rng)
     if settings.multires_levels:
         noise = with_coarser_noise(noise, settings.multires_levels, settings.multires_discount, rng)
-    extra = settings.input_perturbation and settings.input_perturbation * torch.randn(noise.shape, generator=rng)
-    return add_noise(latents, noise, t, diffusion, extra)
+    if not settings.input_perturbation:
+        return noise, torch.zeros(1, 1, 1, 1)
+    return noise, settings.input_perturbation * torch.randn(shape, generator=rng)
 
 
 def with_offset(noise: Tensor, strength: float, rng: Generator) -> Tensor:
@@ -68,7 +82,7 @@ def with_coarser_noise(noise: Tensor, levels: int, discount: float, rng: Generat
 
 def add_noise(latents: Tensor, noise: Tensor, t: Tensor, diffusion: Diffusion,
               extra: Tensor | float = 0.0) -> NoisyLatents:
-    """Latents with this noise at these timesteps; noise and t (b,) may lie on the CPU.
+    """Latents with this noise at these timesteps; noise, extra and t (b,) may lie on the CPU.
 
     extra: noise that is added too but is no part of what the model should predict, as errors in drawing are none
     (Ning et al., 2023, arXiv:2301.11706).

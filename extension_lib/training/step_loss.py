@@ -14,7 +14,7 @@ from ..model import Condition, Model
 
 
 class StepLoss(NamedTuple):
-    """Losses of one batch, each a tensor of one number."""
+    """Losses of one batch, each a tensor of one number. Those of all shares of a batch add up to that of the batch."""
 
     total: Tensor  # what is learned from
     subject: Tensor  # of the subjects' pictures; without a gradient, as is the next
@@ -23,7 +23,7 @@ class StepLoss(NamedTuple):
 
 def batch_loss(run: Run, model: Model, trainable: Trainable, batch: Batch, number: int) -> StepLoss:
     """number: of the batch in the run; its noise depends on this and the seed alone."""
-    noisy = add_random_noise(batch.latents, model.diffusion, run.noise, run.training.seed, number)
+    noisy = add_random_noise(batch.latents, model.diffusion, run.noise, run.training.seed, number, places=batch.places)
     class_count = len(batch.class_prompts)
     # the same pictures again
     with_class_prompts = NoisyLatents(*map(torch.cat, zip(noisy, noisy.rows(class_count))))
@@ -33,14 +33,15 @@ def batch_loss(run: Run, model: Model, trainable: Trainable, batch: Batch, numbe
     count, split = len(batch.latents), batch.subjects
     prediction = model.diffusion.prediction
     each = sample_losses(predicted[:count], noisy, prediction, run.noise, batch.masks)
-    class_loss = each[split:].detach().mean() if split < count else None
-    loss = (each * batch.weights).sum() / split
+    of_all = batch.subjects_of_all  # each has one class picture, where there are some
+    class_loss = each[split:].detach().sum() / of_all if split < count else None
+    loss = (each * batch.weights).sum() / of_all
     if class_count:
         before = predict_untrained(model, trainable, batch, noisy, run.data)
         same = noisy.rows(class_count)._replace(target=before)
         change = sample_losses(predicted[count:], same, prediction, run.noise)
-        loss = loss + run.prior.penalty * change.mean()
-    return StepLoss(loss, each[:split].detach().mean(), class_loss)
+        loss = loss + run.prior.penalty * change.sum() / of_all
+    return StepLoss(loss, each[:split].detach().sum() / of_all, class_loss)
 
 
 @torch.no_grad()

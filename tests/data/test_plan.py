@@ -3,13 +3,14 @@
 import subprocess
 import sys
 import tracemalloc
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from helpers import ROOT, small_run
 
 from extension_lib.data.folder import Item
-from extension_lib.data.plan import Plan, Sample
+from extension_lib.data.plan import Plan, Sample, Share
 from extension_lib.support.seeds import random_for
 
 pytestmark = pytest.mark.once
@@ -52,6 +53,19 @@ def test_a_batch_holds_pictures_of_one_size():
     sizes = sorted((batch.size, len(batch.samples)) for batch in batches)
     assert sizes == [((128, 128), 2), ((192, 64), 1), ((192, 64), 2)]
     assert all({made.size_of(made.items[s.item]) for s in batch.samples} == {batch.size} for batch in batches)
+
+
+def test_processes_share_each_batch_of_their_sizes_together():
+    listed, run = items(*[(64, 64)] * 11), small_run(Path("pictures"), training={"batch_size": 2})
+    shared, whole = Plan(run, listed, 5, processes=3), plan(listed, 5, training={"batch_size": 6})
+    assert [shared.batch(n) for n in range(4)] == [whole.batch(n) for n in range(4)]
+    for batch in map(whole.batch, range(2)):
+        shares = [Share(rank, 3) for rank in range(3)]
+        for held in ("samples", "prompts", "class_pictures"):
+            parts = [getattr(batch.shared(share), held) for share in shares]
+            assert Counter(sum(parts, ())) == Counter(getattr(batch, held))
+        places = sum((batch.places(share) for share in shares), ())
+        assert sorted(places) == list(range(2 * len(batch.samples)))
 
 
 def test_each_sample_has_a_class_picture_where_there_are_any():

@@ -133,6 +133,15 @@ def test_every_kind_of_noise_depends_on_the_key_alone(noise):
     assert not torch.equal(one.noisy, add_random_noise(torch.zeros(2, 4, 16, 16), EPS, Noise(), 1).noisy)
 
 
+@pytest.mark.parametrize("noise", [Noise(), Noise(noise_offset=0.1, multires_levels=6, input_perturbation=0.1)])
+def test_a_sample_s_noise_does_not_depend_on_those_beside_it(noise):
+    latents = torch.randn(5, 4, 16, 16)
+    together = add_random_noise(latents, EPS, noise, 1)
+    some = add_random_noise(latents[1::2], EPS, noise, 1, places=(1, 3))
+    assert all(torch.equal(part[1::2], own) for part, own in zip(together, some))
+    assert not torch.equal(together.target[0], together.target[1])
+
+
 # ---- kinds of loss
 
 @pytest.mark.parametrize("loss, small, large", [("Huber", lambda e, c: e**2, lambda e, c: 2 * c * e),
