@@ -19,11 +19,26 @@ if TYPE_CHECKING:
     from ..data.folder import ConceptPictures
     from ..hosts.standalone import Standalone
     from ..runs.fit import Fit
+    from ..training.ranks import Ranks
     from ..workspaces.workspace import Workspace
 
 
 def train(given: argparse.Namespace, rest: list[str]) -> int:
-    """Train what a TOML file describes."""
+    """Train what a TOML file describes; started by accelerate or torchrun, with all their processes."""
+    from ..events import Ended
+    from ..training.ranks import joined
+
+    ranks = joined()
+    if not ranks.leads:
+        return follow_rank(ranks)
+    try:
+        return lead(given, rest, ranks)
+    finally:
+        ranks.end(Ended(0, "Process 0 has ended."))
+
+
+def lead(given: argparse.Namespace, rest: list[str], ranks: "Ranks") -> int:
+    """Trains, alone or with those that follow."""
     from ..runs.leaving import leave_at_end
     from ..runs.start import Undecided, start_run, workspace_for
 
@@ -31,15 +46,33 @@ def train(given: argparse.Namespace, rest: list[str]) -> int:
     here = studio.host()
     run = read_run(given.run, parse_changes(rest), here)
     try:
-        job = start_run(run, here, workspace_for(run, here), given.start or "")
+        job = start_run(run, here, workspace_for(run, here), given.start or "", ranks)
     except Undecided as undecided:
         answers = (f"  --start {choice.id}: {choice.text}" for choice in undecided.choices)
         say(undecided, *answers, to=sys.stderr)
         return 2
+    if ranks.together:
+        say(ranks.shown(job.run))
     follow(job)
     if job.thread:
         job.thread.join()  # an interpreter that ends while a thread frees its tensors aborts
     return 1 if job.ended and job.ended.failed else 0
+
+
+def follow_rank(ranks: "Ranks") -> int:
+    """Trains on its share of what number 0 trains. Raises RankError."""
+    from ..data.folder import find_all_pictures
+    from ..runs.session import Session
+    from ..training.ranks import Task
+    from ..workspaces.workspace import Log
+
+    task = ranks.hear()
+    if isinstance(task, Task):
+        session = Session(task.run, studio.host(), task.workspace, task.checkpoint, Log(task.workspace.folder),
+                          restart=task.restart, ranks=ranks)
+        for _ in session.run_on_borrowed_model(find_all_pictures(task.run)):
+            pass  # number 0 tells of it
+    return 0
 
 
 def check(given: argparse.Namespace, rest: list[str]) -> int:

@@ -40,6 +40,11 @@ class Share:
     rank: int = 0
     count: int = 1
 
+    @property
+    def key(self) -> tuple[int, ...]:
+        """What is random in each process of its own depends on this too."""
+        return (self.rank,) if self.rank else ()
+
     def of(self, parts: Sequence[T]) -> tuple[T, ...]:
         return tuple(parts[self.rank::self.count])
 

@@ -86,7 +86,7 @@ def dataset_metadata(about: Provenance) -> dict[str, Any]:
         "ss_num_reg_images": about.class_pictures,
         "ss_num_batches_per_epoch": about.per_epoch,
         "ss_batch_size_per_device": about.run.training.batch_size,
-        "ss_total_batch_size": about.run.training.batch_size * about.run.training.accumulation,
+        "ss_total_batch_size": about.run.training.batch_size * about.run.training.accumulation * about.processes,
         "ss_resolution": f"({size}, {size})",
         "ss_bucket_info": {"buckets": {str(n): {"resolution": list(bucket), "count": count}
                                        for n, (bucket, count) in enumerate(sorted(about.buckets.items()))}},

@@ -31,6 +31,7 @@ class Provenance:
     started: float  # seconds since 1970
     finished: float
     name: str = ""  # of the output, without a step
+    processes: int = 1  # that trained together
     words: tuple[str, ...] = ()  # learned with it, by the names of their own files without a step
 
     @property

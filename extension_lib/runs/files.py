@@ -25,6 +25,7 @@ from ..model import Model
 from ..training.guard import Guard
 from ..training.loop import StartPoint
 from ..training.optimizer import Optimizer
+from ..training.ranks import ALONE, Ranks, Task
 from ..workspaces.saved_files import saved_files
 from ..workspaces.standing import next_number, promote_newest
 from ..workspaces.workspace import FILES_SAVED, Workspace
@@ -57,6 +58,7 @@ class RunFiles:
     restart: bool = False
     earlier_steps: int = 0  # of earlier schedules in this workspace
     draw_card_picture: Callable[[bool], Any] = lambda final: None  # final: for the files that the run ends with
+    ranks: Ranks = ALONE
 
     def resume(self, trainable: Trainable, optimizer: Optimizer) -> StartPoint:
         """Continues from the workspace's newest state, unless there is none or the run starts over; the state then
@@ -64,7 +66,10 @@ class RunFiles:
         if self.progress.first_step is not None:  # after a pause
             return replace(self.restore_state(trainable, optimizer), first_step=self.progress.first_step, changes=())
         start = StartPoint() if self.restart else self.restore_state(trainable, optimizer)
-        promote_newest(self.workspace.folder)
+        if self.ranks.leads:
+            promote_newest(self.workspace.folder)
+        if self.ranks.together:
+            self.ranks.begin(Task(self.run, self.workspace, self.checkpoint, self.restart, self.facts(start)))
         self.progress.started, self.progress.first_step = time.time(), start.step
         return replace(start, first_step=start.step)
 
@@ -91,6 +96,11 @@ class RunFiles:
         self.earlier_steps = saved["lifetime"] - step
         return StartPoint(step, self.earlier_steps, files_missing=missing and step > 0,
                           changes=changed_since(saved, self.inputs))
+
+    def facts(self, start: StartPoint) -> dict[str, object]:
+        """What must be the same in all processes that train on it."""
+        return {"pictures": (self.inputs.pictures, len(self.batches.classes)), "captions": self.inputs.captions,
+                "saved state": (start.step, self.earlier_steps), "device": self.model.device.type}
 
     def save(self, step: int, trainable: Trainable, optimizer: Optimizer, final: bool) -> Iterator[Event]:
         """Writes the state and each file. One that cannot be written is a warning, and the run goes on; what was saved
@@ -207,7 +217,8 @@ class RunFiles:
             pictures=sum(item.repeats for item in items), class_pictures=len(self.batches.classes),
             compute=COMPUTE_NAMES.get(str(self.model.compute), "no"), per_epoch=per_epoch, folders=folders,
             tags={name: dict(counts) for name, counts in tags.items()}, buckets=dict(buckets),
-            started=self.progress.started, finished=time.time(), words=words_learned(run), name=run.output.name)
+            started=self.progress.started, finished=time.time(), words=words_learned(run), name=run.output.name,
+            processes=self.ranks.share.count)
 
 
 def within(context: AbstractContextManager[None], events: Iterator[Event]) -> Iterator[Event]:

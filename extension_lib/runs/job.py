@@ -20,6 +20,7 @@ from ..workspaces.workspace import LOCK, LOCKS, Log, Workspace
 from .summary import Summary
 
 if TYPE_CHECKING:
+    from ..training.ranks import Ranks
     from .session import Session
 
 KEPT_EVENTS, KEPT_JOBS = 2000, 8  # the newest events of a job, and the newest jobs, that stay in memory
@@ -43,6 +44,7 @@ class Job:
     workspace: Workspace
     checkpoint: Checkpoint
     restart: bool = False  # whether it leaves aside what was trained before in its workspace
+    ranks: "Ranks | None" = None  # the processes that train it together
     history: deque[Event] = field(default_factory=lambda: deque(maxlen=KEPT_EVENTS))  # the newest events
     events: int = 0  # how many there were
     summary: Summary = field(default_factory=Summary)  # of all events
@@ -158,7 +160,8 @@ class Job:
     def session(self, log: Log) -> "Session":
         from .session import Session  # imports torch
 
-        return Session(self.run, self.host, self.workspace, self.checkpoint, log, self.controls(), self.restart)
+        together = {"ranks": self.ranks} if self.ranks else {}
+        return Session(self.run, self.host, self.workspace, self.checkpoint, log, self.controls(), self.restart, **together)
 
     def work(self) -> None:
         """Runs to the end, whatever happens."""
@@ -204,12 +207,13 @@ def require_idle() -> None:
         raise Busy(f"{job.run.output.name} is being trained. Wait for it, or stop it first.")
 
 
-def start_job(run: Run, host: Host, workspace: Workspace, checkpoint: Checkpoint, restart: bool = False) -> Job:
+def start_job(run: Run, host: Host, workspace: Workspace, checkpoint: Checkpoint, restart: bool = False,
+              ranks: "Ranks | None" = None) -> Job:
     """Begins a run on a thread of its own. Raises Busy, and Locked where another program uses the workspace or trains
     under this name."""
     with starting:  # of two started at once only one runs
         require_idle()
-        job = Job(run, host, workspace, checkpoint, restart)
+        job = Job(run, host, workspace, checkpoint, restart, ranks)
         lock_for(job)
         jobs[:] = [*jobs, job][-KEPT_JOBS:]
     job.thread = threading.Thread(target=job.work, name=f"darkroom {run.output.name}", daemon=True)

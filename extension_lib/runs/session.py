@@ -24,6 +24,7 @@ from ..training.alarms import with_alarms
 from ..training.controls import Controls
 from ..training.guard import Guard
 from ..training.loop import train
+from ..training.ranks import ALONE, Ranks
 from ..workspaces.record import write_previews
 from ..workspaces.workspace import CACHE, Log, Workspace
 from . import class_pictures
@@ -88,6 +89,7 @@ class Session:
     newest_preview: Path | None = None
     first_prompt: str = ""
     planned: str = ""  # how much memory it should take
+    ranks: Ranks = ALONE
 
     def events(self) -> Iterator[Event]:
         """Raises a DarkroomError when the run cannot start."""
@@ -159,22 +161,23 @@ class Session:
             require_room(self.run, self.host.folders, self.workspace, trainable, self.checkpoint.path)
             cache = Cache(self.host.folders.workspaces / CACHE, self.run.saving.cache_limit)
             undo.enter_context(closing(cache))
-            batches = Batches(self.run, model, items, bool(trainable.parts & model.family.text_parts), cache)
+            batches = Batches(self.run, model, items, bool(trainable.parts & model.family.text_parts), cache,
+                              self.ranks.share)
             for preparation in batches.prepare():
                 yield preparation
                 if ended := self.stop_before_first_step():
                     yield ended
                     return
             files = RunFiles(self.run, self.host, self.workspace, self.checkpoint, model, batches, self.progress,
-                             self.restart, draw_card_picture=self.draw_card_picture)
+                             self.restart, draw_card_picture=self.draw_card_picture, ranks=self.ranks)
             controls = replace(self.controls, draw_previews=self.draw_previews)
-            yield from train(self.run, model, trainable, batches, files, controls, self.planned)
+            yield from train(self.run, model, trainable, batches, files, controls, self.planned, self.ranks)
 
     def plan_memory(self, model: Model, items: list[Item], words: tuple[NewWord, ...]) -> Iterator[Event]:
         """Warns where the graphics card has too little memory for the run. It takes seconds, so that it is left out
         where nothing is scarce, and after a pause.
         """
-        if model.device.type != "cuda" or self.progress.first_step is not None:
+        if model.device.type != "cuda" or self.progress.first_step is not None or not self.ranks.leads:
             return
         yield Prepared("Planning the memory", 0.0)
         with Guard("Planning the memory"):  # it is not needed to train

@@ -1,6 +1,7 @@
 """The start of a run: settings are saved, questions are asked, the run begins; for the page and the command line."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ..config.presets import checkpoint_of
 from ..config.run import Run, require_startable
@@ -13,6 +14,9 @@ from ..workspaces.trained_family import require_same_family
 from ..workspaces.workspace import Workspace, WorkspaceError, create_workspace, open_workspace
 from . import job as jobs
 from .naming import foreign_files, free_name, with_name
+
+if TYPE_CHECKING:
+    from ..training.ranks import Ranks
 
 # What to do with an earlier training of the workspace, and with a file of the run's name.
 CONTINUE_OVERWRITE, CONTINUE_VERSION = "continue-overwrite", "continue-version"
@@ -44,7 +48,7 @@ class Decision:
     restart: bool
 
 
-def start_run(run: Run, host: Host, workspace: Workspace, answer: str = "") -> jobs.Job:
+def start_run(run: Run, host: Host, workspace: Workspace, answer: str = "", ranks: "Ranks | None" = None) -> jobs.Job:
     """Saves the run's settings in the workspace and starts it. answer: one of ANSWERS, or "" before anyone was asked.
 
     Raises Undecided with the choices when an answer is needed, Busy while another run goes on, and HostError,
@@ -57,7 +61,7 @@ def start_run(run: Run, host: Host, workspace: Workspace, answer: str = "") -> j
     decision = decide(run, host, workspace, answer)
     if not decision.restart:
         require_same_family(workspace, host.kind(checkpoint), checkpoint.title)
-    return jobs.start_job(decision.run, host, workspace, checkpoint, decision.restart)
+    return jobs.start_job(decision.run, host, workspace, checkpoint, decision.restart, ranks)
 
 
 def require_training(host: Host) -> None:

@@ -20,6 +20,7 @@ from .controls import Controls
 from .guard import Guard
 from .measure import FixedNoiseLoss
 from .optimizer import Optimizer
+from .ranks import ALONE, RankError, Ranks
 from .step_loss import batch_loss
 
 GIVE_UP_AFTER = 20  # steps in a row whose gradient was not finite
@@ -56,20 +57,24 @@ class StartPoint:
 
 
 def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files: Files,
-          controls: Controls = Controls(), planned: str = "") -> Iterator[Event]:
+          controls: Controls = Controls(), planned: str = "", ranks: Ranks = ALONE) -> Iterator[Event]:
     """Trains to the run's last step, or until someone stops it; then saves and ends.
 
     It also ends when memory runs out, gradients stay infinite or a step fails; what was learned up to the last whole
     step is saved. A pause ends it with Paused; called again with the same files, it continues at the same step.
     Closing the generator early saves nothing and leaves the model as it was. planned: what its memory was
-    expected to be.
+    expected to be. Of several processes only the one that leads decides and saves.
     """
     with gradient_checkpointing(model, run.training.checkpointing):
         optimizer = Optimizer(trainable.groups(), run.training, scaled=is_half(model))
         loop = Loop(run, model, trainable, batches, files, controls, optimizer, files.resume(trainable, optimizer),
-                    FixedNoiseLoss(run, model, trainable, batches), planned)
+                    FixedNoiseLoss(run, model, trainable, batches), planned, ranks)
+        if not ranks.leads:
+            yield loop.follow()
+            return
         ended = yield from loop.take_steps()
         if isinstance(ended, Ended):
+            ranks.end(ended)
             optimizer.clear()
             memory.free_cache()
             ended = yield from loop.finish(ended)
@@ -90,6 +95,7 @@ class Loop:
     start: StartPoint
     measuring: FixedNoiseLoss
     planned: str
+    ranks: Ranks
 
     def take_steps(self) -> Generator[Event, None, Ended | Paused]:
         """Returns how they ended, before anything is saved."""
@@ -107,16 +113,33 @@ class Loop:
                 yield paused
                 self.controls.pause_refused()
             with Guard(f"Step {step + 1}") as guard:
-                stepped = take_step(run, self.model, self.trainable, self.batches, self.optimizer, step,
-                                    self.start.earlier_steps)
+                self.ranks.announce_step()
+                stepped = self.take_step(step)
             if guard.error:
-                return Ended(step, failure_reason(guard, run, self.model, step, self.planned), failed=True)
+                return self.failed(guard, step)
             step = stepped.step
             yield stepped
             if stepped.skipped and not self.optimizer.changed and (broken := self.model.broken_weight()):
                 return Ended(step, BROKEN.format(weight=broken), failed=True)
             yield from self.between_steps(step, timer)
         return ended
+
+    def follow(self) -> Ended:
+        """Takes the steps that are announced; returns how they ended. Raises RankError."""
+        step = self.start.step
+        while not isinstance(ended := self.ranks.hear(), Ended):
+            with Guard(f"Step {step + 1}") as guard:
+                step = self.take_step(step).step
+            if guard.error:
+                raise RankError(self.failed(guard, step).why)
+        return ended
+
+    def take_step(self, step: int) -> Stepped:
+        return take_step(self.run, self.model, self.trainable, self.batches, self.optimizer, step,
+                         self.start.earlier_steps, self.ranks)
+
+    def failed(self, guard: Guard, step: int) -> Ended:
+        return Ended(step, failure_reason(guard, self.run, self.model, step, self.planned), failed=True)
 
     def between_steps(self, step: int, timer: AutosaveTimer) -> Iterator[Event]:
         """Measures, saves, keeps and draws, as far as it is time for that."""
@@ -205,26 +228,28 @@ def end_before_step(run: Run, step: int, optimizer: Optimizer, controls: Control
 
 
 def take_step(run: Run, model: Model, trainable: Trainable, batches: Batches, optimizer: Optimizer,
-              step: int, earlier_steps: int = 0) -> Stepped:
-    """Changes the weights once, by the gradient of as many batches as are accumulated."""
+              step: int, earlier_steps: int = 0, ranks: Ranks = ALONE) -> Stepped:
+    """Changes the weights once, by the gradient of as many batches as are accumulated, all shares of them together."""
     count, lifetime = run.training.accumulation, earlier_steps + step
     losses: list[Tensor] = []
     class_losses: list[Tensor] = []
-    with seeded_torch("step", run.training.seed, lifetime):  # dropout is the same after a pause as without one
-        for number in range(lifetime * count, (lifetime + 1) * count):
+    # dropout is the same after a pause as without one
+    with seeded_torch("step", run.training.seed, lifetime, *batches.share.key):
+        for number in filter(batches.has, range(lifetime * count, (lifetime + 1) * count)):
             loss = batch_loss(run, model, trainable, batches.batch(number), number)
             optimizer.backward(loss.total)
             losses.append(loss.subject)
             class_losses += [] if loss.class_pictures is None else [loss.class_pictures]
+    of_subjects, of_classes = ranks.add_up(optimizer.parameters, [total(losses) / count, total(class_losses) / count])
     changed = optimizer.step(step)
     if changed:
         trainable.after_step()
-    return Stepped(step + 1, mean(losses), optimizer.rate, skipped=not changed,
-                   class_loss=mean(class_losses) if class_losses else None)
+    return Stepped(step + 1, of_subjects, optimizer.rate, skipped=not changed,
+                   class_loss=of_classes if class_losses else None)
 
 
-def mean(losses: list[Tensor]) -> float:
-    return sum(loss.item() for loss in losses) / len(losses)
+def total(losses: list[Tensor]) -> float:
+    return sum(loss.item() for loss in losses)
 
 
 def draw_previews(step: int, trainable: Trainable, optimizer: Optimizer, controls: Controls) -> Event:
