@@ -22,7 +22,7 @@ from extension_lib.ui.tabs.train_tab import method_help
 PACKAGE = ROOT / "extension_lib"
 SILENT = {  # files whose strings no page shows
     "__main__.py", "commands/studio.py", "commands/serving.py", "commands/training.py", "commands/drawing.py",
-    "commands/files.py", "ui/door.py",  # the command line; what programs are told that are not let in
+    "commands/files.py", "training/ranks.py", "ui/door.py",  # the command line; what is said to those not let in
     "data/templates.py", "data/trigger_word.py",  # prompts and words
     "export/card.py", "export/metadata.py", "export/provenance.py", "export/header.py",  # what stands in files
     "compare/infotext.py", "models/names.py"}

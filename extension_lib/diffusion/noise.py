@@ -31,8 +31,8 @@ class NoisyLatents(NamedTuple):
 
 def add_random_noise(latents: Tensor, diffusion: Diffusion, settings: Noise, *key: object,
                      places: Sequence[int] | None = None) -> NoisyLatents:
-    """Latents with noise at random timesteps. A sample's noise and timestep depend on settings, key and its place alone,
-    so that it does not matter which others are beside it. places: None for the first ones.
+    """Latents with noise at random timesteps. A sample's noise and timestep depend on settings, key and its place
+    alone, so that it does not matter which others are beside it. places: None for the first ones.
     """
     end = min(settings.max_timestep, len(diffusion.alphas_cumprod))
     drawn = []

@@ -100,7 +100,7 @@ class RunFiles:
     def facts(self, start: StartPoint) -> dict[str, object]:
         """What must be the same in all processes that train on it."""
         return {"pictures": (self.inputs.pictures, len(self.batches.classes)), "captions": self.inputs.captions,
-                "saved state": (start.step, self.earlier_steps), "device": self.model.device.type}
+                "state": (start.step, self.earlier_steps), "device": self.model.device.type}
 
     def save(self, step: int, trainable: Trainable, optimizer: Optimizer, final: bool) -> Iterator[Event]:
         """Writes the state and each file. One that cannot be written is a warning, and the run goes on; what was saved

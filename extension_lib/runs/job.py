@@ -158,10 +158,11 @@ class Job:
         return requested
 
     def session(self, log: Log) -> "Session":
-        from .session import Session  # imports torch
+        from ..training.ranks import ALONE  # imports torch, as does the next one
+        from .session import Session
 
-        together = {"ranks": self.ranks} if self.ranks else {}
-        return Session(self.run, self.host, self.workspace, self.checkpoint, log, self.controls(), self.restart, **together)
+        return Session(self.run, self.host, self.workspace, self.checkpoint, log, self.controls(), self.restart,
+                       ranks=self.ranks or ALONE)
 
     def work(self) -> None:
         """Runs to the end, whatever happens."""

@@ -1,7 +1,7 @@
 """Ranks: several processes that train one run together, each on its share of every batch.
 
-A launcher (accelerate's, torchrun) starts them and tells each its number in variables. Number 0 leads: it prepares, decides, saves, shows and
-checks. The others follow: between two steps they wait for what it says.
+A launcher (accelerate's, torchrun) starts them and tells each its number in variables. Number 0 leads: it prepares,
+decides, saves, shows and checks. The others follow: between two steps they wait for what it says.
 """
 
 import logging
@@ -119,10 +119,9 @@ class Group(Ranks):
             yield
         except RuntimeError as error:  # torch has no narrower one for all of its libraries
             log.debug("%s", error)
-            minutes = int(ANSWER.total_seconds() / 60)
-            raise RankError(f"Process {self.share.rank} cannot go on: another of the {self.share.count} processes has ended, or "
-                            f"has not answered for {minutes} minutes. Its own lines say why; started again, the run "
-                            "continues where it was last saved.") from error
+            raise RankError(f"Process {self.share.rank} cannot go on: another of the {self.share.count} processes has "
+                            f"ended, or has not answered for {ANSWER.seconds // 60} minutes. Its own lines say why; "
+                            "started again, the run continues where it was last saved.") from error
 
     def hear(self) -> Any:
         told = self.tell(None)
@@ -140,8 +139,8 @@ class Group(Ranks):
         told = self.told or self.tell(task)
         differing = [name for name in task.facts if task.facts[name] != told.facts[name]]
         if differing:
-            raise RankError(f"Process {self.share.rank} has other {' and '.join(differing)} than process 0. All must see the same "
-                            "folders, and have the same kind of graphics card.")
+            raise RankError(f"Process {self.share.rank} differs from process 0 in its {' and '.join(differing)}. All "
+                            "must see the same folders, and have the same kind of graphics card.")
         self.wait_for_all()
 
     def announce_step(self) -> None:
@@ -195,12 +194,15 @@ def joined() -> Ranks:
     count = int(given.get("WORLD_SIZE", 1)) if "RANK" in given and "LOCAL_RANK" in given else 1
     if count == 1:
         return Ranks()
+    if not dist.is_available():
+        raise SettingError("This version of torch cannot train with several processes. Start one.")
     for name, title in SPLITTING.items():
         if given.get(name, "").lower() == "true":
-            raise SettingError(f"accelerate is set up for {title}, which splits the model, but each process trains with a whole "
-                               f"one. Run 'accelerate config' and answer no to {title}.")
+            raise SettingError(f"accelerate is set up for {title}, which splits the model, but each process trains "
+                               f"with a whole one. Run 'accelerate config' and answer no to {title}.")
     on_cpu = given.get("ACCELERATE_USE_CPU", "").lower() == "true"
-    given["CUDA_VISIBLE_DEVICES"] = "" if on_cpu else own_card(given.get("CUDA_VISIBLE_DEVICES"), int(given["LOCAL_RANK"]))
+    visible = "" if on_cpu else given.get("CUDA_VISIBLE_DEVICES")
+    given["CUDA_VISIBLE_DEVICES"] = own_card(visible, int(given["LOCAL_RANK"]))
     rank = int(given["RANK"])
     for name in FROM_OUTSIDE if rank else ():  # number 0 hears them too, and says when to end
         if number := getattr(signal, name, None):

@@ -86,7 +86,7 @@ def fork(folder, count, work):
     for rank in range(count):
         numbers.append(os.fork())
         if numbers[-1] == 0:
-            sys.stdout = sys.stderr = open(folder / f"said {rank}", "w", encoding="utf-8")
+            sys.stdout = sys.stderr = (folder / f"said {rank}").open("w", encoding="utf-8")
             os.environ.update(RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(count), MASTER_ADDR="127.0.0.1",
                               MASTER_PORT=str(port), ACCELERATE_USE_CPU="true")
             os._exit(work() or 0)
@@ -169,7 +169,8 @@ def test_when_one_is_killed_the_other_ends_and_the_run_goes_on_later(launched):
 
 def deltas(file):
     ups = [name for name in file if name.endswith(".lora_up.weight")]
-    return torch.cat([(file[up].flatten(1) @ file[up.replace("lora_up", "lora_down")].flatten(1)).flatten() for up in ups])
+    pairs = [(file[up].flatten(1), file[up.replace("lora_up", "lora_down")].flatten(1)) for up in ups]
+    return torch.cat([(up @ down).flatten() for up, down in pairs])
 
 
 def test_gradients_add_up_also_where_some_have_none(tmp_path):
