@@ -54,8 +54,9 @@ def run_of(pictures, way, **sections):
 
 
 def preset():
-    """The same as a preset beside a checkpoint."""
+    """The same as a preset beside a checkpoint. A LoRA also leaves copies, to be compared by step."""
     ways = {method: {"method": settings_of(method)} for method in methods.all_methods()}
     return {"data": {"resolution": 64},
             "training": {"batch_size": 2, "checkpointing": False, "warmup": 0, "schedule": "constant"},
-            "methods": merge_values(ways, {"dreambooth": {"prior": {"preserve": False}}})}
+            "methods": merge_values(ways, {"dreambooth": {"prior": {"preserve": False}},
+                                           "lora": {"saving": {"save_every": 10}}})}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 from fastapi import Body
-from modules import devices, lowvram, prompt_parser, script_callbacks, script_loading, shared
+from modules import devices, lowvram, prompt_parser, script_callbacks, script_loading, sd_models_config, shared
 from safetensors.torch import load_file
 from torch import nn
 
@@ -134,6 +134,11 @@ def moves(prompt: str = Body(embed=True)) -> list:
     return told
 
 
+def describe_xl(described: str = Body(embed=True)) -> None:
+    """Takes this .yaml for that of any SDXL without one of its own, as tiny ones are not built as the full ones are."""
+    sd_models_config.config_sdxl = described
+
+
 def labels() -> dict[int, str]:
     return {id(module): name for name, module in shared.sd_model.named_modules()}
 
@@ -148,6 +153,7 @@ def routes(_, app):
     app.add_api_route("/darkroom-test/one-step", one_step, methods=["POST"])
     app.add_api_route("/darkroom-test/deltas", deltas, methods=["POST"])
     app.add_api_route("/darkroom-test/low-memory", low_memory, methods=["POST"])
+    app.add_api_route("/darkroom-test/describe-xl", describe_xl, methods=["POST"])
     app.add_api_route("/darkroom-test/moves", moves, methods=["POST"])
 
 

@@ -6,8 +6,9 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from browser import begin, choose_tab, create, fill, show_pictures, unfold, wait_for_end, wait_for_step
+from browser import begin, choose_tab, create, fill, settled, show_pictures, unfold, wait_for_end, wait_for_step
 from PIL import Image
+from webui.complaints import of_ours
 from webui.standalone import host_beside
 
 from extension_lib.host import Checkpoint, Picture
@@ -88,6 +89,36 @@ def test_previews_are_drawn_as_the_checkpoint_is_meant(page, webui, seen, name):
                             for png in (drawn(webui, override_settings=settings), as_it_is))
     seen({"mean_difference_of_255": difference, "from_txt2img_s": mistaken})
     assert difference == 0 < mistaken
+
+
+def test_the_webui_draws_v_after_the_yaml_that_is_offered_for_a_file_that_says_v_was_written(page, webui, seen):
+    folder = webui.data / "models" / "Stable-diffusion"
+    shutil.copy(folder / "tiny-xl-v.safetensors", folder / "noob.safetensors")
+    webui.post("/darkroom-test/describe-xl", described=str(folder / "tiny-xl.yaml"))
+    webui.post("/sdapi/v1/refresh-checkpoints")
+    as_epsilon, mistaken, meant = (drawn_by(webui, name) for name in ("tiny-xl", "noob", "tiny-xl-v"))
+    assert distance(as_epsilon, mistaken) == 0 < distance(mistaken, meant)
+    choose_checkpoint(page, "noob")
+    create(page, "described")
+    choose_tab(page, "Train")
+    page.wait_for_selector(".darkroom-base >> text=noob")
+    assert "noob.safetensors predicts v, but the WebUI draws with it as with epsilon" in said_of_base(page)
+    page.get_by_role("button", name="Write noob.yaml").click()
+    page.wait_for_selector("#darkroom_answer >> text=Wrote noob.yaml. Choose another checkpoint and then this one")
+    settled(page, lambda: page.get_by_role("button", name="Write noob.yaml").is_visible())
+    assert "as with epsilon" not in said_of_base(page)
+    webui.load("tiny-xl")
+    assert distance(drawn_by(webui, "noob"), meant) == 0 and of_ours(page) == []
+    seen({"changed_by": round(distance(mistaken, meant), 1)})
+
+
+def drawn_by(webui, name):
+    webui.load(name)
+    return pixels(drawn(webui))
+
+
+def said_of_base(page):
+    return page.locator("#darkroom_base").first.inner_text()
 
 
 @pytest.mark.parametrize("sampler", ["Euler", "DDIM"])

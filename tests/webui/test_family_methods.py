@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from browser import opened, show_darkroom
 from safetensors.torch import load_file, save_file
+from webui.plots import plotted
 from webui.standalone import host_beside
 from webui.training import pixels, prompts_for, trained_by_clicking
 
@@ -98,6 +99,20 @@ def test_trained_listed_used_and_the_same_as_standalone(loaded, seen, tmp_path, 
     assert figures["mean_difference_of_255"] <= 2 and figures["changed_by"] >= 10, figures
     console = webui.console()
     assert "Networks with errors" not in console and "didn't match keys" not in console and loaded.page.problems == []
+
+
+def test_the_webui_s_own_plot_of_steps_and_weights_has_the_pictures_of_the_files(loaded, seen):
+    name = f"{loaded.name}-lora"
+    if not (loaded.webui.loras / f"{name}.safetensors").exists():  # the test above was left out
+        trained_by_clicking(loaded.page, name, "lora", STEPS)
+    files = {str(STEPS // 2): f"{name}-{STEPS // 2:06d}", "last": name}
+    cells = plotted(loaded.webui, f"{PLAIN[0]} <lora:{name}:1>", ("[Darkroom] weight", (0, 0.5, 1)),
+                    ("[Darkroom] training step", tuple(files)), steps=SIZE["steps"], seed=0)
+    for (weight, step), cell in cells.items():
+        alone = loaded.theirs([f"{PLAIN[0]} <lora:{files[step]}:{weight}>"])[0] if weight else loaded.before[0]
+        assert np.array_equal(cell, alone), (weight, step)
+    assert len({cell.tobytes() for cell in cells.values()}) == 1 + 2 * 2
+    seen({"cells": len(cells)})
 
 
 def live_deltas(loaded, name, folder, allowed):

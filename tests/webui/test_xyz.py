@@ -1,7 +1,5 @@
 """Comparing in a real WebUI: its own X/Y/Z plot with Darkroom's axes, and the grid of the Compare tab."""
 
-import base64
-import io
 import json
 import urllib.parse
 from itertools import product
@@ -11,16 +9,14 @@ import pytest
 from browser import begin, choose_method, choose_tab, create, show_pictures, unfold, wait_for_end
 from PIL import Image
 from webui.complaints import of_ours
+from webui.plots import plotted
+from webui.training import pixels
 
 from toyland.subjects import SUBJECTS
 
 GHOST = SUBJECTS["ghost"]
 PROMPT = f"{GHOST.prompt} on the beach"
 STEPS, HALF = 40, 20
-
-
-def pixels(png):
-    return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(int)
 
 
 def train(page, name, method):
@@ -39,28 +35,6 @@ def files(page):
     """A LoHa and a LoRA, each with a copy by step."""
     train(page, "haze", "LoHa")
     train(page, "ghost", "LoRA")
-
-
-def axis(webui, label, values):
-    """The script's arguments for one axis: its number, values as text, and values of a list."""
-    scripts = webui.get("/sdapi/v1/script-info")
-    choices = next(s for s in scripts if s["name"] == "x/y/z plot" and not s["is_img2img"])["args"][0]["choices"]
-    listed = label in ("[Darkroom] file", "[Darkroom] method", "[Darkroom] training step")
-    texts = [str(v) for v in values]
-    return [choices.index(label), "" if listed else ", ".join(texts), texts if listed else []]
-
-
-def plotted(webui, prompt, *axes):
-    """The cells of A1111's own script over the API, by their values in the order of the axes."""
-    triples = [*(axis(webui, *one) for one in axes), *([[0, "", []]] * (3 - len(axes)))]
-    options = [False, True, False, False, False, False, False, 0, False]
-    arguments = [part for triple in triples for part in triple] + options
-    body = {"prompt": prompt, "seed": 1, "width": 64, "height": 64, "steps": 20, "cfg_scale": 4.0,
-            "sampler_name": "Euler", "script_name": "x/y/z plot", "script_args": arguments}
-    images = [pixels(base64.b64decode(image)) for image in webui.post("/sdapi/v1/txt2img", **body)["images"]]
-    cells = images[-int(np.prod([len(values) for _, values in axes])):]
-    keys = product(*(values for _, values in reversed(axes)))  # X changes fastest
-    return {key[::-1]: cell for key, cell in zip(keys, cells)}
 
 
 def single(webui, tag, **more):
