@@ -51,6 +51,34 @@ def test_a_word_is_learned_on_while_embeddings_are_reread(page, webui, seen, tmp
     seen({"largest_difference": round(difference, 4)})
 
 
+def test_a_second_run_on_the_same_pictures_takes_its_first_step_within_five_seconds(page, seen):
+    prepare(page, "again", "lora")
+    first = seconds_to_the_first_step(page)
+    page.click("#darkroom_train")
+    page.locator("#darkroom_question label", has_text="Start over and overwrite again").click()
+    second = seconds_to_the_first_step(page)
+    seen({"first_run": first, "second_run": second})
+    assert second < 5
+
+
+def seconds_to_the_first_step(page) -> float:
+    """From the press, as the page shows it; the run is over afterwards."""
+    fill(page, "darkroom_training_steps", 5)
+    page.evaluate("""() => document.querySelector('#darkroom_train').addEventListener('click', () => {
+        const panel = () => document.querySelector('#darkroom_live .darkroom-live');
+        const pressed = performance.now(), before = panel()?.dataset.created;
+        const look = setInterval(() => {
+            if (panel()?.dataset.created != before && panel()?.dataset.step > 0) {
+                window.untilFirstStep = performance.now() - pressed;
+                clearInterval(look);
+            }
+        }, 20);
+    }, {once: true})""")
+    begin(page)
+    wait_for_end(page, 300)
+    return round(page.evaluate("window.untilFirstStep") / 1000, 1)
+
+
 def test_a_lora_in_the_previews_of_a_checkpoint_s_training_stays_out_of_it(page, webui, seen):
     prepare(page, "small", "lora")
     begin(page, training_steps=5)
