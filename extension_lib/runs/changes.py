@@ -79,7 +79,7 @@ def changed_since(saved: Mapping[str, Any], now: Inputs) -> tuple[str, ...]:
 
 
 def changed_settings(before: Mapping[str, Any], now: Mapping[str, Any]) -> str:
-    moved = ("folder", "class_folder")  # a folder that moved holds the same pictures, which are compared themselves
+    moved = ("folder", "class_folder", "checkpoint")  # what these name is compared itself
     changed = [f"{name} ({old!r} to {new!r})" for name, usual in sorted(starting_settings(before, now).items())
                if (old := before.get(name, usual)) != (new := now.get(name, usual))
                and name.rpartition(".")[2] not in moved]

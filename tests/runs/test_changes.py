@@ -35,3 +35,7 @@ def test_a_concept_that_came_or_went_is_said_by_what_it_sets():
     two = settings(concepts=[{"folder": "a"}, {"folder": "b", "repeats": 3}])
     assert changed_settings(settings(), two) == "these settings have changed: concepts.2.repeats (1 to 3)"
     assert changed_settings(two, settings()) == "these settings have changed: concepts.2.repeats (3 to 1)"
+
+
+def test_another_title_of_the_same_checkpoint_is_no_change_of_settings():
+    assert changed_settings(settings(base={"checkpoint": "sd1"}), settings(base={"checkpoint": "sd1 [abc]"})) == ""

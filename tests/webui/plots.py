@@ -1,9 +1,11 @@
-"""The WebUI's own X/Y/Z plot, asked over the API."""
+"""The WebUI's own X/Y/Z plot, asked over the API, and the grid of the Compare tab."""
 
 import base64
+import json
 from itertools import product
 
 import numpy as np
+from PIL import Image
 from webui.training import pixels
 
 
@@ -27,3 +29,20 @@ def plotted(webui, prompt, *axes, seed=1, steps=20):
     cells = images[-int(np.prod([len(values) for _, values in axes])):]
     keys = product(*(values for _, values in reversed(axes)))  # X changes fastest
     return {key[::-1]: cell for key, cell in zip(keys, cells)}
+
+
+def grid_after_training(page, webui, workspace):
+    """Presses what the Train tab offers after a run; returns the largest difference of a cell from the WebUI's own
+    picture, the grid's folder and what it says of itself.
+    """
+    page.click("#darkroom_learned")
+    page.wait_for_selector("#darkroom_compare_progress >> text=Done", timeout=600_000)
+    folder = next((webui.data / "models" / "darkroom" / workspace / "grids").iterdir())
+    about = json.loads((folder / "grid.json").read_text(encoding="utf-8"))
+    picture, worst = about["picture"], 0
+    for at in about["cells"][::2]:
+        cell = np.asarray(Image.open(folder / at["file"]).convert("RGB")).astype(int)
+        alone = pixels(webui.txt2img(at["called"], seed=at["cell"]["seed"], size=picture["width"],
+                                     steps=picture["steps"], cfg_scale=picture["cfg"]))
+        worst = max(worst, int(np.abs(cell - alone).max()))
+    return worst, folder, about

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from browser import opened, show_darkroom
 from safetensors.torch import load_file, save_file
-from webui.plots import plotted
+from webui.plots import grid_after_training, plotted
 from webui.standalone import host_beside
 from webui.training import pixels, prompts_for, trained_by_clicking
 
@@ -113,6 +113,14 @@ def test_the_webui_s_own_plot_of_steps_and_weights_has_the_pictures_of_the_files
         assert np.array_equal(cell, alone), (weight, step)
     assert len({cell.tobytes() for cell in cells.values()}) == 1 + 2 * 2
     seen({"cells": len(cells)})
+
+
+def test_the_compare_tab_s_grid_has_the_pictures_of_the_file(loaded, seen):
+    name = f"{loaded.name}-grid"
+    trained_by_clicking(loaded.page, name, "lora", STEPS)
+    worst, _, about = grid_after_training(loaded.page, loaded.webui, name)
+    assert worst <= 2 and len({cell["called"] for cell in about["cells"]}) > 1
+    seen({"largest_difference_of_255": worst})
 
 
 def live_deltas(loaded, name, folder, allowed):

@@ -9,7 +9,7 @@ import pytest
 from browser import begin, choose_method, choose_tab, create, show_pictures, unfold, wait_for_end
 from PIL import Image
 from webui.complaints import of_ours
-from webui.plots import plotted
+from webui.plots import grid_after_training, plotted
 from webui.training import pixels
 
 from toyland.subjects import SUBJECTS
@@ -113,19 +113,9 @@ def choose_axis(page, which, label):
 def test_one_click_after_training_the_best_cell_and_txt2img(page, webui, files, seen):
     page.get_by_role("button", name="Darkroom", exact=True).first.click()
     choose_tab(page, "Train")
-    page.click("#darkroom_learned")
-    page.wait_for_selector("#darkroom_compare_progress >> text=Done", timeout=600_000)
-    grids = webui.data / "models" / "darkroom" / "ghost" / "grids"
-    folder = next(grids.iterdir())
-    about = json.loads((folder / "grid.json").read_text(encoding="utf-8"))
-    worst = 0
-    for at in about["cells"][::2]:
-        cell = np.asarray(Image.open(folder / at["file"]).convert("RGB")).astype(int)
-        picture = about["picture"]
-        alone = pixels(webui.txt2img(at["called"], seed=at["cell"]["seed"], size=picture["width"],
-                                     steps=picture["steps"], cfg_scale=picture["cfg"]))
-        worst = max(worst, int(np.abs(cell - alone).max()))
+    worst, folder, about = grid_after_training(page, webui, "ghost")
     assert worst <= 2
+    picture = about["picture"]
     text = Image.open(folder / about["cells"][-1]["file"]).info["parameters"]
     assert "Model hash" in text and text.startswith(about["cells"][-1]["called"]) and "<lora:ghost:1>" in text
     page.locator(".darkroom-cell").nth(3).click()
