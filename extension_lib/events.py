@@ -28,6 +28,7 @@ class Stepped:
     loss: float
     rate: float
     skipped: bool = False  # the gradient overflowed; nothing was changed
+    skipped_weights: int = 0  # whose gradient alone was not finite, where weights are updated during the backward pass
     class_loss: float | None = None  # of the class pictures alone, where there are some; loss is then the subject's
 
 

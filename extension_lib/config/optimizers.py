@@ -25,6 +25,12 @@ class OptimizerKind:
     averages: bool = False  # what was learned is an average of its steps, which its eval() puts in place
 
     @property
+    def one_by_one(self) -> bool:
+        """Whether it moves each weight by that weight's gradient alone, so that it can do so as soon as this is
+        there."""
+        return not self.numbers
+
+    @property
     def module(self) -> str:
         return self.made_by.partition(":")[0]
 

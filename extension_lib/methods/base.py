@@ -16,12 +16,17 @@ PRECISIONS = ("fp16", "bf16", "fp32")  # number formats of saved files
 
 @dataclass(frozen=True)
 class ParameterGroup:
-    """Parameters with one learning rate. span: they are trained between these shares of the run's steps."""
+    """Parameters with one learning rate, in fp32 or bf16.
+
+    span: they are trained between these shares of the run's steps. names: of each parameter, where some are in bf16,
+    which are rounded stochastically.
+    """
 
     name: str
     rate: float
     parameters: "list[nn.Parameter]"
     span: tuple[float, float] = (0.0, 1.0)
+    names: tuple[str, ...] = ()
 
 
 class NewWord(NamedTuple):
@@ -37,7 +42,7 @@ class Trainable(Protocol):
     parts: frozenset[str]  # the parts of the model that its gradient passes through: "unet", "te1"
 
     def groups(self) -> list[ParameterGroup]:
-        """All that is trained; fp32 whatever the model is."""
+        """All that is trained; fp32 whatever the model is, unless the settings want bf16."""
 
     def state_dict(self) -> "dict[str, Tensor]":
         """All that is trained, as live tensors: what a workspace stores to continue training."""
@@ -45,7 +50,7 @@ class Trainable(Protocol):
     def load_state_dict(self, state: "dict[str, Tensor]") -> None:
         """Loads what state_dict returned. Raises KeyError or RuntimeError if it does not fit."""
 
-    def file_tensors(self) -> "dict[str, Tensor]":
+    def file_tensors(self) -> "Mapping[str, Tensor]":
         """The tensors of its file, in fp32, under the names of the format."""
 
     def deltas(self) -> "Mapping[str, Tensor]":
@@ -87,6 +92,11 @@ class Method:
     def rates(self) -> dict[str, float]:
         """Learning rates by part, "unet", "te1" and "te2", for those that it trains."""
         return {}
+
+    @property
+    def rounded(self) -> bool:
+        """Whether what is trained is in bf16, and rounded stochastically."""
+        return False
 
     def safe_precisions(self) -> tuple[str, ...]:
         """The precisions in which the WebUI applies files of these settings correctly."""

@@ -2,7 +2,7 @@
 arXiv:2208.12242).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -12,8 +12,10 @@ from torch import Tensor, nn
 
 from ..model import Model, Weight, computes_in
 from ..settings import SettingError, option, option_like
+from ..support.lazy import LazyTensors
 from .adapter import AdapterSettings
 from .base import Method, NewWord, ParameterGroup, Trainable, text_rates
+from .in_bf16 import InBf16, bf16_option, require_bf16
 from .layer import load_tensors
 from .product import CHECKPOINT, Product
 
@@ -45,6 +47,11 @@ class Dreambooth(Method):
     ema: float = option(0.0, "Save a running average of the weights instead of the last weights. 0.99 to 0.9999 is "
                         "usual, 0 is off. Needs memory for one more copy of the weights.",
                         min=0.0, max=0.99999, label="EMA decay", advanced=True)
+    bf16: bool = bf16_option
+
+    @property
+    def rounded(self) -> bool:
+        return self.bf16
 
     @property
     def rates(self) -> dict[str, float]:
@@ -59,9 +66,11 @@ class Dreambooth(Method):
         if not all(computes_in(w.parameter.dtype) for w in weights):
             raise SettingError("The WebUI keeps its weights in FP8, which is too coarse to train them whole. Set 'FP8 "
                                "weight' to Disable in Settings, Optimizations, or choose LoRA.")
+        if self.bf16:
+            require_bf16(model.device)
         for part in {"unet" if w.part == "unet" else "te" for w in weights}:
             model.fetch(part)
-        return WholeModel(weights, self.rates, self.text_share, self.ema)
+        return WholeModel(weights, self.rates, self.text_share, self.ema, model if self.bf16 else None)
 
 
 AVERAGE, AVERAGED = "average ", "averaged"  # in a state: before the name of a weight; how many steps are in it
@@ -69,18 +78,20 @@ AVERAGE, AVERAGED = "average ", "averaged"  # in a state: before the name of a w
 
 class WholeModel:
     """A trainable: the model's own parameters, or their fp32 masters where it is in half precision; given back bit
-    for bit.
+    for bit. rounding: the model whose parameters are to be in bf16 instead.
     """
 
-    def __init__(self, weights: list[Weight], rates: dict[str, float], text_share: float, ema: float):
+    def __init__(self, weights: list[Weight], rates: dict[str, float], text_share: float, ema: float,
+                 rounding: Model | None = None):
         self.weights, self.rates, self.text_share, self.decay = weights, rates, text_share, ema
         self.parts = frozenset(w.part for w in weights)
         self.backup = {w.name: w.parameter.detach().to("cpu", copy=True) for w in weights}
-        self.masters = {w.name: fp32_master(w.parameter) for w in weights}
-        self.average = {name: m.detach().clone() for name, m in self.masters.items()} if ema else {}
+        self.average = {w.name: w.parameter.detach().to(torch.float32, copy=True) for w in weights} if ema else {}
+        self.masters = {w.name: w.parameter if rounding else fp32_master(w.parameter) for w in weights}
         self.averaged_steps = torch.zeros(())  # steps in the average
         for w in weights:  # only now: if memory ran out above, the model is unchanged
             w.parameter.requires_grad_(True)
+        self.in_bf16 = InBf16(rounding, weights) if rounding else None
         self.hooks = [pass_gradients_on(w.parameter, self.masters[w.name]) for w in self.half_precision_weights()]
 
     def half_precision_weights(self) -> list[Weight]:
@@ -88,11 +99,12 @@ class WholeModel:
         return [w for w in self.weights if w.parameter is not self.masters[w.name]]
 
     def groups(self) -> list[ParameterGroup]:
-        by_part: dict[str, list[nn.Parameter]] = {}
+        by_part: dict[str, dict[str, nn.Parameter]] = {}
         for w in self.weights:
-            by_part.setdefault(w.part, []).append(self.masters[w.name])
-        return [ParameterGroup(part, self.rates[part], parameters, (0.0, 1.0 if part == "unet" else self.text_share))
-                for part, parameters in by_part.items()]
+            by_part.setdefault(w.part, {})[w.name] = self.masters[w.name]
+        return [ParameterGroup(part, self.rates[part], list(named.values()),
+                               (0.0, 1.0 if part == "unet" else self.text_share), tuple(named))
+                for part, named in by_part.items()]
 
     @torch.no_grad()
     def after_step(self) -> None:
@@ -101,7 +113,7 @@ class WholeModel:
         # else a short run would save little but the base that it began with
         decay = min(self.decay, (1 + n) / (10 + n))
         for name, value in self.average.items():
-            value.lerp_(self.masters[name], 1 - decay)
+            value.lerp_(self.masters[name].float(), 1 - decay)
         self.averaged_steps += 1
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -122,9 +134,9 @@ class WholeModel:
         for w in self.half_precision_weights():
             w.parameter.copy_(self.masters[w.name])
 
-    def file_tensors(self) -> dict[str, Tensor]:
+    def file_tensors(self) -> Mapping[str, Tensor]:
         """By the names of the checkpoint's file."""
-        return {name: self.average.get(name, fp32_master).detach() for name, fp32_master in self.masters.items()}
+        return LazyTensors({name: self.average.get(name, value).detach().float for name, value in self.masters.items()})
 
     def deltas(self) -> dict[str, Tensor]:
         return {}
@@ -132,6 +144,10 @@ class WholeModel:
     @contextmanager
     def as_saved(self) -> Iterator[None]:
         """With an average, the model uses it instead of the last weights. This needs no extra memory."""
+        if self.in_bf16:
+            with self.in_bf16.as_before({**self.masters, **self.average}):
+                yield
+            return
         self.swap_average()
         try:
             yield
@@ -156,6 +172,8 @@ class WholeModel:
     def detach(self) -> None:
         for hook in self.hooks:
             hook.remove()
+        if self.in_bf16:
+            self.in_bf16.leave(self.backup)
         for w in self.weights:
             w.parameter.copy_(self.backup[w.name])
             w.parameter.grad = None
@@ -172,5 +190,5 @@ def pass_gradients_on(parameter: nn.Parameter, master: nn.Parameter) -> Any:
     def hand_over(half: Tensor) -> None:
         grad, half.grad = half.grad, None
         if grad is not None:
-            master.grad = grad.float() if master.grad is None else master.grad + grad.float()
+            master.backward(grad.float())  # also calls the master's own hooks
     return parameter.register_post_accumulate_grad_hook(hand_over)

@@ -37,7 +37,8 @@ def require_optimizer(run: Run, device: torch.device) -> None:
     try:
         weight = torch.nn.Parameter(torch.ones(TRIED, device=device))
         tried = Optimizer([ParameterGroup("unet", 1.0, [weight])], run.training, scaled=False)
-        tried.backward(weight.sum())
+        with tried.during(run.training.steps - 1):
+            tried.backward(weight.sum())
         tried.step(run.training.steps - 1)
     except (ImportError, OSError, RuntimeError, AttributeError, NameError, TypeError) as error:
         raise SettingError(f"{kind.name} does not work with the versions here ({error}). Choose another "

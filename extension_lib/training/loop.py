@@ -234,7 +234,7 @@ def take_step(run: Run, model: Model, trainable: Trainable, batches: Batches, op
     losses: list[Tensor] = []
     class_losses: list[Tensor] = []
     # dropout is the same after a pause as without one
-    with seeded_torch("step", run.training.seed, lifetime, *batches.share.key):
+    with seeded_torch("step", run.training.seed, lifetime, *batches.share.key), optimizer.during(step):
         for number in filter(batches.has, range(lifetime * count, (lifetime + 1) * count)):
             loss = batch_loss(run, model, trainable, batches.batch(number), number)
             optimizer.backward(loss.total)
@@ -245,6 +245,7 @@ def take_step(run: Run, model: Model, trainable: Trainable, batches: Batches, op
     if changed:
         trainable.after_step()
     return Stepped(step + 1, of_subjects, optimizer.rate, skipped=not changed,
+                   skipped_weights=optimizer.skipped_weights if changed else 0,
                    class_loss=of_classes if class_losses else None)
 
 

@@ -1,7 +1,9 @@
-"""The optimiser's step: accumulation, clipping, spans and, for fp16, loss scaling; and its state."""
+"""The optimiser's step, after the backward pass or within it: accumulation, clipping, spans and, for fp16, loss scaling;
+and its state.
+"""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -12,6 +14,7 @@ from torch import Tensor
 from ..config.optimizers import OptimizerKind
 from ..config.run import Training
 from ..methods.base import ParameterGroup, Trainable
+from .rounding import RoundedWeight
 from .schedules import rate_factor
 
 FIRST_SCALE, DOUBLE_AFTER, MIN_SCALE = 2.0**15, 1000, 1.0
@@ -42,35 +45,65 @@ def make(kind: OptimizerKind, groups: list[dict[str, Any]], training: Training) 
     return maker(groups, lr=1.0, **kind.called_with(training.betas, training.epsilon))
 
 
-class Optimizer:
-    """An optimiser over a method's groups. backward() gathers gradients, step() uses them.
+def shortened(gradients: Sequence[Tensor], longest: float) -> bool:
+    """Shortens gradients that are longer than this together, unless it is 0. False when they are not finite."""
+    norm = torch.stack([g.norm().float() for g in gradients]).norm() if gradients else torch.zeros(())
+    if not norm.isfinite():
+        return False
+    if longest and norm > longest:
+        for gradient in gradients:
+            gradient.mul_(longest / norm)
+    return True
 
-    A group outside its span takes no part in a step: neither it nor what is remembered of it changes.
+
+class Optimizer:
+    """An optimiser over a method's groups. Within during(), backward() gathers gradients; step() uses them.
+
+    A group outside its span takes no part in a step: neither it nor what is remembered of it changes. Where weights are
+    updated during the backward pass (as in LOMO, Lv et al., 2023, arXiv:2306.09782), no more than one gradient is held.
     """
 
     def __init__(self, groups: list[ParameterGroup], training: Training, scaled: bool):
         self.kind = training.optimizer_kind
         self.training = replace(training, schedule="constant") if self.kind.averages else training
-        self.inner = make(self.kind, [{"params": g.parameters, "rate": g.rate, "span": g.span, "part": 1.0,
-                                       "weight_decay": training.weight_decay} for g in groups], training)
+        self.parameters: list[Tensor] = [p for g in groups for p in g.parameters]
+        self.rounded = {p: RoundedWeight(p, name) for g in groups for p, name in zip(g.parameters, g.names)
+                        if p.dtype == torch.bfloat16}
+        self.inner = make(self.kind, [{"params": [self.seen(p) for p in g.parameters], "rate": g.rate, "span": g.span,
+                                       "part": 1.0, "weight_decay": training.weight_decay} for g in groups], training)
+        self.group_of = {p: n for n, g in enumerate(groups) for p in g.parameters}
         if self.kind.averages:
             self.inner.train()
         self.scaler = LossScaler(scaled)
         self.skipped = self.skipped_in_a_row = 0
+        self.skipped_weights = self.moved_weights = 0  # in the last backward pass, where weights are updated in it
         self.changed = False  # whether any step has changed the weights
+
+    def seen(self, weight: Tensor) -> Tensor:
+        """What the inner optimiser knows in place of a weight."""
+        return self.rounded[weight].seen if weight in self.rounded else weight
 
     @property
     def groups(self) -> list[dict[str, Any]]:
         return self.inner.param_groups
 
     @property
-    def parameters(self) -> list[Tensor]:
-        return [p for group in self.groups for p in group["params"]]
-
-    @property
     def size_of_state(self) -> int:
         """Bytes, about: each number in fp32, and what is remembered of it."""
         return int(sum(parameter.numel() for parameter in self.parameters) * (4 + self.kind.state))
+
+    @contextmanager
+    def during(self, step: int) -> Iterator[None]:
+        """A context for the backward passes of a step."""
+        self.set_rates(step)
+        self.skipped_weights = self.moved_weights = 0
+        hooks = [weight.register_post_accumulate_grad_hook(lambda weight: self.update_at_once(weight, step))
+                 for weight in self.parameters if self.training.in_backward]
+        try:
+            yield
+        finally:
+            for hook in hooks:
+                hook.remove()
 
     def backward(self, loss: Tensor) -> None:
         """Adds the gradient of one batch. There is none where nothing trained took part, as when no prompt contains the
@@ -78,26 +111,51 @@ class Optimizer:
         if loss.requires_grad:
             (loss * (self.scaler.scale / self.training.accumulation)).backward()
 
+    def update_at_once(self, weight: Tensor, step: int) -> None:
+        """Moves a weight whose gradient is complete, and lets go of the gradient."""
+        group = self.groups[self.group_of[weight]]
+        if group["lr"] and weight.grad is not None:
+            finite = shortened([weight.grad], self.training.clip)
+            self.skipped_weights += not finite
+            self.moved_weights += finite
+            if finite:
+                self.move_one(group, weight, step)
+        weight.grad = None
+
     def step(self, step: int) -> bool:
         """Changes the weights by the sum of the gradients; False when it overflowed and nothing was changed."""
         learning = self.set_rates(step)
-        gradients = [p.grad for group in learning for p in group["params"] if p.grad is not None]
-        for gradient in gradients if self.scaler.scale != 1 else ():
-            gradient.div_(self.scaler.scale)
-        norm = torch.stack([g.norm() for g in gradients]).norm() if gradients else torch.zeros(())
-        finite = bool(norm.isfinite())
-        if finite:
-            if self.training.clip and norm > self.training.clip:
-                for gradient in gradients:
-                    gradient.mul_(self.training.clip / norm)
-            if gradients:
-                self.move(learning)
-            self.changed = True
+        if self.training.in_backward:
+            finite = bool(self.moved_weights) or not self.skipped_weights
+        else:
+            finite = self.update(learning, step)
+        self.changed |= finite
         self.skipped += not finite
         self.skipped_in_a_row = 0 if finite else self.skipped_in_a_row + 1
         self.scaler.update(not finite)
         self.clear()
         return finite
+
+    def update(self, learning: list[dict[str, Any]], step: int) -> bool:
+        """False when the gradients are not finite."""
+        weights = [p for p in self.parameters if self.groups[self.group_of[p]]["lr"] and p.grad is not None]
+        gradients = [p.grad for p in weights]
+        for gradient in gradients if self.scaler.scale != 1 else ():
+            gradient.div_(self.scaler.scale)
+        if not shortened(gradients, self.training.clip):
+            return False
+        if self.rounded:  # one by one, so that no more than one is in fp32
+            for weight in weights:
+                self.move_one(self.groups[self.group_of[weight]], weight, step)
+        elif gradients:
+            self.move(learning)
+        return True
+
+    @torch.no_grad()
+    def move_one(self, group: dict[str, Any], weight: Tensor, step: int) -> None:
+        rounded = self.rounded.get(weight)
+        with rounded.in_fp32(self.training.seed, step) if rounded else nullcontext():
+            self.move([{**group, "params": [self.seen(weight)]}])
 
     def set_rates(self, step: int) -> list[dict[str, Any]]:
         """The groups that learn in this step, with their rates."""
@@ -129,7 +187,8 @@ class Optimizer:
         return next((group["lr"] * group["part"] * group.get("d", 1.0) for group in self.groups if group["lr"]), 0.0)
 
     def clear(self) -> None:
-        self.inner.zero_grad(set_to_none=True)
+        for weight in self.parameters:
+            weight.grad = None
 
     @contextmanager
     def averaged(self, trainable: Trainable) -> Iterator[None]:
@@ -154,7 +213,7 @@ class Optimizer:
         return {
             "name": self.kind.name,
             "shapes": {n: list(p.shape) for n, p in enumerate(self.parameters)},
-            "moments": {n: dict(remembered[p]) for n, p in enumerate(self.parameters) if p in remembered},
+            "moments": {n: dict(remembered[p]) for n, p in enumerate(map(self.seen, self.parameters)) if p in remembered},
             "groups": {n: {name: group[name] for name in self.kind.numbers} for n, group in enumerate(self.groups)},
             "scale": self.scaler.scale, "calm": self.scaler.calm, "skipped": self.skipped
         }

@@ -1,6 +1,7 @@
 """What every optimiser does: it learns, resumes bit for bit, respects groups and spans, clipping and fp16 scaling."""
 
 import os
+from copy import deepcopy
 
 import pytest
 import torch
@@ -66,7 +67,8 @@ class Weights:
     def train(self, *steps, factor=1.0):
         for step in steps:
             noise = torch.randn(64, 65, generator=torch.Generator().manual_seed(step)).to(DEVICE)
-            self.optimizer.backward(factor * (self.loss() + sum((p * noise).mean() for p in self.named.values())))
+            with self.optimizer.during(step):
+                self.optimizer.backward(factor * (self.loss() + sum((p * noise).mean() for p in self.named.values())))
             self.optimizer.step(step)
         return self
 
@@ -111,6 +113,19 @@ def test_it_resumes_bit_for_bit_from_the_state_on_disk(kind, stop, tmp_path):
     assert numbers(second.optimizer.state_dict()) == numbers(whole.optimizer.state_dict())
     with second.optimizer.averaged(second), whole.optimizer.averaged(whole):
         assert same(second.values(), whole.values())
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.one_by_one], ids=lambda kind: kind.name)
+def test_updated_during_the_backward_pass_weights_are_those_of_ordinary_steps_also_when_that_is_switched(kind):
+    ordinary, within, switched = (Weights(kind, clip=0.0, in_backward=way) for way in (False, True, False))
+    ordinary.train(*range(STEPS))
+    within.train(*range(STEPS // 2))
+    switched.load_state_dict(within.values())
+    switched.optimizer.load_state_dict(deepcopy(within.optimizer.state_dict()))
+    for one in (within, switched):
+        one.train(*range(STEPS // 2, STEPS))
+        assert same(one.values(), ordinary.values())
+        assert numbers(one.optimizer.state_dict()) == numbers(ordinary.optimizer.state_dict())
 
 
 def test_a_group_outside_its_span_does_not_move(kind):
