@@ -38,6 +38,7 @@ CHANGES: list[dict[str, Any]] = [
     {"method": {"name": "textual_inversion"}}, {"method": {"name": "full"}, "training": {"optimizer": "Adafactor"}},
     {"method": LORA, "data": {"resolution": 512}}, {"method": LORA, "prior": {"penalty": 1.0}},
     {"method": {"name": "dreambooth"}, "training": {"optimizer": "Adafactor"}},
+    {"method": {"name": "dreambooth", "bf16": True}, "training": {"in_backward": True}},
 ]
 
 

@@ -2,7 +2,7 @@
 
 import ctypes
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -11,12 +11,15 @@ from typing import Any
 import torch
 
 from .config.optimizers import OPTIMIZERS
-from .config.run import Run
+from .config.run import Run, Training
 from .families.family import Family
 from .families.sd1 import SD1
+from .methods.in_bf16 import has_bf16
+from .model import Model
 from .settings import options
 
 GIB, MIB = 2**30, 2**20
+IN_BF16 = {"method": {"bf16": True}}
 SMALLER_OPTIMIZERS = "AdamW 8 bit", "Adafactor"
 
 
@@ -81,16 +84,16 @@ class Remedy:
     values: Mapping[str, Mapping[str, Any]]
 
 
-def remedies(run: Run, family: Family = SD1) -> list[Remedy]:
-    """As far as they change anything, those that usually save most for least first."""
-    training, data, found = run.training, run.data, []
+def remedies(run: Run, family: Family = SD1, model: Model | None = None) -> list[Remedy]:
+    """As far as they change anything, those that usually save most for least first. model: the one it trains, where
+    that is known."""
+    training, data = run.training, run.data
+    found = list(one_by_one(run, model))
     if not training.checkpointing:
         found.append(Remedy("switch gradient checkpointing on (about half the memory)",
                             "steps take about a third longer", 2, {"training": {"checkpointing": True}}))
     if training.batch_size > 1:
-        found.append(Remedy(f"lower the batch size from {training.batch_size} to 1 and raise gradient accumulation "
-                            "instead", "steps take a little longer", 1, {"training": {
-                                "batch_size": 1, "accumulation": training.accumulation * training.batch_size}}))
+        found.append(smaller_batch(training))
     if data.resolution > family.resolution:
         found.append(Remedy(f"lower the resolution from {data.resolution} to {family.resolution}",
                             "faster, but finer details are not learned", 4,
@@ -108,7 +111,33 @@ def remedies(run: Run, family: Family = SD1) -> list[Remedy]:
     return found
 
 
-def advice(run: Run, family: Family = SD1) -> str:
+def smaller_batch(training: Training) -> Remedy:
+    """With gradients that are kept, as many pictures count in a step as before."""
+    if training.in_backward:
+        return Remedy(f"lower the batch size from {training.batch_size} to 1", "faster, but learning is less steady", 3,
+                      {"training": {"batch_size": 1}})
+    return Remedy(f"lower the batch size from {training.batch_size} to 1 and raise gradient accumulation instead",
+                  "steps take a little longer", 1, {"training": {
+                      "batch_size": 1, "accumulation": training.accumulation * training.batch_size}})
+
+
+def one_by_one(run: Run, model: Model | None) -> Iterator[Remedy]:
+    """For methods that train whole matrices, which can be updated one by one. Each sets all that it needs."""
+    training, method = run.training, run.method
+    if not (any(option.name == "bf16" for option in options(method)) and training.optimizer_kind.one_by_one):
+        return
+    needed = {name: getattr(training, name) for name in ("optimizer", "betas", "epsilon")}
+    in_bf16 = run.with_values(IN_BF16).method if model is None or has_bf16(model.device) else method
+    in_fp16 = (model is None or model.compute == torch.float16) and not method.computes_in_bf16
+    if in_bf16 != method:
+        yield Remedy("train in bf16 with stochastic rounding", "as fast", 1,
+                     {"training": needed, **IN_BF16})
+    if not training.in_backward and training.accumulation == 1 and (not in_fp16 or in_bf16.computes_in_bf16):
+        yield Remedy("update weights during the backward pass", "gradients are clipped weight by weight", 0,
+                     {"training": {**needed, "in_backward": True}, **(IN_BF16 if in_fp16 else {})})
+
+
+def advice(run: Run, family: Family = SD1, model: Model | None = None) -> str:
     """What to change so that the run needs less memory, the cheapest first."""
     last = f"lower the resolution below {run.data.resolution}, or close other programs that use the graphics card"
-    return "; ".join([*(remedy.text for remedy in remedies(run, family)), last][:3])
+    return "; ".join([*(remedy.text for remedy in remedies(run, family, model)), last][:3])

@@ -42,8 +42,8 @@ SPOKEN = ("title", "aria-label", "placeholder")
 # Words that code shows on their own, where nothing else says that they are shown.
 WORDS = {
     "failed", "discarded", "done", "stopping", "paused", "running", "step", "loss", "class pictures", "rate", "pace",
-    "memory", "skipped", "width", "height", "pictures", "base", "run", "method", "time", "name", "weights", "seeds",
-    "on", "off", "empty", "My {}", "{} s"
+    "memory", "skipped", "skipped weights", "width", "height", "pictures", "base", "run", "method", "time", "name",
+    "weights", "seeds", "on", "off", "empty", "My {}", "{} s"
 }
 # Sentences in code that only programmers, files or the command line see.
 UNSHOWN = {

@@ -173,9 +173,9 @@ class Training:
     checkpointing: bool = option(True,
                                  "Recompute activations instead of storing them: a third slower, half the memory.",
                                  label="Gradient checkpointing", advanced=True)
-    in_backward: bool = option(False, "Update each weight as soon as its gradient is known, which is then let go of: "
-                               "saves the memory of all gradients, a fifth of DreamBooth's with AdamW and most of it "
-                               "with Adafactor. Gradients are then clipped weight by weight.",
+    in_backward: bool = option(False, "Update each weight as soon as its gradient is there, and let go of that: saves "
+                               "the memory of all gradients, which matters for DreamBooth and Full. Gradients are then "
+                               "clipped weight by weight. Not in fp16.",
                                label="Update weights during the backward pass", advanced=True)
     measure_every: int = option(0, "Measure the loss on fixed noise every N steps, so that steps and runs can be "
                                 "compared. 0: about twenty times in a run, which takes about 3% of its time. More than "

@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import struct
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
@@ -24,7 +25,7 @@ STALE = "model_ema."  # an average of the base's training, which does not fit th
 CHUNK = 2**22
 
 
-def write_checkpoint(path: Path, trained: dict[str, Tensor], about: Provenance) -> None:
+def write_checkpoint(path: Path, trained: Mapping[str, Tensor], about: Provenance) -> None:
     """trained: tensors by the base's own names. Raises SaveError; FormatError for a base that cannot be streamed."""
     source = about.checkpoint
     require_streamable(path, source)
@@ -61,7 +62,7 @@ def require_streamable(path: Path, source: Path) -> None:
 Parts = list[tuple[str, Tensor]]  # of one tensor, by names as tensor_part has them; a single one may be all of it
 
 
-def match_tensors(trained: dict[str, Tensor], held: dict, file: str) -> dict[str, Parts]:
+def match_tensors(trained: Mapping[str, Tensor], held: dict, file: str) -> dict[str, Parts]:
     """What was trained, by the names that this file uses; old files leave text_model out."""
     out: dict[str, Parts] = {}
     for name, tensor in trained.items():

@@ -1,5 +1,6 @@
 """Adapter files as kohya's scripts, LyCORIS and the WebUIs read them: a layer's key, a dot, the name of a tensor."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def write_adapter(path: Path, trainable: Trainable, about: Provenance) -> None:
     write_bytes(path, save(tensors, metadata.with_hashes(tensors, header)))
 
 
-def tensors_in_precision(state: dict[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
+def tensors_in_precision(state: Mapping[str, Tensor], dtype: torch.dtype) -> dict[str, Tensor]:
     """Matrices in the file's number format, each alpha a single fp32 number, whole numbers as they are."""
     return {key: tensor_in_precision(key, tensor.detach().cpu(), dtype).contiguous() for key, tensor in state.items()}
 

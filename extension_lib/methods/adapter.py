@@ -15,6 +15,7 @@ from ..support.lazy import LazyTensors
 from ..support.seeds import seeded_torch
 from . import targets
 from .base import Method, NewWord, ParameterGroup, text_rates
+from .in_bf16 import to_bf16
 from .layer import AttachedToLayers, attach_after, load_tensors
 from .product import LORA, Product
 
@@ -135,6 +136,8 @@ class Adapter(AttachedToLayers):
             with seeded_torch(seed, layer.key, devices=[]):
                 module = kind.make_module(layer)
             self.modules[layer.key] = module.to(device=device, dtype=torch.float32).train()
+            if kind.rounded:
+                to_bf16(module.parameters())
         self.undo_hooks = [attach_after(layer.module, self.output_hook(layer)) for layer in layers]
 
     def output_hook(self, layer: Layer) -> Callable[[Tensor, Tensor], Tensor]:
@@ -147,13 +150,13 @@ class Adapter(AttachedToLayers):
         return then
 
     def groups(self) -> list[ParameterGroup]:
-        grouped: dict[tuple[str, float], list[nn.Parameter]] = {}
+        grouped: dict[tuple[str, float], dict[str, nn.Parameter]] = {}
         for layer in self.layers:
             for name, parameter in self.modules[layer.key].named_parameters():
-                grouped.setdefault((layer.part, self.kind.rate_ratio(name)), []).append(parameter)
+                grouped.setdefault((layer.part, self.kind.rate_ratio(name)), {})[f"{layer.key}.{name}"] = parameter
         return [
-            ParameterGroup(part, self.kind.rates[part] * ratio, parameters)
-            for (part, ratio), parameters in grouped.items()
+            ParameterGroup(part, self.kind.rates[part] * ratio, list(named.values()), names=tuple(named))
+            for (part, ratio), named in grouped.items()
         ]
 
     def state_dict(self) -> dict[str, Tensor]:
@@ -168,7 +171,7 @@ class Adapter(AttachedToLayers):
 
     @torch.no_grad()
     def file_tensors(self) -> dict[str, Tensor]:
-        return {f"{layer.key}.{name}": tensor.detach() for layer in self.layers
+        return {f"{layer.key}.{name}": tensor.detach().float() for layer in self.layers
                 for name, tensor in self.kind.layer_tensors(self.modules[layer.key]).items()}
 
     def deltas(self) -> LazyTensors:

@@ -98,6 +98,11 @@ class Method:
         """Whether what is trained is in bf16, and rounded stochastically."""
         return False
 
+    @property
+    def computes_in_bf16(self) -> bool:
+        """Whether the model that it is attached to computes in bf16, whatever it did before."""
+        return False
+
     def safe_precisions(self) -> tuple[str, ...]:
         """The precisions in which the WebUI applies files of these settings correctly."""
         return self.precisions

@@ -53,6 +53,8 @@ class Dreambooth(Method):
     def rounded(self) -> bool:
         return self.bf16
 
+    computes_in_bf16 = rounded
+
     @property
     def rates(self) -> dict[str, float]:
         text = text_rates(self.text_rate, self.text_rate_2) if self.text_share else text_rates(0.0, 0.0)
@@ -144,10 +146,11 @@ class WholeModel:
     @contextmanager
     def as_saved(self) -> Iterator[None]:
         """With an average, the model uses it instead of the last weights. This needs no extra memory."""
-        if self.in_bf16:
-            with self.in_bf16.as_before({**self.masters, **self.average}):
-                yield
-            return
+        with self.in_bf16.as_before({**self.masters, **self.average}) if self.in_bf16 else self.with_average():
+            yield
+
+    @contextmanager
+    def with_average(self) -> Iterator[None]:
         self.swap_average()
         try:
             yield
@@ -173,7 +176,7 @@ class WholeModel:
         for hook in self.hooks:
             hook.remove()
         if self.in_bf16:
-            self.in_bf16.leave(self.backup)
+            self.in_bf16.leave()
         for w in self.weights:
             w.parameter.copy_(self.backup[w.name])
             w.parameter.grad = None

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from ..model import Layer
 from ..settings import option
 from .adapter import AdapterSettings, Delta, FormatError
+from .in_bf16 import bf16_option
 from .layer import ZeroParameters, apply_weight
 from .targets import TARGETS
 
@@ -32,6 +33,11 @@ class Full(AdapterSettings):
                               label="Learning rate, text encoder", small=True)
     layers: str = option("attention and MLP", "Which layers are trained.", choices=tuple(TARGETS), label="Layers",
                          advanced=True)
+    bf16: bool = bf16_option
+
+    @property
+    def rounded(self) -> bool:
+        return self.bf16
 
     def path_pattern(self) -> Any:
         return TARGETS[self.layers]
@@ -41,7 +47,8 @@ class Full(AdapterSettings):
         return ZeroParameters(weight=layer.shape, **bias)
 
     def output_change(self, module: Any, layer: Any, x: Tensor, y: Tensor) -> Tensor:
-        return apply_weight(layer, x, module.weight, getattr(module, "bias", None))
+        bias = getattr(module, "bias", None)
+        return apply_weight(layer, x, module.weight.to(x.dtype), None if bias is None else bias.to(x.dtype))
 
     def layer_tensors(self, module: Any) -> dict[str, Tensor]:
         """A difference of the bias only if the layer has a bias: otherwise the WebUI would crash while drawing."""

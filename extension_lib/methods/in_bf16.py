@@ -1,10 +1,10 @@
-"""A model whose weights are in bf16 while they are trained, rounded stochastically (training/rounding.py)."""
+"""What is trained in bf16, and rounded stochastically (training/rounding.py)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..model import Model, Weight
 from ..settings import SettingError, option
@@ -15,28 +15,37 @@ bf16_option = option(False, "Hold what is trained in bf16 and round each change 
                      label="Train in bf16 with stochastic rounding", advanced=True)
 
 
+def has_bf16(device: torch.device) -> bool:
+    """Whether it computes in bf16; torch's own answer counts cards that only imitate it."""
+    return device.type != "cuda" or torch.cuda.get_device_capability(device) >= (8, 0)
+
+
 def require_bf16(device: torch.device) -> None:
     """Raises SettingError where a graphics card cannot compute in bf16."""
-    if device.type == "cuda" and not torch.cuda.is_bf16_supported():
+    if not has_bf16(device):
         raise SettingError("This graphics card cannot compute in bf16. Switch 'Train in bf16 with stochastic rounding' "
                            "off.")
 
 
+def to_bf16(parameters: Iterable[nn.Parameter]) -> None:
+    """Matrices become bf16, and vectors, which take little, fp32."""
+    for parameter in parameters:
+        parameter.data = parameter.detach().to(torch.bfloat16 if parameter.dim() > 1 else torch.float32)
+
+
 class InBf16:
-    """Matrices in bf16 and vectors, which take little, in fp32; the model computes in bf16. leave() ends it."""
+    """A model whose weights are in bf16 while they are trained, and which computes in it. leave() ends it."""
 
     def __init__(self, model: Model, weights: list[Weight]):
         self.model, self.weights, self.compute = model, weights, model.compute
         self.dtypes = {w.name: w.parameter.dtype for w in weights}
         model.compute = torch.bfloat16
-        for w in weights:
-            w.parameter.data = w.parameter.detach().to(torch.bfloat16 if w.parameter.dim() > 1 else torch.float32)
+        to_bf16(w.parameter for w in weights)
 
-    def leave(self, backup: Mapping[str, Tensor]) -> None:
-        """With the weights that were there before."""
+    def leave(self) -> None:
+        """The precisions are as before; the values still are those that were trained."""
         self.model.compute = self.compute
-        for w in self.weights:
-            w.parameter.data = backup[w.name].to(w.parameter.device, copy=True)
+        self.show({w.name: w.parameter for w in self.weights})
 
     @contextmanager
     def as_before(self, values: Mapping[str, Tensor]) -> Iterator[None]:
@@ -53,4 +62,4 @@ class InBf16:
 
     def show(self, values: Mapping[str, Tensor]) -> None:
         for w in self.weights:
-            w.parameter.data = values[w.name].to(w.parameter.device, self.dtypes[w.name])
+            w.parameter.data = values[w.name].detach().to(w.parameter.device, self.dtypes[w.name])

@@ -3,7 +3,7 @@
 """
 
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from torch import Tensor
@@ -91,7 +91,7 @@ class WordAndAdapter:
         self.parts = words.parts | adapter.parts
 
     def groups(self) -> list[ParameterGroup]:
-        later = [ParameterGroup(g.name, g.rate, g.parameters, (self.pivot, 1.0)) for g in self.adapter.groups()]
+        later = [replace(g, span=(self.pivot, 1.0)) for g in self.adapter.groups()]
         return [*self.words.groups(), *later]
 
     def state_dict(self) -> dict[str, Tensor]:

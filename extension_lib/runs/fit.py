@@ -73,16 +73,16 @@ def fit_of(run: Run, model: Model, items: Sequence[Item], words: tuple[NewWord, 
 
 def changes(run: Run, model: Model, items: Sequence[Item], words: tuple[NewWord, ...], fit: Fit) -> Iterator[Saving]:
     """The cheapest first, until it fits."""
-    before = fit.plan.needed
-    for remedy in sorted(memory.remedies(run, model.family), key=lambda remedy: remedy.price):
+    before, tried = fit.plan.needed, set[str]()
+    while before > fit.free and (left := [remedy for remedy in memory.remedies(run, model.family, model)
+                                          if remedy.text not in tried]):
+        remedy = min(left, key=lambda remedy: remedy.price)
+        tried.add(remedy.text)
         changed = run.with_values(remedy.values)
         now = memory_plan(changed, model, items, words).needed
-        if before - now < WORTH_SAYING:
-            continue
-        yield Saving(remedy, before - now)
-        run, before = changed, now
-        if now <= fit.free:
-            return
+        if before - now >= WORTH_SAYING:
+            yield Saving(remedy, before - now)
+            run, before = changed, now
 
 
 def needed(found: list[Saving], fit: Fit) -> tuple[Saving, ...]:

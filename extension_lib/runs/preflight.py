@@ -10,8 +10,10 @@ from ..config.run import Run
 from ..export.products import output_files
 from ..host import Folders
 from ..methods.base import ParameterGroup, Trainable
+from ..model import Model
 from ..settings import SettingError
 from ..support.disk import SaveError, existing, require_writable_folder
+from ..training.loop import is_half
 from ..training.optimizer import Optimizer
 from ..workspaces.workspace import Workspace
 
@@ -43,6 +45,14 @@ def require_optimizer(run: Run, device: torch.device) -> None:
     except (ImportError, OSError, RuntimeError, AttributeError, NameError, TypeError) as error:
         raise SettingError(f"{kind.name} does not work with the versions here ({error}). Choose another "
                            "optimizer.") from error
+
+
+def require_unscaled(run: Run, model: Model) -> None:
+    """Raises SettingError where weights are to be updated in the backward pass and the loss must be scaled. model: with
+    what is trained attached, which may have set what it computes in."""
+    if run.training.in_backward and is_half(model):
+        raise SettingError("training.in_backward does not work in fp16, where all gradients are looked at together. "
+                           "Start the WebUI in full precision (--no-half), train DreamBooth in bf16, or switch it off.")
 
 
 def require_room(run: Run, folders: Folders, workspace: Workspace, trainable: Trainable, base: Path) -> None:

@@ -120,6 +120,7 @@ class Summary:
     measured: Measured | None = None
     step: int = 0  # the last one that is done
     skipped: int = 0  # steps that changed nothing
+    skipped_weights: int = 0  # weights that a step left as they were
     loss: Curve = field(default_factory=Curve)
     class_loss: Curve = field(default_factory=Curve)
     rate: Curve = field(default_factory=Curve)
@@ -166,6 +167,7 @@ class Summary:
             self.class_loss.add(event.step, event.class_loss)
         self.rate.add(event.step, event.rate)
         self.skipped += event.skipped
+        self.skipped_weights += event.skipped_weights
         self.step, self.stepped = event.step, event
 
     def add_copy(self, event: Saved) -> None:

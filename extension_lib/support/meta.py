@@ -28,10 +28,14 @@ class OnMeta(TorchFunctionMode):
     def __init__(self, compute: torch.dtype, device: torch.device):
         """compute: what autocast computes in; device: the one that computes in truth."""
         super().__init__()
-        self.half, self.device = None if compute == torch.float32 else compute, device
+        self.device = device
+        self.compute_in(compute)
         self.in_full = IN_FULL if device.type == "cuda" else frozenset()
         self.cache: dict[int, Tensor] | None = None
         self.finite = True  # what is said of all values, none of which is known
+
+    def compute_in(self, dtype: torch.dtype) -> None:
+        self.half = None if dtype == torch.float32 else dtype
 
     def __torch_function__(self, function: Callable[..., Any], types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}

@@ -197,7 +197,7 @@ NOT_FINITE = ("The gradient was not finite {count} times in a row, and those ste
 def failure_reason(guard: Guard, run: Run, model: Model, step: int, planned: str) -> str:
     """Why the run ends when the step after this one failed."""
     if guard.error and is_out_of_memory(guard.error):
-        remedy = memory.advice(run, model.family)
+        remedy = memory.advice(run, model.family, model)
         form = OUT_OF_MEMORY_AS_PLANNED if planned else OUT_OF_MEMORY
         return form.format(step=step + 1, used=memory.usage_text(model.device), planned=planned,
                            reached=memory.amount(memory.reached(model.device)), remedy=remedy)

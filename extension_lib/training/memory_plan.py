@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from .. import memory
-from ..config.run import Run
+from ..config.run import Run, Training
 from ..data.folder import Item
-from ..methods.base import NewWord, Trainable
+from ..methods.base import NewWord, ParameterGroup, Trainable
 from ..model import Model
 from ..support.live import LiveTensors
 from ..support.meta import OnMeta
@@ -69,21 +70,26 @@ def memory_plan(run: Run, model: Model, items: Sequence[Item], words: tuple[NewW
     stays = device.type == "cpu" or run.data.crops_vary
     encoding_parts = sum(size for part, size in sizes.items() if part != "unet" or stays)
     with model.weightless(), OnMeta(model.compute, device) as mode:
-        own = {id(weight.parameter) for weight in model.weights()}
+        own = {id(weight.parameter): weight.parameter.detach() for weight in model.weights()}
         with LiveTensors() as attached:
             trainable = run.method.attach(model, run.training.seed, words)
         try:
+            mode.compute_in(model.compute)
             step = Step(run, model, trainable, batch, mode)
-            within = bytes_of(p for p in step.parameters if id(p) in own)
-            fixed, added = sum(sizes[part] for part in staying(run, trainable, model, device)), attached.now()
-            working, gradients = step.peak(), bytes_of(step.gradients())
-            remembered, moving = step.optimizer(device)
-            working = max(working, moving)
+            of_model = [(p, own[id(p)]) for p in step.parameters if id(p) in own]
+            within = bytes_of(now for now, before in of_model if same_storage(now, before))
+            replaced = bytes_of(before for now, before in of_model if not same_storage(now, before))
+            fixed = sum(sizes[part] for part in staying(run, trainable, model, device))
+            added = attached.now() - replaced
+            optimizer = step.optimizer()
+            remembered = step.remembered(optimizer)
+            working, gradients = step.peak(optimizer)
             stepping = fixed + added + remembered + working
             encoding = encoding_parts + added + remembered * run.data.crops_vary + step.encoding_peak()
             drawing = drawing_parts + added + remembered + step.drawing_peak() if drawn(run) else 0
+            trained = added + within + replaced
             return MemoryPlan(
-                weights=fixed - within, trained=added + within, gradients=gradients, optimizer=remembered,
+                weights=fixed + added - trained, trained=trained, gradients=gradients, optimizer=remembered,
                 activations=working - gradients, encoding=max(0, encoding - stepping),
                 preview=max(0, drawing - max(stepping, encoding)), context=CONTEXT if device.type == "cuda" else 0)
         finally:
@@ -105,6 +111,30 @@ def bytes_of(tensors: Iterable[Tensor]) -> int:
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
+def same_storage(one: Tensor, other: Tensor) -> bool:
+    return one.untyped_storage()._cdata == other.untyped_storage()._cdata
+
+
+class ShapeOptimizer(Optimizer):
+    """On the meta device. in_kernels: it computes where no shape is seen."""
+
+    def __init__(self, groups: list[ParameterGroup], training: Training, mode: OnMeta):
+        self.in_kernels, self.mode = training.optimizer_kind.package == IN_KERNELS, mode
+        if self.in_kernels:
+            training = replace(training, optimizer="AdamW", betas="", epsilon=0.0)
+        super().__init__(groups, training, scaled=False)
+        for group in self.groups if mode.device.type == "cuda" else ():
+            group.update({"foreach": True} if "foreach" in group else {})  # torch's own choice there
+
+    def update_at_once(self, step: int, weight: Any) -> None:
+        with self.mode:  # which a backward pass leaves
+            super().update_at_once(step, weight)
+
+    def move(self, learning: list[dict[str, Any]]) -> None:
+        if not self.in_kernels:
+            super().move(learning)
+
+
 @dataclass(frozen=True)
 class Step:
     """A step on the meta device."""
@@ -119,36 +149,38 @@ class Step:
     def parameters(self) -> list[Tensor]:
         return [p for group in self.trainable.groups() for p in group.parameters]
 
-    def gradients(self) -> list[Tensor]:
-        return [p.grad for p in self.parameters if p.grad is not None]
+    def optimizer(self) -> ShapeOptimizer:
+        """With which everything learns."""
+        groups = [replace(group, span=(0.0, 1.0)) for group in self.trainable.groups()]
+        return ShapeOptimizer(groups, self.run.training, self.mode)
 
-    def peak(self) -> int:
-        """Of all that a step makes; where batches are accumulated, with the gradients of those before."""
+    def remembered(self, optimizer: ShapeOptimizer) -> int:
+        """What it has after a step."""
+        if optimizer.in_kernels:
+            kind = self.run.training.optimizer_kind
+            return int(sum(p.numel() * (ITS_STATE if p.numel() < SMALL else kind.state) for p in self.parameters))
+        with LiveTensors() as live:
+            with optimizer.during(0):
+                optimizer.backward(torch.stack([p.sum().float() for p in self.parameters]).sum())
+            optimizer.step(0)
+            return live.now()
+
+    def peak(self, optimizer: ShapeOptimizer) -> tuple[int, int]:
+        """Of all that a step makes, and of this the gradients that it keeps for its end; where batches are accumulated,
+        with those of the batches before.
+        """
         checkpointing = gradient_checkpointing(self.model, self.run.training.checkpointing, again=lambda: self.mode)
         with older_checkpoint(), checkpointing, LiveTensors() as live:
-            for number in range(min(self.run.training.accumulation, 2)):
-                text_trained = bool(self.trainable.parts & self.model.family.text_parts)
-                batch = self.batch.made(self.run, self.model, text_trained)
-                with self.mode.caching():
-                    loss = batch_loss(self.run, self.model, self.trainable, batch, number).total
-                if loss.requires_grad:
-                    loss.backward()
-        return live.highest
-
-    def optimizer(self, device: torch.device) -> tuple[int, int]:
-        """What it remembers after a step, and the peak of that step above this, with the gradients."""
-        kind, gradients = self.run.training.optimizer_kind, bytes_of(self.gradients())
-        if kind.package == IN_KERNELS:
-            return int(sum(p.numel() * (ITS_STATE if p.numel() < SMALL else kind.state)
-                           for p in self.parameters)), gradients
-        groups = [replace(group, span=(0.0, 1.0)) for group in self.trainable.groups()]
-        with LiveTensors() as live:
-            optimizer = Optimizer(groups, self.run.training, scaled=False)
-            for group in optimizer.groups if device.type == "cuda" else ():
-                group.update({"foreach": True} if "foreach" in group else {})  # torch's own choice there
+            with optimizer.during(0):
+                for number in range(min(self.run.training.accumulation, 2)):
+                    text_trained = bool(self.trainable.parts & self.model.family.text_parts)
+                    batch = self.batch.made(self.run, self.model, text_trained)
+                    with self.mode.caching():
+                        loss = batch_loss(self.run, self.model, self.trainable, batch, number).total
+                    optimizer.backward(loss)
+            gradients = bytes_of(p.grad for p in self.parameters if p.grad is not None)
             optimizer.step(0)
-            remembered = live.now()
-        return remembered, gradients + live.highest - remembered
+        return live.highest, gradients
 
     def drawing_peak(self) -> int:
         """Of making a picture from its latents, which takes more than computing these."""

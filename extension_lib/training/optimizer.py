@@ -1,15 +1,16 @@
-"""The optimiser's step, after the backward pass or within it: accumulation, clipping, spans and, for fp16, loss scaling;
-and its state.
+"""The optimiser's step, after the backward pass or within it, and its state: accumulation, clipping, spans and, for
+fp16, loss scaling.
 """
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 from importlib import import_module
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..config.optimizers import OptimizerKind
 from ..config.run import Training
@@ -45,7 +46,7 @@ def make(kind: OptimizerKind, groups: list[dict[str, Any]], training: Training) 
     return maker(groups, lr=1.0, **kind.called_with(training.betas, training.epsilon))
 
 
-def shortened(gradients: Sequence[Tensor], longest: float) -> bool:
+def shorten(gradients: Sequence[Tensor], longest: float) -> bool:
     """Shortens gradients that are longer than this together, unless it is 0. False when they are not finite."""
     norm = torch.stack([g.norm().float() for g in gradients]).norm() if gradients else torch.zeros(())
     if not norm.isfinite():
@@ -64,9 +65,10 @@ class Optimizer:
     """
 
     def __init__(self, groups: list[ParameterGroup], training: Training, scaled: bool):
+        assert not (scaled and training.in_backward)  # runs/preflight.py refuses it
         self.kind = training.optimizer_kind
         self.training = replace(training, schedule="constant") if self.kind.averages else training
-        self.parameters: list[Tensor] = [p for g in groups for p in g.parameters]
+        self.parameters: list[nn.Parameter] = [p for g in groups for p in g.parameters]
         self.rounded = {p: RoundedWeight(p, name) for g in groups for p, name in zip(g.parameters, g.names)
                         if p.dtype == torch.bfloat16}
         self.inner = make(self.kind, [{"params": [self.seen(p) for p in g.parameters], "rate": g.rate, "span": g.span,
@@ -79,7 +81,7 @@ class Optimizer:
         self.skipped_weights = self.moved_weights = 0  # in the last backward pass, where weights are updated in it
         self.changed = False  # whether any step has changed the weights
 
-    def seen(self, weight: Tensor) -> Tensor:
+    def seen(self, weight: nn.Parameter) -> nn.Parameter:
         """What the inner optimiser knows in place of a weight."""
         return self.rounded[weight].seen if weight in self.rounded else weight
 
@@ -97,7 +99,7 @@ class Optimizer:
         """A context for the backward passes of a step."""
         self.set_rates(step)
         self.skipped_weights = self.moved_weights = 0
-        hooks = [weight.register_post_accumulate_grad_hook(lambda weight: self.update_at_once(weight, step))
+        hooks = [weight.register_post_accumulate_grad_hook(partial(self.update_at_once, step))
                  for weight in self.parameters if self.training.in_backward]
         try:
             yield
@@ -111,11 +113,11 @@ class Optimizer:
         if loss.requires_grad:
             (loss * (self.scaler.scale / self.training.accumulation)).backward()
 
-    def update_at_once(self, weight: Tensor, step: int) -> None:
+    def update_at_once(self, step: int, weight: Any) -> None:
         """Moves a weight whose gradient is complete, and lets go of the gradient."""
         group = self.groups[self.group_of[weight]]
         if group["lr"] and weight.grad is not None:
-            finite = shortened([weight.grad], self.training.clip)
+            finite = shorten([weight.grad], self.training.clip)
             self.skipped_weights += not finite
             self.moved_weights += finite
             if finite:
@@ -139,20 +141,22 @@ class Optimizer:
     def update(self, learning: list[dict[str, Any]], step: int) -> bool:
         """False when the gradients are not finite."""
         weights = [p for p in self.parameters if self.groups[self.group_of[p]]["lr"] and p.grad is not None]
-        gradients = [p.grad for p in weights]
-        for gradient in gradients if self.scaler.scale != 1 else ():
-            gradient.div_(self.scaler.scale)
-        if not shortened(gradients, self.training.clip):
+        if not shorten([self.unscaled(weight) for weight in weights], self.training.clip):
             return False
         if self.rounded:  # one by one, so that no more than one is in fp32
             for weight in weights:
                 self.move_one(self.groups[self.group_of[weight]], weight, step)
-        elif gradients:
+        elif weights:
             self.move(learning)
         return True
 
+    def unscaled(self, weight: Any) -> Tensor:
+        """Its gradient, from now on without the loss' scale."""
+        gradient: Tensor = weight.grad
+        return gradient if self.scaler.scale == 1 else gradient.div_(self.scaler.scale)
+
     @torch.no_grad()
-    def move_one(self, group: dict[str, Any], weight: Tensor, step: int) -> None:
+    def move_one(self, group: dict[str, Any], weight: nn.Parameter, step: int) -> None:
         rounded = self.rounded.get(weight)
         with rounded.in_fp32(self.training.seed, step) if rounded else nullcontext():
             self.move([{**group, "params": [self.seen(weight)]}])
@@ -213,7 +217,8 @@ class Optimizer:
         return {
             "name": self.kind.name,
             "shapes": {n: list(p.shape) for n, p in enumerate(self.parameters)},
-            "moments": {n: dict(remembered[p]) for n, p in enumerate(map(self.seen, self.parameters)) if p in remembered},
+            "moments": {n: dict(remembered[p]) for n, p in enumerate(map(self.seen, self.parameters))
+                        if p in remembered},
             "groups": {n: {name: group[name] for name in self.kind.numbers} for n, group in enumerate(self.groups)},
             "scale": self.scaler.scale, "calm": self.scaler.calm, "skipped": self.skipped
         }

@@ -47,5 +47,6 @@ def rounded(values: Tensor, *key: object) -> Tensor:
 def random_bits(like: Tensor, *key: object) -> Tensor:
     """As many numbers from -32768 to 32767, drawn where they are needed: on a card in another order than on a CPU."""
     draws = torch.empty(-(-like.numel() // PER_DRAW), dtype=torch.int64, device=like.device)
-    draws.random_(-2**63, None, generator=torch.Generator(like.device).manual_seed(seed_from(*key)))
+    place = "cpu" if like.is_meta else like.device
+    draws.random_(-2**63, None, generator=torch.Generator(place).manual_seed(seed_from(*key)))
     return draws.view(torch.int16)[:like.numel()].view(like.shape)

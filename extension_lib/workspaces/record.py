@@ -24,8 +24,9 @@ logger = logging.getLogger("darkroom")
 
 
 def step_values(event: Stepped) -> Values:
-    given = asdict(event)
-    return given if event.class_loss is not None else {k: v for k, v in given.items() if k != "class_loss"}
+    """Without what few runs have."""
+    usual = {"class_loss": None, "skipped_weights": 0}
+    return {name: value for name, value in asdict(event).items() if name not in usual or value != usual[name]}
 
 
 # By kind of event: its name in the log, and what the line says.

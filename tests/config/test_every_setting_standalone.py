@@ -90,6 +90,7 @@ CONTEXT: dict[tuple[str, str], dict[str, Any]] = {
     ("noise", "multires_discount"): {"noise": {"multires_levels": 6}},
     ("data", "buckets"): {"data": {"resolution": 128}},
     ("saving", "keep_last"): {"saving": {"save_every": 1}},
+    ("training", "in_backward"): {"training": {"clip": 1e-6}},
     ("training", "cycles"): {"training": {"schedule": "cosine with restarts"}},
     ("training", "power"): {"training": {"schedule": "polynomial"}},
     ("prior", "weight"): PRESERVED,

@@ -94,15 +94,21 @@ def assert_alike(found, expected):
     assert all(torch.equal(value, expected[name].to(value.dtype)) for name, value in found.items())
 
 
-def test_previews_and_measurements_see_the_average_and_training_goes_on_from_the_weights(model, pictures):
-    _, trainable = trained(model, run_of(pictures, "dreambooth, EMA"))
+@pytest.mark.parametrize("bf16", [False, True])
+def test_previews_and_measurements_see_the_average_and_training_goes_on_from_the_weights(model, pictures, bf16):
+    before, compute = answer(model), model.compute
+    _, trainable = trained(model, run_of(pictures, "dreambooth, EMA", method={"bf16": bf16},
+                                         training={"in_backward": bf16}))
+    assert {w.parameter.dtype for w in trainable.weights} == {torch.float32, *([torch.bfloat16] if bf16 else [])}
     last, average = shown(trainable), {name: value.clone() for name, value in trainable.file_tensors().items()}
     with trainable.as_saved():
+        assert model.compute == compute
         assert_alike(shown(trainable), average)
     assert not torch.equal(*(next(iter(values.values())) for values in (last, average)))
     assert_alike(shown(trainable), last)
     assert_alike(trainable.file_tensors(), average)
     trainable.detach()
+    assert torch.equal(answer(model), before) and model.compute == compute
 
 
 def test_muted_it_answers_as_before_and_afterwards_as_trained(model, pictures, name):

@@ -4,15 +4,17 @@ import re
 from dataclasses import replace
 from types import SimpleNamespace
 
+import pytest
 import torch
 from helpers import small_run
 
-from extension_lib.config.run import new_words_of
+from extension_lib.config.run import new_words_of, require_startable
 from extension_lib.data.folder import find_all_pictures
 from extension_lib.events import Prepared, Warned
 from extension_lib.families.sd1 import SD1
-from extension_lib.memory import GIB
+from extension_lib.memory import GIB, remedies
 from extension_lib.runs.fit import Saving, fit_of, needed
+from extension_lib.runs.preflight import require_unscaled
 from extension_lib.runs.session import Session
 from extension_lib.training.guard import Guard
 from extension_lib.training.loop import failure_reason
@@ -78,3 +80,25 @@ def test_out_of_memory_says_what_was_planned(model, pictures):
         raise RuntimeError("CUDA out of memory")
     said = failure_reason(guard, small_run(pictures), model, 3, "5.0 GiB (Checkpoint 5.0 GiB)")
     assert re.search(r"step 4: .*Planned: 5.0 GiB \(.*\). Reached: \d.* [MG]iB. To use less: switch", said)
+
+
+WHOLE = ("dreambooth", "full")
+
+
+@pytest.mark.parametrize("compute", [torch.float16, torch.float32])
+@pytest.mark.parametrize("method", [*WHOLE, "lora"])
+@pytest.mark.parametrize("optimizer", ["AdamW", "Prodigy"])
+def test_each_change_that_is_offered_can_be_made_whatever_was_made_before(pictures, method, optimizer, compute):
+    """The dearest first and the cheapest first, each alone and after the others."""
+    card = SimpleNamespace(compute=compute, family=SD1, device=torch.device("cpu"))
+    for order in (1, -1):
+        run, made = small_run(pictures, method={"name": method}, training={
+            "batch_size": 2, "optimizer": optimizer, "checkpointing": False}), set[str]()
+        while left := [remedy for remedy in remedies(run, SD1, card) if remedy.text not in made]:
+            remedy = min(left, key=lambda remedy: order * remedy.price)
+            made.add(remedy.text)
+            run = require_startable(run.with_values(remedy.values))
+            require_unscaled(run, SimpleNamespace(
+                compute=torch.bfloat16 if run.method.computes_in_bf16 else compute))
+        assert run.training.in_backward == (method in WHOLE and order == 1 and not (
+            method == "full" and compute == torch.float16))

@@ -9,7 +9,8 @@ from extension_lib.models.diffusers_view import load_view
 
 RUNS = [
     ("toyland", "float32", {"method": {"name": "textual_inversion"}, "training": {"batch_size": 2}}, False),
-    ("toyland", "bfloat16", {"method": {"name": "dreambooth"}, "training": {"optimizer": "Adafactor"}}, True),
+    ("toyland", "float32", {"method": {"name": "dreambooth", "bf16": True},
+                            "training": {"optimizer": "Adafactor", "in_backward": True}}, True),
     ("tiny-xl", "float32", {"method": {**LORA, "text_rate": 0.0}}, True),
 ]
 

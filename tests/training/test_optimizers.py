@@ -39,13 +39,13 @@ def test_all_are_tried_with_current_versions_and_each_package_is_in_the_extra():
 class Weights:
     """Something trainable: matrices large enough to be held in 8 bits, and a vector that is not."""
 
-    def __init__(self, kind, spans=SPANS, rate=3e-3, scaled=False, **settings):
+    def __init__(self, kind, spans=SPANS, rate=3e-3, scaled=False, dtype=torch.float32, **settings):
         torch.manual_seed(1)
-        self.named = {name: nn.Parameter(torch.randn(64, 65).to(DEVICE)) for name in spans}
+        self.named = {name: nn.Parameter(torch.randn(64, 65).to(DEVICE, dtype)) for name in spans}
         self.vector = nn.Parameter(torch.zeros(64, device=DEVICE))
         rates = {name: rate / (n + 1) for n, name in enumerate(spans)}
-        groups = [ParameterGroup(name, rates[name], [p, *([self.vector] if name == "unet" else [])], spans[name])
-                  for name, p in self.named.items()]
+        groups = [ParameterGroup(name, rates[name], [p, *([self.vector] if name == "unet" else [])], spans[name],
+                                 (name, "vector")) for name, p in self.named.items()]
         self.optimizer = Optimizer(groups, Training(**{"optimizer": kind.name, "steps": STEPS, "warmup": 0.1,
                                                        "schedule": "linear", **settings}), scaled)
 
@@ -115,9 +115,10 @@ def test_it_resumes_bit_for_bit_from_the_state_on_disk(kind, stop, tmp_path):
         assert same(second.values(), whole.values())
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind.one_by_one], ids=lambda kind: kind.name)
-def test_updated_during_the_backward_pass_weights_are_those_of_ordinary_steps_also_when_that_is_switched(kind):
-    ordinary, within, switched = (Weights(kind, clip=0.0, in_backward=way) for way in (False, True, False))
+def test_updated_during_the_backward_pass_weights_are_those_of_ordinary_steps_also_when_that_is_switched(kind, dtype):
+    ordinary, within, switched = (Weights(kind, clip=0.0, in_backward=way, dtype=dtype) for way in (False, True, False))
     ordinary.train(*range(STEPS))
     within.train(*range(STEPS // 2))
     switched.load_state_dict(within.values())

@@ -93,7 +93,7 @@ def figures(job: Job) -> Markup:
               ("class pictures", "" if last.class_loss is None else f"{last.class_loss:.4f}"),
               (fixed_name(measured), f"{measured.loss:.4f}" if measured else ""), ("rate", f"{last.rate:.2e}"),
               ("pace", "" if job.ended or job.paused else pace(job)), ("memory", "" if job.ended else memory.usage()),
-              ("skipped", str(job.summary.skipped or ""))]
+              ("skipped", str(job.summary.skipped or "")), ("skipped weights", str(job.summary.skipped_weights or ""))]
     return html('<dl class="darkroom-figures">{}</dl>', joined(
         html("<div><dt>{}</dt><dd>{}</dd></div>", name, value) for name, value in values if value))
 
