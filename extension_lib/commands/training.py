@@ -120,7 +120,7 @@ def ask_model(run: Run, here: "Standalone", workspace: "Workspace", checkpoint: 
     from ..events import Warned
     from ..runs.class_pictures import prepare_class_pictures
     from ..runs.fit import fit_of
-    from ..runs.preflight import require_room, require_unscaled
+    from ..runs.preflight import require_in_backward, require_room
     from ..runs.session import require_learnable, unlearned_end
 
     words = new_words_of(run) if run.method.product.learns_words else ()
@@ -134,7 +134,7 @@ def ask_model(run: Run, here: "Standalone", workspace: "Workspace", checkpoint: 
         said += [] if fit.fits else [Warned(fit.warning)]
         trainable = run.method.attach(model, run.training.seed, words)
         try:
-            require_unscaled(run, model)
+            require_in_backward(run, model)
             require_room(run, here.folders, workspace, trainable, checkpoint.path)
         finally:
             trainable.detach()

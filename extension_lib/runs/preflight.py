@@ -15,6 +15,7 @@ from ..settings import SettingError
 from ..support.disk import SaveError, existing, require_writable_folder
 from ..training.loop import is_half
 from ..training.optimizer import Optimizer
+from ..training.ranks import ALONE, Ranks
 from ..workspaces.workspace import Workspace
 
 STATE_COPIES = 2  # the state of the last save and a newer one
@@ -47,9 +48,12 @@ def require_optimizer(run: Run, device: torch.device) -> None:
                            "optimizer.") from error
 
 
-def require_unscaled(run: Run, model: Model) -> None:
-    """Raises SettingError where weights are to be updated in the backward pass and the loss must be scaled. model: with
-    what is trained attached, which may have set what it computes in."""
+def require_in_backward(run: Run, model: Model, ranks: Ranks = ALONE) -> None:
+    """Raises SettingError where weights are to be updated in the backward pass, and the loss must be scaled or
+    gradients added up. model: with what is trained attached, which may have set what it computes in."""
+    if run.training.in_backward and ranks.together:
+        raise SettingError("training.in_backward keeps no gradients, but several processes add theirs up. Start one "
+                           "process, or switch it off.")
     if run.training.in_backward and is_half(model):
         raise SettingError("training.in_backward does not work in fp16, where all gradients are looked at together. "
                            "Start the WebUI in full precision (--no-half), train DreamBooth in bf16, or switch it off.")

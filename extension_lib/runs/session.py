@@ -30,7 +30,7 @@ from ..workspaces.workspace import CACHE, Log, Workspace
 from . import class_pictures
 from .files import Progress, RunFiles
 from .fit import fit_of
-from .preflight import require_folders, require_optimizer, require_room, require_unscaled
+from .preflight import require_folders, require_in_backward, require_optimizer, require_room
 
 
 def require_learnable(words: tuple[NewWord, ...], items: list[Item], model: Model) -> Iterator[Warned]:
@@ -155,7 +155,7 @@ class Session:
             yield from self.plan_memory(model, items, words)
             trainable = self.run.method.attach(model, self.run.training.seed, words)
             undo.callback(trainable.detach)
-            require_unscaled(self.run, model)
+            require_in_backward(self.run, model, self.ranks)
             if without := self.run.method.left_out(model.layers()):
                 yield Warned(f"{len(without)} layers of the text encoder are not trained: the WebUI cannot apply "
                              f"{self.run.method.title} to them.")

@@ -14,7 +14,7 @@ from extension_lib.events import Prepared, Warned
 from extension_lib.families.sd1 import SD1
 from extension_lib.memory import GIB, remedies
 from extension_lib.runs.fit import Saving, fit_of, needed
-from extension_lib.runs.preflight import require_unscaled
+from extension_lib.runs.preflight import require_in_backward
 from extension_lib.runs.session import Session
 from extension_lib.training.guard import Guard
 from extension_lib.training.loop import failure_reason
@@ -98,7 +98,7 @@ def test_each_change_that_is_offered_can_be_made_whatever_was_made_before(pictur
             remedy = min(left, key=lambda remedy: order * remedy.price)
             made.add(remedy.text)
             run = require_startable(run.with_values(remedy.values))
-            require_unscaled(run, SimpleNamespace(
-                compute=torch.bfloat16 if run.method.computes_in_bf16 else compute))
+            used = SimpleNamespace(compute=torch.bfloat16 if run.method.computes_in_bf16 else compute)
+            require_in_backward(run, used)
         assert run.training.in_backward == (method in WHOLE and order == 1 and not (
             method == "full" and compute == torch.float16))

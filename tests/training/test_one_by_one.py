@@ -1,11 +1,14 @@
 """Weights that are updated one by one: during the backward pass, and in bf16 with stochastic rounding."""
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch import nn
 
 from extension_lib.config.run import Training, from_dict, merge_values, require_startable
 from extension_lib.methods.base import ParameterGroup
+from extension_lib.runs.preflight import require_in_backward
 from extension_lib.settings import SettingError
 from extension_lib.training.optimizer import Optimizer
 from extension_lib.training.rounding import rounded
@@ -66,6 +69,15 @@ def test_what_does_not_go_together_is_refused_before_the_start(changes, said):
     require_startable(from_dict(merge_values(whole, {"method": {"bf16": True}, "training": {"in_backward": True}})))
     with pytest.raises(SettingError, match=said):
         require_startable(from_dict(merge_values(whole, changes)))
+
+
+@pytest.mark.parametrize("dtype, count, said", [("float16", 1, "does not work in fp16"), ("float32", 2, "processes")])
+def test_what_the_model_and_the_processes_do_not_allow_is_refused_before_the_first_step(dtype, count, said):
+    run = from_dict({"training": {"in_backward": True}})
+    model, ranks = SimpleNamespace(compute=getattr(torch, dtype)), SimpleNamespace(together=count > 1)
+    with pytest.raises(SettingError, match=said):
+        require_in_backward(run, model, ranks)
+    require_in_backward(from_dict({}), model, ranks)
 
 
 @pytest.mark.parametrize("value", [1.0, -1.0, 3.1e-5, -65000.0, 1e-30])
