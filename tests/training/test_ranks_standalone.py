@@ -18,6 +18,7 @@ from extension_lib.commands import studio
 from extension_lib.config.optimizers import OPTIMIZERS
 from extension_lib.config.run import to_dict
 from extension_lib.data.plan import PlannedBatch, Share
+from extension_lib.events import Ended
 from extension_lib.host import find_checkpoint
 from extension_lib.hosts.standalone import Loaded, Standalone
 from extension_lib.models import frozen
@@ -187,6 +188,27 @@ def test_gradients_add_up_also_where_some_have_none(tmp_path):
     assert statuses(fork(tmp_path, 2, work)) == [0, 0]
     one, other = (json.loads(said(tmp_path, rank).splitlines()[-1]) for rank in range(2))
     assert str(one) == str(other) == "[[3.0], [[2.0, 4.0], [1.0, 1.0], None, [nan, 1.0]]]"
+
+
+@pytest.mark.parametrize("fact, expected", [(lambda rank: 0, ["", "over"]), (lambda rank: rank, [
+    "another of the 2 processes has ended", "Process 1 differs from process 0 in its pictures"])])
+def test_processes_that_see_other_pictures_do_not_begin(tmp_path, fact, expected):
+    def work():
+        group = ranks.joined()
+        task = ranks.Task(None, None, None, False, {"pictures": fact(group.share.rank), "state": 3})
+        try:
+            if group.leads:
+                group.begin(task)
+                group.end(Ended(0, "over"))
+            else:
+                group.hear()
+                group.begin(task)
+                print(group.hear().why, flush=True)
+        except ranks.RankError as error:
+            print(error, flush=True)
+
+    statuses(fork(tmp_path, 2, work))
+    assert all(sentence in said(tmp_path, rank) for rank, sentence in enumerate(expected))
 
 
 def test_each_process_sees_the_graphics_card_that_is_its_own():
