@@ -20,7 +20,7 @@ from .controls import Controls
 from .guard import Guard
 from .measure import FixedNoiseLoss
 from .optimizer import Optimizer
-from .ranks import ALONE, RankError, Ranks
+from .ranks import ALONE, Ranks
 from .step_loss import batch_loss
 
 GIVE_UP_AFTER = 20  # steps in a row whose gradient was not finite
@@ -116,7 +116,7 @@ class Loop:
                 self.ranks.announce_step()
                 stepped = self.take_step(step)
             if guard.error:
-                return self.failed(guard, step)
+                return Ended(step, failure_reason(guard, run, self.model, step, self.planned), failed=True)
             step = stepped.step
             yield stepped
             if stepped.skipped and not self.optimizer.changed and (broken := self.model.broken_weight()):
@@ -128,18 +128,12 @@ class Loop:
         """Takes the steps that are announced; returns how they ended. Raises RankError."""
         step = self.start.step
         while not isinstance(ended := self.ranks.hear(), Ended):
-            with Guard(f"Step {step + 1}") as guard:
-                step = self.take_step(step).step
-            if guard.error:
-                raise RankError(self.failed(guard, step).why)
+            step = self.take_step(step).step
         return ended
 
     def take_step(self, step: int) -> Stepped:
         return take_step(self.run, self.model, self.trainable, self.batches, self.optimizer, step,
                          self.start.earlier_steps, self.ranks)
-
-    def failed(self, guard: Guard, step: int) -> Ended:
-        return Ended(step, failure_reason(guard, self.run, self.model, step, self.planned), failed=True)
 
     def between_steps(self, step: int, timer: AutosaveTimer) -> Iterator[Event]:
         """Measures, saves, keeps and draws, as far as it is time for that."""
