@@ -22,7 +22,7 @@ EAGER: dict[str, dict[str, Any]] = {
     "oft": {**FAST, "block_size": 8, "layers": "with convolutions"},
     "boft": {**FAST, "block_size": 8, "layers": "with convolutions",
              "skip_blocks": "IN05-OUT08"},  # its solves are slow
-    "glora": THIN, "dylora": {**THIN, "block_size": 2},
+    "glora": THIN, "dylora": {**THIN, "block_size": 2, "skip_blocks": "IN03-OUT08"},
     "full": {**FAST, "layers": "everything"}, "norm": FAST,
     "textual_inversion": {"rate": 0.05, "vectors": 3}, "hypernetwork": {"rate": 1e-2},
     "hypernetwork, with everything": {"rate": 1e-2, "structure": "1, 1.5, 2, 1", "dropout": "0, 0.1, 0, 0",

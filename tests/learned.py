@@ -9,7 +9,7 @@ from torch import Tensor
 
 from extension_lib.config.run import new_words_of
 
-STEPS = {"dylora": 20, "pivotal": 6}  # DyLoRA takes one block a step
+STEPS = {"dylora": 14, "pivotal": 6}  # DyLoRA takes one block a step
 KNOWN: dict[str, "Learned"] = {}
 
 

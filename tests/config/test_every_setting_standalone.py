@@ -156,7 +156,8 @@ def values_of(folder, method):
             "concepts": [{"folder": str(folder), "word": "zwx", "class_prompt": "a ghost"}],
             "data": {"resolution": 64}, "training": {"steps": 3, "batch_size": 1, "warmup": 0.0, "checkpointing": False,
                                                   "measure_every": 1000},
-            "previews": {"preview_steps": 2, "prompts": ["a zwx ghost"]}, "saving": {"precision": "fp32"}}
+            "previews": {"card": False, "preview_steps": 2, "prompts": ["a zwx ghost"]},
+            "saving": {"precision": "fp32"}}
 
 
 def with_concept(values, changes):

@@ -1,10 +1,9 @@
-"""A method is one file: one that a test writes is found, trained, saved and read back option_like those that ship."""
+"""A method is one file: one that a test writes is found, trained, saved and read back like those that ship."""
 
 import inspect
 import sys
 
 import pytest
-import test_files
 import test_properties
 from texts import texts
 
@@ -60,7 +59,7 @@ def properties(module):
             and {"name", "way"} & set(inspect.signature(function).parameters)]
 
 
-@pytest.mark.parametrize("proven", [*properties(test_properties), *properties(test_files)], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("proven", properties(test_properties), ids=lambda f: f.__name__)
 def test_every_property_holds_for_a_new_method(folder, model, pictures, tmp_path, proven):
     methods.add_folder(folder)
     given = {"model": model, "pictures": pictures, "tmp_path": tmp_path, "name": "half_lora", "way": "half_lora"}

@@ -103,6 +103,7 @@ def test_another_error_is_not_taken_for_memory_and_ends_the_run_with_what_was_le
 
 
 def test_a_loss_that_stays_infinite_ends_the_run_and_spoils_nothing(model, pictures, monkeypatch):
+    monkeypatch.setattr(loop, "GIVE_UP_AFTER", 3)
     run, files = small_run(pictures, training={"steps": 99}), NoFiles()
     trainable, batches = prepared(model, run)
     before = {k: v.clone() for k, v in trainable.state_dict().items()}
@@ -183,7 +184,7 @@ def test_a_penalty_keeps_the_class_prompt_s_answer_nearer_to_what_it_was(model, 
     for penalty in (0.0, 10.0):
         run = small_run(pictures, concepts=[{"folder": str(pictures),
                                              "class_prompt": "a ghost"}], prior={"penalty": penalty},
-                        training={"steps": 12}, method={"unet_rate": 1e-2, "text_rate": 1e-2})
+                        training={"steps": 6}, method={"unet_rate": 2e-2, "text_rate": 2e-2})
         _, trainable = trained(model, run)
         moved.append((answer() - before).norm().item())
         trainable.detach()
