@@ -99,6 +99,11 @@ class Method:
         return False
 
     @property
+    def averages(self) -> bool:
+        """Whether what it saves is an average of its steps."""
+        return False
+
+    @property
     def computes_in_bf16(self) -> bool:
         """Whether the model that it is attached to computes in bf16, whatever it did before."""
         return False

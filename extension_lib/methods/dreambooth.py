@@ -56,6 +56,10 @@ class Dreambooth(Method):
     computes_in_bf16 = rounded
 
     @property
+    def averages(self) -> bool:
+        return self.ema > 0
+
+    @property
     def rates(self) -> dict[str, float]:
         text = text_rates(self.text_rate, self.text_rate_2) if self.text_share else text_rates(0.0, 0.0)
         return {"unet": self.unet_rate, **text}

@@ -62,7 +62,8 @@ def test_during_the_backward_pass_each_gradient_is_clipped_alone():
 @pytest.mark.parametrize("changes, said", [
     ({"training": {"in_backward": True, "accumulation": 2}}, "training.accumulation sums those of 2 batches"),
     ({"training": {"in_backward": True, "optimizer": "Prodigy"}}, "training.in_backward .* Prodigy needs all"),
-    ({"method": {"bf16": True}, "training": {"optimizer": "AdamW schedule-free"}}, "method.bf16 .* needs all")])
+    ({"method": {"bf16": True}, "training": {"optimizer": "AdamW schedule-free"}}, "method.bf16 .* needs all"),
+    ({"method": {"ema": 0.9}, "training": {"optimizer": "AdamW schedule-free"}}, "averages the steps itself")])
 def test_what_does_not_go_together_is_refused_before_the_start(changes, said):
     whole = {"output": {"name": "a"}, "base": {"checkpoint": "b"}, "concepts": [{"folder": "c"}],
              "method": {"name": "dreambooth"}}
