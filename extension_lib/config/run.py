@@ -344,8 +344,8 @@ def require_startable(run: Run) -> Run:
     run.training.optimizer_kind.called_with(run.training.betas, run.training.epsilon)
     run.training.require_one_by_one(run.method.rounded)
     if run.training.optimizer_kind.averages and run.method.averages:
-        raise SettingError(f"{run.training.optimizer} averages the steps itself. Set method.ema to 0, or choose another "
-                           "optimizer.")
+        raise SettingError(f"{run.training.optimizer} averages the steps itself. Set method.ema to 0, or choose "
+                           "another optimizer.")
     run.noise.require_range()
     if run.prior.penalty and not all(c.class_prompt for c in run.concepts):
         raise SettingError("prior.penalty holds the class prompt, but a concept has none. Say what things of its kind "
