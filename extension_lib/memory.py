@@ -96,8 +96,11 @@ def remedies(run: Run, family: Family = SD1, model: Model | None = None) -> list
         found.append(smaller_batch(training))
     if data.resolution > family.resolution:
         found.append(Remedy(f"lower the resolution from {data.resolution} to {family.resolution}",
-                            "faster, but finer details are not learned", 4,
+                            "faster, but finer details are not learned", 5,
                             {"data": {"resolution": family.resolution}}))
+    if not (training.offload or run.method.trains_model):
+        found.append(Remedy("keep the UNet's blocks in the system's memory", "steps take longer", 4,
+                            {"training": {"offload": True}}))
     rates = {option.name for option in options(run.method) if option.name.startswith("text_rate")}
     if rates and any(run.method.rates.get(part, 0.0) > 0 for part in family.text_parts):
         found.append(Remedy("start over with the text encoder's rate at 0, which also moves it off the graphics card",
@@ -106,7 +109,7 @@ def remedies(run: Run, family: Family = SD1, model: Model | None = None) -> list
     for name in SMALLER_OPTIMIZERS:
         kind = OPTIMIZERS[name]
         if kind.state < training.optimizer_kind.state and find_spec(kind.module.partition(".")[0]):
-            found.append(Remedy(f"choose {name} as the optimizer", "as fast", 0 if kind.package else 5,
+            found.append(Remedy(f"choose {name} as the optimizer", "as fast", 0 if kind.package else 6,
                                 {"training": {"optimizer": name, "betas": "", "epsilon": 0.0}}))
     return found
 

@@ -234,5 +234,13 @@ class Model(Protocol):
     def park(self, part: str) -> None:
         """Moves "unet", "vae" or "te" (the text encoders) to the CPU until it is needed or the model is given back."""
 
+    def offloaded(self) -> AbstractContextManager[None]:
+        """Within, each of the UNet's blocks is on the device only while it computes, and waits in the system's memory.
+        All of them must be among those that gradient checkpointing recomputes, and none is trained itself.
+        """
+
+    def block_sizes(self) -> list[int]:
+        """Bytes of the weights of each of those blocks."""
+
     def fetch(self, part: str) -> None:
         """Moves a part to the device, where it is not already. All but `weights` and `layers` do that themselves."""

@@ -180,7 +180,8 @@ class Adapter(AttachedToLayers):
     @torch.no_grad()
     def delta(self, layer: Layer) -> Delta:
         tensors = {name: t.float() for name, t in self.kind.layer_tensors(self.modules[layer.key]).items()}
-        return self.kind.delta(tensors, layer.module.weight.detach().float())
+        device = next(iter(tensors.values())).device  # the layer may wait elsewhere
+        return self.kind.delta(tensors, layer.module.weight.detach().to(device).float())
 
 
 def lazy_deltas(deltas: Mapping[str, Callable[[], Delta]]) -> LazyTensors:

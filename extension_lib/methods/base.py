@@ -86,6 +86,7 @@ class Method:
     product: ClassVar[Product]
     for_beginners: ClassVar[bool] = False  # whether the page shows it in the first group; not inherited
     prefers: ClassVar[dict[str, dict[str, Any]]] = {}  # settings of other sections that suit this method better
+    trains_model: ClassVar[bool] = False  # whether the model's own weights learn
     precisions: ClassVar[tuple[str, ...]] = PRECISIONS  # those in which the WebUI applies its files correctly
 
     @property

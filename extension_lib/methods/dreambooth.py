@@ -31,6 +31,7 @@ class Dreambooth(Method):
     order: ClassVar[int] = 12
     for_beginners: ClassVar[bool] = True
     product: ClassVar[Product] = CHECKPOINT
+    trains_model: ClassVar[bool] = True
     precisions: ClassVar[tuple[str, ...]] = ("fp16", "bf16", "fp32")
     prefers: ClassVar[dict[str, dict[str, Any]]] = {
         "training": {"schedule": "constant", "batch_size": 1}, "prior": {"preserve": True}}

@@ -14,6 +14,7 @@ from ..support.digests import digest_of
 from ..support.meta import META
 from .frozen import fingerprint
 from .names import unet_block, unet_keys
+from .offload import Offload
 from .shapes import bytes_of, weightless
 from .text_encoder import ADAPTABLE, LoadedTextEncoder
 
@@ -28,6 +29,7 @@ class View:
         self.family, self.diffusion, self.device, self.compute = family, diffusion, device, compute
         self.unet, self.vae, self.text_encoders = unet, vae, text_encoders
         self.parked: set[str] = set()
+        self.offload: Offload | None = None
 
     @property
     def text_models(self) -> list[nn.Module]:
@@ -62,9 +64,12 @@ class View:
         """The path of a UNet's parameter in checkpoints, given its own."""
         raise NotImplementedError
 
+    def unet_blocks(self) -> list[nn.Module]:
+        return [module for module in self.unet.modules() if type(module).__name__ in self.checkpointed]
+
     def blocks(self) -> list[nn.Module]:
-        return [m for part in (self.unet, *self.text_models) for m in part.modules()
-                if type(m).__name__ in (*self.checkpointed, "CLIPEncoderLayer", "ResidualAttentionBlock")]
+        return [*self.unet_blocks(), *(module for model in self.text_models for module in model.modules()
+                                       if type(module).__name__ in ("CLIPEncoderLayer", "ResidualAttentionBlock"))]
 
     @torch.no_grad()
     def encode_images(self, pixels: Tensor) -> Tensor:
@@ -157,8 +162,30 @@ class View:
 
     def fetch(self, part: str) -> None:
         if part in self.parked:
-            self.module_of(part).to(self.device)
+            self.to_device(part)
             self.parked.remove(part)
+
+    def to_device(self, part: str) -> None:
+        """Without what waits in the system's memory."""
+        module, offload = self.module_of(part), self.offload
+        if part != "unet" or not offload:
+            module.to(self.device)
+            return
+        for tensor in (*module.parameters(), *module.buffers()):
+            if not offload.has(tensor):
+                tensor.data = tensor.data.to(self.device)
+
+    @contextmanager
+    def offloaded(self) -> Iterator[None]:
+        self.offload = Offload(self.unet_blocks(), self.device)
+        try:
+            yield
+        finally:
+            self.offload.end()
+            self.offload = None
+
+    def block_sizes(self) -> list[int]:
+        return [bytes_of([block]) for block in self.unet_blocks()]
 
     def unpark(self) -> None:
         for part in tuple(self.parked):

@@ -153,6 +153,8 @@ class Session:
                     yield ended
                     return
             yield from self.plan_memory(model, items, words)
+            if self.run.training.offload:
+                undo.enter_context(model.offloaded())
             trainable = self.run.method.attach(model, self.run.training.seed, words)
             undo.callback(trainable.detach)
             require_in_backward(self.run, model, self.ranks)

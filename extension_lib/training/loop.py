@@ -65,7 +65,7 @@ def train(run: Run, model: Model, trainable: Trainable, batches: Batches, files:
     Closing the generator early saves nothing and leaves the model as it was. planned: what its memory was
     expected to be. Of several processes only the one that leads decides and saves.
     """
-    with gradient_checkpointing(model, run.training.checkpointing):
+    with gradient_checkpointing(model, run.training.recomputes):
         optimizer = Optimizer(trainable.groups(), run.training, scaled=is_half(model))
         loop = Loop(run, model, trainable, batches, files, controls, optimizer, files.resume(trainable, optimizer),
                     FixedNoiseLoss(run, model, trainable, batches), planned, ranks)

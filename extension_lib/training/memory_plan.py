@@ -65,8 +65,10 @@ def memory_plan(run: Run, model: Model, items: Sequence[Item], words: tuple[NewW
 
     Raises what Method.attach does.
     """
-    device, sizes, batch = model.device, model.sizes(), largest_batch(run, model, items)
-    drawing_parts = max(model.held(), *sizes.values())  # in low-memory modes they come one by one
+    device, batch = model.device, largest_batch(run, model, items)
+    sizes = {**model.sizes(), "unet": size_of_unet(run, model)}
+    held = model.held() - model.sizes()["unet"] + sizes["unet"]
+    drawing_parts = max(held, *sizes.values())  # in low-memory modes they come one by one
     stays = device.type == "cpu" or run.data.crops_vary
     encoding_parts = sum(size for part, size in sizes.items() if part != "unet" or stays)
     with model.weightless(), OnMeta(model.compute, device) as mode:
@@ -94,6 +96,15 @@ def memory_plan(run: Run, model: Model, items: Sequence[Item], words: tuple[NewW
                 preview=max(0, drawing - max(stepping, encoding)), context=CONTEXT if device.type == "cuda" else 0)
         finally:
             trainable.detach()
+
+
+def size_of_unet(run: Run, model: Model) -> int:
+    """Where its blocks wait elsewhere, two of them are on the device besides the rest."""
+    whole, blocks = model.sizes()["unet"], model.block_sizes()
+    if not run.training.offload:
+        return whole
+    copies = sum(sorted(blocks)[-2:])
+    return whole + copies - (0 if model.device.type == "cpu" else sum(blocks))
 
 
 def staying(run: Run, trainable: Trainable, model: Model, device: torch.device) -> list[str]:
@@ -169,7 +180,7 @@ class Step:
         """Of all that a step makes, and of this the gradients that it keeps for its end; where batches are accumulated,
         with those of the batches before.
         """
-        checkpointing = gradient_checkpointing(self.model, self.run.training.checkpointing, again=lambda: self.mode)
+        checkpointing = gradient_checkpointing(self.model, self.run.training.recomputes, again=lambda: self.mode)
         with older_checkpoint(), checkpointing, LiveTensors() as live:
             with optimizer.during(0):
                 for number in range(min(self.run.training.accumulation, 2)):

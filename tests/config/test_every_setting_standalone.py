@@ -27,6 +27,7 @@ from extension_lib.workspaces import workspace
 # What changes neither a picture nor a tensor nor a file, and where it is proven instead.
 ELSEWHERE = {
     ("training", "checkpointing"): "test_loop: checkpointing keeps fewer activations, and changes nothing else",
+    ("training", "offload"): "test_offload: gradients are bit for bit those without",
     ("method (lora)", "text_rate_2"): "test_second_text_encoder: it is another rate of that encoder",
     ("method (dreambooth)", "text_rate_2"): "test_second_text_encoder",
     ("method (pivotal)", "text_rate_2"): "test_second_text_encoder",

@@ -11,7 +11,7 @@ from helpers import draw_pictures, small_run, trained
 from kohya import kohya_layers
 from tiny_settings import SD2, SDXL
 
-from extension_lib.events import Warned
+from extension_lib.events import Stepped, Warned
 from extension_lib.export.products import FILES
 from extension_lib.families import FAMILIES
 from extension_lib.host import Picture, find_checkpoint
@@ -78,6 +78,17 @@ def test_every_method_learns_and_its_file_changes_the_picture(studio, way, tmp_p
     assert studio.draw([PICTURE])[0] == before
     kind = FILES[run.method.files()[0]].kind
     assert distance(drawn_with(studio, kind, name), before) > 0.01
+
+
+def test_a_run_whose_blocks_wait_in_the_system_s_memory_takes_the_same_steps(studio, tmp_path):
+    losses = []
+    for offload in (False, True):
+        run = run_of(draw_pictures(tmp_path / "pictures", 2), "lora", base={"checkpoint": "tiny"},
+                     output={"name": f"offload{offload}"}, training={"offload": offload, "checkpointing": True})
+        job = start_run(run, studio, workspace_for(run, studio))
+        assert not job.wait(300).failed, job.ended.why
+        losses.append([event.loss for event in job.history if isinstance(event, Stepped)])
+    assert losses[0] == losses[1] != []
 
 
 def test_stable_diffusion_xl_predicts_what_diffusers_own_parts_do(sdxl):

@@ -18,7 +18,7 @@ from extension_lib.runs.preflight import require_in_backward
 from extension_lib.runs.session import Session
 from extension_lib.training.guard import Guard
 from extension_lib.training.loop import failure_reason
-from extension_lib.training.memory_plan import MemoryPlan, memory_plan
+from extension_lib.training.memory_plan import MemoryPlan, memory_plan, size_of_unet
 
 
 def needs(run, *others):
@@ -102,3 +102,10 @@ def test_each_change_that_is_offered_can_be_made_whatever_was_made_before(pictur
             require_in_backward(run, used)
         assert run.training.in_backward == (method in WHOLE and order == 1 and not (
             method == "full" and compute == torch.float16))
+
+
+def test_of_blocks_that_wait_elsewhere_two_count(pictures):
+    sizes = {"sizes": lambda: {"unet": 100}, "block_sizes": lambda: [20, 10, 30]}
+    card, cpu = (SimpleNamespace(device=torch.device(device), **sizes) for device in ("cuda", "cpu"))
+    run = small_run(pictures, training={"offload": True})
+    assert (size_of_unet(run, card), size_of_unet(run, cpu), size_of_unet(small_run(pictures), card)) == (90, 150, 100)
