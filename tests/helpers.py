@@ -54,6 +54,11 @@ def small_run(folder: Path, **sections) -> Run:
     return from_dict(merge_values(values, sections))
 
 
+def quick_run(folder: Path, **sections) -> Run:
+    """small_run() on a few layers: for tests of what happens around a training."""
+    return small_run(folder, **merge_values({"method": {"skip_blocks": "IN03-OUT08"}}, sections))
+
+
 class NoFiles:
     """Results that go nowhere, for tests of the loop alone."""
 

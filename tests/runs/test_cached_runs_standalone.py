@@ -1,7 +1,7 @@
 """Runs share what was encoded: of all methods and workspaces of one checkpoint."""
 
 import pytest
-from helpers import losses, small_run
+from helpers import losses, quick_run
 
 from extension_lib.models.view import View
 from extension_lib.runs.start import start_run, workspace_for
@@ -14,7 +14,7 @@ def test_another_workspace_and_method_encode_nothing_again_where_there_is_a_cach
     monkeypatch.setattr(View, "encode_images", lambda view, pixels: encoded.append(1) or encode(view, pixels))
     for name, method in (("one", "lora"), ("two", "hypernetwork"), ("three", "lora")):
         encoded.clear()
-        run = small_run(pictures, output={"name": name}, method={"name": method}, training={"steps": 2},
+        run = quick_run(pictures, output={"name": name}, method={"name": method}, training={"steps": 2},
                         saving={"cache_limit": limit, "precision": "fp32"})
         job = start_run(run, host, workspace_for(run, host))
         assert not job.wait(60).failed

@@ -1,7 +1,7 @@
 """Class pictures: drawn once, kept, and shown beside the subject."""
 
 import pytest
-from helpers import draw_pictures, small_run
+from helpers import draw_pictures, quick_run
 from PIL import Image
 
 from extension_lib.data.batches import Batches
@@ -26,7 +26,7 @@ class Painter:
 
 
 def run_with(folder, concept=None, **prior):
-    return small_run(folder, concepts=[{"folder": str(folder), "class_prompt": "a ghost", **(concept or {})}],
+    return quick_run(folder, concepts=[{"folder": str(folder), "class_prompt": "a ghost", **(concept or {})}],
                      prior={"preserve": True, "pictures": 6, **prior})
 
 
@@ -115,4 +115,4 @@ def test_one_that_breaks_is_left_out_with_a_word(model, host, pictures, tmp_path
 
 
 def test_without_them_nothing_is_drawn(host, pictures):
-    assert items_of(small_run(pictures), host) == [] and not host.asked
+    assert items_of(quick_run(pictures), host) == [] and not host.asked

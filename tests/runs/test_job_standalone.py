@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import TOYLAND, draw_pictures, small_run
+from helpers import TOYLAND, draw_pictures, quick_run
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
@@ -60,7 +60,7 @@ def learned(host, name):
 
 
 def test_a_run_ends_with_a_file_a_card_and_a_log(host, pictures):
-    job, space = finished(host, small_run(pictures, previews={"preview_every": 2, "preview_steps": 2, "card": True}))
+    job, space = finished(host, quick_run(pictures, previews={"preview_every": 2, "preview_steps": 2, "card": True}))
     assert not job.ended.failed and not [e for e in job.history if isinstance(e, Warned)]
     assert {p.name for p in host.folders.lora.iterdir()} == {"ghost.safetensors", "ghost.json", "ghost.png"}
     assert len([e for e in job.history if isinstance(e, Previewed)]) == 2
@@ -70,7 +70,7 @@ def test_a_run_ends_with_a_file_a_card_and_a_log(host, pictures):
 
 
 def test_the_file_names_the_checkpoint_it_was_trained_on_by_its_hash(host, pictures):
-    finished(host, small_run(pictures, training={"steps": 1}))
+    finished(host, quick_run(pictures, training={"steps": 1}))
     with safe_open(host.folders.lora / "ghost.safetensors", "pt") as file:
         said = file.metadata()
     digest = hashlib.sha256((TOYLAND / "base.safetensors").read_bytes()).hexdigest()
@@ -80,14 +80,14 @@ def test_the_file_names_the_checkpoint_it_was_trained_on_by_its_hash(host, pictu
 def test_the_file_counts_class_pictures_apart_and_says_what_was_computed_in(host, pictures):
     concept = {"folder": str(pictures), "class_prompt": "a ghost",
                "class_folder": str(draw_pictures(pictures.parent / "class", 3))}
-    finished(host, small_run(pictures, concepts=[concept], prior={"preserve": True}, training={"steps": 1}))
+    finished(host, quick_run(pictures, concepts=[concept], prior={"preserve": True}, training={"steps": 1}))
     with safe_open(host.folders.lora / "ghost.safetensors", "pt") as file:
         said = file.metadata()
     assert (said["ss_num_train_images"], said["ss_num_reg_images"], said["ss_mixed_precision"]) == ("5", "3", "no")
 
 
 def test_any_number_of_pages_can_follow_and_any_can_stop(host, pictures):
-    job, _ = start(host, small_run(pictures, training={"steps": 500}))
+    job, _ = start(host, quick_run(pictures, training={"steps": 500}))
     waiters = [threading.Thread(target=job.wait) for _ in range(3)]
     for waiter in waiters:
         waiter.start()
@@ -95,7 +95,7 @@ def test_any_number_of_pages_can_follow_and_any_can_stop(host, pictures):
         job.changed.wait_for(lambda: job.step >= 2, 60)
     assert jobs.running_job() is job
     with pytest.raises(jobs.Busy, match="ghost is being trained"):
-        start(host, small_run(pictures, output={"name": "other"}), "other")
+        start(host, quick_run(pictures, output={"name": "other"}), "other")
     job.stop()
     for waiter in waiters:
         waiter.join(60)
@@ -106,7 +106,7 @@ def test_any_number_of_pages_can_follow_and_any_can_stop(host, pictures):
 @pytest.mark.parametrize("at", ["Looking through", "Reading the checkpoint", "Drawing class pictures", "Reading 0.png"])
 @pytest.mark.parametrize("ask", [jobs.Job.stop, jobs.Job.discard])
 def test_stopping_is_answered_before_the_first_step_too(host, pictures, at, ask):
-    run = small_run(pictures, concepts=[{"folder": str(pictures), "class_prompt": "a ghost"}],
+    run = quick_run(pictures, concepts=[{"folder": str(pictures), "class_prompt": "a ghost"}],
                     prior={"preserve": at.startswith("Drawing"), "pictures": 9, "drawing_steps": 1})
     job = jobs.Job(run, host, workspace.create_workspace(host.folders.workspaces, "ghost", run),
                    find_checkpoint(host, "toyland"))
@@ -121,8 +121,8 @@ def test_stopping_is_answered_before_the_first_step_too(host, pictures, at, ask)
 
 def test_a_stopped_run_continues_as_if_it_had_not_stopped(host, pictures):
     six = {"method": {"dropout": 0.2}, "training": {"steps": 6}, "saving": {"precision": "fp32"}}
-    finished(host, small_run(pictures, output={"name": "whole"}, **six), "whole")
-    run = small_run(pictures, output={"name": "parts"}, **six)
+    finished(host, quick_run(pictures, output={"name": "whole"}, **six), "whole")
+    run = quick_run(pictures, output={"name": "parts"}, **six)
     job = jobs.Job(run, host, workspace.create_workspace(host.folders.workspaces, "parts", run),
                    find_checkpoint(host, "toyland"))
     add_event = job.add_event
@@ -137,9 +137,9 @@ def test_a_stopped_run_continues_as_if_it_had_not_stopped(host, pictures):
 
 
 def test_a_used_workspace_or_name_is_asked_about(host, pictures):
-    finished(host, small_run(pictures))
+    finished(host, quick_run(pictures))
     with pytest.raises(Undecided) as asked:
-        start(host, small_run(pictures))
+        start(host, quick_run(pictures))
     assert asked.value.choices == [
         Choice("continue-overwrite", "Continue after step 4 and overwrite ghost"),
         Choice("continue-version", "Continue after step 4 and save as ghost-v2"),
@@ -152,7 +152,7 @@ def test_a_name_that_differs_in_capitals_alone_is_taken(host, pictures):
     (host.folders.lora / "sub").mkdir(parents=True)
     (host.folders.lora / "sub" / "GHOST.safetensors").touch()
     with pytest.raises(Undecided) as asked:
-        start(host, small_run(pictures))
+        start(host, quick_run(pictures))
     assert asked.value.choices == [
         Choice("restart-version", "Save as ghost-v2 and leave ghost as it is"),
         Choice("restart-overwrite", "Overwrite ghost")]
@@ -162,15 +162,15 @@ def test_a_name_that_differs_in_capitals_alone_is_taken(host, pictures):
     ("continue-overwrite", "ghost", 8), ("continue-version", "ghost-v2", 8), ("restart-version", "ghost-v2", 4),
     ("restart-overwrite", "ghost", 4)])
 def test_each_answer_does_what_it_says(host, pictures, answer, name, lifetime):
-    finished(host, small_run(pictures))
-    job, space = finished(host, small_run(pictures), answer=answer)
+    finished(host, quick_run(pictures))
+    job, space = finished(host, quick_run(pictures), answer=answer)
     assert [e.path.stem for e in job.history if isinstance(e, Saved)] == [name]
     assert space.lifetime == lifetime
 
 
 @pytest.mark.parametrize("method", ["textual_inversion", "pivotal"])
 def test_a_word_that_is_called_as_the_output_goes_on_under_the_next_version_s_name(host, pictures, method):
-    run = small_run(pictures, method={"name": method}, training={"steps": 1}, saving={"precision": "fp32"},
+    run = quick_run(pictures, method={"name": method}, training={"steps": 1}, saving={"precision": "fp32"},
                     concepts=[{"folder": str(pictures), "instance_prompt": "[name], [filewords]"}])
     finished(host, run)
     job, space = finished(host, run, answer="continue-version")
@@ -180,7 +180,7 @@ def test_a_word_that_is_called_as_the_output_goes_on_under_the_next_version_s_na
 
 def bundling(pictures, word):
     method = {"name": "pivotal", "bundle": True, "pivot": 0.5, "word_rate": 0.05, "unet_rate": 1e-2}
-    return small_run(pictures, method=method, training={"steps": 2}, saving={"precision": "fp32"},
+    return quick_run(pictures, method=method, training={"steps": 2}, saving={"precision": "fp32"},
                      concepts=[{"folder": str(pictures), "instance_prompt": "[name], [filewords]", "word": word}])
 
 
@@ -209,7 +209,7 @@ def test_a_state_that_was_read_leaves_its_file_free(tmp_path):
 
 
 def test_copies_by_step_are_kept_to_the_last_few(host, pictures):
-    finished(host, small_run(pictures, training={"steps": 7}, saving={"save_every": 2, "keep_last": 2}))
+    finished(host, quick_run(pictures, training={"steps": 7}, saving={"save_every": 2, "keep_last": 2}))
     assert sorted(p.name for p in host.folders.lora.glob("*.safetensors")) == [
         "ghost-000004.safetensors", "ghost-000006.safetensors", "ghost.safetensors"]
 
@@ -223,7 +223,7 @@ def test_a_copy_that_is_held_open_is_left_with_a_word(host, pictures, monkeypatc
 
     unlink = Path.unlink
     monkeypatch.setattr(Path, "unlink", held)
-    job, _ = finished(host, small_run(pictures, saving={"save_every": 2, "keep_last": 1}, training={"steps": 5}))
+    job, _ = finished(host, quick_run(pictures, saving={"save_every": 2, "keep_last": 1}, training={"steps": 5}))
     assert job.ended == Ended(5, "All 5 steps are done.")
     warned = [e.message for e in job.history if isinstance(e, Warned)]
     assert any("Access is denied" in message and "ghost-000002" in message for message in warned)
@@ -233,7 +233,7 @@ def test_a_copy_that_is_held_open_is_left_with_a_word(host, pictures, monkeypatc
 def test_the_card_s_picture_is_drawn_once_at_the_end(host, pictures, monkeypatch):
     draw, asked = host.draw, []
     monkeypatch.setattr(host, "draw", lambda wanted: asked.extend(wanted) or draw(wanted))
-    finished(host, small_run(pictures, method={"name": "pivotal"}, saving={"save_every": 1}, training={"steps": 3},
+    finished(host, quick_run(pictures, method={"name": "pivotal"}, saving={"save_every": 1}, training={"steps": 3},
                              concepts=[{"folder": str(pictures), "instance_prompt": "[name], [filewords]",
                                         "word": "zwx"}],
                              previews={"card": True, "preview_steps": 1}))
@@ -242,7 +242,7 @@ def test_the_card_s_picture_is_drawn_once_at_the_end(host, pictures, monkeypatch
 
 
 def test_every_copy_names_itself(host, pictures):
-    finished(host, small_run(pictures, saving={"save_every": 2}))
+    finished(host, quick_run(pictures, saving={"save_every": 2}))
     for path in host.folders.lora.glob("*.safetensors"):
         with safe_open(path, "pt") as file:
             assert file.metadata()["ss_output_name"] == path.stem
@@ -253,7 +253,7 @@ def test_at_weight_0_the_picture_is_the_base_s_bit_for_bit(host, pictures):
         return host.draw([Picture(prompt, steps=3, cfg=4, width=64, height=64)])[0]
 
     before = picture("a ghost")
-    finished(host, small_run(pictures))
+    finished(host, quick_run(pictures))
     assert picture("a ghost") == picture("a ghost<lora:ghost:0>") == before
     assert picture("a ghost<lora:ghost:1>") != before
     assert picture("a ghost<lora:ghost:0:1>") not in (before, picture("a ghost<lora:ghost:1:0>"))
@@ -264,16 +264,16 @@ def test_the_model_is_given_back_bit_identical_also_after_an_error(host, picture
 
     parts = parameter_states((host.ready.view.unet, *host.ready.view.text_models, host.ready.view.vae))
     before = checksum(parts)
-    finished(host, small_run(pictures), "one")
+    finished(host, quick_run(pictures), "one")
     monkeypatch.setattr(host.ready.view, "call_unet", lambda *_: 1 / 0)
-    job, _ = finished(host, small_run(pictures, output={"name": "two"}), "two")
+    job, _ = finished(host, quick_run(pictures, output={"name": "two"}), "two")
     assert job.ended.failed and "division by zero" in job.ended.why
     assert checksum(parts) == before
     assert not any(p.requires_grad is False for p in host.ready.view.unet.parameters())
 
 
 def test_a_full_disk_is_a_warning_and_nothing_is_half_written(host, pictures):
-    run = small_run(pictures, saving={"save_every": 2})
+    run = quick_run(pictures, saving={"save_every": 2})
     finished(host, run)
     before = {p.name: p.read_bytes() for p in host.folders.lora.iterdir()}
     with files_up_to(100_000):
@@ -291,7 +291,7 @@ def test_a_run_that_has_ended_leaves_no_tensor_and_no_picture_in_memory(host, pi
         return sum(isinstance(o, (torch.Tensor, Image.Image)) for o in gc.get_objects())
 
     previews, counts = {"preview_every": 1, "preview_steps": 1, "card": True}, []
-    run = small_run(pictures, training={"steps": 2}, previews=previews)
+    run = quick_run(pictures, training={"steps": 2}, previews=previews)
     for name in ("one", "two", "three"):
         job, _ = finished(host, replace(run, output=replace(run.output, name=name)), name)
         job.thread.join(60)
@@ -304,7 +304,7 @@ def test_a_preview_that_finds_no_room_is_a_warning_and_the_run_goes_on(host, pic
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)
-    job, space = finished(host, small_run(pictures, previews={"preview_every": 4, "preview_steps": 1}))
+    job, space = finished(host, quick_run(pictures, previews={"preview_every": 4, "preview_steps": 1}))
     warned = [e.message for e in job.history if isinstance(e, Warned)]
     assert len(warned) == 1 and "no previews of step 4" in warned[0] and "the disk is full" in warned[0]
     log, = space.logs()
@@ -312,18 +312,18 @@ def test_a_preview_that_finds_no_room_is_a_warning_and_the_run_goes_on(host, pic
 
 
 def test_a_disk_too_full_for_the_state_still_gets_the_file(host, pictures):
-    finished(host, small_run(pictures), "measured")
+    finished(host, quick_run(pictures), "measured")
     sizes = [path.stat().st_size for path in (host.folders.lora / "ghost.safetensors",
                                               host.folders.workspaces / "measured" / "state.safetensors")]
     shutil.rmtree(host.folders.lora)
     with files_up_to(sum(sizes) // 2):
-        job, space = finished(host, small_run(pictures))
+        job, space = finished(host, quick_run(pictures))
     assert not job.ended.failed and not space.state.exists() and (host.folders.lora / "ghost.safetensors").exists()
     assert ["the disk is full" in e.message for e in job.history if isinstance(e, Warned)] == [True]
 
 
 def test_a_picture_that_is_gone_in_mid_training_ends_the_run_and_keeps_what_was_learned(host, pictures):
-    job, space = start(host, small_run(pictures, training={"steps": 2000}, data={"crop": "random"}))
+    job, space = start(host, quick_run(pictures, training={"steps": 2000}, data={"crop": "random"}))
     with job.changed:
         job.changed.wait_for(lambda: job.step >= 2, 60)
     for path in pictures.glob("*.png"):
@@ -333,18 +333,18 @@ def test_a_picture_that_is_gone_in_mid_training_ends_the_run_and_keeps_what_was_
 
 
 def test_starting_over_keeps_the_old_state_until_something_new_is_saved(host, pictures):
-    _, space = finished(host, small_run(pictures))
+    _, space = finished(host, quick_run(pictures))
     before = space.state.read_bytes()
-    run = small_run(pictures, concepts=[{"folder": "/nowhere"}])
+    run = quick_run(pictures, concepts=[{"folder": "/nowhere"}])
     job, _ = finished(host, run, answer="restart-overwrite")
     assert job.ended.failed and space.state.read_bytes() == before and space.lifetime == 4
-    finished(host, small_run(pictures, training={"steps": 1}), answer="restart-overwrite")
+    finished(host, quick_run(pictures, training={"steps": 1}), answer="restart-overwrite")
     assert space.lifetime == 1 and state.read_state(space.state)["lifetime"] == 1
 
 
 def test_of_an_older_run_s_later_copies_none_pushes_out_a_new_one(host, pictures):
-    finished(host, small_run(pictures, training={"steps": 9}, saving={"save_every": 2}))
-    finished(host, small_run(pictures, training={"steps": 5}, saving={"save_every": 2, "keep_last": 1}),
+    finished(host, quick_run(pictures, training={"steps": 9}, saving={"save_every": 2}))
+    finished(host, quick_run(pictures, training={"steps": 5}, saving={"save_every": 2, "keep_last": 1}),
              answer="restart-overwrite")
     assert sorted(p.stem for p in host.folders.lora.glob("*.safetensors")) == [
         "ghost", "ghost-000004", "ghost-000006", "ghost-000008"]
@@ -352,16 +352,16 @@ def test_of_an_older_run_s_later_copies_none_pushes_out_a_new_one(host, pictures
 
 @pytest.mark.parametrize("method", [{}, {"name": "dreambooth", "unet_rate": 1e-4, "text_rate": 1e-4}])
 def test_going_on_without_a_part_that_was_trained_is_refused_and_loses_nothing(host, pictures, method):
-    _, space = finished(host, small_run(pictures, method=method))
+    _, space = finished(host, quick_run(pictures, method=method))
     before = space.state.read_bytes()
-    job, _ = finished(host, small_run(pictures, method={**method, "text_rate": 0}), answer="continue-overwrite")
+    job, _ = finished(host, quick_run(pictures, method={**method, "text_rate": 0}), answer="continue-overwrite")
     assert job.ended.failed and "was trained and is left out now" in job.ended.why
     assert space.state.read_bytes() == before
 
 
 @pytest.mark.parametrize("first, then", [(0.5, 0.0), (0.0, 0.5)])
 def test_an_average_can_be_switched_on_and_off_between_runs(host, pictures, first, then):
-    run = small_run(pictures, method={"name": "dreambooth", "unet_rate": 1e-4, "text_rate": 0, "ema": first},
+    run = quick_run(pictures, method={"name": "dreambooth", "unet_rate": 1e-4, "text_rate": 0, "ema": first},
                     training={"steps": 1})
     finished(host, run)
     job, space = finished(host, run.with_values({"method": {"ema": then}}), answer="continue-overwrite")
@@ -369,7 +369,7 @@ def test_an_average_can_be_switched_on_and_off_between_runs(host, pictures, firs
 
 
 def test_the_average_of_a_short_run_is_near_its_weights(host, pictures):
-    run = small_run(pictures, method={"name": "dreambooth", "unet_rate": 1e-4, "text_rate": 0}, training={"steps": 20})
+    run = quick_run(pictures, method={"name": "dreambooth", "unet_rate": 1e-4, "text_rate": 0}, training={"steps": 20})
     changes = []
     for name, ema in (("last", 0.0), ("average", 0.9999)):
         finished(host, run.with_values({"output": {"name": name}, "method": {"ema": ema}}), name)
@@ -381,7 +381,7 @@ def test_the_average_of_a_short_run_is_near_its_weights(host, pictures):
 
 
 def test_a_batch_without_the_new_word_changes_nothing_and_ends_nothing(host, pictures):
-    job, _ = finished(host, small_run(pictures, method={"name": "textual_inversion", "rate": 0.05},
+    job, _ = finished(host, quick_run(pictures, method={"name": "textual_inversion", "rate": 0.05},
                                       data={"caption_dropout": 0.7},
                                       training={"steps": 6, "batch_size": 1}, saving={"precision": "fp32"},
                                       concepts=[{"folder": str(pictures), "instance_prompt": "[name], [filewords]"}]))
@@ -391,7 +391,7 @@ def test_a_batch_without_the_new_word_changes_nothing_and_ends_nothing(host, pic
 def test_a_table_that_is_open_in_another_program_costs_the_table_alone(host, pictures, monkeypatch):
     """As Windows does it."""
     monkeypatch.setattr(workspace.Log, "table_path", property(lambda log: log.folder))  # no file
-    job, space = finished(host, small_run(pictures))
+    job, space = finished(host, quick_run(pictures))
     log, = space.logs()
     assert job.ended == Ended(4, "All 4 steps are done.") and [line["what"] for line in log.read_lines()][-1] == "ended"
 
@@ -404,14 +404,14 @@ def test_a_record_that_finds_no_room_costs_the_record_alone(host, pictures, monk
 
     write_line = workspace.Log.write_line
     monkeypatch.setattr(workspace.Log, "write_line", full)
-    job, space = finished(host, small_run(pictures))
+    job, space = finished(host, quick_run(pictures))
     assert job.ended == Ended(4, "All 4 steps are done.") and (host.folders.lora / "ghost.safetensors").exists()
     log, = space.logs()
     assert [said["what"] for said in log.read_lines()][-1] == "step" and jobs.running_job() is None
 
 
 def test_a_run_that_cannot_be_recorded_at_all_ends(host, pictures):
-    run = small_run(pictures)
+    run = quick_run(pictures)
     space = workspace.create_workspace(host.folders.workspaces, "ghost", run)
     (space.folder / "runs").write_bytes(b"")  # where a folder should be
     job = jobs.start_job(run, host, space, find_checkpoint(host, "toyland"))
@@ -419,7 +419,7 @@ def test_a_run_that_cannot_be_recorded_at_all_ends(host, pictures):
 
 
 def test_a_preview_is_what_txt2img_gives_with_the_saved_file(host, pictures):
-    run = small_run(pictures, saving={"precision": "fp32"},
+    run = quick_run(pictures, saving={"precision": "fp32"},
                     previews={"preview_every": 4, "prompts": ["a zwx ghost"], "preview_steps": 4, "preview_seed": 5})
     job, _ = finished(host, run)
     preview = load_picture(next(e for e in job.history if isinstance(e, Previewed)).paths[0])
@@ -432,14 +432,14 @@ def test_a_preview_is_what_txt2img_gives_with_the_saved_file(host, pictures):
     ({"concepts": [{"folder": "/nowhere"}]}, "There is no folder"),
     ({"method": {"unet_rate": 0, "text_rate": 0}}, "learning rates are 0")])
 def test_a_run_that_cannot_be_ends_with_a_sentence(host, pictures, change, said):
-    job, _ = finished(host, small_run(pictures).with_values(change))
+    job, _ = finished(host, quick_run(pictures).with_values(change))
     assert job.ended.failed and said in job.ended.why
 
 
 @pytest.mark.parametrize("path, said", [
     ("model.ckpt", "not a .safetensors file"), ("ghost.safetensors", "is trained on")])
 def test_a_checkpoint_that_could_not_be_written_is_refused_before_it_is_trained(host, pictures, path, said):
-    run = small_run(pictures, method={"name": "dreambooth"})
+    run = quick_run(pictures, method={"name": "dreambooth"})
     space = workspace.create_workspace(host.folders.workspaces, "ghost", run)
     job = jobs.start_job(run, host, space, Checkpoint("model", host.folders.checkpoints / path))
     assert job.wait(60).failed and said in job.ended.why and list(job.history) == [job.ended]
@@ -450,14 +450,14 @@ def test_running_out_of_memory_before_the_first_step_says_what_to_change(host, p
         raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0 has a total capacity of 7.99 GiB")
 
     monkeypatch.setattr(host.ready.view, "encode_images", full)
-    job, _ = finished(host, small_run(pictures, training={"checkpointing": True}))
+    job, _ = finished(host, quick_run(pictures, training={"checkpointing": True}))
     assert job.ended.failed and job.ended.why.startswith("Out of memory. To use less: lower the batch size from 2 to 1")
 
 
 def test_a_state_of_other_settings_is_refused_and_kept(host, pictures):
-    _, space = finished(host, small_run(pictures))
+    _, space = finished(host, quick_run(pictures))
     kept = space.state.read_bytes()
-    job, _ = finished(host, small_run(pictures, method={"rank": 2}), answer="continue-overwrite")
+    job, _ = finished(host, quick_run(pictures, method={"rank": 2}), answer="continue-overwrite")
     assert job.ended.failed and "does not match these settings" in job.ended.why
     assert space.state.read_bytes() == kept
 
@@ -466,18 +466,18 @@ def test_the_checkpoint_is_hashed_before_others_wait_for_the_model(host, picture
     order, hash_checkpoint, borrow = [], session.hash_checkpoint, host.borrow
     monkeypatch.setattr(session, "hash_checkpoint", lambda given: order.append("hash") or hash_checkpoint(given))
     monkeypatch.setattr(host, "borrow", lambda checkpoint: order.append("borrow") or borrow(checkpoint))
-    finished(host, small_run(pictures, training={"steps": 1}))
+    finished(host, quick_run(pictures, training={"steps": 1}))
     assert order == ["hash", "borrow"]
 
 
 def test_the_ended_event_comes_when_the_model_is_free(host, pictures):
-    job, _ = finished(host, small_run(pictures))
+    job, _ = finished(host, quick_run(pictures))
     assert isinstance(job.history[-1], Ended) and host.borrowed is None
     assert json.loads((host.folders.lora / "ghost.json").read_text(encoding="utf-8"))["sd version"] == "SD1"
 
 
 def test_a_workspace_whose_facts_cannot_be_read_is_refused_at_the_start_and_costs_no_file_later(host, pictures):
-    run = small_run(pictures)
+    run = quick_run(pictures)
     space = workspace.create_workspace(host.folders.workspaces, "ghost", run)
     about = space.folder / workspace.ABOUT
     about.write_text("lifetime = 0 0", encoding="utf-8")

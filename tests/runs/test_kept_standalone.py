@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from helpers import BASE, draw_pictures, small_run
+from helpers import BASE, draw_pictures, quick_run
 from safetensors.torch import load_file, save_file
 
 from extension_lib.events import Autosaved, Ended, Saved, Stepped, Warned
@@ -84,7 +84,7 @@ def same(one, other):
 @pytest.fixture
 def whole(host, pictures):
     """What six steps without any interruption learn."""
-    worked(host, small_run(pictures, output={"name": "whole"}, **SIX), name="whole")
+    worked(host, quick_run(pictures, output={"name": "whole"}, **SIX), name="whole")
     return learned(host, "whole")
 
 
@@ -96,14 +96,14 @@ def autosaving(monkeypatch):
 
 
 def test_the_interval_decides_how_often_a_state_is_kept(host, pictures, autosaving):
-    kept = [event.step for event in worked(host, small_run(pictures, **autosaving)).history
+    kept = [event.step for event in worked(host, quick_run(pictures, **autosaving)).history
             if isinstance(event, Autosaved)]
-    job = worked(host, small_run(pictures, output={"name": "other"}, **SIX), name="other")
+    job = worked(host, quick_run(pictures, output={"name": "other"}, **SIX), name="other")
     assert kept == [1, 2, 3, 4, 5, 6] and not [event for event in job.history if isinstance(event, Autosaved)]
 
 
 def test_a_killed_run_continues_from_its_last_autosave_and_ends_bit_for_bit_the_same(host, pictures, whole, autosaving):
-    run = small_run(pictures, **autosaving)
+    run = quick_run(pictures, **autosaving)
     space = killed_at(host, run, 4).workspace
     assert space.newest_state().step == 3 and not host.folders.lora.joinpath("ghost.safetensors").exists()
     job = worked(host, run, answer="continue-overwrite")
@@ -113,7 +113,7 @@ def test_a_killed_run_continues_from_its_last_autosave_and_ends_bit_for_bit_the_
 
 def test_a_run_killed_before_its_files_were_written_writes_them_and_trains_no_second_schedule(host, pictures, whole,
                                                                                             monkeypatch):
-    run = small_run(pictures, **SIX)
+    run = quick_run(pictures, **SIX)
 
     def kill(*args):
         raise Killed
@@ -138,7 +138,7 @@ DISK_OPERATIONS = (("replace", Path), ("unlink", Path))
 def test_a_kill_before_any_disk_operation_leaves_a_whole_state(host, pictures, what, monkeypatch):
     """Each time the program is killed one operation later, until it is not killed any more."""
     acts = {"save": jobs.Job.request_save, "pause": jobs.Job.pause, "discard": jobs.Job.pause}
-    run = small_run(pictures, training={"steps": 2, "batch_size": 1})
+    run = quick_run(pictures, training={"steps": 2, "batch_size": 1})
     worked(host, run)
     before = space_of(host, run).newest_state().lifetime
     for operation in range(100):
@@ -182,12 +182,12 @@ def test_a_kill_before_any_disk_operation_leaves_a_whole_state(host, pictures, w
 
 
 def test_altered_numbers_are_noticed(host, pictures):
-    worked(host, small_run(pictures))
-    space = space_of(host, small_run(pictures))
+    worked(host, quick_run(pictures))
+    space = space_of(host, quick_run(pictures))
     held = bytearray(space.state.read_bytes())
     held[-100] ^= 1
     space.state.write_bytes(held)
-    job = worked(host, small_run(pictures), answer="continue-overwrite")
+    job = worked(host, quick_run(pictures), answer="continue-overwrite")
     assert job.ended.failed and "was altered after it was written" in job.ended.why
 
 
@@ -196,12 +196,12 @@ def warnings(job):
 
 
 def test_what_has_changed_since_the_state_was_saved_is_named(host, pictures):
-    worked(host, small_run(pictures))
+    worked(host, quick_run(pictures))
     (pictures / "0.txt").write_text("a zwx ghost in space", encoding="utf-8")
     draw_pictures(pictures.parent / "more", 1)
     (pictures.parent / "more" / "0.png").replace(pictures / "new.png")
     (pictures / "1.png").unlink()
-    job = worked(host, small_run(pictures, method={"unet_rate": 1e-3}), answer="continue-overwrite")
+    job = worked(host, quick_run(pictures, method={"unet_rate": 1e-3}), answer="continue-overwrite")
     settings, files, captions = warnings(job)
     assert settings == ("Since step 4 was saved, these settings have changed: method.unet_rate (0.002 to 0.001).")
     assert files == "Since step 4 was saved, these pictures differ: new: new.png; missing: 1.png."
@@ -209,13 +209,13 @@ def test_what_has_changed_since_the_state_was_saved_is_named(host, pictures):
 
 
 def test_nothing_is_named_when_nothing_has_changed(host, pictures):
-    worked(host, small_run(pictures))
+    worked(host, quick_run(pictures))
     moved = pictures.rename(pictures.parent / "moved 图片")
-    assert warnings(worked(host, small_run(moved), answer="continue-overwrite")) == []
+    assert warnings(worked(host, quick_run(moved), answer="continue-overwrite")) == []
 
 
 def test_the_end_of_the_program_keeps_what_was_learned_and_says_why(host, pictures, whole, monkeypatch):
-    run = small_run(pictures, **SIX)
+    run = quick_run(pictures, **SIX)
     job = worked(host, run, at_step(3, lambda job: job.leave("The program was told to end (SIGTERM).")))
     assert job.ended == Ended(3, "The program was told to end (SIGTERM).", leaving=True)
     assert not (host.folders.lora / "ghost.safetensors").exists() and job.workspace.newest_state().step == 3
@@ -224,7 +224,7 @@ def test_the_end_of_the_program_keeps_what_was_learned_and_says_why(host, pictur
 
 
 def test_leaving_waits_until_the_running_job_is_kept(host, pictures):
-    run = small_run(pictures, training={"steps": 2000})
+    run = quick_run(pictures, training={"steps": 2000})
     job = start_run(run, host, space_of(host, run))
     with job.changed:
         assert job.changed.wait_for(lambda: job.step >= 2, 60)
@@ -233,7 +233,7 @@ def test_leaving_waits_until_the_running_job_is_kept(host, pictures):
 
 
 def test_asked_twice_it_does_not_wait(host, pictures):
-    run = small_run(pictures, training={"steps": 2000})
+    run = quick_run(pictures, training={"steps": 2000})
     job = start_run(run, host, space_of(host, run))
     job.leave_reason = "Leaving already."  # nobody has woken it
     leave("The program ended.")
@@ -255,7 +255,7 @@ def foreign(path):
 
 def test_another_program_s_copies_are_asked_about_and_never_deleted(host, pictures):
     others = [foreign(host.folders.lora / f"ghost-00000{n}.safetensors") for n in range(1, 6)]
-    run = small_run(pictures, saving={"save_every": 1, "keep_last": 1})
+    run = quick_run(pictures, saving={"save_every": 1, "keep_last": 1})
     space = space_of(host, run)
     with pytest.raises(Exception, match="a file of this name exists"):
         decide(run, host, space)
@@ -267,7 +267,7 @@ def test_another_program_s_copies_are_asked_about_and_never_deleted(host, pictur
 
 def test_only_own_copies_are_pushed_out(host, pictures):
     other = foreign(host.folders.lora / "ghost-000009.safetensors")
-    run = small_run(pictures, saving={"save_every": 1, "keep_last": 1})
+    run = quick_run(pictures, saving={"save_every": 1, "keep_last": 1})
     worked(host, run, answer="restart-overwrite")
     assert other.read_bytes() == b"not ours"
     assert sorted(path.stem for path in host.folders.lora.glob("*.safetensors")) == ["ghost", "ghost-000003",
@@ -278,7 +278,7 @@ def test_only_own_copies_are_pushed_out(host, pictures):
                                     "ghost/model_index.json"])
 def test_what_lies_beside_a_checkpoint_of_the_name_is_asked_about(host, pictures, beside):
     foreign(host.folders.checkpoints / beside)
-    run = small_run(pictures, method={"name": "dreambooth"})
+    run = quick_run(pictures, method={"name": "dreambooth"})
     with pytest.raises(Exception, match="a file of this name exists"):
         decide(run, host, space_of(host, run))
 
@@ -292,7 +292,7 @@ def test_a_checkpoint_that_is_not_numbers_is_named_and_nothing_is_saved(host, pi
     for suffix in (".yaml", ".darkroom.toml"):
         disk.copy_file(BASE.with_name("base" + suffix), host.folders.checkpoints / f"broken{suffix}")
     shutil.copytree(BASE.with_suffix(""), host.folders.checkpoints / "broken")
-    run = small_run(pictures, base={"checkpoint": "broken"})
+    run = quick_run(pictures, base={"checkpoint": "broken"})
     space = space_of(host, run)
     job = jobs.Job(run, host, space, find_checkpoint(host, "broken"))
     job.work()
@@ -302,7 +302,7 @@ def test_a_checkpoint_that_is_not_numbers_is_named_and_nothing_is_saved(host, pi
 
 
 def test_two_programs_in_one_workspace_or_under_one_name_are_told_apart(host, pictures):
-    run = small_run(pictures)
+    run = quick_run(pictures)
     space = space_of(host, run)
     for path in (space.folder / workspace.LOCK, host.folders.workspaces / workspace.LOCKS / "ghost.lock"):
         with locked(path, "It"), pytest.raises(Locked, match="ghost is in use by the program with the number"):
@@ -311,7 +311,7 @@ def test_two_programs_in_one_workspace_or_under_one_name_are_told_apart(host, pi
 
 
 def test_every_log_has_its_own_folder_though_many_ask_at_once(host, pictures):
-    space, logs = space_of(host, small_run(pictures)), []
+    space, logs = space_of(host, quick_run(pictures)), []
     threads = [threading.Thread(target=lambda: logs.extend(space.new_log() for _ in range(25))) for _ in range(4)]
     for thread in threads:
         thread.start()
@@ -337,7 +337,7 @@ def test_a_checkpoint_replaced_under_its_path_is_loaded_anew(host, tmp_path):
     ("gho", "a [filewords]", "'gho'"), ("Zwx", "[filewords]", ""), ("zwx", "[filewords]", "")])
 def test_a_word_counts_where_the_tokens_of_a_prompt_hold_it(host, pictures, word, prompt, said):
     concept = {"folder": str(pictures), "instance_prompt": prompt, "word": word}
-    run = small_run(pictures, method={"name": "textual_inversion"}, concepts=[concept], training={"steps": 1},
+    run = quick_run(pictures, method={"name": "textual_inversion"}, concepts=[concept], training={"steps": 1},
                     saving={"precision": "fp32"})
     job = worked(host, run)
     assert (said in job.ended.why and "would never be learned" in job.ended.why) if said else not job.ended.failed
@@ -345,7 +345,7 @@ def test_a_word_counts_where_the_tokens_of_a_prompt_hold_it(host, pictures, word
 
 def test_a_word_that_every_checkpoint_knows_is_warned_about(host, pictures):
     concept = {"folder": str(pictures), "instance_prompt": "[filewords]", "word": "ghost"}
-    run = small_run(pictures, method={"name": "textual_inversion"}, concepts=[concept], training={"steps": 1},
+    run = quick_run(pictures, method={"name": "textual_inversion"}, concepts=[concept], training={"steps": 1},
                     saving={"precision": "fp32"})
     assert any("ghost is a word that every checkpoint knows" in text for text in warnings(worked(host, run)))
 
@@ -355,14 +355,14 @@ def test_a_folder_that_cannot_be_written_is_named_before_the_first_step(host, pi
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "write_bytes", refused)
-    job = worked(host, small_run(pictures))
+    job = worked(host, quick_run(pictures))
     assert job.ended.failed and job.ended.step == 0 and "cannot be written to: permission is denied" in job.ended.why
 
 
 def test_a_disk_without_room_is_named_before_the_first_step(host, pictures, monkeypatch):
     usage = disk.shutil.disk_usage(pictures)
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage._replace(free=1000))
-    job = worked(host, small_run(pictures))
+    job = worked(host, quick_run(pictures))
     assert job.ended.failed and job.ended.step == 0 and "has 0.0 GB free, but this run will write" in job.ended.why
 
 
@@ -373,20 +373,20 @@ def test_names_are_short_enough_in_bytes_for_every_suffix():
 
 
 def test_an_older_state_without_a_number_is_continued(host, pictures):
-    run = small_run(pictures)
+    run = quick_run(pictures)
     worked(host, run)
     space = space_of(host, run)
     tree = state.read_state(space.state)
     older = {name: tree[name] for name in ("method", "step", "lifetime", "trained", "optimizer")}
     state.write_state(space.state, older)
     space.update_about(files_saved=0)
-    job = worked(host, small_run(pictures, training={"steps": 6}), answer="continue-overwrite")
+    job = worked(host, quick_run(pictures, training={"steps": 6}), answer="continue-overwrite")
     assert [event.step for event in job.history if isinstance(event, Stepped)] == [5, 6]
     assert replace(job.ended) == Ended(6, "All 6 steps are done.") and json.dumps(warnings(job)) == "[]"
 
 
 def test_a_state_that_cannot_be_read_is_said_before_the_start_and_left_alone(host, pictures):
-    run = small_run(pictures)
+    run = quick_run(pictures)
     worked(host, run)
     space = space_of(host, run)
     space.state.write_bytes(b"damaged")
@@ -402,12 +402,12 @@ def test_a_clock_that_is_set_back_gives_no_negative_time(host, pictures, monkeyp
     times = iter(range(10**6, 0, -60))
     monkeypatch.setattr("time.time", lambda: float(next(times)))
     left = []
-    job = worked(host, small_run(pictures), lambda job, event: left.append(job.seconds_left()))
+    job = worked(host, quick_run(pictures), lambda job, event: left.append(job.seconds_left()))
     assert not job.ended.failed and all(seconds is None or seconds >= 0 for seconds in left)
 
 
 def test_a_temporary_file_of_half_a_year_ago_is_no_obstacle(host, pictures):
-    run = small_run(pictures)
+    run = quick_run(pictures)
     space = space_of(host, run)
     old = space.folder / "state.safetensors.12345678.part"
     old.write_bytes(b"half a file")
@@ -421,6 +421,6 @@ def test_whatever_fails_in_reading_a_file_back_or_in_drawing_its_card_the_file_i
 
     monkeypatch.setattr(host, "read_back", broken)
     monkeypatch.setattr(host, "draw", broken)
-    job = worked(host, small_run(pictures, previews={"card": True}))
+    job = worked(host, quick_run(pictures, previews={"card": True}))
     assert not job.ended.failed and (host.folders.lora / "ghost.safetensors").exists()
     assert any("something odd" in text for text in warnings(job))

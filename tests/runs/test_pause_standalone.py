@@ -5,7 +5,7 @@ import importlib.util
 
 import pytest
 import torch
-from helpers import small_run
+from helpers import quick_run
 from safetensors.torch import load_file
 
 from extension_lib.events import Began, Ended, Measured, Paused, Saved, Stepped
@@ -62,8 +62,8 @@ def test_a_paused_run_ends_with_the_same_file_bit_for_bit(host, pictures, method
     six = {"training": {"steps": 6, "measure_every": 3, "optimizer": optimizer}, **RANDOM,
            "method": method or RANDOM["method"],
            "concepts": [{"folder": str(pictures), "instance_prompt": "[name], [filewords]", "word": "zwx"}]}
-    finished(host, small_run(pictures, output={"name": "whole"}, **six), "whole")
-    job, space = told(host, small_run(pictures, output={"name": "parts"}, **six), "parts", at(3, jobs.Job.pause))
+    finished(host, quick_run(pictures, output={"name": "whole"}, **six), "whole")
+    job, space = told(host, quick_run(pictures, output={"name": "parts"}, **six), "parts", at(3, jobs.Job.pause))
     job.work()
     assert not job.ended.failed, job.ended.why
     assert [type(e) for e in job.history if isinstance(e, (Began, Paused))] == [Began, Paused, Began]
@@ -77,7 +77,7 @@ def test_a_paused_run_ends_with_the_same_file_bit_for_bit(host, pictures, method
 def test_an_average_is_what_is_saved_and_looking_at_it_changes_nothing(host, pictures):
     """Neither measuring, drawing nor saving on the way."""
     def saved(name, **looks):
-        run = small_run(pictures, output={"name": name}, saving={"precision": "fp32"},
+        run = quick_run(pictures, output={"name": name}, saving={"precision": "fp32"},
                         training={"steps": 3, "optimizer": "AdamW schedule-free"}).with_values(looks)
         space = finished(host, run, name)[1]
         return load_file(host.folders.lora / f"{name}.safetensors"), state.read_newest(space)["trained"]
@@ -98,7 +98,7 @@ def test_during_a_pause_the_host_draws_what_it_drew_before(host, pictures):
         elif isinstance(event, Paused):
             during.append(picture(host))
             job.resume()
-    job, _ = told(host, small_run(pictures, method={"unet_rate": 1e-2}), "ghost", answer)
+    job, _ = told(host, quick_run(pictures, method={"unet_rate": 1e-2}), "ghost", answer)
     job.work()
     assert during == [before] and picture(host) == before
     with_it = host.draw([Picture("a ghost<lora:ghost:1>", steps=3, cfg=4, width=64, height=64)])[0]
@@ -106,7 +106,7 @@ def test_during_a_pause_the_host_draws_what_it_drew_before(host, pictures):
 
 
 def test_another_thread_sees_the_pause_and_ends_it(host, pictures):
-    run = small_run(pictures, training={"steps": 30})
+    run = quick_run(pictures, training={"steps": 30})
     space = workspace.create_workspace(host.folders.workspaces, "ghost", run)
     job = start_run(run, host, space)
     with job.changed:
@@ -120,9 +120,9 @@ def test_another_thread_sees_the_pause_and_ends_it(host, pictures):
 
 @pytest.mark.parametrize("in_a_pause", [False, True])
 def test_discarding_leaves_the_earlier_save_whole(host, pictures, in_a_pause):
-    _, space = finished(host, small_run(pictures))
+    _, space = finished(host, quick_run(pictures))
     before = {p: p.read_bytes() for p in (space.state, *host.folders.lora.iterdir())}
-    again = small_run(pictures, training={"steps": 9})
+    again = quick_run(pictures, training={"steps": 9})
 
     def answer(job, event):
         if isinstance(event, Paused) or isinstance(event, Stepped) and event.step == 7 and not in_a_pause:
@@ -137,7 +137,7 @@ def test_discarding_leaves_the_earlier_save_whole(host, pictures, in_a_pause):
 
 
 def test_discarding_after_a_pause_that_was_ended_leaves_the_earlier_save_whole(host, pictures):
-    _, space = finished(host, small_run(pictures))
+    _, space = finished(host, quick_run(pictures))
     before = space.state.read_bytes()
 
     def answer(job, event):
@@ -145,13 +145,13 @@ def test_discarding_after_a_pause_that_was_ended_leaves_the_earlier_save_whole(h
             job.resume()
         elif isinstance(event, Stepped):
             job.pause() if event.step == 5 else job.discard()
-    job, _ = told(host, small_run(pictures, training={"steps": 9}), "ghost", answer, "continue-overwrite")
+    job, _ = told(host, quick_run(pictures, training={"steps": 9}), "ghost", answer, "continue-overwrite")
     job.work()
     assert job.ended.discarded and space.state.read_bytes() == before and space.lifetime == 4
 
 
 def test_a_first_run_that_is_discarded_leaves_nothing(host, pictures):
-    job, space = told(host, small_run(pictures), "ghost", at(2, jobs.Job.discard))
+    job, space = told(host, quick_run(pictures), "ghost", at(2, jobs.Job.discard))
     job.work()
     assert job.ended.discarded and not space.state.exists() and not host.folders.lora.exists()
 
@@ -162,7 +162,7 @@ def test_what_was_saved_on_wish_outlives_a_discard(host, pictures):
             {1: job.pause, 2: job.request_save}.get(event.step, job.discard)()
         elif isinstance(event, Paused):
             job.resume()
-    job, space = told(host, small_run(pictures, training={"steps": 9}), "ghost", answer)
+    job, space = told(host, quick_run(pictures, training={"steps": 9}), "ghost", answer)
     job.work()
     saved = [e.path.stem for e in job.history if isinstance(e, Saved)]
     assert job.ended.discarded and len(saved) == 1 and (host.folders.lora / f"{saved[0]}.safetensors").exists()
@@ -170,7 +170,7 @@ def test_what_was_saved_on_wish_outlives_a_discard(host, pictures):
 
 
 def test_a_run_keeps_its_numbers_in_a_table(host, pictures):
-    job, space = finished(host, small_run(pictures, training={"measure_every": 2}))
+    job, space = finished(host, quick_run(pictures, training={"measure_every": 2}))
     log, = space.logs()
     with open(log.table_path, encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -181,6 +181,6 @@ def test_a_run_keeps_its_numbers_in_a_table(host, pictures):
 
 
 def test_tensorboard_s_file_is_written_where_it_is_installed_and_nowhere_else(host, pictures):
-    _, space = finished(host, small_run(pictures, training={"steps": 1}))
+    _, space = finished(host, quick_run(pictures, training={"steps": 1}))
     log, = space.logs()
     assert bool(list(log.folder.glob("events.out.tfevents*"))) == bool(importlib.util.find_spec("tensorboard"))
