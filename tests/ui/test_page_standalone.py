@@ -26,7 +26,7 @@ def test_the_whole_way_takes_few_clicks_and_leaves_a_file_a_card_and_a_picture(p
     way = Way(page)
     way.teach("learned", folder)
     assert "a zwx ghost" in page.text_content("#darkroom_found")
-    shortened(page, training_steps=4, saving_save_every=2)
+    shortened(page, training_steps=4, training_batch_size=1, saving_save_every=2)
     assert "All 4 steps are done" in way.train()
     assert (host.folders.lora / "learned.safetensors").exists()
     assert page.locator("#darkroom_live .line.instance:not(.raw)").count() == 1
@@ -74,7 +74,7 @@ def test_a_grid_of_weights_and_steps_can_be_cancelled_and_looked_at_again(page, 
 def test_a_reloaded_page_follows_the_running_job_and_can_stop_it(page, url, host, folder):
     create(page, "long")
     show_pictures(page, folder)
-    begin(page, training_steps=3000)
+    begin(page, training_steps=3000, training_batch_size=1)
     wait_for_step(page, 2)
     page.goto(url)
     entered(page)
@@ -111,7 +111,7 @@ def test_methods_for_the_curious_are_folded_away_until_asked_for_and_a_chosen_on
 def test_a_used_workspace_is_asked_about_and_the_answer_obeyed(page, host, folder):
     create(page, "twice")
     show_pictures(page, folder)
-    begin(page, training_steps=2)
+    begin(page, training_steps=2, training_batch_size=1)
     wait_for_end(page)
     page.click("#darkroom_train")
     page.wait_for_selector("#darkroom_question >> text=Continue after step 2")

@@ -15,7 +15,7 @@ from browser import (
 )
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")]
-LONG = {"training_steps": 3000}
+LONG = {"training_steps": 3000, "training_batch_size": 1}
 
 
 def started(page, folder, name, **settings):
@@ -121,7 +121,7 @@ def test_previews_are_a_film_and_copies_a_list_and_runs_stand_side_by_side(page,
     page.locator("#darkroom_data_held_out input[type=number]").fill("0.4")
     page.keyboard.press("Tab")
     page.locator("#darkroom_previews_prompts textarea").fill("a zwx ghost\na cat")
-    begin(page, training_steps=4, saving_save_every=2, previews_preview_every=2)
+    begin(page, training_steps=4, training_batch_size=1, saving_save_every=2, previews_preview_every=2)
     wait_for_end(page)
     page.wait_for_selector("#darkroom_previews .darkroom-film img")
     assert page.locator("#darkroom_previews .darkroom-film img").count() == 4
