@@ -185,7 +185,8 @@ class Model(Protocol):
         """The blocks whose activations gradient checkpointing recomputes."""
 
     def encode_images(self, pixels: "Tensor") -> "Tensor":
-        """(b, 3, h, w) in [-1, 1] to scaled latents (b, 4, h/8, w/8) fp32, without gradient."""
+        """(b, 3, h, w) in [-1, 1] to scaled latents (b, 4, h/8, w/8) fp32, without gradient. Large ones are
+        encoded in parts."""
 
     def decode(self, latents: "Tensor") -> "Tensor":
         """Scaled latents (b, 4, h/8, w/8) to (b, 3, h, w) fp32 in [-1, 1], or a little beyond."""

@@ -24,7 +24,7 @@ class Block:
         self.device, self.parameters = device, list(module.parameters())
         self.places = [parameter.device for parameter in self.parameters]
         *self.starts, total = accumulate((padded(parameter) for parameter in self.parameters), initial=0)
-        self.held = torch.empty(total, dtype=torch.uint8, pin_memory=device.type == "cuda")
+        self.held = system_memory(total, pinned=device.type == "cuda")
         for parameter, own in zip(self.parameters, self.cut(self.held)):
             own.copy_(parameter.detach())
         self.copied: Any = None  # a CUDA event
@@ -67,6 +67,14 @@ class Block:
         """The weights are where they were."""
         for parameter, own, place in zip(self.parameters, self.cut(self.held), self.places):
             parameter.data = own.to(place, copy=True)
+
+
+def system_memory(size: int, pinned: bool) -> Tensor:
+    """Pinned as far as the system allows that; a copy from other memory is waited for."""
+    try:
+        return torch.empty(size, dtype=torch.uint8, pin_memory=pinned)
+    except RuntimeError:
+        return torch.empty(size, dtype=torch.uint8)
 
 
 def padded(tensor: Tensor) -> int:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -17,6 +18,7 @@ from .names import unet_block, unet_keys
 from .offload import Offload
 from .shapes import bytes_of, weightless
 from .text_encoder import ADAPTABLE, LoadedTextEncoder
+from .tiles import encoded_in_tiles, is_large
 
 
 class View:
@@ -75,7 +77,9 @@ class View:
     def encode_images(self, pixels: Tensor) -> Tensor:
         """The mean of the posterior, scaled; its variance is too small to see."""
         self.fetch("vae")
-        return self.without_overflow(self.posterior_mean, pixels) * self.family.latent_scale
+        encode = partial(self.without_overflow, self.posterior_mean)
+        latents = encoded_in_tiles(encode, pixels) if is_large(pixels) else encode(pixels)
+        return latents * self.family.latent_scale
 
     @torch.no_grad()
     def decode(self, latents: Tensor) -> Tensor:

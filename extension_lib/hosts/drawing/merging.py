@@ -113,9 +113,13 @@ def attached_before_attention(layers: list[Layer], files: list[tuple[hypernetwor
                     networks[size, which] = build_network(read, size, state)
             for layer, which, size in attention_layers(layers):
                 if (size, which) in networks:
-                    network = networks[size, which].to(layer.module.weight.device)
-                    undo.callback(attach_before(layer.module, partial(network, strength=tag.te)))
+                    undo.callback(attach_before(layer.module, partial(change, networks[size, which], tag.te)))
         yield
+
+
+def change(network: nn.Module, strength: float, x: Tensor) -> Tensor:
+    changed: Tensor = network.to(x.device)(x, strength=strength)
+    return changed
 
 
 def build_network(read: hypernetwork.HypernetworkFile, size: int, state: dict[str, Tensor]) -> nn.Module:
