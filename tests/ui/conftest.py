@@ -1,34 +1,17 @@
 """What tests of pages in a browser share."""
 
-import time
-from collections.abc import Sequence
-from dataclasses import replace
-
 import pytest
 from browser import chromium, entered, opened, served, started_browser
 from helpers import draw_pictures
-from PIL.Image import Image
-
-from extension_lib.events import Event, Stepped
-from extension_lib.host import Picture, find_checkpoint
-from extension_lib.hosts.standalone import Loaded, Standalone
-
-REST = 0.3  # seconds
-
-
-class Unhurried(Standalone):
-    """A host whose runs rest after each step, so that a page that follows one has the core, and that draws quickly."""
-
-    def show(self, event: Event) -> None:
-        if isinstance(event, Stepped):
-            time.sleep(REST)
-
-    def draw(self, pictures: Sequence[Picture]) -> list[Image]:
-        return super().draw([replace(picture, steps=2) for picture in pictures])
 
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory, view):
+    from unhurried import Unhurried
+
+    from extension_lib.host import find_checkpoint
+    from extension_lib.hosts.standalone import Loaded
+
     made = Unhurried(tmp_path_factory.mktemp("studio 工作"))
     made.ready = Loaded(find_checkpoint(made, "toyland"), view)
     return made
