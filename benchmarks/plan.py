@@ -64,9 +64,9 @@ def planned_and_measured(view: DiffusersView, run: Run) -> tuple[MemoryPlan, int
 
 def above_weights(plan: MemoryPlan, run: Run, view: DiffusersView) -> int:
     """What the plan says of that: without weights, those that are trained themselves among them."""
-    trained_in_place = run.method.name == "dreambooth" and view.compute == torch.float32
+    trained_in_place = run.method.name == "dreambooth" and not run.method.rounded and view.compute == torch.float32
     rest = replace(plan, weights=0, encoding=0, preview=0, context=0)
-    return rest.total - (plan.gradients if trained_in_place else 0)
+    return rest.total - (sum(view.sizes().values()) - plan.weights if trained_in_place else 0)
 
 
 def measured(view: DiffusersView, run: Run, items: list[Item], words: tuple[NewWord, ...]) -> int:

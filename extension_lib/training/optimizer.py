@@ -2,6 +2,7 @@
 fp16, loss scaling.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
@@ -48,13 +49,12 @@ def make(kind: OptimizerKind, groups: list[dict[str, Any]], training: Training) 
 
 def shorten(gradients: Sequence[Tensor], longest: float) -> bool:
     """Shortens gradients that are longer than this together, unless it is 0. False when they are not finite."""
-    norm = torch.stack([g.norm().float() for g in gradients]).norm() if gradients else torch.zeros(())
-    if not norm.isfinite():
-        return False
-    if longest and norm > longest:
+    norms = [gradient.norm().float() for gradient in gradients]
+    norm = torch.stack(norms).norm().item() if norms else 0.0  # the one time that a step waits for the device
+    if longest and longest < norm < math.inf:
         for gradient in gradients:
             gradient.mul_(longest / norm)
-    return True
+    return math.isfinite(norm)
 
 
 class Optimizer:
