@@ -135,9 +135,12 @@ def one_by_one(run: Run, model: Model | None) -> Iterator[Remedy]:
     if in_bf16 != method:
         yield Remedy("train in bf16 with stochastic rounding", "as fast", 1,
                      {"training": needed, **IN_BF16})
-    if not training.in_backward and training.accumulation == 1 and (not in_fp16 or in_bf16.computes_in_bf16):
-        yield Remedy("update weights during the backward pass", "gradients are clipped weight by weight", 0,
-                     {"training": {**needed, "in_backward": True}, **(IN_BF16 if in_fp16 else {})})
+    if not training.in_backward and (not in_fp16 or in_bf16.computes_in_bf16):
+        said = (("update weights during the backward pass", "gradients are clipped weight by weight", 0)
+                if training.accumulation == 1 else
+                ("update weights during the backward pass, after each batch", "faster, but learning is less steady", 3))
+        yield Remedy(*said, {"training": {**needed, "in_backward": True, "accumulation": 1},
+                             **(IN_BF16 if in_fp16 else {})})
 
 
 def advice(run: Run, family: Family = SD1, model: Model | None = None) -> str:
