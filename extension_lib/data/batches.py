@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,6 +23,14 @@ ROOM = 2  # so many more UNets must fit on a graphics card, or it is nearly full
 PROMPTS_AT_ONCE = 16  # encoded before anyone may look up
 
 
+class PartOfBatch(NamedTuple):
+    """Where a process's samples are in a batch that several share, and how many subjects and samples that has."""
+
+    places: tuple[int, ...]
+    subjects: int
+    samples: int
+
+
 @dataclass(frozen=True)
 class Batch:
     """What one micro-step learns from. Latents (b, 4, h, w) and weights (b,) fp32, on the model's device.
@@ -38,13 +47,11 @@ class Batch:
     sizes: Tensor  # (b, 6): each sample's Framing, as Condition has it
     masks: Tensor | None = None  # (b, 1, h, w), 1 where an error counts
     class_prompts: tuple[str, ...] = ()  # of the subjects' samples, where a penalty holds them
-    # where several processes share it: the samples' places in the whole batch, and how many subjects that has
-    places: tuple[int, ...] | None = None
-    whole: int | None = None
+    part: PartOfBatch | None = None  # None: this is all of it
 
     @property
     def subjects_of_all(self) -> int:
-        return self.subjects if self.whole is None else self.whole
+        return self.part.subjects if self.part else self.subjects
 
 
 class Batches:
@@ -156,7 +163,7 @@ class Batches:
                      self.condition_of([*prompts, *class_prompts]), weights,
                      sizes_of([picture.framing for picture in pictures]).to(device),
                      self.masks(planned).to(device) if self.run.data.masked else None, class_prompts,
-                     whole.places(self.share), len(whole.samples))
+                     PartOfBatch(whole.places(self.share), len(whole.samples), whole.count))
 
     def has(self, number: int) -> bool:
         """Whether the share has a sample of this batch: the last one of a size may be short."""

@@ -62,6 +62,11 @@ class PlannedBatch:
     prompts: tuple[str, ...]
     class_pictures: tuple[int, ...]
 
+    @property
+    def count(self) -> int:
+        """How many samples it has with its class pictures."""
+        return len(self.samples) + len(self.class_pictures)
+
     def shared(self, share: Share) -> "PlannedBatch":
         return replace(self, samples=share.of(self.samples), prompts=share.of(self.prompts),
                        class_pictures=share.of(self.class_pictures))

@@ -30,30 +30,22 @@ class NoisyLatents(NamedTuple):
 
 
 def add_random_noise(latents: Tensor, diffusion: Diffusion, settings: Noise, *key: object,
-                     places: Sequence[int] | None = None) -> NoisyLatents:
-    """Latents with noise at random timesteps. A sample's noise and timestep depend on settings, key and its place
-    alone, so that it does not matter which others are beside it. places: None for the first ones.
+                     places: Sequence[int] | None = None, count: int = 0) -> NoisyLatents:
+    """Latents with noise at random timesteps; noise and timesteps depend on settings, key and number of latents alone.
+
+    places: where these are in a batch of count samples; each has the noise that it has there. None: they are all.
     """
-    end = min(settings.max_timestep, len(diffusion.alphas_cumprod))
-    drawn = []
-    for place in range(len(latents)) if places is None else places:
-        rng = generator_for("noise", *key, place)
-        t = torch.randint(settings.min_timestep, end, (1,), generator=rng)
-        drawn.append((t, *draw_noise(latents[:1].shape, settings, rng)))
-    t, noise, extra = map(torch.cat, zip(*drawn))
-    return add_noise(latents, noise, t, diffusion, extra)
-
-
-def draw_noise(shape: torch.Size, settings: Noise, rng: Generator) -> tuple[Tensor, Tensor]:
-    """(noise, extra), as add_noise() takes them."""
+    rng, rows = generator_for("noise", *key), slice(None) if places is None else list(places)
+    shape = (len(latents) if places is None else count, *latents.shape[1:])
+    t = torch.randint(settings.min_timestep, min(settings.max_timestep, len(diffusion.alphas_cumprod)), shape[:1],
+                      generator=rng)
     noise = torch.randn(shape, generator=rng)
     if settings.noise_offset:
         noise = with_offset(noise, settings.noise_offset, rng)
     if settings.multires_levels:
         noise = with_coarser_noise(noise, settings.multires_levels, settings.multires_discount, rng)
-    if not settings.input_perturbation:
-        return noise, torch.zeros(1, 1, 1, 1)
-    return noise, settings.input_perturbation * torch.randn(shape, generator=rng)
+    extra = settings.input_perturbation and settings.input_perturbation * torch.randn(shape, generator=rng)[rows]
+    return add_noise(latents, noise[rows], t[rows], diffusion, extra)
 
 
 def with_offset(noise: Tensor, strength: float, rng: Generator) -> Tensor:

@@ -23,7 +23,9 @@ class StepLoss(NamedTuple):
 
 def batch_loss(run: Run, model: Model, trainable: Trainable, batch: Batch, number: int) -> StepLoss:
     """number: of the batch in the run; its noise depends on this and the seed alone."""
-    noisy = add_random_noise(batch.latents, model.diffusion, run.noise, run.training.seed, number, places=batch.places)
+    places, count = (batch.part.places, batch.part.samples) if batch.part else (None, 0)
+    noisy = add_random_noise(batch.latents, model.diffusion, run.noise, run.training.seed, number, places=places,
+                             count=count)
     class_count = len(batch.class_prompts)
     # the same pictures again
     with_class_prompts = NoisyLatents(*map(torch.cat, zip(noisy, noisy.rows(class_count))))

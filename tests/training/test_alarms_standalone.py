@@ -51,6 +51,6 @@ def test_copying_is_told(model, tmp_path):
     from helpers import draw_pictures
 
     run = long_run(draw_pictures(tmp_path / "few", 4), data={"held_out": 0.5},
-                   training={"schedule": "constant", "measure_every": 10, "steps": 40},
-                   method={"unet_rate": 3e-2, "text_rate": 0, "rank": 16})
+                   training={"schedule": "constant", "measure_every": 10, "steps": 60},
+                   method={"unet_rate": 1e-2, "text_rate": 0, "rank": 16})
     assert "overfitting" in [a.kind for a in told(model, run)]
