@@ -85,6 +85,12 @@ def write_parts(page: Path, parts: dict[str, list[str]]) -> None:
     write_text(page, text)
 
 
+def table(head: Iterable[str], lines: Iterable[Iterable[str]]) -> list[str]:
+    """Of Markdown."""
+    first, *rows = [list(head), *map(list, lines)]
+    return [f"| {' | '.join(row)} |" for row in (first, ["---"] * len(first), *rows)]
+
+
 class Table:
     """Cells by name in a JSON file, which several programs may fill at once."""
 

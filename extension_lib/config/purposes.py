@@ -50,30 +50,34 @@ PURPOSES: dict[str, Profile] = {
         }, "A way of drawing: longer training, and some captions left out, so that the style needs no word."),
 }
 
-# Only what decides how much memory a step takes. What is trained at once stays the same or grows: a smaller batch
-# gathers more.
+# Only what decides how much memory a step takes; docs/memory.md has the plans behind it. What is trained at once stays
+# the same or grows: a smaller batch gathers more.
+LEAST: ProfileSettings = {"training": {"batch_size": 1, "accumulation": 1, "checkpointing": True,
+                                       "optimizer": "Adafactor"}, "method": {"text_rate": 0.0}}
+
 GPUS: dict[str, Profile] = {
+    "6": Profile("Graphics card with 6 GB", {
+        "training": {"batch_size": 2, "accumulation": 1, "checkpointing": True},
+        "methods": {"textual_inversion": {"training": {"accumulation": 2}}, "dreambooth": LEAST,
+                    "full": {**LEAST, "training": {**LEAST["training"], "accumulation": 2}}},
+    }),
     "8": Profile("Graphics card with 8 GB", {
-        "training": {"batch_size": 1, "accumulation": 2, "checkpointing": True},
-        "methods": {"textual_inversion": {"training": {"accumulation": 4}},
-                    "dreambooth": {"training": {"accumulation": 1}, "method": {"text_rate": 0.0}},
-                    "full": {"method": {"text_rate": 0.0}}},
+        "training": {"batch_size": 2, "accumulation": 1, "checkpointing": False},
+        "methods": {"textual_inversion": {"training": {"accumulation": 2}}, "dreambooth": LEAST,
+                    "full": {"training": {"checkpointing": True}, "method": {"text_rate": 0.0}}},
     }),
     "12": Profile("Graphics card with 12 GB", {
-        "training": {"batch_size": 2, "accumulation": 1, "checkpointing": True},
-        "methods": {"textual_inversion": {"training": {"accumulation": 2}},
-                    "dreambooth": {"training": {"batch_size": 1}, "method": {"text_rate": 0.0}}},
+        "training": {"batch_size": 2, "accumulation": 1, "checkpointing": False},
+        "methods": {"textual_inversion": {"training": {"batch_size": 4}}, "dreambooth": LEAST},
     }),
     "16": Profile("Graphics card with 16 GB", {
-        "training": {"batch_size": 2, "accumulation": 1, "checkpointing": False},
-        "methods": {"textual_inversion": {"training": {"batch_size": 4}},
-                    "dreambooth": {"training": {"batch_size": 1, "checkpointing": True}, "method": {"text_rate": 0.0}},
-                    "full": {"training": {"checkpointing": True}}},
+        "training": {"batch_size": 4, "accumulation": 1, "checkpointing": False},
+        "methods": {"dreambooth": {"training": {"batch_size": 1, "optimizer": "Adafactor"}},
+                    "full": {"training": {"batch_size": 2}}},
     }),
     "24": Profile("Graphics card with 24 GB", {
         "training": {"batch_size": 4, "accumulation": 1, "checkpointing": False},
-        "methods": {"dreambooth": {"training": {"batch_size": 2, "checkpointing": True}},
-                    "full": {"training": {"batch_size": 2, "checkpointing": True}}},
+        "methods": {"dreambooth": {"training": {"batch_size": 2}}},
     }),
 }
 

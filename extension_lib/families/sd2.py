@@ -11,5 +11,6 @@ SD2 = Family(
     pipeline="StableDiffusionPipeline", card_version="SD2", unmarked=True,
     base_versions={"eps": "sd_v2", "v": "sd_v2_v"},
     defaults={"data": {"resolution": 768}},
+    gpus={"8": {"training": {"checkpointing": True}}},
     architectures={"eps": "stable-diffusion-v2-512", "v": "stable-diffusion-v2-768-v"},
 )

@@ -2,6 +2,15 @@
 
 from .family import Family, TextEncoder
 
+# What is trained whole fits no card of 24 GB; docs/memory.md has the plans behind these settings.
+LEAST = {"batch_size": 1, "checkpointing": True, "optimizer": "Adafactor"}
+WHOLE = {"dreambooth": {"training": {**LEAST, "accumulation": 1}}, "full": {"training": {**LEAST, "accumulation": 2}}}
+SMALLEST = {"training": {"batch_size": 1, "accumulation": 2, "checkpointing": True},
+            "methods": {"textual_inversion": {"training": {"accumulation": 4}}, **WHOLE}}
+MIDDLE = {"training": {"batch_size": 2, "accumulation": 1, "checkpointing": True},
+          "methods": {"textual_inversion": {"training": {"accumulation": 2}}, **WHOLE}}
+LARGE = {**MIDDLE, "training": {"batch_size": 2, "accumulation": 1, "checkpointing": False}}
+
 SDXL = Family(
     name="sdxl", title="Stable Diffusion XL", marker="conditioner.embedders.1.", resolution=1024, levels=3, layers=2,
     attention=(1, 2), latent_channels=4, latent_scale=0.13025, lora_names="compvis",
@@ -21,13 +30,5 @@ SDXL = Family(
                     "textual_inversion": {"method": {"rate": 2e-3}, "training": {"accumulation": 4}},
                     "pivotal": {"method": {"word_rate": 2e-3}}},
     },
-    gpus={
-        "12": {"training": {"batch_size": 1, "accumulation": 2},
-               "methods": {"dreambooth": {"training": {"accumulation": 1}},
-                           "textual_inversion": {"training": {"accumulation": 4}}}},
-        "16": {"training": {"checkpointing": True},
-               "methods": {"textual_inversion": {"training": {"batch_size": 2, "accumulation": 2}}}},
-        "24": {"training": {"batch_size": 2, "accumulation": 1, "checkpointing": True},
-               "methods": {"textual_inversion": {"training": {"accumulation": 2}}}},
-    },
+    gpus={"6": SMALLEST, "8": SMALLEST, "12": MIDDLE, "16": MIDDLE, "24": LARGE},
 )

@@ -1,6 +1,6 @@
 """Whether a run fits the memory of its device, and what makes it fit."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from .. import memory
@@ -67,11 +67,16 @@ class Fit:
 def fit_of(run: Run, model: Model, items: Sequence[Item], words: tuple[NewWord, ...], free: int | None = None) -> Fit:
     """free: bytes; None for what is free on the model's device."""
     there = memory.free(model.device) + model.held() if free is None else free
-    fit = Fit(memory_plan(run, model, items, words), there, model.device.type != "cpu")
-    return fit if fit.fits else replace(fit, changes=needed(list(changes(run, model, items, words, fit)), fit))
+    return fit_in(there, run, model, lambda run: memory_plan(run, model, items, words))
 
 
-def changes(run: Run, model: Model, items: Sequence[Item], words: tuple[NewWord, ...], fit: Fit) -> Iterator[Saving]:
+def fit_in(free: int, run: Run, model: Model, planned: Callable[[Run], MemoryPlan]) -> Fit:
+    """planned: how runs on that model are planned."""
+    fit = Fit(planned(run), free, model.device.type != "cpu")
+    return fit if fit.fits else replace(fit, changes=needed(list(changes(run, model, planned, fit)), fit))
+
+
+def changes(run: Run, model: Model, planned: Callable[[Run], MemoryPlan], fit: Fit) -> Iterator[Saving]:
     """The cheapest first, until it fits."""
     before, tried = fit.plan.needed, set[str]()
     while before > fit.free and (left := [remedy for remedy in memory.remedies(run, model.family, model)
@@ -79,7 +84,7 @@ def changes(run: Run, model: Model, items: Sequence[Item], words: tuple[NewWord,
         remedy = min(left, key=lambda remedy: remedy.price)
         tried.add(remedy.text)
         changed = run.with_values(remedy.values)
-        now = memory_plan(changed, model, items, words).needed
+        now = planned(changed).needed
         if before - now >= WORTH_SAYING:
             yield Saving(remedy, before - now)
             run, before = changed, now

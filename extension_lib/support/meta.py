@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
+from .zeros import KnownZeros
+
 META = torch.device("meta")
 # What autocast computes in half precision, and what CUDA's computes in full precision
 # (docs.pytorch.org/docs/stable/amp.html), as far as models of pictures use it.
@@ -33,6 +35,7 @@ class OnMeta(TorchFunctionMode):
         self.in_full = IN_FULL if device.type == "cuda" else frozenset()
         self.cache: dict[int, Tensor] | None = None
         self.finite = True  # what is said of all values, none of which is known
+        self.zeros = KnownZeros()  # but of these
 
     def compute_in(self, dtype: torch.dtype) -> None:
         self.half = None if dtype == torch.float32 else dtype
@@ -41,6 +44,8 @@ class OnMeta(TorchFunctionMode):
         kwargs = kwargs or {}
         if function in (Tensor.item, Tensor.__bool__) and args[0].is_meta:
             return self.finite
+        if function is Tensor.any and args[0].is_meta:
+            return torch.tensor(args[0] not in self.zeros)
         if function is torch.full and isinstance(args[1], Tensor):
             return torch.full(args[0], 0.0, **kwargs)
         if function in MOVES and args[0].is_meta:

@@ -13,6 +13,7 @@ from ..config.run import Run, Training
 from ..data.folder import Item
 from ..methods.base import NewWord, ParameterGroup, Trainable
 from ..model import Model
+from ..support.forms import RememberedForms
 from ..support.live import LiveTensors
 from ..support.meta import OnMeta
 from .checkpointing import gradient_checkpointing
@@ -71,9 +72,9 @@ def memory_plan(run: Run, model: Model, items: Sequence[Item], words: tuple[NewW
     drawing_parts = max(held, *sizes.values())  # in low-memory modes they come one by one
     stays = device.type == "cpu" or run.data.crops_vary
     encoding_parts = sum(size for part, size in sizes.items() if part != "unet" or stays)
-    with model.weightless(), OnMeta(model.compute, device) as mode:
+    with model.weightless(), RememberedForms(), OnMeta(model.compute, device) as mode:
         own = {id(weight.parameter): weight.parameter.detach() for weight in model.weights()}
-        with LiveTensors() as attached:
+        with mode.zeros, LiveTensors() as attached:
             trainable = run.method.attach(model, run.training.seed, words)
         try:
             mode.compute_in(model.compute)

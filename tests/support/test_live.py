@@ -4,6 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from extension_lib.models.shapes import weightless
+from extension_lib.support.forms import KNOWN, Form, RememberedForms
 from extension_lib.support.live import LiveTensors
 from extension_lib.support.meta import META, OnMeta
 
@@ -56,3 +57,29 @@ def test_a_model_without_weights_has_them_back_afterwards():
     with weightless([model]):
         assert all(t.is_meta for t in (*model.parameters(), *model.buffers()))
     assert all(a is b for a, b in zip(tensors, (*model.parameters(), *model.buffers())))
+
+
+def test_an_operation_on_meta_is_worked_out_once_and_a_view_stays_a_view():
+    x, norm = torch.empty(4, 8, 6, device=META, dtype=torch.float16).transpose(1, 2), torch.nn.GroupNorm(2, 6)
+    plain = [F.silu(x), x.half() * 2.0, x * torch.ones(6, device=META)[:, None], *x.max(1), x.reshape(2, 2, -1)]
+    with weightless([norm]), RememberedForms():
+        for _ in range(2):
+            found = [F.silu(x), x.half() * 2.0, x * torch.ones(6, device=META)[:, None], *x.max(1), x.reshape(2, 2, -1)]
+            assert [Form.of(t) for t in found] == [Form.of(t) for t in plain]
+            known = len(KNOWN)
+            norm(x.float()).sum().backward()
+        assert len(KNOWN) == known
+        with LiveTensors() as live:
+            seen = x.contiguous()
+            views = seen.flatten(), seen.view(-1), torch.ops.aten._unsafe_view(seen, [2, -1])
+            assert live.now() == x.numel() * 2 and len(views) == 3
+
+
+def test_on_meta_what_was_filled_with_zeros_last_holds_nothing_else():
+    with OnMeta(torch.float32, torch.device("cpu")) as mode, mode.zeros:
+        zero, drawn = torch.nn.Parameter(torch.zeros(4, 4, device=META)), torch.zeros(4, device=META).normal_()
+        cleared = torch.nn.init.zeros_(torch.empty(4)).to(META).half()
+        written = torch.zeros(4, 4, device=META)
+        written[1].fill_(1.0)
+    with mode:
+        assert [bool(tensor.any()) for tensor in (zero, drawn, cleared, written)] == [False, True, False, True]

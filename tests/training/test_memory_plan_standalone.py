@@ -4,14 +4,14 @@ import pytest
 import torch
 from helpers import BASE, draw_pictures
 
-from benchmarks.plan import LORA, above_weights, planned_and_measured, run_of
+from benchmarks.plan import STORED, UNET_ALONE, above_weights, planned_and_measured, run_of
 from extension_lib.models.diffusers_view import load_view
 
 RUNS = [
-    ("toyland", "float32", {"method": {"name": "textual_inversion"}, "training": {"batch_size": 2}}, False),
+    ("toyland", "float32", {"method": {"name": "textual_inversion"}, "training": {"batch_size": 2, **STORED}}),
     ("toyland", "float32", {"method": {"name": "dreambooth", "bf16": True},
-                            "training": {"optimizer": "Adafactor", "in_backward": True}}, True),
-    ("tiny-xl", "float32", {"method": {**LORA, "text_rate": 0.0}}, True),
+                            "training": {"optimizer": "Adafactor", "in_backward": True}}),
+    ("tiny-xl", "float32", {"method": UNET_ALONE}),
 ]
 
 
@@ -19,9 +19,9 @@ RUNS = [
 def found(tiny, tmp_path_factory):
     """Planned and measured bytes of every run."""
     pictures, pairs = draw_pictures(tmp_path_factory.mktemp("p"), 2), []
-    for name, precision, change, checkpointing in RUNS:
+    for name, precision, change in RUNS:
         view = load_view(BASE if name == "toyland" else tiny(name), torch.device("cpu"), getattr(torch, precision))
-        run = run_of(pictures, {"data": {"resolution": 64}, **change}, checkpointing)
+        run = run_of(pictures, {"data": {"resolution": 64}, **change})
         plan, most = planned_and_measured(view, run)
         pairs.append((above_weights(plan, run, view), most))
     return pairs

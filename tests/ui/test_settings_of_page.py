@@ -81,9 +81,8 @@ def test_a_card_changes_what_memory_needs(page, space):
     data = {**data_of(page, space.read_run()), page.layout.train.presets.choice: "Graphics card with 8 GB"}
     updates = page.settings_events.apply_preset(data)
     after = run_of(page, updates, space.read_run()).training
-    assert (after.batch_size, after.accumulation, space.purpose) == (1, 2, "thing")
-    assert changed_in(
-        updates[page.layout.train.changed.starts]) == ["darkroom_training_accumulation", "darkroom_training_batch_size"]
+    assert (after.batch_size, after.checkpointing, space.purpose) == (2, False, "thing")
+    assert changed_in(updates[page.layout.train.changed.starts]) == ["darkroom_training_checkpointing"]
 
 
 def test_a_preset_of_one_s_own_is_saved_and_applied_to_another_method(page, space):

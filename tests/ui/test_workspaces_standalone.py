@@ -85,7 +85,7 @@ def test_a_preset_marks_what_it_changes_in_parts_that_are_folded(page):
     create(page, "small card")
     choose_tab(page, "Train")
     page.locator("#darkroom_preset input").click()
-    page.get_by_role("option", name="Graphics card with 8 GB").click()
+    page.get_by_role("option", name="Graphics card with 6 GB").click()
     page.click("#darkroom_preset_apply")
     changed(page, "Gradient checkpointing on")
     page.locator("#darkroom_starts .darkroom-back", has_text="Gradient checkpointing").click()

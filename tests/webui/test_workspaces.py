@@ -57,7 +57,7 @@ def test_settings_are_marked_found_and_go_back(page, seen):
 
 def test_a_preset_and_a_pasted_toml_are_applied(page, seen):
     page.locator("#darkroom_preset input").click()
-    page.locator("#darkroom_preset li", has_text="Graphics card with 8 GB").click()
+    page.locator("#darkroom_preset li", has_text="Graphics card with 6 GB").click()
     page.click("#darkroom_preset_apply")
     changed(page, "Gradient checkpointing on")
     unfold(page, "Save, copy or paste")

@@ -74,7 +74,8 @@ def memory_settings(run: Run) -> str:
     training = run.training
     how = ("Activations are recomputed: slower, and less memory." if training.checkpointing
            else "Activations are stored: faster, and more memory.")
-    return f"Batch size {training.batch_size}, gradient accumulation {training.accumulation}. {how}"
+    return (f"Batch size {training.batch_size}, gradient accumulation {training.accumulation}, optimizer "
+            f"{training.optimizer}. {how}")
 
 
 def key_by_title(table: dict[str, Profile], title: str) -> str:
