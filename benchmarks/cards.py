@@ -14,10 +14,10 @@ from typing import Any
 
 import torch
 
-from extension_lib import methods
+from extension_lib import memory, methods
 from extension_lib.config.presets import defaults
 from extension_lib.config.purposes import GPUS, settings_decided_by
-from extension_lib.config.run import Run, merge_values, new_words_of, to_dict
+from extension_lib.config.run import Run, new_words_of, to_dict
 from extension_lib.data.folder import Item
 from extension_lib.families import FAMILIES
 from extension_lib.families.family import Family
@@ -38,9 +38,11 @@ from .cells import DOCS, table, write_parts
 OUT, PAGE = DOCS / "cards.json", DOCS / "memory.md"
 ELSEWHERE = GIB // 2  # of a card, for the screen and other programs
 RESOLUTIONS = {"sd1": (512, 768), "sd2": (768,), "sdxl": (1024,)}
-SHORT = {"checkpointing": "checkpointing", "batch_size": "batch {}", "resolution": "{} px", "optimizer": "{}",
-         "text_rate": "no text encoder"}
-CARELESS = {"training": {"batch_size": 2, "accumulation": 1, "checkpointing": False}, "method": {"text_rate": 5e-5}}
+SHORT = {"optimizer": "{}", "bf16": "bf16", "in_backward": "in the backward pass", "batch_size": "batch {}",
+         "checkpointing": "checkpointing", "text_rate": "no text encoder", "offload": "blocks in main memory",
+         "resolution": "{} px"}
+CARELESS: dict[str, Any] = {"training": {"batch_size": 2, "accumulation": 1, "checkpointing": False},
+                            "method": {"text_rate": 5e-5}}
 Planner = Callable[[Run], MemoryPlan]
 
 
@@ -91,17 +93,17 @@ def row_of(view: DiffusersView, method: str, resolution: int, planned: Planner) 
     fits = {card: fit_in(free_on(card), run, view, planned) for card in GPUS}
     with_preset = {card: start_of(family, method, resolution, card) for card in GPUS}
     return {"family": family.name, "method": method, "resolution": resolution, "plan": asdict(planned(run)),
-            "cards": {card: card_of(fit) for card, fit in fits.items()},
+            "cards": {card: card_of(run, fit) for card, fit in fits.items()},
             "presets": {card: {"settings": preset_of(run), "needed": planned(run).needed}
                         for card, run in with_preset.items()} if resolution == family.resolution else {}}
 
 
-def card_of(fit: Fit) -> dict[str, Any]:
+def card_of(run: Run, fit: Fit) -> dict[str, Any]:
     """What "Make it fit" sets there, and what the run then needs."""
-    values: dict[str, Any] = {}
-    for change in fit.changes:
-        values = merge_values(values, change.remedy.values)
-    return {"changes": values, "needed": fit.with_changes}
+    before, after = to_dict(run), to_dict(fit.applied(run))
+    return {"changes": {name: after[section][name] for section in ("training", "method", "data")
+                        for name in after[section] if after[section][name] != before[section][name]},
+            "needed": fit.with_changes}
 
 
 def preset_of(run: Run) -> dict[str, Any]:
@@ -132,26 +134,26 @@ def in_mib(size: int) -> str:
     return f"{size / MIB:,.0f}"
 
 
-def in_words(values: dict[str, dict[str, Any]]) -> list[str]:
-    """Changed settings in short; those that go with another, as two rates of the text encoders, once."""
-    return list(dict.fromkeys(SHORT[name].format(value) for section in values.values()
-                              for name, value in section.items() if name in SHORT))
+def in_words(changes: dict[str, Any]) -> str:
+    """Changed settings in short; those that go with another are not said."""
+    return "; ".join(said.format(changes[name]) for name, said in SHORT.items() if name in changes)
 
 
 def card_cell(row: dict[str, Any], card: str) -> str:
     found = row["cards"][card]
     if found["needed"] > free_on(card):
         return f"– ({in_gib(found['needed'])})"
-    return "; ".join(in_words(found["changes"])) or "✓"
+    return in_words(found["changes"]) or "✓"
 
 
 def preset_cell(row: dict[str, Any], card: str) -> str:
     found = row["presets"][card]
-    settings, fits = found["settings"], found["needed"] <= free_on(card)
-    said = [f"{settings['training.batch_size']} × {settings['training.accumulation']}",
-            *(["stored"] if not settings["training.checkpointing"] else []),
-            *([settings["training.optimizer"]] if settings.get("training.optimizer", "AdamW") != "AdamW" else [])]
-    return f"{', '.join(said)}: {in_gib(found['needed'])}" if fits else "–"
+    settings = {key.partition(".")[2]: value for key, value in found["settings"].items()}
+    said = [f"{settings['batch_size']} × {settings['accumulation']}",
+            *(["stored"] if not settings["checkpointing"] else []),
+            *(SHORT[name].format(settings[name]) for name in ("bf16", "in_backward", "offload") if settings.get(name)),
+            *([settings["optimizer"]] if settings.get("optimizer", "AdamW") != "AdamW" else [])]
+    return f"{', '.join(said)}: {in_gib(found['needed'])}" if found["needed"] <= free_on(card) else "–"
 
 
 def of_cards(rows: list[dict[str, Any]]) -> Iterator[str]:
@@ -198,6 +200,7 @@ def main(arguments: list[str]) -> None:
     families = [family for family in FAMILIES if family.name in arguments] or FAMILIES
     names = [name for name in methods.all_methods() if name in arguments] or list(methods.all_methods())
     known = json.loads(OUT.read_text(encoding="utf-8")) if OUT.exists() else {"rows": [], "example": {}}
+    memory.has_bf16 = lambda device: True  # as cards since the RTX 30 series; there need be none here
     for family in families:
         view = view_of(family)
         planned = planner(view)

@@ -52,28 +52,28 @@ PURPOSES: dict[str, Profile] = {
 
 # Only what decides how much memory a step takes; docs/memory.md has the plans behind it. What is trained at once stays
 # the same or grows: a smaller batch gathers more.
-LEAST: ProfileSettings = {"training": {"batch_size": 1, "accumulation": 1, "checkpointing": True,
-                                       "optimizer": "Adafactor"}, "method": {"text_rate": 0.0}}
+ONE_BY_ONE: ProfileSettings = {"training": {"checkpointing": True, "in_backward": True}, "method": {"bf16": True}}
+LEAST = merge_values(ONE_BY_ONE, {"training": {"optimizer": "Adafactor"}})
+ONE = {"training": {"batch_size": 1}}
 
 GPUS: dict[str, Profile] = {
     "6": Profile("Graphics card with 6 GB", {
-        "training": {"batch_size": 2, "accumulation": 1, "checkpointing": True},
-        "methods": {"textual_inversion": {"training": {"accumulation": 2}}, "dreambooth": LEAST,
-                    "full": {**LEAST, "training": {**LEAST["training"], "accumulation": 2}}},
+        "training": {"batch_size": 2, "accumulation": 1, "checkpointing": True, "offload": False},
+        "methods": {"textual_inversion": {"training": {"accumulation": 2}},
+                    "dreambooth": merge_values(LEAST, ONE), "full": LEAST},
     }),
     "8": Profile("Graphics card with 8 GB", {
         "training": {"batch_size": 2, "accumulation": 1, "checkpointing": False},
-        "methods": {"textual_inversion": {"training": {"accumulation": 2}}, "dreambooth": LEAST,
-                    "full": {"training": {"checkpointing": True}, "method": {"text_rate": 0.0}}},
+        "methods": {"textual_inversion": {"training": {"accumulation": 2}},
+                    "dreambooth": merge_values(LEAST, ONE), "full": ONE_BY_ONE},
     }),
     "12": Profile("Graphics card with 12 GB", {
         "training": {"batch_size": 2, "accumulation": 1, "checkpointing": False},
-        "methods": {"textual_inversion": {"training": {"batch_size": 4}}, "dreambooth": LEAST},
+        "methods": {"textual_inversion": {"training": {"batch_size": 4}}, "dreambooth": merge_values(ONE_BY_ONE, ONE)},
     }),
     "16": Profile("Graphics card with 16 GB", {
         "training": {"batch_size": 4, "accumulation": 1, "checkpointing": False},
-        "methods": {"dreambooth": {"training": {"batch_size": 1, "optimizer": "Adafactor"}},
-                    "full": {"training": {"batch_size": 2}}},
+        "methods": {"dreambooth": merge_values(ONE_BY_ONE, ONE), "full": {"training": {"batch_size": 2}}},
     }),
     "24": Profile("Graphics card with 24 GB", {
         "training": {"batch_size": 4, "accumulation": 1, "checkpointing": False},

@@ -2,14 +2,17 @@
 
 from .family import Family, TextEncoder
 
-# What is trained whole fits no card of 24 GB; docs/memory.md has the plans behind these settings.
-LEAST = {"batch_size": 1, "checkpointing": True, "optimizer": "Adafactor"}
-WHOLE = {"dreambooth": {"training": {**LEAST, "accumulation": 1}}, "full": {"training": {**LEAST, "accumulation": 2}}}
-SMALLEST = {"training": {"batch_size": 1, "accumulation": 2, "checkpointing": True},
-            "methods": {"textual_inversion": {"training": {"accumulation": 4}}, **WHOLE}}
+# docs/memory.md has the plans behind what suits a graphics card.
+ONE_BY_ONE = {"accumulation": 1, "checkpointing": True, "in_backward": True, "optimizer": "Adafactor",
+              "offload": False}
+WHOLE = {"dreambooth": {"training": {**ONE_BY_ONE, "batch_size": 1}, "method": {"bf16": True}},
+         "full": {"training": {**ONE_BY_ONE, "batch_size": 2}, "method": {"bf16": True}}}
+SMALL = {"training": {"batch_size": 1, "accumulation": 2, "checkpointing": True},
+         "methods": {"textual_inversion": {"training": {"accumulation": 4}}, **WHOLE}}
 MIDDLE = {"training": {"batch_size": 2, "accumulation": 1, "checkpointing": True},
           "methods": {"textual_inversion": {"training": {"accumulation": 2}}, **WHOLE}}
-LARGE = {**MIDDLE, "training": {"batch_size": 2, "accumulation": 1, "checkpointing": False}}
+SMALLEST = {**SMALL, "training": {**SMALL["training"], "offload": True}}
+LARGE = {**MIDDLE, "training": {**MIDDLE["training"], "checkpointing": False}}
 
 SDXL = Family(
     name="sdxl", title="Stable Diffusion XL", marker="conditioner.embedders.1.", resolution=1024, levels=3, layers=2,
@@ -30,5 +33,5 @@ SDXL = Family(
                     "textual_inversion": {"method": {"rate": 2e-3}, "training": {"accumulation": 4}},
                     "pivotal": {"method": {"word_rate": 2e-3}}},
     },
-    gpus={"6": SMALLEST, "8": SMALLEST, "12": MIDDLE, "16": MIDDLE, "24": LARGE},
+    gpus={"6": SMALLEST, "8": SMALL, "12": MIDDLE, "16": MIDDLE, "24": LARGE},
 )

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.once
 
 TOYLAND_S = TOYLAND / "base.darkroom.toml"
 MEMORY = {("training", "batch_size"), ("training", "accumulation"), ("training", "checkpointing"),
-          ("training", "optimizer"), ("method", "text_rate")}
+          ("training", "optimizer"), ("training", "in_backward"), ("training", "offload"), ("method", "bf16")}
 METHODS = list(methods.all_methods())
 KINDS = [None, *(CheckpointKind(family, None) for family in FAMILIES)]
 
