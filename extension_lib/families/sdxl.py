@@ -1,16 +1,19 @@
 """Stable Diffusion XL as data (Podell et al., 2023, arXiv:2307.01952)."""
 
+from typing import Any
+
 from .family import Family, TextEncoder
 
 # docs/memory.md has the plans behind what suits a graphics card.
-ONE_BY_ONE = {"accumulation": 1, "checkpointing": True, "in_backward": True, "optimizer": "Adafactor",
-              "offload": False}
-WHOLE = {"dreambooth": {"training": {**ONE_BY_ONE, "batch_size": 1}, "method": {"bf16": True}},
-         "full": {"training": {**ONE_BY_ONE, "batch_size": 2}, "method": {"bf16": True}}}
-SMALL = {"training": {"batch_size": 1, "accumulation": 2, "checkpointing": True},
-         "methods": {"textual_inversion": {"training": {"accumulation": 4}}, **WHOLE}}
-MIDDLE = {"training": {"batch_size": 2, "accumulation": 1, "checkpointing": True},
-          "methods": {"textual_inversion": {"training": {"accumulation": 2}}, **WHOLE}}
+Settings = dict[str, Any]
+ONE_BY_ONE: Settings = {"accumulation": 1, "checkpointing": True, "in_backward": True, "optimizer": "Adafactor",
+                        "offload": False}
+WHOLE: Settings = {"dreambooth": {"training": {**ONE_BY_ONE, "batch_size": 1}, "method": {"bf16": True}},
+                   "full": {"training": {**ONE_BY_ONE, "batch_size": 2}, "method": {"bf16": True}}}
+SMALL: Settings = {"training": {"batch_size": 1, "accumulation": 2, "checkpointing": True},
+                   "methods": {"textual_inversion": {"training": {"accumulation": 4}}, **WHOLE}}
+MIDDLE: Settings = {"training": {"batch_size": 2, "accumulation": 1, "checkpointing": True},
+                    "methods": {"textual_inversion": {"training": {"accumulation": 2}}, **WHOLE}}
 SMALLEST = {**SMALL, "training": {**SMALL["training"], "offload": True}}
 LARGE = {**MIDDLE, "training": {**MIDDLE["training"], "checkpointing": False}}
 
