@@ -213,7 +213,7 @@ def main(arguments: list[str]) -> None:
             print(family.name, title_of(row), resolution, in_gib(needed_by(row["plan"])),
                   *(card_cell(row, card) for card in GPUS), sep=" | ", flush=True)
     write_parts(PAGE, {"cards": list(of_cards(known["rows"])), "presets": list(of_presets(known["rows"])),
-                       "parts": list(of_parts(known["example"]))})
+                       **({"parts": list(of_parts(known["example"]))} if known["example"] else {})})
 
 
 if __name__ == "__main__":

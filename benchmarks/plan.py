@@ -118,6 +118,8 @@ def also(run: Run) -> str:
     text = any(rate > 0 for part, rate in run.method.rates.items() if part != "unet")
     return ", ".join([*(["text encoder"] if text else []), *(["class prompt penalty"] if run.prior.penalty else []),
                       *(["class pictures"] if run.prior.preserve else []),
+                      *(["bf16"] if run.method.rounded else []),
+                      *(["in the backward pass"] if run.training.in_backward else []),
                       *([f"{run.training.accumulation} batches summed"] if run.training.accumulation > 1 else [])])
 
 

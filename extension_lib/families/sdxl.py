@@ -10,12 +10,16 @@ ONE_BY_ONE: Settings = {"accumulation": 1, "checkpointing": True, "in_backward":
                         "offload": False}
 WHOLE: Settings = {"dreambooth": {"training": {**ONE_BY_ONE, "batch_size": 1}, "method": {"bf16": True}},
                    "full": {"training": {**ONE_BY_ONE, "batch_size": 2}, "method": {"bf16": True}}}
+WORDS: Settings = {"textual_inversion": {"training": {"accumulation": 4, "offload": True}},  # the text encoders stay
+                   "pivotal": {"training": {"offload": True}}}
 SMALL: Settings = {"training": {"batch_size": 1, "accumulation": 2, "checkpointing": True},
-                   "methods": {"textual_inversion": {"training": {"accumulation": 4}}, **WHOLE}}
+                   "methods": {**WORDS, **WHOLE}}
 MIDDLE: Settings = {"training": {"batch_size": 2, "accumulation": 1, "checkpointing": True},
                     "methods": {"textual_inversion": {"training": {"accumulation": 2}}, **WHOLE}}
 SMALLEST = {**SMALL, "training": {**SMALL["training"], "offload": True}}
-LARGE = {**MIDDLE, "training": {**MIDDLE["training"], "checkpointing": False}}
+LARGE: Settings = {"training": {"batch_size": 1, "accumulation": 2, "checkpointing": False},
+                   "methods": {"textual_inversion": {"training": {"accumulation": 4}}, **WHOLE}}
+
 
 SDXL = Family(
     name="sdxl", title="Stable Diffusion XL", marker="conditioner.embedders.1.", resolution=1024, levels=3, layers=2,
