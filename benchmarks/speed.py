@@ -138,6 +138,8 @@ def two_steps(family: str, precision: str, title: str) -> dict[str, Any]:
 def compare_memory(family: str, precision: str) -> dict[str, Any]:
     facts = {}
     for one in taking_part(family):
+        if one.method == "DreamBooth":
+            continue  # benchmarks/dreambooth.py
         found = measured("benchmarks.speed", family, precision, "of", one.title)
         above = found.get("allocated", found["peak"]) - found["own"]
         facts[one.title] = {"GiB above the model": round(above / GIB, 3), "seconds to the first step": found["first"]}
