@@ -67,6 +67,7 @@ class Batches:
         self.cache = cache or Cache()
         self.pictures, self.prompts = PictureStore(run, model, self.cache), PromptStore(run, model, self.cache)
         self.plan = Plan(run, self.items, len(self.classes), share.count)
+        self.next_batch: dict[int, Batch] = {}  # by its number
 
     @property
     def per_epoch(self) -> int:
@@ -147,6 +148,15 @@ class Batches:
 
     def batch(self, number: int) -> Batch:
         """Batch number 0, 1, 2, ... of the run, across epochs, or the share of it."""
+        return self.next_batch.pop(number, None) or self.put_together(number)
+
+    def look_ahead(self, number: int) -> None:
+        """Puts a batch together before it is needed, while a device still computes; not where the autoencoder would
+        then compute on it too."""
+        if not self.run.data.crops_vary and self.has(number):
+            self.next_batch = {number: self.put_together(number)}
+
+    def put_together(self, number: int) -> Batch:
         whole, device = self.plan.batch(number), self.model.device
         planned = whole.shared(self.share)
         subjects = [self.items[sample.item] for sample in planned.samples]

@@ -1,5 +1,6 @@
 """The network of kohya's settings: its kind, its size, its layers and its learning rates."""
 
+from ..config.optimizers import OPTIMIZERS
 from .optimizers import optimizer
 from .translation import Target, Translation
 
@@ -33,6 +34,7 @@ OF_WORDS: dict[str, Target] = {"num_vectors_per_token": ("method", "vectors"), "
                                "learning_rate": ("method", "rate")}
 OF_ENCODERS: dict[str, Target] = {"learning_rate_te1": ("method", "text_rate"),
                                   "learning_rate_te2": ("method", "text_rate_2")}
+MEMORY: dict[str, Target] = {"full_bf16": ("method", "bf16"), "fused_backward_pass": ("training", "in_backward")}
 TEMPLATES = {"caption": "captions", "object template": "object", "style template": "style"}
 LAYERS = {"full": "with convolutions", "attn-mlp": "attention and MLP", "attn-only": "attention"}
 WHOLE = 10_000  # a LoKr of at least this rank is meant to learn its matrices whole
@@ -61,6 +63,20 @@ def whole_model(translation: Translation) -> None:
         translation.take_table(OF_ENCODERS)
     share = translation.number("stop_text_encoder_training") / 100
     translation.put(("method", "text_share"), 0.0 if share < 0 else share or 1.0, "stop_text_encoder_training")
+    memory(translation)
+
+
+def memory(translation: Translation) -> None:
+    """What saves memory where whole matrices are trained; it rounds up or down by chance here, not to the nearest."""
+    wanted = [(key, target) for key, target in MEMORY.items() if translation.take(key) is True]
+    optimizer_kind = OPTIMIZERS[translation.values["training"]["optimizer"]]
+    for key, target in wanted:
+        if not optimizer_kind.one_by_one:
+            translation.drop(key, f"{optimizer_kind.name} needs all gradients at once")
+        elif key == "fused_backward_pass" and translation.number("gradient_accumulation_steps") > 1:
+            translation.drop(key, "the gradients of several batches are summed up, so they must be kept")
+        else:
+            translation.put(target, True, key)
 
 
 def adapter(translation: Translation) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
 from .. import memory
@@ -234,6 +235,8 @@ def take_step(run: Run, model: Model, trainable: Trainable, batches: Batches, op
             optimizer.backward(loss.total)
             losses.append(loss.subject)
             class_losses += [] if loss.class_pictures is None else [loss.class_pictures]
+    if step + 1 < run.training.steps:
+        batches.look_ahead((lifetime + 1) * count)  # from here on the step waits for the device
     of_subjects, of_classes = ranks.add_up(optimizer.parameters, [total(losses) / count, total(class_losses) / count])
     changed = optimizer.step(step)
     if changed:
@@ -244,7 +247,7 @@ def take_step(run: Run, model: Model, trainable: Trainable, batches: Batches, op
 
 
 def total(losses: list[Tensor]) -> float:
-    return sum(loss.item() for loss in losses)
+    return sum(torch.stack(losses).tolist()) if losses else 0.0
 
 
 def draw_previews(step: int, trainable: Trainable, optimizer: Optimizer, controls: Controls) -> Event:

@@ -50,7 +50,7 @@ def make(kind: OptimizerKind, groups: list[dict[str, Any]], training: Training) 
 def shorten(gradients: Sequence[Tensor], longest: float) -> bool:
     """Shortens gradients that are longer than this together, unless it is 0. False when they are not finite."""
     norms = [gradient.norm().float() for gradient in gradients]
-    norm = torch.stack(norms).norm().item() if norms else 0.0  # the one time that a step waits for the device
+    norm = torch.stack(norms).norm().item() if norms else 0.0
     if longest and longest < norm < math.inf:
         for gradient in gradients:
             gradient.mul_(longest / norm)

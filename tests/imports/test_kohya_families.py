@@ -41,3 +41,21 @@ def test_dreambooth_s_rates_of_two_encoders_are_taken_over(folder):
 
 def test_a_family_that_cannot_be_trained_is_named(folder):
     assert said(read(folder, "flux.json", {**BASIC, "flux1_checkbox": True})[0], "flux1_checkbox", "does not train")
+
+
+WHOLE = {"train_batch_size": 1, "caption_extension": ".txt", "train_data_dir": "img",
+         "full_bf16": True, "fused_backward_pass": True}
+SETS_ITS_RATE = {"optimizer": "Adafactor", "optimizer_args": "relative_step=False"}
+
+
+def test_dreambooth_in_bf16_with_its_step_in_the_backward_pass_is_taken_over(folder):
+    imported, run = read(folder, "db.json", {**WHOLE, **SETS_ITS_RATE})
+    assert run.method.bf16 and run.training.in_backward and imported.dropped == ()
+
+
+@pytest.mark.parametrize("given, key, why", [
+    ({"optimizer": "Prodigy"}, "full_bf16", "Prodigy needs all gradients"),
+    ({"optimizer": "Prodigy"}, "fused_backward_pass", "Prodigy needs all gradients"),
+    ({"gradient_accumulation_steps": 2}, "fused_backward_pass", "must be kept")])
+def test_what_saves_memory_and_cannot_be_here_is_named(folder, given, key, why):
+    assert said(read(folder, "db.json", {**WHOLE, **given})[0], key, why)

@@ -5,13 +5,15 @@ from collections.abc import Generator
 import pytest
 import torch
 from helpers import NoFiles, losses, small_run, trained
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from extension_lib.data.batches import Batches
 from extension_lib.data.folder import find_pictures
 from extension_lib.events import Began, Ended, Previewed, Stepped, Warned
 from extension_lib.training import loop
 from extension_lib.training.controls import Controls
-from extension_lib.training.loop import train
+from extension_lib.training.loop import take_step, train
+from extension_lib.training.optimizer import Optimizer
 
 
 def prepared(model, run):
@@ -189,3 +191,39 @@ def test_a_penalty_keeps_the_class_prompt_s_answer_nearer_to_what_it_was(model, 
         moved.append((answer() - before).norm().item())
         trainable.detach()
     assert moved[1] < 0.7 * moved[0]
+
+
+class Reads(TorchDispatchMode):
+    """Counts how often numbers are read from the device, which waits for it."""
+
+    def __init__(self):
+        super().__init__()
+        self.count = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        self.count += function is torch.ops.aten._local_scalar_dense.default
+        return function(*args, **(kwargs or {}))
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("accumulation", [1, 3])
+def test_a_step_waits_once_for_the_gradients_length_and_once_for_all_losses(model, pictures, accumulation):
+    run = small_run(pictures, training={"accumulation": accumulation})
+    trainable, batches = prepared(model, run)
+    optimizer = Optimizer(trainable.groups(), run.training, scaled=False)
+    optimizer.move = lambda learning: None  # AdamW counts its steps in the system's memory, and reads those
+    with Reads() as reads:
+        take_step(run, model, trainable, batches, optimizer, 0)
+    trainable.detach()
+    assert reads.count == 1  # the length; a list of losses is read as a whole
+
+
+@pytest.mark.once
+def test_the_next_batch_is_ready_before_a_step_ends_and_is_the_one_that_belongs_there(model, pictures):
+    run = small_run(pictures)
+    trainable, batches = prepared(model, run)
+    take_step(run, model, trainable, batches, Optimizer(trainable.groups(), run.training, scaled=False), 0)
+    trainable.detach()
+    ready, made = batches.next_batch[1], batches.put_together(1)
+    assert torch.equal(ready.latents, made.latents) and ready.prompts == made.prompts
+    assert batches.batch(1) is ready and not batches.next_batch
