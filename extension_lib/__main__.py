@@ -1,4 +1,4 @@
-"""The way in without a WebUI: app, train, plan, check, draw, compare, import, convert, settings, practice."""
+"""The way in without a WebUI: app, train, queue, plan, check, draw, compare, import, convert, settings, practice."""
 
 import argparse
 import io
@@ -10,6 +10,7 @@ from typing import Any
 
 from .commands.drawing import PICTURE_OPTIONS, compare, draw
 from .commands.files import convert, import_, practice, settings
+from .commands.queue import add_arguments, queue
 from .commands.serving import app
 from .commands.studio import say, stop_talking
 from .commands.training import check, plan, train
@@ -27,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     options_, rest = parser().parse_known_args(arguments)
-    if rest and options_.function not in (train, plan, check):
+    if rest and options_.function not in (train, plan, check, queue):
         say(f"Unknown arguments: {brief(' '.join(rest))}", to=sys.stderr)
         return 2
     name = options_.function.__name__.strip("_")
@@ -73,6 +74,7 @@ def parser() -> argparse.ArgumentParser:
         if function is train:
             subcommand.add_argument("--start", metavar="ID", help="how to start after an earlier training or beside an "
                                                             "existing file; the IDs are listed when one is needed")
+    add_arguments(command(queue))
     for function, out in ((draw, "drawn.png"), (compare, "compared.png")):
         subcommand = command(function)
         subcommand.add_argument("prompt", help="may contain <lora:name:weight>")

@@ -186,6 +186,9 @@ class Host(Protocol):
     def show(self, event: Event) -> None:
         """Shows an event in the host's own progress bar."""
 
+    def wanted(self) -> bool:
+        """Whether a picture is being drawn for somebody, or somebody waits for one; a job's own do not count."""
+
     def stopping(self) -> bool:
         """Whether the host's own Interrupt was pressed."""
 

@@ -8,6 +8,7 @@ from modules import script_callbacks
 from extension_lib.hosts import webui
 from extension_lib.hosts.a1111 import axes
 from extension_lib.hosts.a1111.replaced import remember_file
+from extension_lib.overnight.worker import serve_queue
 from extension_lib.runs.leaving import leave_at_end
 from extension_lib.ui import corner
 from extension_lib.ui.page import Page
@@ -21,6 +22,9 @@ def tabs() -> list[tuple[gr.Blocks, str, str]]:
 
 def routes(blocks: gr.Blocks | None, app: Any) -> None:
     """blocks: the page; None where the WebUI serves its API alone."""
+    host = webui.host()
+    if not host.unsupported:
+        serve_queue(host)
     if blocks is not None and blocks.auth is None:
         app.router.routes.append(corner.route())
 

@@ -22,7 +22,8 @@ from extension_lib.ui.tabs.train_tab import method_help
 PACKAGE = ROOT / "extension_lib"
 SILENT = {  # files whose strings no page shows
     "__main__.py", "commands/studio.py", "commands/serving.py", "commands/training.py", "commands/drawing.py",
-    "commands/files.py", "training/ranks.py", "ui/door.py",  # the command line; what is said to those not let in
+    "commands/files.py", "commands/queue.py", "training/ranks.py",
+    "ui/door.py",  # the command line; what is said to those not let in
     "data/templates.py", "data/trigger_word.py",  # prompts and words
     "export/card.py", "export/metadata.py", "export/provenance.py", "export/header.py",  # what stands in files
     "compare/infotext.py", "models/names.py"}
@@ -37,18 +38,22 @@ NAMES = {
 TAG = re.compile(
     r"</?(div|span|b|i|q|li|ul|th|td|tr|thead|tbody|table|caption|dl|dt|dd|details|summary|img|figure|figcaption"
     r"|button|svg|title|text|script|line|polyline|circle|pre|h\d)\b[^<]*")
-LOGGED = ("debug", "exception", "getLogger", "compile", "split", "warning", "Guard")  # calls whose texts no page shows
+LOGGED = ("debug", "exception", "getLogger", "compile", "split", "warning", "Guard",
+          "execute")  # calls whose texts no page shows
 SPOKEN = ("title", "aria-label", "placeholder")
 # Words that code shows on their own, where nothing else says that they are shown.
 WORDS = {
     "failed", "discarded", "done", "stopping", "paused", "running", "step", "loss", "class pictures", "rate", "pace",
     "memory", "skipped", "skipped weights", "width", "height", "pictures", "base", "run", "method", "time", "name",
-    "weights", "seeds", "on", "off", "empty", "My {}", "{} s"
+    "weights", "seeds",
+    "waiting", "interrupted", "cancelled", "takes", "ends", "state", "unknown", "ask", "wait",
+    "on", "off", "empty", "My {}", "{} s"
 }
 # Sentences in code that only programmers, files or the command line see.
 UNSHOWN = {
     "[Darkroom] training step", "[Darkroom] weight", "activation text", "average {}", "back", "Back", "can't allocate "
-    "memory", "Cell", "choose", "Darkroom captions", "Darkroom check", "Darkroom pictures", "darkroom {}", "enter",
+    "memory", "Cell", "choose", "Darkroom captions", "Darkroom check", "Darkroom pictures", "darkroom {}",
+    "darkroom queue", "do", "What", "enter",
     "Kohya DyLoRA", "Kohya LoCon", "Kohya LoHa", "Kohya LoKr", "LyCORIS/Native Fine-Tuning", "method ({})",
     "Native Fine-Tuning", "no effect",
     "not finite", "object template", "out of memory", "pick", "Picked", "poll", "raw {}", "show_train",

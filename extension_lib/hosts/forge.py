@@ -66,6 +66,9 @@ class Forge:
     def show(self, event: Event) -> None:
         """Nothing happens here."""
 
+    def wanted(self) -> bool:
+        return False
+
     def stopping(self) -> bool:
         return False
 

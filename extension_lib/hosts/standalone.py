@@ -54,6 +54,8 @@ class Standalone:
         self.lock = threading.RLock()
         self.ready: Loaded | None = None
         self.borrowed: Loaded | None = None
+        self.borrower: int | None = None  # the thread that trains
+        self.counting, self.asked = threading.Lock(), 0  # drawings that others want or wait for
 
     def checkpoints(self) -> list[Checkpoint]:
         own = [path for path in files_in(self.folders.checkpoints) if path.suffix.lower() == ".safetensors"]
@@ -101,17 +103,29 @@ class Standalone:
             loaded = self.load(checkpoint)
             view, own = loaded.view, loaded.view.diffusion
             with frozen(view.unet, *view.text_models, view.vae):
-                self.borrowed = loaded
+                self.borrowed, self.borrower = loaded, threading.get_ident()
                 try:
                     if checkpoint.prediction:
                         view.diffusion = diffusion_of(view.pipeline, loaded.kind, checkpoint.prediction)
                     yield view
                 finally:
-                    self.borrowed, view.diffusion = None, own
+                    self.borrowed, self.borrower, view.diffusion = None, None, own
                     view.unpark()
 
+    @contextmanager
+    def asking(self) -> Iterator[None]:
+        """Within, a drawing counts as wanted, unless it is a job's own."""
+        count = int(self.borrower != threading.get_ident())
+        with self.counting:
+            self.asked += count
+        try:
+            yield
+        finally:
+            with self.counting:
+                self.asked -= count
+
     def draw(self, pictures: list[Picture]) -> list[Image.Image]:
-        with self.lock:
+        with self.asking(), self.lock:
             loaded = self.borrowed or self.load(self.current_or_fail())
             unchanged = nullcontext() if loaded is self.borrowed else frozen(loaded.view.unet, *loaded.view.text_models)
             with unchanged, loaded.view.unparked():
@@ -134,6 +148,9 @@ class Standalone:
 
     def show(self, event: Event) -> None:
         """There is no progress bar but the page's own."""
+
+    def wanted(self) -> bool:
+        return self.asked > 0
 
     def stopping(self) -> bool:
         return False

@@ -56,6 +56,12 @@ def start_run(run: Run, host: Host, workspace: Workspace, answer: str = "", rank
     """
     require_training(host)
     workspace.save_run(run)
+    return begin_run(run, host, workspace, answer, ranks)
+
+
+def begin_run(run: Run, host: Host, workspace: Workspace, answer: str = "", ranks: "Ranks | None" = None) -> jobs.Job:
+    """Starts a run, and leaves the settings that the workspace shows as they are. Raises as start_run does."""
+    require_training(host)
     checkpoint = checkpoint_of(run.base, host)
     jobs.require_idle()
     decision = decide(run, host, workspace, answer)

@@ -11,6 +11,7 @@ from starlette.middleware import Middleware
 from ..host import HostError
 from ..hosts.drawing.sampling import SAMPLERS
 from ..hosts.standalone import Standalone
+from ..overnight.worker import serve_queue
 from . import corner
 from .door import Door, Login
 from .page import Page
@@ -31,6 +32,7 @@ def serve(host: Standalone, port: int, listen: bool = False, login: Login | None
         if asked.connect_ex(("127.0.0.1", port)) == 0:
             raise HostError(f"Port {port} is used by another program, perhaps by Darkroom itself. Choose another with "
                             "--port.")
+    serve_queue(host)
     return build_page(host).launch(server_name=address, server_port=port, prevent_thread_lock=not wait,
                                    **launch_options(names, login))
 

@@ -26,6 +26,8 @@ class Page:
         self.train_events = TrainEvents(layout)
         layout.runs_tab.select(layout.runs.list_runs, layout.runs.inputs, [layout.runs.runs, layout.runs.plot],
                                queue=False)
+        layout.queue_tab.select(layout.queue.show, None, layout.queue.outputs(), queue=False)
+        layout.enter.click(layout.queue.show, None, layout.queue.outputs(), queue=False)
         layout.show_train.click(lambda: gr.update(selected=TRAIN), None, [layout.tabs], queue=False)
         layout.compare.wire(layout.model.workspace, layout.enter, layout.tabs,
                             [layout.train.compare, layout.compare.compare_learned])

@@ -20,7 +20,7 @@ from browser import (
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")]
 
 THEMES = "light", "dark"
-TABS = "Model", "Concepts", "Train", "Compare", "Runs", "Generate"
+TABS = "Model", "Concepts", "Train", "Queue", "Compare", "Runs", "Generate"
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 GRADIO = {("aria-prohibited-attr", 'aria-label="Empty value"')}  # its own markup: the rule, and a part of the element
 

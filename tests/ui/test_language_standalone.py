@@ -10,7 +10,8 @@ from chinese import untranslated
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")]
 
-TABS = {"Model": "模型", "Concepts": "概念", "Train": "训练", "Compare": "对比", "Runs": "训练记录", "Generate": "生成"}
+TABS = {"Model": "模型", "Concepts": "概念", "Train": "训练", "Queue": "队列",
+        "Compare": "对比", "Runs": "训练记录", "Generate": "生成"}
 
 
 def shot(page, name):

@@ -12,6 +12,7 @@ from PIL import Image
 
 from extension_lib.config.run import from_dict
 from extension_lib.events import Alarmed, Measured, Previewed, Saved, Stepped, Warned
+from extension_lib.overnight.queue import queue_of
 from extension_lib.runs import job as jobs
 from extension_lib.ui.failures import show_failures
 from extension_lib.workspaces import workspace
@@ -68,6 +69,8 @@ def filled(host, tmp_path_factory):
     (host.folders.lora / f"{NAME}.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
     (root / workspace.PRESETS / f"{NAME}.toml").write_text("", encoding="utf-8")
     (root / workspace.TRASH / NAME / "run.toml").write_text("", encoding="utf-8")
+    queue = queue_of(host.folders)
+    queue.update(queue.add(run, NAME).id, state="interrupted", reason=TEXT, method=TEXT)
     yield space
     if job in jobs.jobs:
         jobs.jobs.remove(job)
@@ -114,6 +117,9 @@ def test_a_workspace_of_scripts_runs_none(filled, url):
         page.wait_for_selector("#darkroom_starts >> text=changed")
         page.click("#darkroom_train")
         seen(page, "#darkroom_answer")
+
+        choose_tab(page, "Queue")
+        seen(page, "#darkroom_queue_asks", "#darkroom_queue_table tr[data-id]")
 
         choose_tab(page, "Compare")
         page.locator("#darkroom_compare_earlier input").click()

@@ -2,7 +2,9 @@
 
 import pytest
 from browser import choose_tab, chromium, create, fill, import_settings, unfold
+from helpers import quick_run
 
+from extension_lib.overnight.queue import queue_of
 from extension_lib.workspaces import workspace
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(chromium() is None, reason="there is no Chromium here")]
@@ -128,3 +130,23 @@ def test_a_run_is_written_down_saved_and_pasted(page, host):
     page.click("#darkroom_preset_save")
     page.wait_for_selector("#darkroom_preset_saved >> text=Saved as mine")
     assert (host.folders.workspaces / "presets" / "mine 快.toml").exists()
+
+
+def test_the_queue_is_ordered_by_dragging_and_by_keys(page, host, folder):
+    queue = queue_of(host.folders)
+    ids = [str(queue.add(quick_run(folder, output={"name": name}), name).id) for name in ("a", "b", "c")]
+    choose_tab(page, "Queue")
+
+    def order(wanted):
+        page.wait_for_function("""wanted => [...document.querySelectorAll("#darkroom_queue_table tr[data-id] th")]
+                                            .map(name => name.innerText).join("") === wanted""", arg=wanted)
+
+    order("abc")
+    page.locator(f"tr[data-id='{ids[0]}']").drag_to(page.locator(f"tr[data-id='{ids[1]}']"))
+    order("bac")
+    page.locator(f"tr[data-id='{ids[2]}'] [data-queue^=up]").press("Enter")
+    order("bca")
+    page.wait_for_function("id => document.activeElement.dataset.queue === `up ${id}`", arg=ids[2])
+    page.keyboard.press("Enter")
+    order("cba")
+    assert [row.name for row in queue.rows()] == ["c", "b", "a"]

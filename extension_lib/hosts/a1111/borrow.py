@@ -1,5 +1,6 @@
 """What is changed in the WebUI while its model is borrowed, and put back afterwards."""
 
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -25,6 +26,7 @@ from .attention import DifferentiableAttention
 from .loaders import lora_extension
 from .replaced import is_replaced
 
+TRAINING = re.compile(r"task\(darkroom-[0-9a-f]{8}\)")  # what holding_queue("Darkroom") calls its task
 HYPERTILE = "__webui_hypertile_params"  # what Hypertile leaves on each module that it was put on
 
 
@@ -43,6 +45,12 @@ def holding_queue(job: str) -> Iterator[None]:
             shared.state.end()
             shared.state.interrupted = shared.state.skipped = shared.state.stopping_generation = False
             shared.state.textinfo = None
+
+
+def queue_is_wanted() -> bool:
+    """Whether the WebUI's queue has a task other than a job's, or works on one."""
+    tasks = [*progress.pending_tasks, *([progress.current_task] if progress.current_task else [])]
+    return any(not TRAINING.fullmatch(task) for task in tasks)
 
 
 @contextmanager

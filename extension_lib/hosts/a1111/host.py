@@ -35,6 +35,7 @@ from .borrow import (
     outliving_reload,
     prepared_for_training,
     progress_restored,
+    queue_is_wanted,
     reload_embeddings,
     remove_networks,
 )
@@ -171,6 +172,9 @@ class A1111:
         elif isinstance(event, Previewed) and event.paths:
             with suppress(PictureError):  # the file may be gone
                 state.assign_current_image(load_picture(event.paths[0]))
+
+    def wanted(self) -> bool:
+        return queue_is_wanted()
 
     def stopping(self) -> bool:
         """Looked at twice: "Reload UI" interrupts for a moment (borrow.outliving_reload)."""

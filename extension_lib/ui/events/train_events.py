@@ -7,6 +7,8 @@ import gradio as gr
 from ...config.presets import checkpoint_of, defaults, with_workspace_settings
 from ...config.run import Run
 from ...errors import DarkroomError
+from ...overnight.adding import add_run
+from ...overnight.worker import wake
 from ...runs import job as jobs
 from ...runs.start import Undecided, answer_to_continue, choices, require_training, start_run
 from ...workspaces.starting_run import starting_run
@@ -28,6 +30,8 @@ class TrainEvents:
                                    [tab.question, tab.choices_shown, tab.answer, tab.started, tab.live,
                                     *tab.kept.outputs()], queue=False)
             started.then(self.problems_found, [tab.started], [tab.problems], queue=False)
+        tab.add.click(self.add_to_queue, {*fields, tab.question, tab.choices_shown},
+                      [tab.question, tab.choices_shown, tab.answer], queue=False)
         layout.poll.click(self.follow, [tab.job_version, layout.model.workspace],
                           [*tab.job_outputs(), layout.model.about, *tab.kept.outputs()], queue=False,
                           show_progress="hidden")
@@ -107,21 +111,42 @@ class TrainEvents:
         """Continues from what was kept, without a question where nobody else's file is overwritten."""
         return self.start_with(data, lambda data, run, space: answer_to_continue(run, self.layout.host, space))
 
+    def add_to_queue(self, data: dict) -> Updates:
+        """Adds the run to the queue, or asks what to do with an earlier one."""
+        layout, tab = self.layout, self.layout.train
+        try:
+            require_training(layout.host)
+            space = layout.open_workspace(data[layout.model.workspace])
+            run = layout.run_of(data, space.read_run().base.checkpoint)
+            row = add_run(run, layout.host, space, self.answer_to_question(data, run, space))
+        except Undecided as undecided:
+            return {tab.answer: "", **self.asked(undecided)}
+        except DarkroomError as error:
+            return {**self.unasked(), tab.answer: job_view.message(str(error))}
+        wake(layout.host)
+        said = f"Added {row.name} to the queue. The Queue tab shows when it is trained."
+        return {**self.unasked(), tab.answer: job_view.message(said, good=True)}
+
+    def asked(self, undecided: Undecided) -> Updates:
+        tab = self.layout.train
+        return {tab.choices_shown: undecided.choices,
+                tab.question: gr.update(choices=[(choice.text, choice.id) for choice in undecided.choices],
+                                        value=undecided.choices[0].id, visible=True)}
+
+    def unasked(self) -> Updates:
+        tab = self.layout.train
+        return {tab.question: gr.update(choices=[], value=None, visible=False), tab.choices_shown: []}
+
     def start_with(self, data: dict, answer: Callable[[dict, Run, Workspace], str]) -> Updates:
         layout, tab = self.layout, self.layout.train
-        unasked: Updates = {
-            tab.question: gr.update(choices=[], value=None, visible=False), tab.choices_shown: [], tab.answer: "",
-            tab.started: None
-        }
+        unasked: Updates = {**self.unasked(), tab.answer: "", tab.started: None}
         try:
             require_training(layout.host)  # before a workspace is asked for
             space = layout.open_workspace(data[layout.model.workspace])
             run = layout.run_of(data, space.read_run().base.checkpoint)
             job = start_run(run, layout.host, space, answer(data, run, space))
         except Undecided as undecided:
-            return {**unasked, tab.choices_shown: undecided.choices,
-                    tab.question: gr.update(choices=[(choice.text, choice.id) for choice in undecided.choices],
-                                            value=undecided.choices[0].id, visible=True)}
+            return {**unasked, **self.asked(undecided)}
         except DarkroomError as error:
             return {**unasked, tab.answer: job_view.message(str(error))}
         return {**unasked, tab.started: job.run, tab.live: job_view.panel(job), **tab.kept.updates(space)}

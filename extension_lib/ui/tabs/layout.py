@@ -23,6 +23,7 @@ from ..views.overview_table import steps_summary
 from .compare_tab import TAB, CompareTab
 from .concepts_tab import ConceptsTab
 from .model_tab import ModelTab
+from .queue_tab import QueueTab
 from .runs_tab import RunsTab
 from .train_tab import TrainTab, method_help_html
 
@@ -31,11 +32,12 @@ Updates = dict[Any, Any]  # what Gradio shall change, by component
 
 
 class Layout:
-    """The tabs Model, Concepts, Train, Compare and Runs of one host; extra adds the host's own tabs after them."""
+    """The tabs Model, Concepts, Train, Queue, Compare and Runs of one host; extra adds the host's own after them."""
 
     def __init__(self, host: Host, extra: Callable[[], Any] | None = None):
         self.host = host
         self.draw_notice()
+        self.queue_asks = gr.HTML(elem_id="darkroom_queue_asks")
         # The scripts in javascript/ press these: follow.js the first two, darkroom_corner.js the third.
         self.enter, self.poll, self.show_train = map(hidden_button, ("enter", "poll", "show_train"))
         with gr.Tabs(elem_id="darkroom_tabs") as self.tabs:
@@ -45,6 +47,8 @@ class Layout:
                 self.concepts = ConceptsTab(host)
             with gr.Tab("Train", elem_id="darkroom_tab_train", id=TRAIN):
                 self.train = TrainTab(host)
+            with gr.Tab("Queue", elem_id="darkroom_tab_queue") as self.queue_tab:
+                self.queue = QueueTab(host, self.queue_asks)
             with gr.Tab("Compare", elem_id="darkroom_tab_compare", id=TAB):
                 self.compare = CompareTab(host)
             with gr.Tab("Runs", elem_id="darkroom_tab_runs") as self.runs_tab:

@@ -64,7 +64,9 @@ class TrainTab:
                 self.base = gr.HTML(elem_id="darkroom_base")
                 self.describe = gr.Button("Write the .yaml file", visible=False, size="sm",
                                           elem_id="darkroom_write_yaml")
-                self.train = gr.Button("Train", variant="primary", elem_id="darkroom_train")
+                with gr.Row():
+                    self.train = gr.Button("Train", variant="primary", elem_id="darkroom_train")
+                    self.add = gr.Button("Add to queue", elem_id="darkroom_add")
                 self.kept = ContinueRow()
                 self.memory = MemoryRow()
                 with gr.Row(elem_id="darkroom_while_running"):
@@ -77,7 +79,8 @@ class TrainTab:
                                              elem_id="darkroom_discard")
                 self.question = unsaved(gr.Radio(
                     choices=[], visible=False, elem_id="darkroom_question",
-                    label="This was trained before, or the name is taken. Choose what to do, then press Train again."))
+                    label="This was trained before, or the name is taken. Choose what to do, then press the same "
+                          "button again."))
                 self.answer = gr.HTML(elem_id="darkroom_answer")
                 self.problems = gr.HTML(elem_id="darkroom_problems")
                 self.live = gr.HTML(elem_id="darkroom_live")
