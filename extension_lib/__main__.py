@@ -1,4 +1,6 @@
-"""The way in without a WebUI: app, train, queue, plan, check, draw, compare, import, convert, settings, practice."""
+"""The way in without a WebUI: app, train, queue, plan, check, draw, compare, import, convert, files, settings,
+practice.
+"""
 
 import argparse
 import io
@@ -13,6 +15,7 @@ from .commands.files import convert, import_, practice, settings
 from .commands.queue import add_arguments, queue
 from .commands.serving import app
 from .commands.studio import say, stop_talking
+from .commands.tools import add_tools, files
 from .commands.training import check, plan, train
 from .errors import DarkroomError
 from .settings import brief
@@ -94,6 +97,7 @@ def parser() -> argparse.ArgumentParser:
     subcommand = command(convert)
     subcommand.add_argument("file", type=Path, help="a .ckpt, or a file with averaged weights alone")
     subcommand.add_argument("out", type=Path, nargs="?", help="default: the same name, with .safetensors")
+    add_tools(command(files))
     command(settings)
     command(practice).add_argument("folder", type=Path, help="the WebUI's models/Stable-diffusion")
     return whole

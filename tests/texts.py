@@ -22,7 +22,7 @@ from extension_lib.ui.tabs.train_tab import method_help
 PACKAGE = ROOT / "extension_lib"
 SILENT = {  # files whose strings no page shows
     "__main__.py", "commands/studio.py", "commands/serving.py", "commands/training.py", "commands/drawing.py",
-    "commands/files.py", "commands/queue.py", "training/ranks.py",
+    "commands/files.py", "commands/queue.py", "commands/tools.py", "training/ranks.py",
     "ui/door.py",  # the command line; what is said to those not let in
     "data/templates.py", "data/trigger_word.py",  # prompts and words
     "export/card.py", "export/metadata.py", "export/provenance.py", "export/header.py",  # what stands in files
@@ -55,7 +55,7 @@ UNSHOWN = {
     "memory", "Cell", "choose", "Darkroom captions", "Darkroom check", "Darkroom pictures", "darkroom {}",
     "darkroom queue", "do", "What", "enter",
     "Kohya DyLoRA", "Kohya LoCon", "Kohya LoHa", "Kohya LoKr", "LyCORIS/Native Fine-Tuning", "method ({})",
-    "Native Fine-Tuning", "no effect",
+    "Native Fine-Tuning", "no effect", "preferred weight",
     "not finite", "object template", "out of memory", "pick", "Picked", "poll", "raw {}", "show_train",
     "Stable Diffusion 1", "a photo of a cat", "a red ghost, night", "hello world!", "in use.lock", "numbers do not end",
     "Step {} of {}, loss {}", "style template", "ends with Ended or Paused", "window.darkroomLanguages = {}", "word {}",

@@ -1,6 +1,6 @@
 """Adapter files as kohya's scripts, LyCORIS and the WebUIs read them: a layer's key, a dot, the name of a tensor."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ SUFFIXES = (".safetensors", ".pt", ".ckpt", ".bin")  # the first that exists is 
 BUNDLED = "bundle_emb"
 # DoRA's norms rounded to half precision would shift the whole weight by as much as was learned
 EXACT = (".alpha", ".dora_scale")
+BIAS_DIFFERENCE = "diff_b"  # beside a difference of the weight; ComfyUI writes it beside a LoRA too
 MAGNITUDE = "lora_magnitude_vector"  # PEFT's norms of DoRA, one for each output
 DTYPES = {"fp16": torch.float16, "bf16": torch.bfloat16, "fp32": torch.float32}
 
@@ -64,15 +65,34 @@ def bundled_words(path: Path) -> dict[str, WordVectors]:
 
 def tensors_by_layer(path: Path) -> dict[str, dict[str, Tensor]]:
     """By kohya's keys, whichever program wrote the file. Raises FormatError."""
-    layers: dict[str, dict[str, Tensor]] = {}
     tensors = read_tensors(path, "LoRA")
-    for name, tensor in tensors.items():
+    settings = settings_beside(path, tensors)
+    return {key: with_alpha({rest: as_vector(name, tensors[name]) for rest, name in own.items()}, key, settings)
+            for key, own in names_by_layer(tensors).items()}
+
+
+def names_by_layer(names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """By kohya's key of a layer and what kohya calls a tensor, its name in the file."""
+    layers: dict[str, dict[str, str]] = {}
+    for name in names:
         key, rest = split_name(name)
-        layers.setdefault(key, {})[rest] = tensor.flatten() if MAGNITUDE in name else tensor
-    settings = peft_settings(path) if any(name.startswith(PEFT) for name in tensors) else diffusers_settings(path)
-    for key, own in layers.items():
-        add_alpha(own, {**settings, **settings.get(diffusers_part(key), {})})
+        layers.setdefault(key, {})[rest] = name
     return layers
+
+
+def as_vector(name: str, tensor: Tensor) -> Tensor:
+    return tensor.flatten() if MAGNITUDE in name else tensor
+
+
+def settings_beside(path: Path, names: Iterable[str]) -> dict[str, Any]:
+    """What the program that wrote a file says of all its layers."""
+    return peft_settings(path) if any(name.startswith(PEFT) for name in names) else diffusers_settings(path)
+
+
+def with_alpha(tensors: dict[str, Tensor], key: str, settings: dict[str, Any]) -> dict[str, Tensor]:
+    """A layer's tensors, with the alpha that the settings say."""
+    add_alpha(tensors, {**settings, **settings.get(diffusers_part(key), {})}, key)
+    return tensors
 
 
 def diffusers_part(key: str) -> str:
@@ -95,9 +115,11 @@ def diffusers_settings(path: Path) -> dict[str, Any]:
     return settings
 
 
-def add_alpha(tensors: dict[str, Tensor], settings: dict[str, Any]) -> None:
-    """diffusers and PEFT write the alpha of all layers once."""
-    alpha = settings.get("lora_alpha")
+def add_alpha(tensors: dict[str, Tensor], settings: dict[str, Any], key: str) -> None:
+    """diffusers and PEFT write the alpha of all layers once, and name the layers that have another."""
+    others = settings.get("alpha_pattern")
+    alpha = next((value for name, value in (others.items() if isinstance(others, dict) else ())
+                  if f"_{key}".endswith("_" + str(name).strip("^$").replace(".", "_"))), settings.get("lora_alpha"))
     if "lora_down.weight" in tensors and "alpha" not in tensors and isinstance(alpha, (int, float)):
         rank = tensors["lora_down.weight"].shape[:1].numel()
         tensors["alpha"] = torch.tensor(float(alpha * (rank**0.5 if settings.get("use_rslora") else 1)))
@@ -120,7 +142,7 @@ def adapter_delta(key: str, tensors: dict[str, Tensor], weight: Tensor) -> Delta
         raise FormatError(f"{key} does not fit its layer of {tuple(weight.shape)}: {error}.") from None
     if delta.weight.shape != weight.shape:
         raise FormatError(f"{key} has the shape {tuple(delta.weight.shape)}, but the layer is {tuple(weight.shape)}.")
-    return delta
+    return Delta(delta.weight, tensors[BIAS_DIFFERENCE].float()) if BIAS_DIFFERENCE in tensors else delta
 
 
 def method_of_tensors(tensors: dict[str, Tensor]) -> type[AdapterSettings] | None:

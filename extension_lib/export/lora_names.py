@@ -1,8 +1,9 @@
-"""Names in LoRA files of diffusers, PEFT and OneTrainer, as kohya's scripts have them."""
+"""Names in LoRA files of diffusers, PEFT, OneTrainer, LyCORIS and ComfyUI, as kohya's scripts have them."""
 
 import re
 
 KOHYA = re.compile(r"lora_(?:unet|te[12]?)_[^.]+|bundle_emb")
+OTHERS = re.compile(r"^(?:oft_unet_|lycoris_(?=(?:down|up)_blocks_|mid_block_|conv_|time_embedding_|add_embedding_))")
 TEXT, SECOND_TEXT, UNET = "lora_te", "lora_te2", "lora_unet"
 PEFT = "base_model.model."
 ENDINGS = (  # of tensors; the name between dots is that of a PEFT adapter
@@ -13,7 +14,9 @@ ENDINGS = (  # of tensors; the name between dots is that of a PEFT adapter
 )
 PARTS = {PEFT: "", "lora_unet.": UNET, "unet.": UNET, "lora_te.": TEXT, "lora_te1.": TEXT,
          "text_encoder.": TEXT, "clip_l.": TEXT, "lora_te2.": SECOND_TEXT, "text_encoder_2.": SECOND_TEXT,
-         "clip_g.": SECOND_TEXT}  # what names begin with
+         "clip_g.": SECOND_TEXT, "diffusion_model.": UNET, "text_encoders.clip_l.transformer.": TEXT,
+         "text_encoders.clip_h.transformer.": TEXT,
+         "text_encoders.clip_g.transformer.": SECOND_TEXT}  # what names begin with
 TEXT_PATH = re.compile(r"(?:text_model\.)?(?=encoder\.layers\.|embeddings\.|final_layer_norm)")
 
 
@@ -26,6 +29,7 @@ def split_name(name: str) -> tuple[str, str]:
     """(the layer's key, what the tensor is called there)."""
     for pattern, ours in ENDINGS:
         name = pattern.sub(ours, name)
+    name = OTHERS.sub(f"{UNET}_", name)
     key, _, rest = name.partition(".")
     if KOHYA.fullmatch(key):
         return unnumbered(key), rest

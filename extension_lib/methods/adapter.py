@@ -41,6 +41,7 @@ class AdapterSettings(Method):
     algorithm: ClassVar[str] = ""  # LyCORIS' name for it, in ss_network_args; "" for plain LoRA
     # its files are recognized by a tensor whose name starts with this; "" if its files are another kind's
     signature: ClassVar[str] = ""
+    multiplies: ClassVar[bool] = False  # whether what its files add depends on the weight it is added to
 
     unet_rate: float = option(1e-4, "Learning rate of the UNet, the part that draws. Too high distorts colours, too "
                               "low learns nothing.",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor, nn
 
 from ..model import Layer
@@ -56,6 +57,8 @@ class Full(AdapterSettings):
 
     @staticmethod
     def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
+        if "diff" not in tensors:  # ComfyUI writes a bias alone
+            return Delta(torch.zeros_like(weight, device=tensors["diff_b"].device), tensors["diff_b"])
         if tensors["diff"].shape != weight.shape:
             raise FormatError(f"has the shape {tuple(tensors['diff'].shape)}, but the layer is {tuple(weight.shape)}")
         return Delta(tensors["diff"], tensors.get("diff_b"))

@@ -27,6 +27,7 @@ class Glora(LowRank):
     order: ClassVar[int] = 90
     prefers: ClassVar[dict[str, dict[str, Any]]] = {"saving": {"precision": "fp32"}}
     algorithm: ClassVar[str] = "glora"
+    multiplies: ClassVar[bool] = True
     signature: ClassVar[str] = "a1.weight"
     zero_initialized: ClassVar[tuple[str, ...]] = ("a2", "b2")
     precisions: ClassVar[tuple[str, ...]] = ("fp32", "fp16")

@@ -38,6 +38,7 @@ class Ia3(AdapterSettings):
     order: ClassVar[int] = 110
     prefers: ClassVar[dict[str, dict[str, Any]]] = {"saving": {"precision": "fp32"}}
     algorithm: ClassVar[str] = "ia3"
+    multiplies: ClassVar[bool] = True
     signature: ClassVar[str] = "on_input"
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
 

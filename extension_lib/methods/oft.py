@@ -27,6 +27,7 @@ class Oft(AdapterSettings):
     order: ClassVar[int] = 50
     prefers: ClassVar[dict[str, dict[str, Any]]] = {"saving": {"precision": "fp32"}}
     algorithm: ClassVar[str] = "diag-oft"
+    multiplies: ClassVar[bool] = True
     dimensions: ClassVar[int] = 3  # of a file's blocks
     precisions: ClassVar[tuple[str, ...]] = ("fp32",)
 

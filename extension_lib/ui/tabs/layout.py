@@ -22,6 +22,7 @@ from ..views.html import NOTHING
 from ..views.overview_table import steps_summary
 from .compare_tab import TAB, CompareTab
 from .concepts_tab import ConceptsTab
+from .files_tab import FilesTab
 from .model_tab import ModelTab
 from .queue_tab import QueueTab
 from .runs_tab import RunsTab
@@ -32,7 +33,7 @@ Updates = dict[Any, Any]  # what Gradio shall change, by component
 
 
 class Layout:
-    """The tabs Model, Concepts, Train, Queue, Compare and Runs of one host; extra adds the host's own after them."""
+    """The tabs Model, Concepts, Train, Queue, Compare, Runs and Files of one host; extra adds its own after them."""
 
     def __init__(self, host: Host, extra: Callable[[], Any] | None = None):
         self.host = host
@@ -53,6 +54,8 @@ class Layout:
                 self.compare = CompareTab(host)
             with gr.Tab("Runs", elem_id="darkroom_tab_runs") as self.runs_tab:
                 self.runs = RunsTab(host)
+            with gr.Tab("Files", elem_id="darkroom_tab_files"):
+                self.files = FilesTab(host)
             if extra:
                 extra()
         # The components that describe a run, and those that another workspace fills.
