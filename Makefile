@@ -41,7 +41,7 @@ test-webui-pins: $(WEBUI_VENV)/.test
 # Tests that use threads, processes, time or a browser, many times in a row while every core is busy. Takes hours; TIMES=3 takes less.
 TIMES ?= 30
 STRESSED = tests/runs tests/workspaces tests/support tests/compare/test_saved_grids_standalone.py tests/data/test_doctor.py \
-           tests/hosts/test_forge.py tests/models/test_diffusers_pipeline_standalone.py tests/test_cli_standalone.py \
+           tests/hosts/test_unsupported.py tests/models/test_diffusers_pipeline_standalone.py tests/test_cli_standalone.py \
            tests/test_install.py tests/ui
 
 stress: $(VENV)/.test

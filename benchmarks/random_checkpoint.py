@@ -15,14 +15,14 @@ def config(part: str) -> dict:
     return dict(json.loads((CONFIGS / "sd1" / part / "config.json").read_text(encoding="utf-8")))
 
 
-def write_random_checkpoint(path: Path) -> int:
-    """Writes the checkpoint (4.3 GB, fp32); returns how many bytes its weights are."""
+def write_random_checkpoint(path: Path, dtype: torch.dtype = torch.float32) -> int:
+    """Writes the checkpoint (4.3 GB in fp32); returns how many bytes its weights are."""
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
     torch.manual_seed(0)
     parts = (UNet2DConditionModel.from_config(config("unet")), AutoencoderKL.from_config(config("vae")),
              CLIPTextModel(CLIPTextConfig(**config("text_encoder"))))
-    tensors = {name: t.float().contiguous() for name, t in checkpoint(*(p.state_dict() for p in parts)).items()}
+    tensors = {name: t.to(dtype).contiguous() for name, t in checkpoint(*(p.state_dict() for p in parts)).items()}
     save_file(tensors, path)
     return sum(t.numel() * t.element_size() for t in tensors.values())

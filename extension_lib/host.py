@@ -154,6 +154,12 @@ class Host(Protocol):
     def write_description(self, checkpoint: Checkpoint) -> Path:
         """Writes the .yaml that is missing. Raises HostError."""
 
+    def unusable(self, method: Any) -> str:
+        """A sentence that says why this host could not use what a Method leaves; "" where it can. Loads nothing."""
+
+    def unread(self, tensors: Mapping[str, "Tensor"]) -> list[str]:
+        """Of the tensors of a LoRA file, those that this host's loader leaves out. Within borrow."""
+
     def tokens(self) -> Callable[[str], Sequence[int]] | None:
         """A function from text to the loaded checkpoint's tokens; None when no checkpoint is loaded. Loads nothing."""
 

@@ -121,8 +121,14 @@ def import_settings(page, path) -> None:
 
 def choose_tab(page, name: str) -> None:
     if not page.locator("#darkroom_tabs").first.is_visible():  # another tab of the WebUI is in front
-        page.get_by_role("button", name="Darkroom", exact=True).first.click()
+        darkroom_button(page).click()
     tab_button(page, name).click()
+
+
+def darkroom_button(page):
+    """The WebUI's tab, in any Gradio."""
+    return page.get_by_role("tab", name="Darkroom", exact=True).or_(
+        page.get_by_role("button", name="Darkroom", exact=True)).first
 
 
 def tab_button(page, name: str):
@@ -140,7 +146,7 @@ def show_darkroom(page) -> None:
     """Goes to the tab in a WebUI's page that was just opened."""
     page.wait_for_selector("#txt2img_generate", timeout=60_000)
     page.wait_for_timeout(2000)
-    page.get_by_role("button", name="Darkroom", exact=True).first.click()
+    darkroom_button(page).click()
     entered(page)
 
 

@@ -10,7 +10,7 @@ from helpers import ROOT
 import extension_lib
 
 # a WebUI's own, and what the WebUI's environment lacks
-ELSEWHERE = {"modules", "modules_forge", "networks", "diffusers"}
+ELSEWHERE = {"backend", "modules", "modules_forge", "networks", "diffusers"}
 MODULES = sorted(m.name
                  for m in pkgutil.walk_packages(extension_lib.__path__, "extension_lib.", onerror=lambda name: None)
                  if not m.name.endswith("__main__"))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -78,6 +79,12 @@ class Standalone:
 
     def write_description(self, checkpoint: Checkpoint) -> Path:
         raise HostError("No description is missing here.")
+
+    def unusable(self, method: Any) -> str:
+        return ""
+
+    def unread(self, tensors: Mapping[str, Tensor]) -> list[str]:
+        return []
 
     def tokens(self) -> Callable[[str], Sequence[int]] | None:
         return self.ready.view.tokens if self.ready else None

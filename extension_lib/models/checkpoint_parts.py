@@ -19,6 +19,8 @@ from .names import replace_prefix, unet_prefixes, vae_prefixes
 from .text_names import checkpoint_name
 
 VAE = "first_stage_model."
+UNREADABLE: tuple[type[Exception], ...] = (OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError,
+                                           RuntimeError)  # what diffusers raises for what it cannot read
 TEXT_FOLDERS = ("text_encoder", "text_encoder_2")  # diffusers' names, in the order of a family's encoders
 
 
@@ -147,14 +149,19 @@ def fits(name: str, shape: tuple[int, ...], wanted: tuple[int, ...]) -> bool:
 @contextmanager
 def loading_errors(path: Path) -> Iterator[None]:
     """Within, what diffusers says of files that it cannot read becomes a HostError that names the checkpoint."""
-    from huggingface_hub.errors import StrictDataclassError
-
     try:
         yield
-    except (OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, RuntimeError,
-            StrictDataclassError) as error:
+    except (*UNREADABLE, *strict_errors()) as error:
         if isinstance(error, DarkroomError) or is_out_of_memory(error):
             raise
         reason = (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
         raise HostError(f"{path.name} could not be loaded: {reason}. Look at the folder {path.stem} beside it, if "
                         "there is one: it says how the checkpoint is built.") from error
+
+
+def strict_errors() -> tuple[type[Exception], ...]:
+    """What newer versions raise for a configuration with impossible values."""
+    from huggingface_hub import errors
+
+    found = getattr(errors, "StrictDataclassError", None)
+    return (found,) if found else ()

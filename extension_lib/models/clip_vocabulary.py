@@ -2,6 +2,9 @@
 
 import gzip
 import importlib.util
+import inspect
+import json
+import tempfile
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
@@ -10,7 +13,9 @@ from typing import Any, cast
 from ..families.family import CHUNK
 from ..host import HostError
 
-FILE, PACKAGES = "bpe_simple_vocab_16e6.txt.gz", ("clip", "open_clip")  # the package openai-clip is called clip
+FILE = "bpe_simple_vocab_16e6.txt.gz"
+# The package openai-clip is called clip. Forge's backend has the merges as transformers writes them.
+PLACES = (("clip", FILE), ("open_clip", FILE), ("backend", "huggingface/*/stable-diffusion*/tokenizer/merges.txt"))
 TOKENS = 49408  # 256 bytes, 256 bytes that end a word, the merges, and two marks
 MERGES = TOKENS - 2 * 256 - 2
 AGAIN = "Install transformers again."
@@ -22,11 +27,11 @@ KNOWN = {"a photo of a cat": [320, 1125, 539, 320, 2368], "hello world!": [3306,
 
 def vocabulary_file() -> Path:
     """Raises HostError where no package has it."""
-    for package in PACKAGES:
+    for package, file in PLACES:
         found = importlib.util.find_spec(package)  # imports nothing
         for folder in (found.submodule_search_locations or ()) if found else ():
-            if (path := Path(folder) / FILE).is_file():
-                return path
+            if paths := sorted(Path(folder).glob(file)):
+                return paths[0]
     raise HostError(f"CLIP's vocabulary ({FILE}) is not installed. Run: pip install openai-clip==1.0.1")
 
 
@@ -44,7 +49,7 @@ def byte_letters() -> Iterator[str]:
 def read_merges(path: Path) -> list[tuple[str, str]]:
     """The pairs that are merged, the most common first. Raises HostError for a file of another content."""
     try:
-        with gzip.open(path, "rt", encoding="utf-8") as file:
+        with (gzip.open if path.suffix == ".gz" else open)(path, "rt", encoding="utf-8") as file:
             lines = [line.rstrip("\n") for line in islice(file, 1, MERGES + 1)]
     except (OSError, EOFError, ValueError) as error:
         raise HostError(f"CLIP's vocabulary {path} cannot be read ({error}). Install its package again.") from None
@@ -64,14 +69,25 @@ def word_parts() -> list[str]:
 
 def clip_tokenizer() -> Any:
     """transformers' CLIPTokenizer. Raises HostError where it does not encode as CLIP's own does."""
-    from transformers import CLIPTokenizer
-
     merges = read_merges(vocabulary_file())
     tokens = [*word_parts(), *map("".join, merges), START, END]
-    made = CLIPTokenizer(vocab={token: n for n, token in enumerate(tokens)}, merges=cast(Any, merges), pad_token=END,
-                         model_max_length=CHUNK + 2)
+    made = make_tokenizer({token: n for n, token in enumerate(tokens)}, merges)
     require_known_encodings(made)
     return made
+
+
+def make_tokenizer(vocabulary: dict[str, int], merges: list[tuple[str, str]]) -> Any:
+    """transformers 4 reads both from files, transformers 5 takes them as they are."""
+    from transformers import CLIPTokenizer
+
+    kind, more = cast(Any, CLIPTokenizer), {"pad_token": END, "model_max_length": CHUNK + 2}
+    if "vocab" in inspect.signature(kind.__init__).parameters:
+        return kind(vocab=vocabulary, merges=merges, **more)
+    with tempfile.TemporaryDirectory() as folder:
+        words, pairs = Path(folder) / "vocab.json", Path(folder) / "merges.txt"
+        words.write_text(json.dumps(vocabulary), encoding="utf-8")
+        pairs.write_text("\n".join(["#", *map(" ".join, merges), ""]), encoding="utf-8")
+        return kind(str(words), str(pairs), **more)
 
 
 def require_known_encodings(tokenizer: Any) -> None:

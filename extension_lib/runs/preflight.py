@@ -8,7 +8,7 @@ import torch
 
 from ..config.run import Run
 from ..export.products import output_files
-from ..host import Folders
+from ..host import Folders, Host, HostError
 from ..methods.base import ParameterGroup, Trainable
 from ..model import Model
 from ..settings import SettingError
@@ -57,6 +57,20 @@ def require_in_backward(run: Run, model: Model, ranks: Ranks = ALONE) -> None:
     if run.training.in_backward and is_half(model):
         raise SettingError("training.in_backward does not work in fp16, where all gradients are looked at together. "
                            "Start the WebUI in full precision (--no-half), train DreamBooth in bf16, or switch it off.")
+
+
+def require_read(host: Host, run: Run, trainable: Trainable) -> None:
+    """Raises HostError where the host would leave out some of what is trained, before anything is trained."""
+    if any(part.kind == "lora" for part in output_files(run)):
+        left = host.unread({name: small(tensor) for name, tensor in trainable.file_tensors().items()})
+        if left:
+            raise HostError(f"{len(left)} of the file's tensors would be left out here, such as {left[0]}. Set the "
+                            "text encoder's learning rate to 0, choose fewer layers, or train standalone.")
+
+
+def small(tensor: torch.Tensor) -> torch.Tensor:
+    """Without its numbers, but where it is one."""
+    return tensor.detach() if tensor.numel() == 1 else torch.empty(tensor.shape, device="meta")
 
 
 def require_room(run: Run, folders: Folders, workspace: Workspace, trainable: Trainable, base: Path) -> None:

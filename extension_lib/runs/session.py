@@ -30,7 +30,7 @@ from ..workspaces.workspace import CACHE, Log, Workspace
 from . import class_pictures
 from .files import Progress, RunFiles
 from .fit import fit_of
-from .preflight import require_folders, require_in_backward, require_optimizer, require_room
+from .preflight import require_folders, require_in_backward, require_optimizer, require_read, require_room
 
 
 def require_learnable(words: tuple[NewWord, ...], items: list[Item], model: Model) -> Iterator[Warned]:
@@ -158,6 +158,7 @@ class Session:
             trainable = self.run.method.attach(model, self.run.training.seed, words)
             undo.callback(trainable.detach)
             require_in_backward(self.run, model, self.ranks)
+            require_read(self.host, self.run, trainable)
             if without := self.run.method.left_out(model.layers()):
                 yield Warned(f"{len(without)} layers of the text encoder are not trained: the WebUI cannot apply "
                              f"{self.run.method.title} to them.")

@@ -54,20 +54,27 @@ def start_run(run: Run, host: Host, workspace: Workspace, answer: str = "", rank
     Raises Undecided with the choices when an answer is needed, Busy while another run goes on, and HostError,
     SettingError or WorkspaceError when the run cannot start.
     """
-    require_training(host)
+    require_usable(run, host)
     workspace.save_run(run)
     return begin_run(run, host, workspace, answer, ranks)
 
 
 def begin_run(run: Run, host: Host, workspace: Workspace, answer: str = "", ranks: "Ranks | None" = None) -> jobs.Job:
     """Starts a run, and leaves the settings that the workspace shows as they are. Raises as start_run does."""
-    require_training(host)
+    require_usable(run, host)
     checkpoint = checkpoint_of(run.base, host)
     jobs.require_idle()
     decision = decide(run, host, workspace, answer)
     if not decision.restart:
         require_same_family(workspace, host.kind(checkpoint), checkpoint.title)
     return jobs.start_job(decision.run, host, workspace, checkpoint, decision.restart, ranks)
+
+
+def require_usable(run: Run, host: Host) -> None:
+    """Raises HostError, saying why, where nothing can be trained, or the host could not use what the method leaves."""
+    require_training(host)
+    if unusable := host.unusable(run.method):
+        raise HostError(unusable)
 
 
 def require_training(host: Host) -> None:

@@ -62,10 +62,10 @@ def test_a_damaged_vocabulary_is_named(tmp_path, monkeypatch):
 
 
 def test_without_the_package_it_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(clip_vocabulary, "PACKAGES", ("no_such_package",))
+    monkeypatch.setattr(clip_vocabulary, "PLACES", (("no_such_package", FILE),))
     with pytest.raises(HostError, match="pip install openai-clip"):
         clip_tokenizer()
 
 
 def test_the_vocabulary_is_found_without_importing_the_package():
-    assert vocabulary_file().parent.name in clip_vocabulary.PACKAGES
+    assert vocabulary_file().parent.name in dict(clip_vocabulary.PLACES)

@@ -27,6 +27,9 @@ class Shown:
     def missing_description(self, checkpoint):
         return None
 
+    def unusable(self, method):
+        return ""
+
     def tokens(self):
         return None
 

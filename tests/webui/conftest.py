@@ -1,4 +1,6 @@
-"""A real WebUI for the tests here; without WEBUI_DIR they are skipped, and say so."""
+"""A real WebUI for the tests here, and a real Forge for those called test_forge_*.py; without WEBUI_DIR or FORGE_DIR
+they are skipped, and say so.
+"""
 
 import os
 import time
@@ -7,7 +9,7 @@ from pathlib import Path
 import pytest
 from browser import free_port
 
-WEBUI_DIR = os.environ.get("WEBUI_DIR", "")
+WEBUI_DIR, FORGE_DIR = os.environ.get("WEBUI_DIR", ""), os.environ.get("FORGE_DIR", "")
 
 
 def pytest_collection_modifyitems(items):
@@ -15,19 +17,24 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if Path(item.fspath).is_relative_to(here):
             item.add_marker(pytest.mark.webui)
-            if not WEBUI_DIR:
-                item.add_marker(pytest.mark.skip(reason="WEBUI_DIR is not set: no real WebUI to test in"))
+            forge = Path(item.fspath).name.startswith("test_forge_")
+            if not (FORGE_DIR if forge else WEBUI_DIR):
+                variable, what = ("FORGE_DIR", "Forge") if forge else ("WEBUI_DIR", "WebUI")
+                item.add_marker(pytest.mark.skip(reason=f"{variable} is not set: no real {what} to test in"))
 
 
 @pytest.fixture(scope="session")
 def checks():
-    """What was seen, with seconds and figures; written to docs/webui-run.json in the end."""
+    """What was seen, by the folder of the program, with seconds and figures; written to docs/webui-run.json and
+    docs/forge-run.json in the end.
+    """
     from webui import record, server
 
-    seen = []
+    seen = {WEBUI_DIR: [], FORGE_DIR: []}
     yield seen
-    if seen:
-        record.write(server.version_of(Path(WEBUI_DIR)), seen)
+    for folder, path in ((WEBUI_DIR, record.RECORD), (FORGE_DIR, record.FORGE)):
+        if seen[folder]:
+            record.write(server.version_of(Path(folder)), seen[folder], path)
 
 
 @pytest.fixture
@@ -38,7 +45,8 @@ def seen(request, checks):
     began, told = time.monotonic(), []
     yield told.append
     if told and not getattr(request.node, "failed", False):
-        checks.append({"name": request.node.name, "seconds": round(time.monotonic() - began, 1), **told[-1]})
+        folder = FORGE_DIR if request.node.path.name.startswith("test_forge_") else WEBUI_DIR
+        checks[folder].append({"name": request.node.name, "seconds": round(time.monotonic() - began, 1), **told[-1]})
 
 
 @pytest.hookimpl(hookwrapper=True)

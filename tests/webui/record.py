@@ -1,4 +1,6 @@
-"""docs/webui-run.json: what a real WebUI was last seen doing, and whether the code has changed since."""
+"""docs/webui-run.json and docs/forge-run.json: what a real WebUI and a real Forge were last seen doing, and whether the
+code has changed since.
+"""
 
 import hashlib
 import json
@@ -6,7 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-RECORD = ROOT / "docs" / "webui-run.json"
+RECORD, FORGE = ROOT / "docs" / "webui-run.json", ROOT / "docs" / "forge-run.json"
 WATCHED = ("extension_lib/hosts", "extension_lib/models", "extension_lib/ui", "extension_lib/export",
            "scripts", "javascript", "install.py")
 
@@ -23,30 +25,31 @@ def content_hash() -> str:
     return digest.hexdigest()
 
 
-def read() -> dict:
-    return json.loads(RECORD.read_text(encoding="utf-8")) if RECORD.exists() else {}
+def read(path: Path = RECORD) -> dict:
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
 
 
-def write(webui: dict[str, str], checks: list[dict]) -> None:
+def write(webui: dict[str, str], checks: list[dict], path: Path = RECORD) -> None:
     """webui: its version and commit. Checks of an earlier run of the same code stay, unless they were made again."""
-    old = read()
+    old = read(path)
     kept = {c["name"]: c for c in old.get("checks", [])} if old.get("content") == content_hash() else {}
     kept.update({c["name"]: c for c in checks})
-    RECORD.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(exist_ok=True)
     record = {"webui": webui, "content": content_hash(), "checks": list(kept.values())}
-    RECORD.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
+    path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n")
 
 
-def verdict() -> str:
-    record = read()
+def verdict(path: Path = RECORD, what: str = "WebUI", variable: str = "WEBUI_DIR") -> str:
+    record = read(path)
     if not record:
-        return "No real WebUI has been seen yet: run pytest tests/webui with WEBUI_DIR set."
+        return f"No real {what} has been seen yet: run pytest tests/webui with {variable} set."
     if record["content"] != content_hash():
-        return ("docs/webui-run.json is stale: hosts, ui, export, scripts or install.py have changed since a real "
-                "WebUI was last seen. Run pytest tests/webui with WEBUI_DIR set.")
-    return f"docs/webui-run.json is up to date: {len(record['checks'])} checks in WebUI {record['webui']['version']}."
+        return (f"docs/{path.name} is stale: hosts, ui, export, scripts or install.py have changed since a real "
+                f"{what} was last seen. Run pytest tests/webui with {variable} set.")
+    return f"docs/{path.name} is up to date: {len(record['checks'])} checks in {what} {record['webui']['version']}."
 
 
 if __name__ == "__main__":
     print(verdict())
+    print(verdict(FORGE, "Forge", "FORGE_DIR"))
     sys.exit(0)

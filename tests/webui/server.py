@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ("install.py", "scripts", "extension_lib", "javascript", "style.css", "localizations", "toyland", "LICENSE")
 FLAGS = ("--skip-prepare-environment", "--skip-torch-cuda-test", "--use-cpu", "all", "--no-half", "--api",
          "--no-download-sd-model")
+STARTED = ("Startup time:", "Model loaded in")  # asked anything before, the WebUI may fail to add its API
 OFFLINE = {"show_progress_type": "Approx cheap"}  # the others fetch a file for SDXL
 
 
@@ -69,10 +70,11 @@ def python_of(folder: Path) -> Path:
 
 
 def version_of(webui: Path) -> dict[str, str]:
-    """The WebUI's version, from its CHANGELOG.md, and its commit, where it is a git checkout."""
-    changelog = webui / "CHANGELOG.md"
-    lines = changelog.read_text(encoding="utf-8").splitlines() if changelog.exists() else []
-    version = next((line.removeprefix("## ").strip() for line in lines if line.startswith("## ")), "unknown")
+    """The version of a WebUI, from its CHANGELOG.md, or of a Forge, and its commit, where it is a git checkout."""
+    told = [(webui / "modules_forge" / "forge_version.py", "version = "), (webui / "CHANGELOG.md", "## ")]
+    lines = [line.removeprefix(start).strip(" \n'") for path, start in told if path.exists()
+             for line in path.read_text(encoding="utf-8").splitlines() if line.startswith(start)]
+    version = lines[0] if lines else "unknown"
     asked = subprocess.run(["git", "-C", str(webui), "rev-parse", "HEAD"], capture_output=True, text=True,
                            encoding="utf-8")
     return {"version": version, "commit": asked.stdout.strip() or "unknown"}
@@ -120,10 +122,12 @@ def install_helper(data: Path) -> None:
 
 
 @contextmanager
-def running(folder: Path, data: Path, port: int, *flags: str):
+def running(folder: Path, data: Path, port: int, *flags: str, own: tuple[str, ...] = FLAGS,
+            said: tuple[str, ...] = STARTED):
     """Starts the WebUI on this data folder and waits until it answers; ends it afterwards.
 
-    install.py is run first, as the WebUI does where the flags do not forbid it.
+    own: the flags of this kind of WebUI; said: what its console says when it is ready. install.py is run first, as the
+    WebUI does where the flags do not forbid it.
     """
     log = data / f"console {len(list(data.glob('console*.log')))}.log"  # of this start alone
     # what "~" in a path means there
@@ -131,28 +135,25 @@ def running(folder: Path, data: Path, port: int, *flags: str):
     installer = data / "extensions" / "darkroom" / "install.py"
     subprocess.run([str(python_of(folder)), str(installer)], cwd=folder, env={**env, "PYTHONPATH": str(folder)},
                    check=True)
-    command = [str(python_of(folder)), "launch.py", *FLAGS, "--data-dir", str(data), "--port", str(port), *flags]
+    command = [str(python_of(folder)), "launch.py", *own, "--data-dir", str(data), "--port", str(port), *flags]
     with open(log, "w", encoding="utf-8") as out:
         process = subprocess.Popen(command, cwd=folder, env=env, stdout=out, stderr=subprocess.STDOUT)
     server = WebUI(folder, data, port, process, log)
     try:
-        wait_until_ready(server)
+        wait_until_ready(server, said)
         yield server
     finally:
         process.terminate()
         process.wait(30)
 
 
-STARTED = ("Startup time:", "Model loaded in")  # asked anything before, the WebUI may fail to add its API
-
-
-def wait_until_ready(server: WebUI, seconds: float = 240) -> None:
+def wait_until_ready(server: WebUI, said: tuple[str, ...], seconds: float = 240) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if server.process.poll() is not None:
             raise RuntimeError(f"The WebUI ended while starting:\n{server.console()[-3000:]}")
         console = server.console()
-        if all(said in console for said in STARTED) and server.get("/sdapi/v1/sd-models"):
+        if all(line in console for line in said) and server.get("/sdapi/v1/sd-models"):
             return
         time.sleep(1)
     raise RuntimeError(f"The WebUI did not start:\n{server.console()[-3000:]}")

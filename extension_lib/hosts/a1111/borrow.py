@@ -1,84 +1,20 @@
 """What is changed in the WebUI while its model is borrowed, and put back afterwards."""
 
-import re
-import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from modules import (
-    call_queue,
-    processing,
-    progress,
-    restart,
-    sd_hijack,
-    sd_models,
-    sd_unet,
-    shared,
-)
+from modules import sd_hijack, sd_models, sd_unet, shared
 
 from ...host import Checkpoint, HostError
-from ...runs.leaving import leave
 from ...support.forward import own_forward, set_own_forward
 from .attention import DifferentiableAttention
 from .loaders import lora_extension
 from .replaced import is_replaced
 
-TRAINING = re.compile(r"task\(darkroom-[0-9a-f]{8}\)")  # what holding_queue("Darkroom") calls its task
 HYPERTILE = "__webui_hypertile_params"  # what Hypertile leaves on each module that it was put on
-
-
-@contextmanager
-def holding_queue(job: str) -> Iterator[None]:
-    """Holds the WebUI's queue: no picture is generated meanwhile, and a picture being generated is waited for."""
-    task = f"task({job.lower().replace(' ', '-')}-{uuid.uuid4().hex[:8]})"
-    progress.add_task_to_queue(task)
-    with call_queue.queue_lock:
-        shared.state.begin(job=task)
-        progress.start_task(task)
-        try:
-            yield
-        finally:
-            progress.finish_task(task)
-            shared.state.end()
-            shared.state.interrupted = shared.state.skipped = shared.state.stopping_generation = False
-            shared.state.textinfo = None
-
-
-def queue_is_wanted() -> bool:
-    """Whether the WebUI's queue has a task other than a job's, or works on one."""
-    tasks = [*progress.pending_tasks, *([progress.current_task] if progress.current_task else [])]
-    return any(not TRAINING.fullmatch(task) for task in tasks)
-
-
-@contextmanager
-def outliving_reload() -> Iterator[None]:
-    """Within, "Reload UI" does not count as an interruption, and before the WebUI's program ends or starts again the
-    running job keeps what it has learned.
-
-    "Reload UI" interrupts, then asks the server to restart (modules/shared_state.py). Its button holds the method
-    itself, so the property that it sets is replaced.
-    """
-    kind, end = type(shared.state), restart.stop_program
-    command = kind.server_command
-
-    def set_command(state: Any, value: str | None) -> None:
-        if value == "restart":
-            state.interrupted = False
-        command.fset(state, value)
-
-    def keep_and_end() -> None:
-        leave("The WebUI ended, or started again.")
-        end()
-
-    kind.server_command = property(command.fget, set_command)
-    restart.stop_program = keep_and_end
-    try:
-        yield
-    finally:
-        kind.server_command, restart.stop_program = command, end
 
 
 def find_info(checkpoint: Checkpoint) -> Any:
@@ -181,13 +117,6 @@ def drop_cached_models(path: Path) -> None:
     ]:
         data.loaded_sd_models.remove(model)
         sd_models.send_model_to_trash(model)
-
-
-def forget_encoded_prompts() -> None:
-    """The WebUI caches encoded prompts by their text, which is wrong once the text encoder has changed."""
-    one, two = processing.StableDiffusionProcessing, processing.StableDiffusionProcessingTxt2Img
-    one.cached_c, one.cached_uc = [None, None], [None, None]
-    two.cached_hr_c, two.cached_hr_uc = [None, None], [None, None]
 
 
 def reload_embeddings() -> None:

@@ -1,4 +1,4 @@
-"""Where a WebUI keeps its files and checkpoints; the same in A1111 and Forge."""
+"""Where a WebUI keeps its files and checkpoints; the same in A1111, Forge and Neo, which lacks two options."""
 
 from pathlib import Path
 from typing import Any
@@ -13,8 +13,8 @@ def folders() -> Folders:
     options, models = shared.cmd_opts, Path(paths.models_path)
     return Folders(lora=Path(options.lora_dir),
                    embeddings=Path(options.embeddings_dir),
-                   hypernetworks=Path(options.hypernetwork_dir),
-                   checkpoints=Path(options.ckpt_dir or models / "Stable-diffusion"),
+                   hypernetworks=Path(getattr(options, "hypernetwork_dir", models / "hypernetworks")),
+                   checkpoints=Path(getattr(options, "ckpt_dir", None) or models / "Stable-diffusion"),
                    workspaces=models / "darkroom",
                    named=() if getattr(options, "hide_ui_dir_config", False) else None)
 

@@ -1,48 +1,43 @@
 """AUTOMATIC1111's WebUI 1.10: trains on the model it has loaded, under its queue lock, and gives it back as it was."""
 
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import torch
-from modules import devices, processing, sd_models, sd_models_config, shared
+from modules import sd_models, sd_models_config, shared
 from torch import Tensor
 
-from ...data.pictures import PictureError, load_picture
 from ...diffusion.noise import zero_terminal_snr
-from ...events import Began, Event, Prepared, Previewed, Stepped
+from ...events import Event
 from ...families import FAMILIES
 from ...families.family import Family
 from ...families.kind import CheckpointKind
 from ...families.prediction import Prediction
-from ...host import Checkpoint, HostError, Interrupted, Picture
+from ...host import Checkpoint, HostError, Picture
 from ...model import Diffusion, Model
 from ...models.detect import contradictions, kind_of, require_trainable
 from ...models.frozen import frozen
 from ...models.ldm_view import own_diffusion
 from ...support import autocast
-from . import captioning, description
+from . import captioning, description, queue, txt2img
 from . import folders as webui_folders
 from .borrow import (
     checkpoint_loaded,
     drop_cached_models,
     find_info,
-    forget_encoded_prompts,
-    holding_queue,
-    outliving_reload,
     prepared_for_training,
     progress_restored,
-    queue_is_wanted,
     reload_embeddings,
     remove_networks,
 )
 from .loaders import LOADERS, lora_extension
+from .queue import holding_queue, outliving_reload
+from .txt2img import forget_encoded_prompts
 from .view import GONE, BorrowedView
 
-MOMENT = 0.1  # seconds
 SCHEDULE, ZERO_SNR = "sd_noise_schedule", "Zero Terminal SNR"  # the WebUI's setting, and its choice
 
 
@@ -92,6 +87,12 @@ class A1111:
         info = find_info(checkpoint)
         known = sd_models_config.find_checkpoint_config(description.shapes_in(checkpoint.path), info)
         return description.write_beside(checkpoint, Path(known))
+
+    def unusable(self, method: Any) -> str:
+        return ""
+
+    def unread(self, tensors: Mapping[str, Tensor]) -> list[str]:
+        return []
 
     def tokens(self) -> Callable[[str], Sequence[int]] | None:
         model = sd_models.model_data.sd_model
@@ -161,27 +162,13 @@ class A1111:
             forget_encoded_prompts()
 
     def show(self, event: Event) -> None:
-        state = shared.state
-        if isinstance(event, Prepared):
-            state.textinfo = event.what
-        elif isinstance(event, Began):
-            state.job_count, state.job_no = event.steps, event.start
-        elif isinstance(event, Stepped):
-            state.job_no = event.step
-            state.textinfo = f"Step {event.step} of {state.job_count}, loss {event.loss:.4f}"
-        elif isinstance(event, Previewed) and event.paths:
-            with suppress(PictureError):  # the file may be gone
-                state.assign_current_image(load_picture(event.paths[0]))
+        queue.show(event)
 
     def wanted(self) -> bool:
-        return queue_is_wanted()
+        return queue.is_wanted()
 
     def stopping(self) -> bool:
-        """Looked at twice: "Reload UI" interrupts for a moment (borrow.outliving_reload)."""
-        if not interrupted():
-            return False
-        time.sleep(MOMENT)
-        return interrupted()
+        return queue.stopping()
 
     def refresh(self) -> None:
         lora_extension().list_available_networks()
@@ -189,10 +176,6 @@ class A1111:
         shared.reload_hypernetworks()
         if self.borrowed is None:
             reload_embeddings()
-
-
-def interrupted() -> bool:
-    return bool(shared.state.interrupted or shared.state.stopping_generation)
 
 
 def require_supported_model(sd_model: Any) -> Family:
@@ -226,41 +209,12 @@ def drawing_as(sd_model: Any, prediction: str) -> Iterator[None]:
 
 
 def draw_picture(picture: Picture, borrowed: BorrowedView | None = None) -> Any:
-    """A PIL image by txt2img's own code. While a model is borrowed, no other model is used, and its own schedule.
-
-    Raises Interrupted instead of returning an unfinished picture.
-    """
-    overrides: dict[str, Any] = {
-        "CLIP_stop_at_last_layers": picture.clip_skip, "sd_lora": "None", "sd_hypernetwork": "None"
-    }
+    """A PIL image by txt2img. While a model is borrowed, no other model is used, and its own schedule."""
+    overrides: dict[str, Any] = {"sd_hypernetwork": "None"}
     if borrowed:
         overrides["sd_model_checkpoint"] = borrowed.sd_model.sd_checkpoint_info.title
         overrides[SCHEDULE] = ZERO_SNR if borrowed.diffusion.zero_snr else "Default"
-    overrides = {name: value for name, value in overrides.items() if not is_frozen(name)}
-    p = processing.StableDiffusionProcessingTxt2Img(
-        sd_model=shared.sd_model, prompt=picture.prompt, negative_prompt=picture.negative, seed=picture.seed,
-        steps=picture.steps, cfg_scale=picture.cfg, width=picture.width, height=picture.height,
-        sampler_name=picture.sampler, batch_size=1, n_iter=1, do_not_save_samples=True, do_not_save_grid=True,
-        do_not_reload_embeddings=True, override_settings=overrides)
-    try:
-        with closing(p):
-            images = processing.process_images(p).images
-    except devices.NansException as error:  # a class of its own
-        raise HostError(str(error)) from error
+    image = txt2img.draw_picture(picture, overrides)
     if borrowed and shared.sd_model is not borrowed.sd_model:
         raise HostError(GONE)
-    state = shared.state
-    if not images or state.interrupted or state.skipped or state.stopping_generation:
-        raise Interrupted("Interrupted in the WebUI.")
-    return images[0]
-
-
-def is_frozen(setting: str) -> bool:
-    """Whether the WebUI runs with a --freeze-settings option that forbids changing this setting."""
-    options, known = shared.cmd_opts, shared.opts.data_labels.get(setting)
-    return bool(options.freeze_settings or setting in comma_separated(options.freeze_specific_settings)
-                or known and known.section[0] in comma_separated(options.freeze_settings_in_sections))
-
-
-def comma_separated(listed: str | None) -> list[str]:
-    return [part.strip() for part in (listed or "").split(",")]
+    return image

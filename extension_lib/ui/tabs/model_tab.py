@@ -25,6 +25,9 @@ from ..views.html import html, joined
 from ..views.job_view import message
 from ..views.workspace_tiles import last_run, tiles
 
+# Standalone comes with the practice model; Forge recognises checkpoints of full size alone.
+NOT_INSTALLED_IN = ("standalone", "forge")
+
 Answer = Callable[[str], str]  # what to say about a change, given its result
 
 
@@ -91,7 +94,7 @@ class ModelTab:
         self.create = gr.Button("Create", variant="primary", elem_id="darkroom_create")
         self.practice = gr.Button("Install the practice model", elem_id="darkroom_practice",
                                   visible=not practice.is_installed(self.host.folders.checkpoints)
-                                  and self.host.name != "standalone")
+                                  and self.host.name not in NOT_INSTALLED_IN)
         self.answer = gr.HTML(elem_id="darkroom_create_answer")
 
     def workspace_names(self) -> list[str]:

@@ -1,6 +1,6 @@
-"""Forge and its relatives: the page is shown and says that nothing can be trained there yet."""
+"""Relatives of the WebUI in which nothing can be trained: the page is shown and says so."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NoReturn
@@ -14,14 +14,14 @@ from ..model import Model
 from ..models.detect import kind_of
 from .a1111 import folders as webui_folders
 
-NOT_YET = "Darkroom cannot train in Forge yet; train in AUTOMATIC1111's WebUI or standalone, and use the files here."
 
+class Unsupported:
+    name = "unsupported"
 
-class Forge:
-    name = "forge"
-    unsupported = NOT_YET
-
-    def __init__(self) -> None:
+    def __init__(self, title: str, reason: str):
+        """title: what people call the program; reason: why it does not train, a sentence."""
+        self.unsupported = (f"Darkroom does not train in {title}: {reason} Train in AUTOMATIC1111's WebUI, in Forge or "
+                            "standalone, and use the files here.")
         self.folders = webui_folders.folders()
 
     def checkpoints(self) -> list[Checkpoint]:
@@ -37,10 +37,16 @@ class Forge:
         return []
 
     def missing_description(self, checkpoint: Checkpoint) -> None:
-        """Forge reads what a checkpoint predicts from its keys."""
+        """Nothing is drawn here."""
 
     def write_description(self, checkpoint: Checkpoint) -> NoReturn:
-        refuse()
+        self.refuse()
+
+    def unusable(self, method: Any) -> str:
+        return ""
+
+    def unread(self, tensors: Mapping[str, Any]) -> list[str]:
+        return []
 
     def tokens(self) -> None:
         return None
@@ -49,16 +55,16 @@ class Forge:
         return ()
 
     def caption(self, how: str, images: Iterable[Any]) -> Iterator[str]:
-        refuse()
+        self.refuse()
 
     def borrow(self, checkpoint: Checkpoint) -> AbstractContextManager[Model]:
-        refuse()
+        self.refuse()
 
     def draw(self, pictures: list[Picture]) -> list[Any]:
-        refuse()
+        self.refuse()
 
     def read_back(self, path: Path, kind: str) -> dict[str, Any]:
-        refuse()
+        self.refuse()
 
     def forget(self, path: Path) -> None:
         """Nothing was loaded."""
@@ -75,6 +81,5 @@ class Forge:
     def refresh(self) -> None:
         sd_models.list_models()
 
-
-def refuse() -> NoReturn:
-    raise HostError(NOT_YET)
+    def refuse(self) -> NoReturn:
+        raise HostError(self.unsupported)

@@ -1,11 +1,11 @@
-"""In Forge the page is built, says that nothing can be trained yet, and refuses to train; it starts as in the WebUI."""
+"""In reForge the page is built, says that nothing can be trained there, and refuses to; it starts as in the WebUI."""
 
 import subprocess
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-WEBUI = {  # as much of Forge as is asked before anyone clicks
+WEBUI = {  # as much of reForge as is asked before anyone clicks
     "modules_forge/__init__.py": "",
     "modules/__init__.py": "",
     "modules/paths.py": "models_path = 'models'",
@@ -62,4 +62,4 @@ def test_the_page_says_so_and_train_refuses(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     title, notice, refusal = done.stdout.strip().splitlines()[-1].split("|")
-    assert title == "Darkroom" and "cannot train in Forge yet" in notice and "cannot train in Forge yet" in refusal
+    assert title == "Darkroom" and all("does not train in reForge" in said for said in (notice, refusal))
