@@ -8,10 +8,11 @@ imported.
 import compileall
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
-from importlib import metadata
+from importlib import metadata, util
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -65,12 +66,19 @@ def is_fresh() -> bool:
 
 def imports(module: str) -> bool:
     """In a process of its own, so that a broken import leaves nothing behind."""
-    return run("-c", f"import {module}").returncode == 0
+    return run(sys.executable, "-c", f"import {module}").returncode == 0
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, encoding="utf-8",
-                          errors="replace", timeout=SECONDS)
+def run(*command: str) -> subprocess.CompletedProcess:
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", errors="replace", timeout=SECONDS)
+
+
+def installer() -> list:
+    """pip's command, or uv's where this Python has no pip, as in an environment that uv made."""
+    uv = None if util.find_spec("pip") else shutil.which("uv")
+    if uv:
+        return [uv, "pip", "install", "--python", sys.executable]
+    return [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
 
 
 def constraints() -> str:
@@ -88,7 +96,7 @@ def add(package: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         held = Path(folder) / "constraints.txt"
         held.write_text(constraints(), encoding="utf-8")
-        done = run("-m", "pip", "install", "--no-input", "--disable-pip-version-check", "-q", "-c", str(held), package)
+        done = run(*installer(), "-q", "-c", str(held), package)
     return "" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["pip failed"])[-1]
 
 

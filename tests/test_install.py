@@ -56,6 +56,17 @@ def test_the_first_start_finds_the_bytecode_written(install, folder):
     assert list((folder / "extension_lib" / "__pycache__").glob("__init__.*.pyc"))
 
 
+def test_where_there_is_no_pip_uv_adds_packages(install, monkeypatch):
+    commands = []
+    monkeypatch.setattr(install, "run", lambda *command: commands.append(command) or SimpleNamespace(returncode=0))
+    monkeypatch.setattr(install.shutil, "which", lambda name: f"/bin/{name}")
+    install.add("tomli-w")
+    monkeypatch.setattr(install.util, "find_spec", lambda name: None)
+    install.add("tomli-w")
+    assert commands[0][:3] == (sys.executable, "-m", "pip")
+    assert commands[1][:5] == ("/bin/uv", "pip", "install", "--python", sys.executable)
+
+
 def test_with_a_fresh_stamp_only_the_standard_library_is_imported(folder, install):
     install.STAMP.write_text(json.dumps(install.fingerprint()), encoding="utf-8")
     done = run(folder, "-X", "importtime")

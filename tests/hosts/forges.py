@@ -173,10 +173,11 @@ class Program:
             "modules.shared": {"cmd_opts": SimpleNamespace(**flags), "opts": options, "state": State(),
                                "sd_model": None},
             "modules.hashes": {"sha256_from_cache": lambda filename, title: None},
-            "modules.devices": {"NansException": type("NansException", (Exception,), {})},
+            "modules.devices": {} if self.kind == NEO else {"NansException": type("NansException", (Exception,), {})},
             "modules.restart": {"stop_program": lambda: None},
             "modules.call_queue": {"queue_lock": self.queue_lock},
-            "modules.progress": dict.fromkeys(("add_task_to_queue", "start_task", "finish_task"), lambda task: None),
+            "modules.progress": {"pending_tasks": {}, "current_task": None, "add_task_to_queue": lambda task: None,
+                                 "start_task": lambda task: None, "finish_task": lambda task: None},
             "modules.processing": {"StableDiffusionProcessing": plain, "StableDiffusionProcessingTxt2Img": hires,
                                    "process_images": self.process_images},
             "backend.memory_management": {

@@ -18,12 +18,12 @@ def axis(webui, label, values):
     return [choices.index(label), "" if listed else ", ".join(texts), texts if listed else []]
 
 
-def plotted(webui, prompt, *axes, seed=1, steps=20):
+def plotted(webui, prompt, *axes, seed=1, steps=20, size=64, cfg=4.0):
     """The cells of A1111's own script over the API, by their values in the order of the axes."""
     triples = [*(axis(webui, *one) for one in axes), *([[0, "", []]] * (3 - len(axes)))]
     options = [False, True, False, False, False, False, False, 0, False]
     arguments = [part for triple in triples for part in triple] + options
-    body = {"prompt": prompt, "seed": seed, "width": 64, "height": 64, "steps": steps, "cfg_scale": 4.0,
+    body = {"prompt": prompt, "seed": seed, "width": size, "height": size, "steps": steps, "cfg_scale": cfg,
             "sampler_name": "Euler", "script_name": "x/y/z plot", "script_args": arguments}
     images = [pixels(base64.b64decode(image)) for image in webui.post("/sdapi/v1/txt2img", **body)["images"]]
     cells = images[-int(np.prod([len(values) for _, values in axes])):]

@@ -123,7 +123,7 @@ def install_helper(data: Path) -> None:
 
 @contextmanager
 def running(folder: Path, data: Path, port: int, *flags: str, own: tuple[str, ...] = FLAGS,
-            said: tuple[str, ...] = STARTED):
+            said: tuple[str, ...] = STARTED, seconds: float = 240):
     """Starts the WebUI on this data folder and waits until it answers; ends it afterwards.
 
     own: the flags of this kind of WebUI; said: what its console says when it is ready. install.py is run first, as the
@@ -140,14 +140,14 @@ def running(folder: Path, data: Path, port: int, *flags: str, own: tuple[str, ..
         process = subprocess.Popen(command, cwd=folder, env=env, stdout=out, stderr=subprocess.STDOUT)
     server = WebUI(folder, data, port, process, log)
     try:
-        wait_until_ready(server, said)
+        wait_until_ready(server, said, seconds)
         yield server
     finally:
         process.terminate()
         process.wait(30)
 
 
-def wait_until_ready(server: WebUI, said: tuple[str, ...], seconds: float = 240) -> None:
+def wait_until_ready(server: WebUI, said: tuple[str, ...], seconds: float) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if server.process.poll() is not None:

@@ -27,7 +27,7 @@ def pixels(png):
     return np.asarray(Image.open(io.BytesIO(png)).convert("RGB")).astype(float)
 
 
-def trained_by_clicking(page, name, method, steps, switch=None):
+def trained_by_clicking(page, name, method, steps, switch=None, seconds=600):
     """switch: the id of an advanced setting to be switched on."""
     create(page, name)
     choose_tab(page, "Concepts")
@@ -43,4 +43,4 @@ def trained_by_clicking(page, name, method, steps, switch=None):
         page.locator(f"#{switch} input").check()
         page.wait_for_timeout(1500)
     begin(page, training_steps=steps)
-    return wait_for_end(page, 600)
+    return wait_for_end(page, seconds)

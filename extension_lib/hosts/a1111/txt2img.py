@@ -23,16 +23,27 @@ def draw_picture(picture: Picture, overrides: Mapping[str, Any] = {}) -> Any:  #
         steps=picture.steps, cfg_scale=picture.cfg, width=picture.width, height=picture.height,
         sampler_name=picture.sampler, batch_size=1, n_iter=1, do_not_save_samples=True, do_not_save_grid=True,
         do_not_reload_embeddings=True,
-        override_settings={name: value for name, value in wanted.items() if not is_frozen(name)})
+        override_settings={name: value for name, value in wanted.items() if may_be_set(name)})
     try:
         with closing(p):
             images = processing.process_images(p).images
-    except devices.NansException as error:  # a class of its own
+    except nans_exceptions() as error:
         raise HostError(str(error)) from error
     state = shared.state
     if not images or state.interrupted or state.skipped or state.stopping_generation:
         raise Interrupted("Interrupted in the WebUI.")
     return images[0]
+
+
+def nans_exceptions() -> tuple[type[Exception], ...]:
+    """What the WebUI raises for a picture of NaNs, a class of its own; Neo raises nothing."""
+    found = getattr(devices, "NansException", None)
+    return (found,) if found else ()
+
+
+def may_be_set(setting: str) -> bool:
+    """Whether this WebUI has the setting, and lets it be changed."""
+    return setting in shared.opts.data_labels and not is_frozen(setting)
 
 
 def is_frozen(setting: str) -> bool:

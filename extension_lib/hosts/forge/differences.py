@@ -6,8 +6,6 @@ from typing import Any
 
 from modules import sd_models
 
-from ...host import HostError
-
 
 def title() -> str:
     """What people call this program."""
@@ -15,18 +13,15 @@ def title() -> str:
 
 
 def lora_extension() -> Any:
-    """The built-in Lora extension's module. Raises HostError when it is switched off."""
-    if "networks" not in sys.modules:
-        raise HostError("Forge's built-in Lora extension is switched off. Enable it in the Extensions tab; without it "
-                        "no LoRA can be used.")
-    return sys.modules["networks"]
+    """The built-in Lora extension's module; None when it is switched off."""
+    return sys.modules.get("networks")
 
 
 def forget_read_files() -> None:
     """Forge keeps the last files in memory by their names; Neo reads each anew."""
-    clear = getattr(lora_extension().load_lora_state_dict, "cache_clear", None)
-    if clear:
-        clear()
+    read = getattr(lora_extension(), "load_lora_state_dict", None)
+    if hasattr(read, "cache_clear"):
+        read.cache_clear()
 
 
 def key_map(make: Any, model: Any) -> dict[str, str]:

@@ -6,6 +6,7 @@ Forge's own consists of inference tensors, which cannot be trained.
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -86,8 +87,11 @@ class Forge:
         return loaders.unread(tensors, view, checkpoint)
 
     def tokens(self) -> Callable[[str], Sequence[int]]:
-        tokenizer = clip_tokenizer()
-        return lambda text: tokens_of(tokenizer, text)
+        return lambda text: tokens_of(self.tokenizer, text)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        return clip_tokenizer()
 
     def captioners(self) -> tuple[str, ...]:
         if not has_captioners():
@@ -155,7 +159,8 @@ class Forge:
         return queue.stopping()
 
     def refresh(self) -> None:
-        lora_extension().list_available_networks()
+        if networks := lora_extension():
+            networks.list_available_networks()
         sd_models.list_models()
         unloaded.reload_embeddings()
 
