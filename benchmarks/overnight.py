@@ -30,6 +30,7 @@ from extension_lib.commands import studio  # noqa: E402
 from extension_lib.config.run import Run, from_dict, merge_values, to_dict  # noqa: E402
 from extension_lib.host import Checkpoint  # noqa: E402
 from extension_lib.hosts.standalone import Loaded, Standalone, folders  # noqa: E402
+from extension_lib.overnight import worker  # noqa: E402, F401  before the forks: they need not import it
 from extension_lib.overnight.adding import add_run  # noqa: E402
 from extension_lib.overnight.queue import queue_of  # noqa: E402
 from extension_lib.overnight.row import DONE, FAILED, Row  # noqa: E402
@@ -46,7 +47,7 @@ STEPS, FAILING = 6, 0.2  # of a run; share of runs that cannot succeed
 KINDS: dict[str, dict[str, Any]] = {"lora": {"method": {"dropout": 0.2}}, "lokr": {"method": {"name": "lokr"}},
          "ia3": {"method": {"name": "ia3"}}, "seed 1": {"training": {"seed": 1}}, "seed 2": {"training": {"seed": 2}}}
 # What makes a run fail, and what its reason must say.
-FAILURES = {"no folder": "no folder", "no pictures": "no pictures", "no checkpoint": "no checkpoint"}
+FAILURES = {"no folder": "no folder", "no pictures": "no readable picture", "no checkpoint": "no checkpoint"}
 
 
 @dataclass
@@ -132,7 +133,8 @@ class Trial:
         for done in range(kills):
             program, end = self.fork(self.home, "queue", "run"), time.monotonic() + self.chance.uniform(0, 2 * seconds)
             while time.monotonic() < end:
-                if os.waitpid(program, os.WNOHANG) != (0, 0):
+                if (ended := os.waitpid(program, os.WNOHANG)) != (0, 0):
+                    assert os.waitstatus_to_exitcode(ended[1]) in (0, 1), "the queue's program ended by itself"
                     return done
                 time.sleep(0.01)
             with suppress(ProcessLookupError):

@@ -16,6 +16,11 @@
     }
 
     document.addEventListener("click", (event) => {
+        const opened = part(event, "[data-open]");
+        if (opened) {
+            writeAndPress("#darkroom_picked", opened.dataset.open, "#darkroom_pick");
+            press("#darkroom_show_train");
+        }
         const button = part(event, "[data-queue]");
         if (!button) return;
         act(button.dataset.queue);

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from ..settings import SettingError
+from ..support import toml
 from . import studio
 from .studio import say
 from .training import parse_changes, read_run
@@ -21,18 +22,23 @@ def queue(given: argparse.Namespace, rest: list[str]) -> int:
 def add(given: argparse.Namespace, rest: list[str]) -> int:
     """Add what TOML files describe; a sweep where a file has [sweep]."""
     from ..overnight.adding import add_run
+    from ..overnight.sweep import add_sweep, axes_of
     from ..runs.start import Undecided, workspace_for
 
     here = studio.host()
     for path in given.run:
-        run = read_run(path, parse_changes(rest), here)
+        run = read_run(path, parse_changes(rest), here, without=("sweep",))
         try:
-            row = add_run(run, here, workspace_for(run, here), given.start or "")
+            if sweep := toml.read_toml(path).get("sweep"):
+                rows = add_sweep(run, here, workspace_for(run, here), axes_of(sweep))
+            else:
+                rows = [add_run(run, here, workspace_for(run, here), given.start or "")]
         except Undecided as undecided:
             answers = (f"  --start {choice.id}: {choice.text}" for choice in undecided.choices)
             say(undecided, *answers, to=sys.stderr)
             return 2
-        say(f"{row.id}: {row.name}")
+        say(*(f"{row.id}: {row.name}" + "".join(f", {key} {value}" for key, value in row.changes.items())
+              for row in rows))
     return 0
 
 

@@ -160,9 +160,11 @@ def memory_lines(fit: "Fit") -> list[str]:
             *(f"{change.remedy.text}: saves {amount(change.saves)}, {change.remedy.cost}" for change in fit.changes)]
 
 
-def read_run(path: Path, changed: dict[str, Any], here: "Standalone") -> Run:
-    """The file's settings over the checkpoint's preset, with the command line's changes over both."""
-    values = merge_values(with_absolute_paths(toml.read_toml(path), path), changed)
+def read_run(path: Path, changed: dict[str, Any], here: "Standalone", without: tuple[str, ...] = ()) -> Run:
+    """The file's settings over the checkpoint's preset, with the command line's changes over both. without: sections of
+    the file that are no settings."""
+    said = {name: value for name, value in toml.read_toml(path).items() if name not in without}
+    values = merge_values(with_absolute_paths(said, path), changed)
     asked = from_dict(values)
     if asked.base.checkpoint:
         find_checkpoint(here, asked.base.checkpoint)  # must exist

@@ -14,6 +14,7 @@ from ..support.locks import Lock, acquire, locked
 from ..training.guard import Guard
 from ..workspaces.workspace import Workspace, open_workspace
 from .adding import in_own_place
+from .outcome import conclude, over
 from .queue import Queue, queue_of
 from .row import CANCEL, CANCELLED, DONE, FAILED, HELD, INTERRUPTED, OVER, PENDING, RUNNING, WAITING, Row
 from .rules import ASK, GO_ON, WAIT, Rules, read_rules
@@ -35,6 +36,7 @@ class Worker:
     clock: Callable[[], time.struct_time] = time.localtime
     woken: threading.Event = field(default_factory=threading.Event)
     closing: bool = False
+    given_up: set[str] = field(default_factory=set)  # sweeps without a table, for a reason that was logged
     last_wanted: float = field(default_factory=time.monotonic)  # when a picture was last asked for
 
     @property
@@ -82,12 +84,23 @@ class Worker:
     def work(self, until_empty: bool = False, told: Callable[[Row], None] = lambda row: None) -> None:
         while not self.closing:
             row = self.next_row()
+            self.conclude_sweeps()
             if row:
                 self.do(row, told)
             elif until_empty and not any(row.state == WAITING for row in self.queue.rows()):
                 return
             else:
                 self.rest(LOOK)
+
+    def conclude_sweeps(self) -> None:
+        """Tables and grids of sweeps whose last run is over."""
+        rows = self.queue.rows()
+        for name in over(rows, self.host.folders) if not running_job() else ():
+            if name in self.given_up:
+                continue
+            with Guard(f"The sweep {name}") as guard:
+                conclude(name, rows, self.host)
+            self.given_up |= {name} if guard.error else set()
 
     def rest(self, seconds: float) -> None:
         self.woken.wait(seconds)

@@ -33,8 +33,9 @@ NOW = "%Y-%m-%d %H:%M"
 FILES_SAVED = "files_saved"
 COMPARED = "compared"  # grids of files without a workspace
 LOCK, LOCKS = "in use.lock", "locks"  # of a workspace; of the names that runs save under
+SWEEPS = "sweeps"  # tables and grids of sweeps
 CACHE = "cache"  # what encoders have made, for all workspaces
-RESERVED_FOLDERS = (TRASH, PRESETS, COMPARED, LOCKS, CACHE, "exports", "class pictures")  # beside workspaces
+RESERVED_FOLDERS = (TRASH, PRESETS, COMPARED, LOCKS, CACHE, SWEEPS, "exports", "class pictures")  # beside workspaces
 
 
 class WorkspaceError(DarkroomError, ValueError):

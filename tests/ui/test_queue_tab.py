@@ -1,12 +1,15 @@
 """The Queue tab without a browser: what its buttons do, and what it says."""
 
 import re
+import shutil
+from dataclasses import replace
 
 import gradio as gr
 import pytest
 from helpers import draw_pictures, quick_run, write_trained_state
 from shown import Shown
 
+from extension_lib.overnight.outcome import conclude
 from extension_lib.overnight.queue import queue_of
 from extension_lib.overnight.row import DONE, FAILED, INTERRUPTED, RUNNING
 from extension_lib.overnight.rules import Rules, read_rules
@@ -115,7 +118,9 @@ def test_a_damaged_queue_is_said_and_breaks_nothing_else(page, queue):
     assert "cannot be used" in tab.show()[tab.table] and "cannot be used" in tab.act("up 1")[tab.answer]
 
 
-def test_add_to_queue_asks_what_train_would_ask_and_takes_what_the_page_shows(page, queue, tmp_path):
+@pytest.fixture
+def shown(page, queue, tmp_path):
+    """A workspace, and what the page hands over when it shows it."""
     layout, host = page.layout, page.layout.host
     host.folders.checkpoints.mkdir(parents=True, exist_ok=True)
     host.checkpoints()[0].path.write_bytes(b"")
@@ -125,6 +130,13 @@ def test_add_to_queue_asks_what_train_would_ask_and_takes_what_the_page_shows(pa
             layout.train.question: None, layout.train.choices_shown: []}
     data |= {field: update["value"] for field, update in layout.run_updates(run, run).items()
              if isinstance(update, dict) and "value" in update}
+    data |= dict.fromkeys(layout.train.sweep.inputs())
+    yield space, data
+    shutil.rmtree(host.folders.workspaces)
+
+
+def test_add_to_queue_asks_what_train_would_ask_and_takes_what_the_page_shows(page, queue, shown):
+    layout, (space, data) = page.layout, shown
     said = page.train_events.add_to_queue(data)
     assert "Added ghost to the queue" in said[layout.train.answer]
     assert queue.rows()[0].run().training.seed == 7
@@ -136,3 +148,32 @@ def test_add_to_queue_asks_what_train_would_ask_and_takes_what_the_page_shows(pa
                 layout.train.choices_shown: said[layout.train.choices_shown]}
     page.train_events.add_to_queue(answered)
     assert queue.rows()[0].answer == "restart-overwrite"
+
+
+def test_several_values_are_counted_and_added_with_their_time(page, queue, shown):
+    sweep, (_, data) = page.layout.train.sweep, shown
+    assert "at least one setting" in page.train_events.count_sweep(data)[sweep.answer]
+    data |= {sweep.keys[0]: "method.rank", sweep.values[0]: "2, 4", sweep.keys[2]: "training.seed",
+             sweep.values[2]: "0, 1, 2"}
+    assert "6 runs. How long" in page.train_events.count_sweep(data)[sweep.answer]
+    assert queue.rows() == []
+    assert "Added 6 runs" in page.train_events.add_sweep(data)[sweep.answer]
+    rows = queue.rows()
+    assert {(row.run().method.rank, row.run().training.seed) for row in rows} == {
+        (rank, seed) for rank in (2, 4) for seed in (0, 1, 2)}
+    queue.update(rows[0].id, state=DONE, seconds=8.0, ended=1.0)
+    assert "6 runs, 48 s in all" in page.train_events.count_sweep(data)[sweep.answer]
+
+
+def test_the_newest_sweep_is_shown_and_another_when_it_is_chosen(page, queue, three):
+    tab, folders = page.layout.queue, page.layout.host.folders
+    for name in ("ghost-1", "ghost-2"):
+        (folders.workspaces / "sweeps" / name).mkdir(parents=True, exist_ok=True)
+        conclude(name, [replace(row, sweep=name, state=FAILED, varied='{"training.seed": 5}', reason=f"Not {name}.")
+                        for row in queue.rows()[:1]], page.layout.host)
+    shown = tab.show()
+    assert shown[tab.sweep]["value"] == "ghost-2" and "Not ghost-2." in shown[tab.outcome]
+    assert "Not ghost-1." in tab.show_outcome("ghost-1") and ">Seed<" in tab.show_outcome("ghost-1")
+    assert "no run 1 that is done" in tab.act("use 1", "ghost-1")[tab.answer]
+    assert tab.outcome not in tab.follow(shown[tab.seen]), "what someone has chosen stays"
+    shutil.rmtree(folders.workspaces / "sweeps")

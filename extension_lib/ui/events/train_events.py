@@ -32,6 +32,9 @@ class TrainEvents:
             started.then(self.problems_found, [tab.started], [tab.problems], queue=False)
         tab.add.click(self.add_to_queue, {*fields, tab.question, tab.choices_shown},
                       [tab.question, tab.choices_shown, tab.answer], queue=False)
+        sweep = tab.sweep
+        for button, act in ((sweep.count, self.count_sweep), (sweep.add, self.add_sweep)):
+            button.click(act, {*fields, *sweep.inputs()}, [sweep.answer], queue=False)
         layout.poll.click(self.follow, [tab.job_version, layout.model.workspace],
                           [*tab.job_outputs(), layout.model.about, *tab.kept.outputs()], queue=False,
                           show_progress="hidden")
@@ -126,6 +129,22 @@ class TrainEvents:
         wake(layout.host)
         said = f"Added {row.name} to the queue. The Queue tab shows when it is trained."
         return {**self.unasked(), tab.answer: job_view.message(said, good=True)}
+
+    def count_sweep(self, data: dict) -> Updates:
+        sweep = self.layout.train.sweep
+        try:
+            return {sweep.answer: sweep.counted(self.run_on_page(data), data)}
+        except DarkroomError as error:
+            return {sweep.answer: job_view.message(str(error))}
+
+    def add_sweep(self, data: dict) -> Updates:
+        """Adds the run on the page with every combination of the values."""
+        sweep = self.layout.train.sweep
+        try:
+            space = self.layout.open_workspace(data[self.layout.model.workspace])
+            return {sweep.answer: sweep.added(self.run_on_page(data), space, data)}
+        except DarkroomError as error:
+            return {sweep.answer: job_view.message(str(error))}
 
     def asked(self, undecided: Undecided) -> Updates:
         tab = self.layout.train

@@ -8,15 +8,18 @@ import gradio as gr
 from ...errors import DarkroomError
 from ...host import Host
 from ...overnight.adding import duplicate
+from ...overnight.outcome import read_outcome, sweep_names, use
 from ...overnight.queue import Queue, queue_of
 from ...overnight.row import PENDING, Row
 from ...overnight.rules import Rules, read_rules, write_rules
 from ...overnight.worker import wake
-from ...settings import build, options
+from ...settings import SettingError, build, options
+from ...support.disk import checked_file_name
 from ..panels.form import build_component
-from ..panels.widgets import unsaved
+from ..panels.widgets import NAMES, unsaved
 from ..views.job_view import message
 from ..views.queue_view import question, queue_table, said_of, version
+from ..views.sweep_view import outcome_html
 
 STOP, GO = "Pause the queue", "Run the queue"
 
@@ -31,6 +34,9 @@ class QueueTab:
             self.clear = gr.Button("Clear what is over", elem_id="darkroom_queue_clear")
         self.answer = gr.HTML(elem_id="darkroom_queue_answer")
         self.table = gr.HTML(elem_id="darkroom_queue_table")
+        self.sweep = unsaved(gr.Dropdown(choices=[], label="Sweep", visible=False, elem_id="darkroom_queue_sweep",
+                                         elem_classes=[NAMES], info="What came out of several values of a setting."))
+        self.outcome = gr.HTML(elem_id="darkroom_queue_outcome")
         with gr.Accordion("When the queue trains", open=False):
             self.rules = {option.name: build_component(replace(option, default=getattr(self.read_rules(), option.name)),
                                                        f"darkroom_queue_{option.name}") for option in options(Rules)}
@@ -44,7 +50,8 @@ class QueueTab:
 
     def wire(self) -> None:
         shown = self.outputs()
-        self.do.click(self.act, [self.what], [self.answer, *shown], queue=False)
+        self.do.click(self.act, [self.what, self.sweep], [self.answer, *shown], queue=False)
+        self.sweep.input(self.show_outcome, [self.sweep], [self.outcome], queue=False)
         self.poll.click(self.follow, [self.seen], shown, queue=False, show_progress="hidden")
         self.stop.click(self.stop_or_go, None, [self.answer, *shown], queue=False)
         self.clear.click(self.clear_over, None, [self.answer, *shown], queue=False)
@@ -52,7 +59,7 @@ class QueueTab:
 
     def outputs(self) -> list[Any]:
         """What shows the queue."""
-        return [self.table, self.seen, self.stop, self.asks]
+        return [self.table, self.seen, self.stop, self.asks, self.sweep, self.outcome]
 
     @property
     def queue(self) -> Queue:
@@ -74,17 +81,36 @@ class QueueTab:
             rows, stopped = self.queue.rows(), self.queue.fact("stopped")
         except DarkroomError as error:
             return {self.table: said_of(error), self.seen: str(error)}
-        now = version(rows, self.host.folders) + str(stopped)
+        sweeps = sweep_names(self.host.folders)
+        now = version(rows, self.host.folders) + f"{stopped} {sweeps}"
         if now == seen:
             return {self.seen: now}
         return {self.table: queue_table(rows, self.host.folders), self.seen: now, self.asks: question(rows),
-                self.stop: gr.update(value=GO if stopped else STOP)}
+                self.stop: gr.update(value=GO if stopped else STOP),
+                **(self.newest_sweep(sweeps) if f"{sweeps}" not in seen else {})}
 
-    def act(self, what: str) -> dict[Any, Any]:
-        """what: a verb, the number of a run, and for "before" that of another."""
+    def newest_sweep(self, names: list[str]) -> dict[Any, Any]:
+        newest = names[0] if names else None
+        return {self.sweep: gr.update(choices=names, value=newest, visible=bool(names)),
+                self.outcome: self.show_outcome(newest)}
+
+    def show_outcome(self, name: str | None) -> str:
+        outcome = read_outcome(checked_file_name(name), self.host.folders) if name else None
+        return outcome_html(outcome) if outcome else ""
+
+    def use(self, sweep: str | None, id: int) -> str:
+        """Raises DarkroomError."""
+        outcome = read_outcome(checked_file_name(sweep), self.host.folders)
+        if outcome is None:
+            raise SettingError("Choose a sweep first.")
+        names = ", ".join(path.name for path in use(outcome, id, self.host))
+        return message(f"{outcome.workspace} has this one as {names} now.", good=True)
+
+    def act(self, what: str, sweep: str | None = None) -> dict[Any, Any]:
+        """what: a verb, the number of a run, and for "before" that of another. sweep: the one that is shown."""
         try:
             verb, *numbers = what.split()
-            said = self.done(verb, *map(int, numbers))
+            said = self.use(sweep, *map(int, numbers)) if verb == "use" else self.done(verb, *map(int, numbers))
         except DarkroomError as error:
             return {self.answer: said_of(error), **self.show()}
         wake(self.host)

@@ -20,6 +20,7 @@ from ..panels.method_choice import method_radio
 from ..panels.optimizer_row import OptimizerRow
 from ..panels.preset_row import PresetRow
 from ..panels.run_text import RunText
+from ..panels.sweep_panel import SweepPanel
 from ..panels.widgets import unsaved
 from ..views.html import html
 from ..views.job_view import message, panel
@@ -67,6 +68,7 @@ class TrainTab:
                 with gr.Row():
                     self.train = gr.Button("Train", variant="primary", elem_id="darkroom_train")
                     self.add = gr.Button("Add to queue", elem_id="darkroom_add")
+                self.sweep = SweepPanel(host)
                 self.kept = ContinueRow()
                 self.memory = MemoryRow()
                 with gr.Row(elem_id="darkroom_while_running"):
