@@ -5,6 +5,7 @@ from typing import Any
 import gradio as gr
 from modules import script_callbacks
 
+from extension_lib.api.router import make_router
 from extension_lib.hosts import webui
 from extension_lib.hosts.a1111 import axes
 from extension_lib.hosts.a1111.replaced import remember_file
@@ -25,6 +26,9 @@ def routes(blocks: gr.Blocks | None, app: Any) -> None:
     host = webui.host()
     if not host.unsupported:
         serve_queue(host)
+        logins = webui.api_logins()
+        if logins is not None:
+            app.include_router(make_router(host, logins))
     if blocks is not None and blocks.auth is None:
         app.router.routes.append(corner.route())
 

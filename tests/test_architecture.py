@@ -11,7 +11,8 @@ pytestmark = pytest.mark.once
 PACKAGE = Path(__file__).resolve().parents[1] / "extension_lib"
 # From top to bottom: a room may import the rooms below it, never those above it.
 ROOMS = [
-    "__main__", "commands", "ui", "ui.events", "ui.tabs", "ui.panels", "ui.views", "files", "hosts", "hosts.forge",
+    "__main__", "commands", "ui", "ui.events", "ui.tabs", "ui.panels", "ui.views", "api", "files", "hosts",
+    "hosts.forge",
     "hosts.a1111", "hosts.drawing", "models", "overnight", "runs", "training", "compare", "export", "imports", "data",
     "diffusion", "memory", "workspaces", "setup",
     "config", "methods", "host", "events", "model", "families", "support", "settings", "errors"

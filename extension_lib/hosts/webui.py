@@ -11,6 +11,21 @@ REFUSED = {
 }
 
 
+def api_logins() -> dict[str, str] | None:
+    """The passwords by user that the WebUI's API asks for; None where the WebUI has no API."""
+    from modules import shared
+
+    options = shared.cmd_opts
+    if not (options.api or options.nowebui):
+        return None
+    given = [*str(options.api_auth or "").split(","), *str(options.gradio_auth or "").split(",")]
+    if options.gradio_auth_path:
+        with open(options.gradio_auth_path, encoding="utf-8") as file:
+            given += [part for line in file for part in line.strip().split(",")]
+    pairs = (part.strip().partition(":") for part in given if ":" in part)
+    return {user: password for user, _, password in pairs}
+
+
 def host() -> Host:
     """Imported late: one kind lacks the other's modules."""
     if has("modules_forge") and has("backend.memory_management"):

@@ -13,7 +13,21 @@ from ..config.run import Run, to_dict
 from ..errors import DarkroomError
 from ..host import Folders
 from ..support.disk import save_errors
-from .row import CANCEL, CANCELLED, DONE, HELD, HOLD, INTERRUPTED, OVER, PENDING, RUNNING, WAITING, Row
+from .row import (
+    CANCEL,
+    CANCELLED,
+    DISCARD,
+    DONE,
+    HELD,
+    HOLD,
+    INTERRUPTED,
+    OVER,
+    PENDING,
+    RUNNING,
+    STOP,
+    WAITING,
+    Row,
+)
 
 FILE = "queue.sqlite"
 PATIENCE = 30.0  # seconds; another program may be writing
@@ -31,7 +45,11 @@ COLUMNS = ", ".join(field.name for field in fields(Row))
 
 
 class QueueError(DarkroomError, RuntimeError):
-    """The queue cannot be read or written, or has no such run."""
+    """The queue cannot be read or written, or a run cannot be changed so."""
+
+
+class NoRun(QueueError):
+    """The queue has no such run."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +132,30 @@ class Queue:
                 return update_in(base, id, request=request)
             return update_in(base, id, state=state, reason="", ended=time.time() if state in OVER else None)
 
+    def stop(self, id: int) -> Row:
+        """One that is running ends after its step, and its file is saved."""
+        return self.ask_running(id, STOP)
+
+    def discard(self, id: int) -> Row:
+        """One that is running ends after its step; what it has learned since its last save is dropped."""
+        return self.ask_running(id, DISCARD)
+
+    def ask_running(self, id: int, request: str) -> Row:
+        """Raises QueueError for a run that is not running."""
+        with self.opened() as base:
+            row = row_in(base, id)
+            if row.state != RUNNING:
+                raise QueueError(f"{row.name} is {row.state}, not running.")
+            return update_in(base, id, request=request)
+
+    def forget(self, id: int) -> None:
+        """Removes the row of one that is over. Raises QueueError for another."""
+        with self.opened() as base:
+            row = row_in(base, id)
+            if row.state not in OVER:
+                raise QueueError(f"{row.name} is {row.state}. Cancel it first.")
+            base.execute("DELETE FROM runs WHERE id = ?", (id,))
+
     def again(self, id: int) -> Row:
         """A run that was set aside, failed or cancelled waits again, and goes on from what is kept."""
         with self.opened() as base:
@@ -167,7 +209,7 @@ def prepare(base: sqlite3.Connection) -> None:
 def row_in(base: sqlite3.Connection, id: int) -> Row:
     found = base.execute(f"SELECT {COLUMNS} FROM runs WHERE id = ?", (id,)).fetchone()
     if found is None:
-        raise QueueError(f"There is no run {id} in the queue.")
+        raise NoRun(f"There is no run {id} in the queue.")
     return Row(*found)
 
 

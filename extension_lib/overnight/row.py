@@ -13,7 +13,7 @@ WAITING, RUNNING, HELD, INTERRUPTED = "waiting", "running", "held", "interrupted
 DONE, FAILED, CANCELLED = "done", "failed", "cancelled"
 PENDING, OVER = (WAITING, RUNNING, HELD, INTERRUPTED), (DONE, FAILED, CANCELLED)
 # What a person asks of a running one; whoever runs it looks at that.
-CANCEL, HOLD = "cancel", "hold"
+CANCEL, HOLD, STOP, DISCARD = "cancel", "hold", "stop", "discard"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,22 @@ from ..workspaces.workspace import Workspace, open_workspace
 from .adding import in_own_place
 from .outcome import conclude, over
 from .queue import Queue, queue_of
-from .row import CANCEL, CANCELLED, DONE, FAILED, HELD, INTERRUPTED, OVER, PENDING, RUNNING, WAITING, Row
+from .row import (
+    CANCEL,
+    CANCELLED,
+    DISCARD,
+    DONE,
+    FAILED,
+    HELD,
+    HOLD,
+    INTERRUPTED,
+    OVER,
+    PENDING,
+    RUNNING,
+    STOP,
+    WAITING,
+    Row,
+)
 from .rules import ASK, GO_ON, WAIT, Rules, read_rules
 
 LOCK = "queue.lock"  # in the folder of workspaces: held by the program that runs the queue
@@ -110,8 +125,8 @@ class Worker:
         """Runs that a program left as running: its end interrupted them, for nobody else runs the queue now."""
         after = GO_ON if self.permitted else read_rules(self.queue).after_restart
         for row in self.queue.rows():
-            if row.state == RUNNING and row.request:
-                self.end(row, CANCELLED if row.request == CANCEL else HELD, row.reason)
+            if row.state == RUNNING and row.request in (CANCEL, HOLD, DISCARD):
+                self.end(row, HELD if row.request == HOLD else CANCELLED, row.reason)
             elif row.state == RUNNING or (row.state == INTERRUPTED and after == GO_ON):
                 self.queue.update(row.id, state=WAITS[after], place=row.place if row.state == INTERRUPTED else first(
                     self.queue), reason="The program ended while it ran.")
@@ -190,6 +205,9 @@ class Worker:
 
     def ask_to_leave(self, job: Job, request: str, rules: Rules) -> str:
         """Returns in which state the run is when it has left; "" where it need not."""
+        if request in (STOP, DISCARD):
+            (job.stop if request == STOP else job.discard)()
+            return ""
         if request:
             job.leave(CANCELLED_BY if request == CANCEL else HELD_BY)
             return CANCELLED if request == CANCEL else HELD

@@ -8,6 +8,7 @@ from typing import Any
 import gradio as gr
 from starlette.middleware import Middleware
 
+from ..api.router import make_router
 from ..host import HostError
 from ..hosts.drawing.sampling import SAMPLERS
 from ..hosts.standalone import Standalone
@@ -34,7 +35,7 @@ def serve(host: Standalone, port: int, listen: bool = False, login: Login | None
                             "--port.")
     serve_queue(host)
     return build_page(host).launch(server_name=address, server_port=port, prevent_thread_lock=not wait,
-                                   **launch_options(names, login))
+                                   **launch_options(names, login, host))
 
 
 def build_page(host: Standalone) -> gr.Blocks:
@@ -48,10 +49,12 @@ def build_page(host: Standalone) -> gr.Blocks:
     return blocks
 
 
-def launch_options(names: frozenset[str] = frozenset(), login: Login | None = None) -> dict[str, Any]:
+def launch_options(names: frozenset[str] = frozenset(), login: Login | None = None,
+                   host: Standalone | None = None) -> dict[str, Any]:
     """Options of launch for all that the WebUI loads from an extension's folder by itself, and for who may come in."""
+    routes = [corner.route(), *(make_router(host).routes if host else ())]
     door = Middleware(Door, names=names, login=login)
-    return {"css": style(), "head": script(), "app_kwargs": {"routes": [corner.route()], "middleware": [door]},
+    return {"css": style(), "head": script(), "app_kwargs": {"routes": routes, "middleware": [door]},
             "max_file_size": LARGEST_UPLOAD, "share": False, "ssr_mode": False}  # both would pass the door by
 
 

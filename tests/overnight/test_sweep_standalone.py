@@ -1,5 +1,7 @@
 """Sweeps: every combination once, a table and a grid at the end, and the chosen one becomes the workspace's."""
 
+from typing import Any
+
 import pytest
 from helpers import draw_pictures, quick_run
 from PIL import Image
@@ -31,7 +33,7 @@ def pictures(tmp_path):
 
 def test_every_combination_is_a_run_that_differs_in_these_settings_alone(pictures):
     run = quick_run(pictures)
-    runs = [one for _, one in runs_of(run, axes_of(RATES_RANKS_SEEDS))]
+    runs: list[Any] = [one for _, one in runs_of(run, axes_of(RATES_RANKS_SEEDS))]
     assert len(runs) == 8 == len({(one.method.unet_rate, one.method.rank, one.training.seed) for one in runs})
     assert {run.with_values({"method": {"unet_rate": 1e-3, "rank": 2}})} == {
         one.with_values({"method": {"unet_rate": 1e-3, "rank": 2}, "training": {"seed": 0}}) for one in runs}
@@ -103,7 +105,7 @@ def test_a_sweep_ends_in_a_table_and_a_grid_and_the_best_can_be_used(host, pictu
 
     use(outcome, best.id, host)
     ours, chosen = (load_file(host.folders.lora / f"{name}.safetensors") for name in ("ghost", best.name))
-    assert ours.keys() == chosen.keys() and space.read_run().method.rank == best.changes["method.rank"]
+    assert ours.keys() == chosen.keys() and to_dict(space.read_run())["method"]["rank"] == best.changes["method.rank"]
     use(outcome, rows[0].id, host)  # its own file may be replaced
     space.logs()[-1].folder.joinpath("events.jsonl").unlink()
     space.logs()[-2].folder.joinpath("events.jsonl").unlink()

@@ -8,8 +8,8 @@ from helpers import draw_pictures
 from shown import Shown
 
 from extension_lib.data.folder import FolderError
+from extension_lib.data.limits import within_limits
 from extension_lib.ui.page import Page
-from extension_lib.ui.panels.limits import within_limits
 from extension_lib.workspaces import workspace
 
 

@@ -6,12 +6,12 @@ import gradio as gr
 
 from ...config import presets
 from ...config.run import Run
+from ...data.limits import within_limits
 from ...errors import DarkroomError
 from ...host import HostError, find_checkpoint
 from ...workspaces.starting_run import starting_run
 from ...workspaces.workspace import Workspace
 from ..panels import changed_settings, run_text
-from ..panels.limits import within_limits
 from ..tabs.layout import Layout, Updates
 from ..views.job_view import message
 

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from ...config import presets
 from ...config.effect import with_effects
 from ...config.run import from_dict, merge_values
+from ...data.limits import are_hidden, require_allowed, within_limits
 from ...errors import DarkroomError
 from ...host import Folders, Host, HostError, find_checkpoint
 from ...settings import SettingError
@@ -16,7 +17,6 @@ from ...support.disk import exists, is_file, path_from_text
 from ...workspaces import workspace
 from ..views.html import html, joined
 from ..views.job_view import message
-from .limits import are_hidden, require_allowed, within_limits
 from .widgets import unsaved
 
 

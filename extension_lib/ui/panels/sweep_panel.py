@@ -6,6 +6,7 @@ from typing import Any
 import gradio as gr
 
 from ...config.run import Run
+from ...data.limits import within_limits
 from ...errors import DarkroomError
 from ...host import Host
 from ...overnight.adding import require_possible
@@ -15,7 +16,6 @@ from ...overnight.sweep import Axis, add_sweep, checked, offered, parse_axis, ru
 from ...overnight.worker import wake
 from ...workspaces.workspace import Workspace
 from ..views.job_view import duration, message
-from .limits import within_limits
 from .widgets import unsaved
 
 ROWS = 4  # settings at once

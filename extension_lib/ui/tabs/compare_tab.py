@@ -15,13 +15,13 @@ from ...compare.series import Series, find_series
 from ...config.presets import drawing_run
 from ...config.run import Run
 from ...data.folder import find_all_pictures
+from ...data.limits import within_limits
 from ...errors import DarkroomError
 from ...export.products import output_files
 from ...host import Host, Picture, require_drawable
 from ...runs import job as jobs
 from ...settings import SettingError
 from ...workspaces import workspace
-from ..panels.limits import within_limits
 from ..panels.widgets import NAMES, refresh_button, unsaved
 from ..views import grid_view
 from ..views.html import html

@@ -7,11 +7,11 @@ import gradio as gr
 
 from ...config.run import Concept
 from ...data import uploads
+from ...data.limits import are_hidden
 from ...host import Host
 from ...settings import options
 from ..panels.caption_tools_panel import CaptionTools
 from ..panels.form import build_component, display_value, elem_id
-from ..panels.limits import are_hidden
 from ..panels.pictures_panel import PicturesPanel
 from ..panels.widgets import unsaved
 from ..views.job_view import message

@@ -8,6 +8,7 @@ from markupsafe import Markup
 
 from ...config.presets import about_checkpoint, checkpoint_of
 from ...config.run import Run, from_dict, to_dict
+from ...data.limits import within_limits
 from ...errors import DarkroomError
 from ...families.family import Family
 from ...host import Host
@@ -15,7 +16,6 @@ from ...settings import SettingError
 from ...setup import installation
 from ...workspaces import workspace
 from ..panels.changed_settings import starting_values
-from ..panels.limits import within_limits
 from ..views import job_view
 from ..views.base_view import base_html
 from ..views.html import NOTHING

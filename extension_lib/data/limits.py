@@ -1,8 +1,8 @@
 """The folders that a page may name, where the owner of the machine has limited them."""
 
-from ...config.run import FOLDERS, Run
-from ...data.folder import FolderError
-from ...host import Folders
+from ..config.run import FOLDERS, Run
+from ..host import Folders
+from .folder import FolderError
 
 
 def within_limits(run: Run, folders: Folders) -> Run:
