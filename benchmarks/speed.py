@@ -1,12 +1,13 @@
 """How long a step of each method takes, and how much memory, beside the same methods of others in the same run.
 
-PYTHONPATH=. python -m benchmarks.speed [sd1|sdxl] [fp32|bf16] [rounds] [memory]
+PYTHONPATH=. python -m benchmarks.speed [sd1|sdxl] [fp32|bf16] [rounds] [memory | METHOD...]
 
 A UNet of full size with random weights, 256 pixels, attention and MLP layers, rank 8. A step is forward and backward.
-Steps of all contestants are interleaved, so that a machine that slows down slows them all; a figure is a median over
-rounds. With KOHYA_DIR, the folder of kohya's scripts, its module takes part. With "memory", each contestant takes two
-steps with AdamW and gradient checkpointing in a process of its own instead; memory is the peak of RssAnon above that
-of the loaded model, looked at every 50 ms. On a card (DEVICE=cuda) it is what torch has allocated at most.
+Steps of all contestants are interleaved, those of one method next to each other, and every other round goes backwards,
+so that a machine that slows down slows them all; a figure is a median over rounds. With methods, only those and our
+LoRA take part. With KOHYA_DIR, the folder of kohya's scripts, its module takes part. With "memory", each contestant
+takes two steps with AdamW and gradient checkpointing in a process of its own instead; memory is the peak of RssAnon
+above that of the loaded model, looked at every 50 ms. On a card (DEVICE=cuda) it is what torch has allocated at most.
 """
 
 import json
@@ -32,7 +33,7 @@ OUT = Path(__file__).resolve().parents[1] / "docs" / "speed.json"
 PRECISIONS = {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}
 DEVICE = torch.device(os.environ.get("DEVICE", "cpu"))
 PIXELS = 256
-FORWARD, TEXT = "forward", "Textual Inversion"
+FORWARD, TEXT, OUR_LORA = "forward", "Textual Inversion", "Darkroom: LoRA"
 
 
 def batch(view: DiffusersView) -> dict[str, Any]:
@@ -89,18 +90,20 @@ def taking_part(family: str) -> list[Contestant]:
     return [one for one in contestants("KOHYA_DIR" in os.environ) if family == "sd1" or one.method != TEXT]
 
 
-def compare_speed(family: str, precision: str, rounds: int) -> dict[str, Any]:
+def compare_speed(family: str, precision: str, rounds: int, methods: list[str]) -> dict[str, Any]:
     view = random_view(FAMILIES[family], PRECISIONS[precision], DEVICE, text=family == "sd1")
     given = batch(view)
+    wanted = [one for one in taking_part(family) if not methods or one.method in methods or one.title == OUR_LORA]
+    in_order = sorted(wanted, key=lambda one: one.method)
     seconds: dict[str, list[float]] = {}
     for number in range(rounds):
         seconds.setdefault(FORWARD, []).append(forward_seconds(view, given))
-        for one in taking_part(family):
+        for one in reversed(in_order) if number % 2 else in_order:
             seconds.setdefault(one.title, []).append(step_seconds(view, given, one))
         print(f"round {number + 1} of {rounds}", flush=True)
     return {"rounds": rounds,
             "forwards": {name: ratio(own, seconds[FORWARD]) for name, own in seconds.items() if name != FORWARD},
-            "of Darkroom's LoRA": {name: ratio(own, seconds["Darkroom: LoRA"]) for name, own in seconds.items()},
+            "of Darkroom's LoRA": {name: ratio(own, seconds[OUR_LORA]) for name, own in seconds.items()},
             "seconds": {name: round(statistics.median(own), 3) for name, own in seconds.items()}}
 
 
@@ -157,8 +160,9 @@ def main(arguments: list[str]) -> int:
     if rest == ["memory"]:
         facts.setdefault("memory", {})[name] = compare_memory(family, precision)
     else:
-        facts.setdefault("speed", {})[name] = compare_speed(family, precision, int(rounds))
-        for title, times in facts["speed"][name]["forwards"].items():
+        key = " ".join([name, *rest])
+        facts.setdefault("speed", {})[key] = compare_speed(family, precision, int(rounds), rest)
+        for title, times in facts["speed"][key]["forwards"].items():
             print(f"{title:30} {times:.2f} forwards")
     facts["machine"] = {"threads": torch.get_num_threads(), "torch": torch.__version__, "device": DEVICE.type}
     write_text(OUT, json.dumps(facts, indent=1) + "\n")
