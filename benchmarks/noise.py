@@ -22,20 +22,20 @@ from .plain_lora import cell
 
 PAGE = DOCS / "sweep.md"
 VARIANTS: dict[str, dict[str, Any]] = {
-    "the preset (squared, min-SNR 5)": {},
-    "min-SNR 1": {"min_snr_gamma": 1.0},
-    "min-SNR 20": {"min_snr_gamma": 20.0},
+    "the preset (squared with min-SNR 5)": {},
     "no weighting": {"weighting": "none"},
     "debiased": {"weighting": "debiased"},
-    "Huber, snr": {"loss": "huber"},
-    "Huber, exponential": {"loss": "huber", "huber_schedule": "exponential"},
-    "Huber, constant": {"loss": "huber", "huber_schedule": "constant"},
-    "smooth L1, snr": {"loss": "smooth L1"},
+    "Huber by snr": {"loss": "huber"},
+    "Huber exponential": {"loss": "huber", "huber_schedule": "exponential"},
+    "Huber constant": {"loss": "huber", "huber_schedule": "constant"},
+    "smooth L1 by snr": {"loss": "smooth L1"},
     "noise offset 0.05": {"noise_offset": 0.05},
-    "multi-resolution noise, 6 levels": {"multires_levels": 6},
+    "multi-resolution noise of 6 levels": {"multires_levels": 6},
     "input perturbation 0.1": {"input_perturbation": 0.1},
     "timesteps 200 to 999": {"min_timestep": 200},
     "timesteps 0 to 799": {"max_timestep": 800},
+    "min-SNR 1": {"min_snr_gamma": 1.0},
+    "min-SNR 20": {"min_snr_gamma": 20.0},
 }
 SEEDS = ("0",)
 FIGURES = {"fidelity": "fidelity", "prompt_fidelity": "place asked for", "drift": "drift", "diversity": "diversity"}

@@ -12,13 +12,15 @@ WHOLE: Settings = {"dreambooth": {"training": {**ONE_BY_ONE, "batch_size": 1}, "
                    "full": {"training": {**ONE_BY_ONE, "batch_size": 2}, "method": {"bf16": True}}}
 WORDS: Settings = {"textual_inversion": {"training": {"accumulation": 4, "offload": True}},  # the text encoders stay
                    "pivotal": {"training": {"offload": True}}}
+BOFT: Settings = {"boft": {"training": {"offload": True}}}
 SMALL: Settings = {"training": {"batch_size": 1, "accumulation": 2, "checkpointing": True},
-                   "methods": {**WORDS, **WHOLE}}
+                   "methods": {**WORDS, **BOFT, **WHOLE}}
 MIDDLE: Settings = {"training": {"batch_size": 2, "accumulation": 1, "checkpointing": True},
                     "methods": {"textual_inversion": {"training": {"accumulation": 2}}, **WHOLE}}
 SMALLEST = {**SMALL, "training": {**SMALL["training"], "offload": True}}
 LARGE: Settings = {"training": {"batch_size": 1, "accumulation": 2, "checkpointing": False},
-                   "methods": {"textual_inversion": {"training": {"accumulation": 4}}, **WHOLE}}
+                   "methods": {"textual_inversion": {"training": {"accumulation": 4}},
+                               "boft": {"training": {"checkpointing": True}}, **WHOLE}}
 
 
 SDXL = Family(
