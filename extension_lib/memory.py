@@ -19,6 +19,7 @@ from .model import Model
 from .settings import options
 
 GIB, MIB = 2**30, 2**20
+FULL = 0.03  # of a graphics card's memory is free at most where it counts as full
 IN_BF16 = {"method": {"bf16": True}}
 SMALLER_OPTIMIZERS = "AdamW 8 bit", "Adafactor"
 
@@ -58,6 +59,14 @@ def free(device: torch.device) -> int:
     import psutil
 
     return psutil.virtual_memory().available
+
+
+def is_full() -> bool:
+    """Whether hardly anything is free on the graphics card; never so without one."""
+    if not torch.cuda.is_available():
+        return False
+    free, total = torch.cuda.mem_get_info()
+    return free < FULL * total
 
 
 def amount(size: int) -> str:

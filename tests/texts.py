@@ -25,6 +25,7 @@ SILENT = {  # files whose strings no page shows
     "commands/files.py", "commands/queue.py", "commands/tools.py", "training/ranks.py",
     "ui/door.py",  # the command line; what is said to those not let in
     "api/access.py", "api/answers.py", "api/comparisons.py", "api/follow.py", "api/router.py", "api/views.py",
+    "runs/at_end.py",  # for the log
     "data/templates.py", "data/trigger_word.py",  # prompts and words
     "export/card.py", "export/metadata.py", "export/provenance.py", "export/header.py",  # what stands in files
     "compare/infotext.py", "models/names.py"}

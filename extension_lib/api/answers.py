@@ -75,7 +75,7 @@ def answer_to(error: DarkroomError) -> Json:
 
 def setting_in(sentence: str) -> str:
     """The setting that an error names first, as training.steps; "" for none."""
-    known = {name.split(" ")[0]: set() for name in all_sections()}
+    known: dict[str, set[str]] = {name.split(" ")[0]: set() for name in all_sections()}
     for name, section in all_sections().items():
         known[name.split(" ")[0]] |= {option.name for option in options(section)}
     known["method"].add("name")

@@ -151,6 +151,9 @@ def add_jobs(router: APIRouter, host: Host) -> None:
         wake(host)
         return Json(views.job_in_full(queue.row(row.id), queue.rows(), folders), status)
 
+    def said_after(act: Callable[[Queue, int], Row]) -> Callable[[int], Response]:
+        return lambda number: said(act(queue, number))
+
     @router.get("/jobs", summary="The queue: what runs, what waits, what is over")
     def listed() -> Response:
         return Json(views.jobs_said(queue.rows(), folders))
@@ -175,7 +178,7 @@ def add_jobs(router: APIRouter, host: Host) -> None:
                                  headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
     for verb, act, summary in ACTS:
-        add_act(router, verb, summary, lambda number, act=act: said(act(queue, number)))
+        add_act(router, verb, summary, said_after(act))
 
     @router.post("/jobs/{id}/duplicate", summary="Add the same job once more", status_code=202)
     def copy(id: int = Id) -> Response:

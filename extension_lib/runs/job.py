@@ -17,6 +17,7 @@ from ..training.controls import Controls
 from ..training.guard import Guard
 from ..workspaces.record import Record, recording
 from ..workspaces.workspace import LOCK, LOCKS, Log, Workspace
+from .at_end import tell
 from .summary import Summary
 
 if TYPE_CHECKING:
@@ -179,6 +180,13 @@ class Job:
             reason = self.out_of_memory(planned) if is_out_of_memory(guard.error) else guard.reason
             guard.error = None  # its traceback holds the session, and with it the model
             self.add_event(Ended(self.step, reason, failed=True))
+        if self.ended and not self.ended.leaving:
+            tell(self.host.folders.workspaces, self.in_short(self.ended))
+
+    def in_short(self, ended: Ended) -> dict[str, str | int]:
+        """What has ended, for other programs."""
+        state = "failed" if ended.failed else "discarded" if ended.discarded else "done"
+        return {"name": self.run.output.name, "state": state, "why": ended.why, "step": ended.step}
 
     def out_of_memory(self, planned: str = "") -> str:
         """Why the run ends before its first step, and what to change."""

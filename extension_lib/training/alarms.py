@@ -1,9 +1,13 @@
 """Alarms: signs in a run's numbers that something is wrong, each with what to do about it."""
 
 import math
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from statistics import median
 
+from .. import memory
 from ..config.run import Run
 from ..events import Alarmed, Began, Event, Measured, Saved, Stepped
 
@@ -11,6 +15,9 @@ EFFECT_AFTER, NO_EFFECT = 100, 1e-3  # steps after which a loss that changed by 
 MAX_OVERFLOWS = 8  # in a row; fp16's loss scale needs a few to settle
 NORM_GROWTH, LOSS_GROWTH = 50.0, 1.5  # times the first norm, times the first loss on fixed noise
 RISES, RISE = 3, 1.02  # measurements since the lowest loss, and times that loss
+
+SLOWER, USUAL, RECENT = 3.0, 20, 5  # times the median; steps that make a median, and those compared with it
+KEPT_SECONDS = 400  # steps
 
 Finding = tuple[str, str]  # what is wrong, what to do
 
@@ -25,12 +32,14 @@ class History:
     skipped_in_a_row: int = 0
     measured: list[Measured] = field(default_factory=list)
     saved: list[tuple[int, str]] = field(default_factory=list)  # the step measured last, the copy's name
+    seconds: deque[float] = field(default_factory=lambda: deque(maxlen=KEPT_SECONDS))  # that the last steps took
 
-    def add(self, event: Event) -> None:
+    def add(self, event: Event, seconds: float) -> None:
         if isinstance(event, Began) and not self.stepped:
             self.start = event.start
         elif isinstance(event, Stepped):
             self.stepped = event
+            self.seconds.append(seconds)
             self.skipped_in_a_row = self.skipped_in_a_row + 1 if event.skipped else 0
         elif isinstance(event, Measured):
             self.measured.append(event)
@@ -96,21 +105,41 @@ def advice_on_copies(history: History, step: int) -> str:
     return f"Use the copy nearest to that step, {name}, instead of going on."
 
 
+def spilling(history: History) -> Finding | None:
+    seconds = list(history.seconds)
+    if len(seconds) < USUAL + RECENT:
+        return None
+    usual, now = median(seconds[:-RECENT]), median(seconds[-RECENT:])
+    if now < SLOWER * usual or not memory.is_full():
+        return None
+    return (f"Steps take {now:.1f} s instead of {usual:.1f} s, and the graphics card is full: its memory spills into "
+            "the system's.",
+            "Close other programs that use the card. If that does not help, pause, and use less: "
+            f"{memory.advice(history.run)}.")
+
+
 # By kind: the event after which it can show, and the check.
 ALARMS: dict[str, tuple[type[Event], Callable[[History], Finding | None]]] = {
     "not finite": (Stepped, not_finite), "exploding": (Measured, exploding), "no effect": (Measured, no_effect),
-    "overfitting": (Measured, overfitting)}
+    "overfitting": (Measured, overfitting), "spilling": (Stepped, spilling)}
 
 
-def with_alarms(run: Run, events: Iterable[Event]) -> Iterator[Event]:
-    """The events, with each alarm once, after the event that raised it."""
-    history, raised = History(run), set()
+def with_alarms(run: Run, events: Iterable[Event], clock: Callable[[], float] = time.monotonic) -> Iterator[Event]:
+    """The events, with each alarm once, after the event that raised it. clock: in seconds."""
+    history, raised, began = History(run), set(), clock()
     for event in events:
+        seconds = clock() - began  # what others do with an event is no part of a step
         yield event
-        history.add(event)
-        if not isinstance(event, (Stepped, Measured)):
-            continue
-        for kind, (after, check) in ALARMS.items():
-            if kind not in raised and isinstance(event, after) and (finding := check(history)):
-                raised.add(kind)
-                yield Alarmed(event.step, kind, *finding)
+        history.add(event, seconds)
+        yield from alarms_after(event, history, raised)
+        began = clock()
+
+
+def alarms_after(event: Event, history: History, raised: set[str]) -> Iterator[Alarmed]:
+    """Those that this event raises for the first time."""
+    if not isinstance(event, (Stepped, Measured)):
+        return
+    for kind, (after, check) in ALARMS.items():
+        if kind not in raised and isinstance(event, after) and (finding := check(history)):
+            raised.add(kind)
+            yield Alarmed(event.step, kind, *finding)

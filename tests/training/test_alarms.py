@@ -68,3 +68,28 @@ def test_steps_that_overflow_are_told_when_they_do_not_settle(run):
     few = [Stepped(n, 0.2, 1e-4, skipped=n % 8 != 0) for n in range(1, 40)]
     assert alarms(run, few) == []
     assert [a.step for a in alarms(run, [Stepped(n, 0.2, 1e-4, skipped=True) for n in range(1, 20)])] == [8]
+
+
+def steps_that_take(seconds):
+    """A clock, and a run whose steps take so long by it; what happens between them takes an hour."""
+    now = [0.0]
+
+    def events():
+        for n, each in enumerate(seconds):
+            now[0] += each
+            yield Stepped(n, 0.2, 1e-4)
+            now[0] += 3600
+            yield Saved(n, Path("ghost.safetensors"))
+
+    return events(), lambda: now[0]
+
+
+@pytest.mark.parametrize(("seconds", "full", "raised"), [
+    ([1.0] * 30, True, False), ([1.0] * 25 + [3.5] * 4, True, True), ([1.0] * 25 + [3.5] * 4, False, False),
+    ([1.0] * 25 + [9.0] * 2 + [1.0] * 5, True, False), ([9.0] * 4 + [1.0] * 30, True, False)])
+def test_steps_that_become_three_times_slower_on_a_full_card_are_told(run, monkeypatch, seconds, full, raised):
+    monkeypatch.setattr("extension_lib.memory.is_full", lambda: full)
+    events, clock = steps_that_take(seconds)
+    found = [event for event in with_alarms(run, events, clock) if isinstance(event, Alarmed)]
+    assert [event.kind for event in found] == ["spilling"] * raised
+    assert not raised or ("3.5 s instead of 1.0 s" in found[0].message and "use less: " in found[0].remedy)
