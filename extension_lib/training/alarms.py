@@ -126,7 +126,8 @@ ALARMS: dict[str, tuple[type[Event], Callable[[History], Finding | None]]] = {
 
 def with_alarms(run: Run, events: Iterable[Event], clock: Callable[[], float] = time.monotonic) -> Iterator[Event]:
     """The events, with each alarm once, after the event that raised it. clock: in seconds."""
-    history, raised, began = History(run), set(), clock()
+    history, began = History(run), clock()
+    raised: set[str] = set()
     for event in events:
         seconds = clock() - began  # what others do with an event is no part of a step
         yield event
