@@ -19,9 +19,10 @@ def lora_extension() -> Any:
 
 def forget_read_files() -> None:
     """Forge keeps the last files in memory by their names; Neo reads each anew."""
-    read = getattr(lora_extension(), "load_lora_state_dict", None)
-    if hasattr(read, "cache_clear"):
-        read.cache_clear()
+    read: Any = getattr(lora_extension(), "load_lora_state_dict", None)
+    forget = getattr(read, "cache_clear", None)
+    if forget:
+        forget()
 
 
 def key_map(make: Any, model: Any) -> dict[str, str]:
