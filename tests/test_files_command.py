@@ -10,6 +10,8 @@ from extension_lib.files.describe import describe
 from extension_lib.files.layouts import LAYOUTS
 from extension_lib.files.progress import finished
 
+pytestmark = pytest.mark.once
+
 
 def ran(*arguments):
     return cli.main(["files", *map(str, arguments)])

@@ -16,6 +16,8 @@ from extension_lib.files.edit import Edit, edit, preferred_weight, read_words
 from extension_lib.files.progress import finished
 from extension_lib.files.source import FileProblem
 
+pytestmark = pytest.mark.once
+
 Q = "lora_unet_down_blocks_0_attentions_0_transformer_blocks_0_attn1_to_q"
 HEADER = {"ss_base_model_version": "sd_v1", "ss_sd_model_name": "dream.safetensors", "ss_steps": "1200",
           "ss_unet_lr": "0.0001", "ss_text_encoder_lr": "None", "modelspec.trigger_phrase": "zwx ghost",

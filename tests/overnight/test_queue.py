@@ -13,6 +13,8 @@ from extension_lib.overnight.rules import Rules, checked, read_rules, write_rule
 from extension_lib.settings import SettingError
 from extension_lib.workspaces.workspace import Workspace
 
+pytestmark = pytest.mark.once
+
 NIGHT = Rules(begin="22:00", end="7:30")
 
 

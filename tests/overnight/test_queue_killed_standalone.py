@@ -14,5 +14,5 @@ def test_however_often_it_is_killed_each_run_is_done_once_as_if_alone_or_has_fai
     trial = Trial(tmp_path, random.Random(3), kinds=("lora",))
     trial.fill(6)
     assert {*trial.expected.values()} & {"no folder", "no pictures", "no checkpoint"}
-    assert trial.kill(3, 0.8) == 3
+    assert trial.kill(2, 0.8) == 2
     assert list(trial.faults()) == []
