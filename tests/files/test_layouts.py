@@ -189,6 +189,7 @@ def test_a1111_s_safe_reader_takes_the_pt(tmp_path):
     assert {t.dtype for name, t in tensors.items() if "alpha" not in name} == {torch.float16}
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("family", "name"), [(SD1, "tiny-sd1"), (SD2, "tiny-sd2"), (SDXL, "tiny-xl")])
 def test_each_key_has_one_path_and_the_file_s_key_leads_back_to_it(tiny, family, name):
     with opened_checkpoint(tiny(name)) as base:

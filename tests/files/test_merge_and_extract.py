@@ -62,6 +62,7 @@ def test_what_is_not_changed_stays_byte_for_byte_and_the_rest_keeps_its_precisio
         assert file.metadata()["modelspec.title"] == "m" and "merge" in file.metadata()["darkroom_made_by"]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("family", ["tiny-sd2", "tiny-xl"])
 def test_an_openclip_encoder_s_fused_attention_takes_its_thirds(tmp_path, tiny, family):
     base = tiny(family)
@@ -105,6 +106,7 @@ def test_the_difference_of_two_checkpoints_in_full_is_exact(tmp_path):
     assert all(torch.allclose(after[place], value, atol=1e-6) for place, value in wanted.items())
 
 
+@pytest.mark.once
 def test_checkpoints_that_do_not_fit_are_one_sentence(tmp_path, tiny):
     with pytest.raises(FileProblem, match="is Stable Diffusion 1, but"):
         finished(extract(Extract(BASE, tiny("tiny-xl"), tmp_path / "x.safetensors", Keep(rank=1))))

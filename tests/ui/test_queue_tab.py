@@ -153,7 +153,7 @@ def test_add_to_queue_asks_what_train_would_ask_and_takes_what_the_page_shows(pa
 def test_several_values_are_counted_and_added_with_their_time(page, queue, shown):
     sweep, (_, data) = page.layout.train.sweep, shown
     assert "at least one setting" in page.train_events.count_sweep(data)[sweep.answer]
-    data |= {sweep.keys[0]: "method.rank", sweep.values[0]: "2, 4", sweep.keys[2]: "training.seed",
+    data |= {sweep.keys[0]: "Rank", sweep.values[0]: "2, 4", sweep.keys[2]: "Seed",
              sweep.values[2]: "0, 1, 2"}
     assert "6 runs. How long" in page.train_events.count_sweep(data)[sweep.answer]
     assert queue.rows() == []

@@ -19,16 +19,18 @@ from ..views.job_view import duration, message
 from .widgets import unsaved
 
 ROWS = 4  # settings at once
+NONE = "none"
 
 
 class SweepPanel:
     def __init__(self, host: Host):
         self.host = host
+        self.offered = dict(offered())  # by title; the WebUI's lists know no second word for a choice
         self.keys, self.values = [], []
         with gr.Accordion("Try several values", open=False, elem_id="darkroom_sweep"):
             for n in range(ROWS):
                 with gr.Row():
-                    self.keys.append(unsaved(gr.Dropdown(choices=[("none", ""), *offered()], value="", label="Setting",
+                    self.keys.append(unsaved(gr.Dropdown(choices=[NONE, *self.offered], value=NONE, label="Setting",
                                                          elem_id=f"darkroom_sweep_setting{n}")))
                     self.values.append(unsaved(gr.Textbox(label="Values", max_lines=1, placeholder="0.0001, 0.0002",
                                                           elem_id=f"darkroom_sweep_values{n}")))
@@ -42,7 +44,8 @@ class SweepPanel:
 
     def axes(self, data: Mapping[Any, Any]) -> tuple[Axis, ...]:
         """Raises SettingError."""
-        return checked([parse_axis(data[key], data[value]) for key, value in zip(self.keys, self.values) if data[key]])
+        chosen = [(self.offered.get(data[key], ""), data[value]) for key, value in zip(self.keys, self.values)]
+        return checked([parse_axis(key, values) for key, values in chosen if key])
 
     def counted(self, run: Run, data: Mapping[Any, Any]) -> str:
         """How many runs there would be, and how long they would take."""
