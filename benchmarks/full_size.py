@@ -15,15 +15,17 @@ from extension_lib.export import checkpoint
 from extension_lib.export.stream import header_bytes, make_entry, tensor_bytes
 from extension_lib.export.tensor_part import whole_name, whole_shape
 from extension_lib.families import SDXL
+from extension_lib.families.family import Family
 from extension_lib.models.checkpoint_parts import places
 from extension_lib.models.diffusers_pipeline import CONFIGS
 
 from .fresh import GIB, measured, memory_of
 
 
-def write_random(path: Path) -> int:
-    """Writes the checkpoint in fp16, tensor by tensor; returns how many bytes its weights are."""
-    shapes = {whole_name(p.tensor): list(whole_shape(p.tensor, p.shape)) for p in places(CONFIGS / "sdxl", SDXL)}
+def write_random(path: Path, family: Family = SDXL) -> int:
+    """Writes a checkpoint in fp16, tensor by tensor; returns how many bytes its weights are."""
+    parts = places(CONFIGS / family.name, family)
+    shapes = {whole_name(p.tensor): list(whole_shape(p.tensor, p.shape)) for p in parts}
     entries = [make_entry(name, shape, torch.float16) for name, shape in shapes.items()]
     rng = torch.Generator().manual_seed(0)
     with open(path, "wb") as file:

@@ -108,7 +108,8 @@ def described(found: "Description") -> list[str]:
     """Lines."""
     facts = {
         "kind": counted(found.kinds), "family": found.family.title if found.family else "not told",
-        "layout": found.layout, "size": f"{found.size / 2**20:.1f} MiB", "rank": counted(found.ranks),
+        "layout": found.layout, "read by": ", ".join(found.readers),
+        "size": f"{found.size / 2**20:.1f} MiB", "rank": counted(found.ranks),
         "alpha": counted(found.alphas), "precision": counted(found.precisions), "layers": counted(found.parts),
         "trained on": found.base, "words": ", ".join(found.words), "frequent in captions": ", ".join(found.frequent),
         "notes": found.notes, "made by": found.made_by, **found.training}

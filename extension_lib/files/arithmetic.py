@@ -16,6 +16,7 @@ from .source import FileProblem, Tensors, multiplies
 
 # Of each kind, the tensors by which what it adds is multiplied when they are.
 STRENGTHS = ("lora_up.weight", "hada_w1_a", "lokr_w1", "lokr_w1_a", "diff", "diff_b", "w_norm", "b_norm")
+ALPHA = 16.0  # of what is written here; the matrices are scaled for it
 UP, DOWN, MID, BIAS = "lora_up.weight", "lora_down.weight", "lora_mid.weight", lora.BIAS_DIFFERENCE
 FindDelta = Callable[[Tensors], Delta]  # of a layer's tensors
 
@@ -132,11 +133,23 @@ def sum_of_biases(parts: Sequence[tuple[Tensors, float]]) -> Tensor | None:
 
 
 def product_tensors(low: LowRank, shape: tuple[int, ...]) -> Tensors:
-    """A LoRA's tensors of this product, for a weight of this shape; {} for one of rank 0."""
+    """A LoRA's tensors of this product, for a weight of this shape; {} for one of rank 0.
+
+    All layers get one alpha: diffusers scales some wrongly where layers have several.
+    """
     if not low.rank:
         return {}
-    return {UP: low.up.float().view(*low.up.shape, *[1] * (len(shape) - 2)),
-            DOWN: low.down.float().reshape(low.rank, *shape[1:]), "alpha": torch.tensor(float(low.rank))}
+    root = (low.rank / ALPHA)**0.5
+    return {UP: (low.up * root).float().view(*low.up.shape, *[1] * (len(shape) - 2)),
+            DOWN: (low.down * root).float().reshape(low.rank, *shape[1:]), "alpha": torch.tensor(ALPHA)}
+
+
+def with_alpha(tensors: Tensors) -> Tensors:
+    """A plain LoRA's tensors with the alpha of all that is written here; others as they are."""
+    if not is_product(tensors):
+        return tensors
+    alpha = tensors["alpha"].item() if "alpha" in tensors else float(len(tensors[DOWN]))
+    return {**tensors, UP: tensors[UP].float() * (alpha / ALPHA), "alpha": torch.tensor(ALPHA)}
 
 
 def with_bias(tensors: Tensors, bias: Tensor | None, shape: tuple[int, ...]) -> Tensors:

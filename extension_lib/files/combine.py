@@ -11,7 +11,7 @@ from torch import Tensor
 from ..export import lora
 from ..families.family import Family
 from . import keys, made
-from .arithmetic import DOWN, UP, added, delta_of, shape_of
+from .arithmetic import DOWN, UP, added, delta_of, shape_of, with_alpha
 from .base import Checkpoint, opened_checkpoint
 from .blocks import parse_blocks, weight_of
 from .new_file import NewFile, new_file, require_free
@@ -66,7 +66,7 @@ def add_up(given: Sum) -> Tool[Path]:
         require_base(files, base)
         layers = list(dict.fromkeys(key for file in files for key in file.layers))
         with new_file(given.out, dtype_of(given.precision, files, layers, given.out)) as out:
-            whole = Whole(out, family, base)
+            whole = Whole(out, family, base, len(files) > 1)
             for key, progress in counted_off(layers):
                 whole.add(key, parts)
                 yield progress
@@ -81,8 +81,9 @@ def add_up(given: Sum) -> Tool[Path]:
 class Whole:
     """The sum's layers on their way into a file."""
 
-    def __init__(self, out: NewFile, family: Family, base: Checkpoint | None):
-        self.out, self.family, self.base = out, family, base
+    def __init__(self, out: NewFile, family: Family, base: Checkpoint | None, joins: bool):
+        """joins: whether there are several files, whose alphas become one."""
+        self.out, self.family, self.base, self.joins = out, family, base, joins
         self.ranks: list[int] = []
         self.kinds: set[str] = set()  # of tensors
 
@@ -107,6 +108,7 @@ class Whole:
 
     def write(self, key: str, tensors: Tensors) -> None:
         if tensors:
+            tensors = with_alpha(tensors) if self.joins else tensors
             self.out.add_layer(keys.file_key(key, self.family), tensors)
             self.kinds |= set(tensors)
             self.ranks += [tensors[DOWN].shape[0]] if DOWN in tensors else []

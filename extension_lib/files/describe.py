@@ -14,6 +14,7 @@ from .arithmetic import BIAS, DOWN, delta_of, factors, is_product
 from .base import Checkpoint, opened_checkpoint
 from .combine import known_family
 from .made import MADE
+from .programs import readers_of_file
 from .progress import Tool, counted_off
 from .singular import norm_of_product
 from .source import AdapterFile, FileProblem, Tensors, kind_of, multiplies, opened
@@ -47,6 +48,7 @@ class Description:
     strength: dict[str, float] = field(default_factory=dict)
     unknown: int = 0
     card: dict[str, object] = field(default_factory=dict)
+    readers: list[str] = field(default_factory=list)  # programs that read it as it is meant
 
     @property
     def base(self) -> str:
@@ -103,6 +105,7 @@ def describe(path: Path, base: Path | None = None) -> Tool[Description]:
             strengths.add(key, tensors)
             yield progress
         found.strength, found.unknown = strengths.by_block(), strengths.unknown
+        found.readers = readers_of_file(file.names[key] for key in file.layers) if found.layout == "kohya" else []
     return found
 
 

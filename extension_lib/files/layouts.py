@@ -108,7 +108,8 @@ def files_of(layout: Layout, file: AdapterFile, given: Conversion) -> Iterator[t
     for part, name in PARTS.items():
         layers = [key for key in file.layers if keys.part_of(key) == part]
         if layers:
-            path = given.out.with_suffix("") / name / WEIGHTS
+            folder = given.out.with_suffix("") if given.out.suffix == layout.suffix else given.out
+            path = folder / name / WEIGHTS
             require_free(path, given.overwrite, given.path)
             yield path, layers
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from ..export.header import METHOD
 from ..families.family import Family
+from .arithmetic import ALPHA
 from .source import AdapterFile
 
 MADE = "darkroom_made_by"  # our key: which tool made a file of which others, as JSON
@@ -47,7 +48,7 @@ def kind_header(ranks: Sequence[int], products: bool) -> dict[str, str]:
     """What kohya's scripts say of a kind. products: whether all layers are a LoRA's."""
     same = len(set(ranks)) == 1
     size = {"ss_network_dim": str(ranks[0]) if same else "Dynamic",
-            "ss_network_alpha": str(float(ranks[0])) if same else "Dynamic"} if ranks else {}
+            "ss_network_alpha": str(ALPHA)} if ranks else {}
     if products:
         return {"ss_network_module": PLAIN, **size}
     return {"ss_network_module": LYCORIS, "ss_network_args": json.dumps({"algo": "full"}), **size}

@@ -140,7 +140,7 @@ def merged_header(said: dict[str, str], given: Merge) -> dict[str, str]:
 
 def merged_tensor(base: Checkpoint, name: str, parts: Sequence[OpenPart], touched: list[Touched]) -> Tensor:
     """fp32, with what the files add, one after the other, as the WebUI adds it up."""
-    whole: Tensor = base.file.get_tensor(name).float()
+    whole: Tensor = base.file.get_tensor(name).to(torch.float32, copy=True)
     changed = [(place.name, merged_parameter(base, take_part(place.name, whole), place, parts)) for place in touched]
     if len(changed) == 1 and whole_name(changed[0][0]) == changed[0][0]:
         return changed[0][1]
@@ -148,6 +148,7 @@ def merged_tensor(base: Checkpoint, name: str, parts: Sequence[OpenPart], touche
 
 
 def merged_parameter(base: Checkpoint, value: Tensor, place: Touched, parts: Sequence[OpenPart]) -> Tensor:
+    """The value, changed in place: with what else is computed, a second copy would be too much memory."""
     for part in parts:
         if not changes(part, place.key, place.leaf, base):
             continue
@@ -160,5 +161,5 @@ def merged_parameter(base: Checkpoint, value: Tensor, place: Touched, parts: Seq
             raise FileProblem(f"{place.key} has a {place.leaf} of {tuple(change.shape)}, but the checkpoint's is "
                               f"{tuple(value.shape)}.")
         if change is not None:
-            value = value + change.float().reshape(value.shape) * factor
+            value.add_(change.float().reshape(value.shape), alpha=factor)
     return value

@@ -22,6 +22,7 @@ def description(found: "Description") -> Markup:
     family = html("{}", found.family.title) if found.family else html("<span>not told</span>")
     facts: list[tuple[str, Any]] = [
         ("Kind", html("<span>{}</span>", counted(found.kinds))), ("Family", family), ("Layout", plain(found.layout)),
+        ("Read by", plain(", ".join(found.readers))),
         ("Rank", plain(counted(found.ranks))), ("Alpha", plain(counted(found.alphas))),
         ("Precision", plain(counted(found.precisions))), ("Layers", plain(counted(found.parts))),
         ("Size", plain(f"{found.size / 2**20:.1f} MiB")), ("Trained on", plain(found.base)),
