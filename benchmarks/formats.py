@@ -18,6 +18,7 @@ import torch
 from extension_lib.export.lora import DTYPES, tensors_in_precision
 from extension_lib.export.verify import TOLERANCE
 from extension_lib.files.layouts import Conversion, convert
+from extension_lib.files.made import family_header
 from extension_lib.files.progress import finished
 from extension_lib.files.resize import Resize, resize
 from extension_lib.files.singular import Keep
@@ -83,7 +84,7 @@ def files_of_way(folder: Path, family: str, base: Path, view: Any, way: str) -> 
             tensors.update({f"{layer.key}.{n}": t.detach() for n, t in kind.layer_tensors(module).items()})
     for precision in kind.safe_precisions() if family == "sd1" else ("fp32",):
         path = folder / f"{family}-{slug(way)}-{precision}.safetensors"
-        save_file(tensors_in_precision(tensors, DTYPES[precision]), path)
+        save_file(tensors_in_precision(tensors, DTYPES[precision]), path, family_header(view.family))
         once = multiplies(way) or precision != "fp32" or family != "sd1"
         for strength in (1.0,) if once else (1.0, 0.5):
             yield case(way, family, precision, strength, path, exact, base)
@@ -97,6 +98,10 @@ def exports(folder: Path, family: str, base: Path) -> Iterator[dict[str, Any]]:
             out = folder / f"{family}-{slug(way)}-{name}.safetensors"
             finished(resize(Resize(exact, out, keep, base, "fp32", overwrite=True)))
             yield case(f"{way} {name}", family, "fp32", 1.0, out, exact, base)
+    out, resized = (folder / f"{family}-ia3-{name}.safetensors" for name in ("layout", "resized"))
+    finished(convert(Conversion(resized, out, "diffusers", "fp32", overwrite=True)))
+    exact = folder / f"{family}-ia3-fp32.safetensors"
+    yield case("ia3 resized, diffusers' layout", family, "fp32", 1.0, out, exact, base)
     exact = folder / f"{family}-locon-fp32.safetensors"
     for layout in ("comfyui", "diffusers"):
         out = folder / f"{family}-locon-{layout}.safetensors"
@@ -161,8 +166,12 @@ def is_right(said: dict[str, Any] | None, precision: str) -> bool:
     return said is not None and said.get("difference", 2.0) <= TOLERANCE[precision]
 
 
-def way_out(found: dict[str, Any], loader: str, family: str) -> str:
+def way_out(found: dict[str, Any], loader: str, what: str, family: str) -> str:
     """The export that a loader reads."""
+    if what.endswith("resized"):
+        return "diffusers' layout"
+    if what == "norm":  # of vectors, which only a checkpoint has room for everywhere
+        return "merge"
     return next((name for way, name in OUT.items() if is_right(worst(found, loader, way, family, "fp32"), "fp32")),
                 "none")
 
@@ -175,10 +184,11 @@ def cell(found: dict[str, Any], loader: str, what: str, family: str) -> str:
         return "not run"
     if all(is_right(one, precision) for precision, one in said.items()):
         return " ".join(shown(one["difference"]) for one in said.values())
-    refused = all("refused" in one for one in said.values())
-    wrong = next((f"wrong in {precision}" if len(said) > 1 and is_right(said.get("fp32"), "fp32") else "wrong"
-                  for precision, one in said.items() if "refused" not in one and not is_right(one, precision)), "")
-    return f"{'refused' if refused or not wrong else f'**{wrong}**'} → {way_out(found, loader, family)}"
+    if is_right(said.get("fp32"), "fp32"):
+        return " ".join(shown(one["difference"]) + ("" if is_right(one, precision) else " → fp32")
+                        for precision, one in said.items())
+    wrong = any("refused" not in one for one in said.values())
+    return f"{'**wrong**' if wrong else 'refused'} → {way_out(found, loader, what, family)}"
 
 
 def shown(difference: float) -> str:

@@ -228,7 +228,7 @@ def a1111() -> Load:
         networks.loaded_networks[:] = [network]
         counted.errors.clear()
         for module in model.network_layer_mapping.values():
-            if isinstance(module, (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm, nn.MultiheadAttention)):
+            if type(module) in (nn.Linear, nn.Conv2d, nn.GroupNorm, nn.LayerNorm, nn.MultiheadAttention):
                 networks.network_apply_weights(module)
         return gained(before, state_of(trees), dict(base.places))
 
@@ -280,15 +280,14 @@ def levels(compvis: str, diffusers: str) -> list[tuple[int, int]]:
     return [] if where is None else [(2 if theirs[0] == "middle_block" else 3, where + 2)]
 
 
-def script_loader(create: Callable[..., Any], prepare: Callable[[nn.Module], None] = lambda unet: None) -> Load:
+def script_loader(create: Callable[..., Any], merge: Callable[..., None]) -> Load:
     def load(base: Checkpoint, path: Path, strength: float) -> Values:
         unet, texts, names = script_trees(base)
-        prepare(unet)
         held = [(f"{n}.", root) for n, root in enumerate([unet, *texts])]
         before = state_of(held)
         encoder = texts if len(texts) > 1 else texts[0]
         network, weights = create(strength, str(path), encoder, unet)
-        network.merge_to(encoder, unet, weights, torch.float32, "cpu")
+        merge(network, encoder, unet, weights, strength)
         return gained(before, state_of(held), names)
 
     return load
@@ -311,18 +310,26 @@ def kohya() -> Load:
         with contextlib.redirect_stdout(io.StringIO()):
             return lora.create_network_from_weights(strength, path, None, encoder, unet, for_inference=True)
 
-    return script_loader(create)
+    def merge(network: Any, encoder: Any, unet: nn.Module, weights: Values, strength: float) -> None:
+        network.merge_to(encoder, unet, weights, torch.float32, "cpu")
+
+    return script_loader(create, merge)
 
 
 def lycoris() -> Load:
-    """lycoris.kohya, as kohya's scripts call it."""
+    """lycoris.kohya, as kohya's scripts call it; it merges at strength 1 alone, its own networks at any."""
     from lycoris import kohya as lora
+    from lycoris.wrapper import LycorisNetwork
 
     def create(strength: float, path: str, encoder: Any, unet: nn.Module) -> Any:
         with contextlib.redirect_stdout(io.StringIO()):
             return lora.create_network_from_weights(strength, path, None, encoder, unet, for_inference=True)
 
-    return script_loader(create)
+    def merge(network: Any, encoder: Any, unet: nn.Module, weights: Values, strength: float) -> None:
+        network.loras = network.text_encoder_loras + network.unet_loras
+        LycorisNetwork.merge_to(network, strength)
+
+    return script_loader(create, merge)
 
 
 def diffusers() -> Load:

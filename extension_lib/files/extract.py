@@ -4,6 +4,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from ..export.lora import DTYPES
@@ -82,5 +83,5 @@ def difference_of(key: str, leaf: str, base: Checkpoint, tuned: Checkpoint) -> T
     """None where there is none. Raises FileProblem where the second checkpoint has no such layer."""
     if not tuned.has(key, leaf) or tuned.shape(key, leaf) != base.shape(key, leaf):
         raise FileProblem(f"{tuned.path.name} has no {leaf} of {key} in the shape that {base.path.name} has.")
-    found = tuned.parameter(key, leaf).float() - base.parameter(key, leaf).float()
+    found = tuned.parameter(key, leaf).to(torch.float32, copy=True).sub_(base.parameter(key, leaf))
     return found if found.any() else None

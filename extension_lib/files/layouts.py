@@ -123,12 +123,27 @@ def write_layout(file: AdapterFile, layers: list[str], path: Path, layout: Layou
         for key, progress in counted_off(layers):
             write_layer(out, layout.name(key, family), key, file, layout, ranks)
             yield progress
+        if ranks:
+            add_attention(out, file, layers, layout, ranks)
         if not layout.plain:
             combine.add_words(out, [file])
         out.metadata = made.made_header(path, family, [file], "convert", layout=layout.title) | {
             "ss_output_name": (path.parent.parent if layout.folder else path).stem}
     if layout.folder:
         write_text(path.with_name(SETTINGS), json.dumps(peft_settings(file, layers), indent=2))
+
+
+def add_attention(out: NewFile, file: AdapterFile, layers: list[str], layout: Layout, ranks: dict[str, int]) -> None:
+    """A layer that adds nothing, where a text encoder has none of attention: diffusers knows its files by such."""
+    for part in ranks:
+        own = [key for key in layers if keys.part_of(key) == part]
+        first = next((key for key in own if "_mlp_fc" in key), None)
+        if first is None or any("_self_attn_" in key for key in own):
+            continue
+        width = file.shape(first, UP)[0] if first.endswith("fc2") else file.shape(first, DOWN)[1]
+        name = layout.name(f"{keys.prefix_of(first)}_text_model_encoder_layers_0_self_attn_out_proj", file.family)
+        out.add(f"{name}.{A}", torch.zeros(ranks[part], width))
+        out.add(f"{name}.{B}", torch.zeros(width, ranks[part]))
 
 
 def write_layer(out: NewFile, name: str, key: str, file: AdapterFile, layout: Layout, ranks: dict[str, int]) -> None:

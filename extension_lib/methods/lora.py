@@ -65,9 +65,9 @@ class Lora(LowRank):
     @staticmethod
     def delta(tensors: dict[str, Tensor], weight: Tensor) -> Delta:
         down, up = tensors["lora_down.weight"], tensors["lora_up.weight"]
-        scale = file_scale(tensors, len(down))
+        up = up * file_scale(tensors, len(down))  # the smaller of what could be scaled
         if "lora_mid.weight" in tensors:
             product = tucker_product(tensors["lora_mid.weight"], up.flatten(1).T, down.flatten(1))
         else:
             product = up.flatten(1) @ down.flatten(1)
-        return delta_with_dora(tensors, product * scale, weight)
+        return delta_with_dora(tensors, product, weight)

@@ -176,6 +176,15 @@ def test_what_a_layout_has_no_room_for_is_refused_with_a_way_out(tmp_path, way, 
         finished(convert(Conversion(file_of(way), tmp_path / "out.safetensors", layout)))
 
 
+def test_a_text_encoder_without_attention_gets_a_layer_that_adds_nothing_for_diffusers(tmp_path):
+    mlp = {name: t for name, t in load_file(file_of("lora")).items() if "_mlp_" in name}
+    save_file(mlp, tmp_path / "a.safetensors")
+    path, = finished(convert(Conversion(tmp_path / "a.safetensors", tmp_path / "out.safetensors", "diffusers", "fp32")))
+    deltas = plain_deltas(path)
+    added, = deltas.keys() - plain_deltas(tmp_path / "a.safetensors").keys()
+    assert added.endswith("layers_0_self_attn_out_proj") and not deltas[added].any()
+
+
 def test_a_wrong_ending_is_one_sentence(tmp_path):
     with pytest.raises(FileProblem, match=r"Call it out\.pt"):
         finished(convert(Conversion(file_of("lora"), tmp_path / "out.safetensors", "pt")))
