@@ -170,6 +170,8 @@ def way_out(found: dict[str, Any], loader: str, what: str, family: str) -> str:
     """The export that a loader reads."""
     if what.endswith("resized"):
         return "diffusers' layout"
+    if "layout" in what:
+        return "kohya's layout"
     if what == "norm":  # of vectors, which only a checkpoint has room for everywhere
         return "merge"
     return next((name for way, name in OUT.items() if is_right(worst(found, loader, way, family, "fp32"), "fp32")),
