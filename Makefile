@@ -6,7 +6,7 @@ RUN = $(VENV)/bin/python
 RUN_WEBUI = $(WEBUI_VENV)/bin/python
 
 # On two cores: tests that wait for a browser or for a process leave a core to the others.
-WORKERS = -n 4 --dist loadfile --no-loadscope-reorder
+WORKERS = -n 3 --dist loadfile --no-loadscope-reorder
 WORKERS_BESIDE = -n 1
 
 # Idle threads of OpenMP sleep; spinning, they take a browser or a second program fifteen times their share of two cores.

@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 WEBUI = {  # as much of reForge as is asked before anyone clicks
     "modules_forge/__init__.py": "",
@@ -53,6 +55,7 @@ print(title, *said, refused[page.layout.train.answer], sep="|")
 """
 
 
+@pytest.mark.once
 def test_the_page_says_so_and_train_refuses(tmp_path):
     for name, text in WEBUI.items():
         path = tmp_path / name

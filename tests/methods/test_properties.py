@@ -101,6 +101,7 @@ def assert_alike(found, expected):
     assert all(torch.equal(value, expected[name].to(value.dtype)) for name, value in found.items())
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("bf16", [False, True])
 def test_previews_and_measurements_see_the_average_and_training_goes_on_from_the_weights(model, pictures, bf16):
     before, compute = answer(model), model.compute
@@ -216,8 +217,8 @@ def written(run, model, trainable, root):
             yield read_back(part, path, model), expected
 
 
-# that it is the same in another way of a method does not depend on the host's classes
-@pytest.mark.parametrize("way", [pytest.param(way, marks=pytest.mark.once) if "," in way else way for way in WAYS])
+@pytest.mark.once
+@pytest.mark.parametrize("way", WAYS)
 def test_in_each_precision_its_files_hold_what_was_trained(model, pictures, way, tmp_path):
     run, trainable = run_of(pictures, way), attached(model, pictures, way)
     precisions = run.method.safe_precisions()

@@ -118,6 +118,7 @@ def test_a_loss_that_stays_infinite_ends_the_run_and_spoils_nothing(model, pictu
     assert all(torch.equal(before[k], after[k]) for k in before)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("error", [RuntimeError("no picture today"), TypeError("no forward"), KeyError("DPM"),
                                    AssertionError("changing settings is disabled")])
 def test_a_preview_that_fails_in_any_way_is_a_warning_and_the_run_goes_on(model, pictures, error):
@@ -132,6 +133,7 @@ def test_a_preview_that_fails_in_any_way_is_a_warning_and_the_run_goes_on(model,
     assert not events[-1].failed and events[-1].step == 4 and not any(isinstance(e, Previewed) for e in events)
 
 
+@pytest.mark.once
 def test_copies_are_saved_every_so_many_steps_and_on_wish(model, pictures):
     run, files = small_run(pictures, training={"steps": 7}, saving={"save_every": 3}), NoFiles()
     trainable, batches = prepared(model, run)
@@ -174,6 +176,7 @@ def test_checkpointing_keeps_fewer_activations(model, pictures):
     assert kept(True) < 0.5 * kept(False)
 
 
+@pytest.mark.once
 def test_a_penalty_keeps_the_class_prompt_s_answer_nearer_to_what_it_was(model, pictures):
     """On pictures and noise that no step saw."""
     latents = torch.randn((4, 4, 8, 8), generator=torch.Generator().manual_seed(9))
