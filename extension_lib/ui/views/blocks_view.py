@@ -15,7 +15,7 @@ def strength_svg(strength: Mapping[str, float]) -> Markup:
         return NOTHING
     most = max(strength.values()) or 1.0
     bars = joined(bar(n, block, value, value / most) for n, (block, value) in enumerate(strength.items()))
-    width, height = len(strength) * (BAR + GAP) + GAP, HEIGHT + LABEL + GAP
+    width, height = len(strength) * (BAR + GAP) + LABEL, HEIGHT + LABEL + GAP
     return html('<svg xmlns="http://www.w3.org/2000/svg" class="darkroom-blocks" role="img" viewBox="0 0 {} {}" '
                 'width="{}" height="{}" font-family="sans-serif" font-size="11" translate="no">'
                 "<title>Strength per block</title>{}</svg>", width, height, width, height, bars)
